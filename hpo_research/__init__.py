@@ -1,0 +1,1 @@
+"""A batch-parallel research toolkit for hyperparameter optimisation."""

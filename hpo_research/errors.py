@@ -1,0 +1,53 @@
+"""The exception tree: everything this package raises on purpose descends from `HpoError`.
+
+Mistakes of the caller (arguments, spaces, files, documents) are also `ValueError`; what the
+machine refuses (a lock, a full disk) is also `OSError` or `RuntimeError`.
+"""
+
+
+class HpoError(Exception):
+    """Root of every error that `hpo_research` raises on purpose."""
+
+
+class SpaceError(HpoError, ValueError):
+    """A hyperparameter, a search space or a configuration is not what it must be."""
+
+
+class ProblemError(HpoError, ValueError):
+    """A problem was described wrongly or asked for by an unknown name."""
+
+
+class StrategyError(HpoError, ValueError):
+    """A strategy's options are wrong, or do not suit the problem it is asked about."""
+
+
+class ExperimentError(HpoError, ValueError):
+    """An experiment, a budget or an experiment file is wrong, or changed since it began."""
+
+
+class StudyError(HpoError, ValueError):
+    """A study was told something that contradicts what it knows."""
+
+
+class StoreError(HpoError, ValueError):
+    """A folder holds no store, or one that this version cannot read."""
+
+
+class StoreLockedError(HpoError, RuntimeError):
+    """Another process is writing to the store."""
+
+
+class StoreWriteError(HpoError, OSError):
+    """The disk refused a write; everything stored before it is still there."""
+
+
+class DeviceError(HpoError, ValueError):
+    """The device asked for is unknown or not available here."""
+
+
+class MissingPackageError(HpoError, ImportError):
+    """An optional package is needed and not installed; the message names the install line."""
+
+
+class AllTrialsFailedError(HpoError, RuntimeError):
+    """No trial gave a value, so there is no best configuration to return."""

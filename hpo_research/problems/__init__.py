@@ -1,0 +1,1 @@
+"""Problems: what there is to optimise."""

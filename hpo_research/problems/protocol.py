@@ -1,0 +1,51 @@
+"""What a problem is: a space, a metric, and a generator that evaluates a batch of segments."""
+
+from collections.abc import Collection, Generator, Sequence
+from typing import Protocol, runtime_checkable
+
+from hpo_research.records import Direction, Key, Report, Segment
+from hpo_research.space import SearchSpace
+
+Evaluation = Generator[list[Report], Collection[Key] | None, None]
+"""Yields the reports of one epoch of every live trial; `send(keys)` drops trials."""
+
+
+@runtime_checkable
+class Problem(Protocol):
+    """Something to optimise. A frozen dataclass: its fields are its identity in an experiment.
+
+    `name` tells two versions apart; `metric` is the reported metric that is optimised in
+    `direction`; `optimum` its known best value, None where unknown. A resource unit is an epoch;
+    `max_epochs` is 1 for a problem with a single fidelity. `can_resume` says whether a trial can
+    be trained on from a state; `has_recorded_seconds` whether reports carry recorded times that a
+    simulated clock can replay.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def space(self) -> SearchSpace: ...  # noqa: D102
+    @property
+    def metric(self) -> str: ...  # noqa: D102
+    @property
+    def direction(self) -> Direction: ...  # noqa: D102
+    @property
+    def max_epochs(self) -> int: ...  # noqa: D102
+    @property
+    def can_resume(self) -> bool: ...  # noqa: D102
+    @property
+    def optimum(self) -> float | None: ...  # noqa: D102
+    @property
+    def has_recorded_seconds(self) -> bool: ...  # noqa: D102
+
+    def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
+        """Train every segment from its `start` to its `until`, one epoch a step.
+
+        Each step yields one `Report` for each live segment: first epoch start+1, the next step
+        start+2, and so on, until the last segment has reached its `until`. Segments of different
+        lengths may share a batch. `send(keys)` (instead of `next`) drops trials before the next
+        epoch. A trial's values are the same, bit for bit on the CPU, whatever its batch-mates and
+        wherever it was resumed: all randomness comes from `segment.stream`. A value that is not a
+        finite number is reported as it is; the executor ends the trial as failed.
+        """
+        ...

@@ -1,0 +1,234 @@
+"""The records: what a strategy says, what an executor is given and gives back, what is known.
+
+All of them are immutable. A trial is named by (run, id); ids count per run from 0.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from hpo_research.rng import Stream
+from hpo_research.space import Config, SearchSpace
+
+Direction = Literal["minimize", "maximize"]
+Status = Literal["running", "paused", "finished", "stopped", "failed"]
+Key = tuple[int, int]
+"""(run, trial): the name of a trial in an experiment."""
+
+State = Mapping[str, Any]
+"""What a trial carries from one epoch to the next: names to tensors."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One thing a run is told: start a configuration, resume a trial, or stop a trial.
+
+    Build it with `start`, `resume` or `stop`. `until` is the epoch to reach.
+    """
+
+    kind: Literal["start", "resume", "stop"]
+    trial: int | None = None
+    config: Config | None = None
+    until: int = 0
+    origin: str = ""
+
+
+def start(config: Config, until: int, origin: str) -> Proposal:
+    """Propose a new trial; `origin` says why this configuration was chosen."""
+    return Proposal("start", config=config, until=until, origin=origin)
+
+
+def resume(trial: int, until: int) -> Proposal:
+    """Propose to train a paused trial on, until another epoch."""
+    return Proposal("resume", trial=trial, until=until)
+
+
+def stop(trial: int) -> Proposal:
+    """Propose to stop a running trial."""
+    return Proposal("stop", trial=trial)
+
+
+Note = float | str | list[float]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What one run is told. No proposals: wait if trials are running, finished if none are.
+
+    `notes` are plain numbers that say why (fitted hyperparameters, the figures a stop compared);
+    they are stored and later asks can read them. A key `"note"` may hold a sentence for people.
+    """
+
+    proposals: tuple[Proposal, ...] = ()
+    notes: Mapping[str, Note] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Work for an executor: train `config` over the epochs (start, until].
+
+    `stream` is the trial's own random stream, the same for every strategy of a seed. `state` is
+    what the trial carried at epoch `start`, or None when it begins from nothing. Reports up to
+    epoch `known` are stored already: they are computed again in silence.
+    """
+
+    run: int
+    trial: int
+    config: Config
+    until: int
+    stream: Stream
+    start: int = 0
+    attempt: int = 0
+    known: int = 0
+    begun: float = 0.0
+    checkpoint: str | None = None
+    state: State | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        """The trial's name: (run, trial)."""
+        return (self.run, self.trial)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A trial's metrics after an epoch.
+
+    `seconds` is what the epoch cost: recorded by the problem where it replays a table, otherwise
+    None from a problem and filled by the executor (its share of the batch's wall time). `state`
+    gives the trial's state after this epoch; it may be called until the next epoch is asked for.
+    """
+
+    run: int
+    trial: int
+    epoch: int
+    metrics: Mapping[str, float]
+    seconds: float | None = None
+    clock: float = 0.0
+    state: Callable[[], State] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        """The trial's name: (run, trial)."""
+        return (self.run, self.trial)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a segment ended, and the last epoch it reached.
+
+    `finished` at the problem's last epoch, `paused` at an earlier `until`, `stopped` by the
+    strategy, `failed` with a reason. `checkpoint` names the file or folder to go on from.
+    """
+
+    run: int
+    trial: int
+    status: Literal["finished", "paused", "stopped", "failed"]
+    epoch: int
+    reason: str = ""
+    clock: float = 0.0
+    seconds: float = 0.0
+    checkpoint: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """The trial's name: (run, trial)."""
+        return (self.run, self.trial)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration in a run, with every value of the objective it has reported.
+
+    `epochs` and `values` are parallel and ascending. `value` is the trial's value by the
+    experiment's rule (last or best), None before any report and for a failed trial. `until` is
+    the epoch it is to reach, `seconds` what its epochs cost, `origin` why it was proposed.
+    """
+
+    id: int
+    config: Config
+    status: Status
+    until: int
+    epochs: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    value: float | None = None
+    seconds: float = 0.0
+    origin: str = ""
+    reason: str = ""
+
+    @property
+    def reached(self) -> int:
+        """The last epoch that was reported, 0 before any."""
+        return self.epochs[-1] if self.epochs else 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the trial has been asked for and not yet ended or paused."""
+        return self.status == "running"
+
+    def value_at(self, epoch: int) -> float | None:
+        """Return the value reported at exactly this epoch, or None."""
+        for known, value in zip(reversed(self.epochs), reversed(self.values), strict=True):
+            if known == epoch:
+                return value
+        return None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One problem × strategy × seed: all that a strategy may know, and nothing else.
+
+    `total` is the run's whole budget in trials (None when it has none): for `Grid("fit")` alone.
+    `left` is what remains, in epochs; infinite when the budget does not count them. `prior` holds
+    trials of earlier runs. `id` tells runs apart; no decision may depend on it.
+    """
+
+    space: SearchSpace
+    direction: Direction = "minimize"
+    max_epochs: int = 1
+    seed: int = 0
+    trials: tuple[Trial, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    total: int | None = None
+    left: float = float("inf")
+    prior: tuple[Trial, ...] = ()
+    id: int = 0
+
+    @property
+    def stream(self) -> Stream:
+        """The root of the run's random streams; it depends on the seed alone."""
+        return Stream(self.seed)
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Each trial's value as the user's metric, NaN where there is none. Shape: n."""
+        return np.array([np.nan if t.value is None else t.value for t in self.trials], dtype=float)
+
+    @cached_property
+    def losses(self) -> np.ndarray:
+        """Each trial's value with the direction flipped so that lower is better. Shape: n."""
+        return self.values if self.direction == "minimize" else -self.values
+
+    @cached_property
+    def running(self) -> tuple[Trial, ...]:
+        """The trials that are running, in order of id."""
+        return tuple(trial for trial in self.trials if trial.is_running)
+
+    def best(self) -> Trial | None:
+        """Return the trial with the best value, the lowest id among equals; None without any."""
+        known = np.flatnonzero(~np.isnan(self.losses))
+        if known.size == 0:
+            return None
+        return self.trials[int(known[np.argmin(self.losses[known])])]
+
+
+def ranked(trials: Sequence[Trial], losses: Sequence[float | None]) -> list[Trial]:
+    """Sort trials from best to worst: lower loss first, no loss last, ties to the lower id."""
+    order = sorted(
+        range(len(trials)),
+        key=lambda i: (losses[i] is None, losses[i] if losses[i] is not None else 0, trials[i].id),
+    )
+    return [trials[i] for i in order]

@@ -1,0 +1,176 @@
+"""The search space: ordered named hyperparameters, mapped to and from the unit cube."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import jaxtyping as jt
+import numpy as np
+
+from hpo_research.errors import SpaceError
+from hpo_research.space.parameters import (
+    Categorical,
+    Float,
+    Integer,
+    Parameter,
+    Value,
+    identity,
+)
+
+Config = dict[str, Value]
+"""A configuration: hyperparameter name to native value."""
+
+Identity = tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, init=False)
+class SearchSpace:
+    """Ordered named hyperparameters; with `among`, only the listed configurations.
+
+    `SearchSpace(lr=Float(1e-4, 1, scale="log"))`, or with a mapping where a name is no Python
+    identifier: `SearchSpace({"learning rate": Float(0, 1)})`. Raises `SpaceError`.
+    """
+
+    parameters: Mapping[str, Parameter]
+    among: tuple[Config, ...] | None = field(default=None)
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Parameter] | None = None,
+        /,
+        *,
+        among: Sequence[Config] | None = None,
+        **named: Parameter,
+    ) -> None:
+        merged = dict(parameters or {})
+        for name, parameter in named.items():
+            if name in merged:
+                raise SpaceError(f"SearchSpace: {name!r} is given twice; keep one")
+            merged[name] = parameter
+        _check_parameters(merged)
+        object.__setattr__(self, "parameters", merged)
+        object.__setattr__(self, "among", None)
+        if among is not None:
+            object.__setattr__(self, "among", self._checked_list(among))
+
+    def _checked_list(self, among: Sequence[Config]) -> tuple[Config, ...]:
+        if not among:
+            raise SpaceError("SearchSpace(among=[]): expected at least one configuration")
+        configs = tuple(self.validate(c, f"among[{i}]") for i, c in enumerate(among))
+        seen: dict[Identity, int] = {}
+        for i, config in enumerate(configs):
+            first = seen.setdefault(self.identity(config), i)
+            if first != i:
+                raise SpaceError(f"SearchSpace: among[{i}] repeats among[{first}]: {config!r}")
+        return configs
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hyperparameters' names in declared order."""
+        return tuple(self.parameters)
+
+    @property
+    def dimension(self) -> int:
+        """How many hyperparameters there are: the columns of the unit cube."""
+        return len(self.parameters)
+
+    @cached_property
+    def size(self) -> int | None:
+        """How many configurations there are, None for a continuum."""
+        if self.among is not None:
+            return len(self.among)
+        sizes = [parameter.size for parameter in self.parameters.values()]
+        return None if None in sizes else math.prod(s for s in sizes if s is not None)
+
+    def encode(self, configs: Sequence[Config]) -> jt.Float64[np.ndarray, "n d"]:
+        """Map legal configurations to the unit cube. Shape: n d."""
+        cube = np.empty((len(configs), self.dimension))
+        for j, (name, parameter) in enumerate(self.parameters.items()):
+            cube[:, j] = parameter.encode([config[name] for config in configs])
+        return cube
+
+    def decode(self, cube: jt.Float64[np.ndarray, "n d"]) -> list[Config]:
+        """Map points of the unit cube to legal configurations, the nearest listed with `among`."""
+        if self.among is not None:
+            return [dict(self.among[i]) for i in self._nearest(cube)]
+        columns = [p.decode(cube[:, j]) for j, p in enumerate(self.parameters.values())]
+        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def from_uniform(self, cube: jt.Float64[np.ndarray, "n d"]) -> list[Config]:
+        """Map uniform points to configurations drawn uniformly on each parameter's scale.
+
+        With `among` the first column alone decides, so that listed configurations are equally
+        likely; otherwise this is `decode`.
+        """
+        if self.among is None:
+            return self.decode(cube)
+        index = np.minimum((cube[:, 0] * len(self.among)).astype(int), len(self.among) - 1)
+        return [dict(self.among[i]) for i in index]
+
+    def config_at(self, index: int) -> Config:
+        """Return the index-th configuration of a finite space; the last parameter varies first."""
+        if self.among is not None:
+            return dict(self.among[index])
+        config: Config = {}
+        for name, parameter in reversed(list(self.parameters.items())):
+            if parameter.size is None:
+                raise SpaceError(f"{name}: a continuous parameter has no index")
+            index, k = divmod(index, parameter.size)
+            config[name] = parameter.value_at(k)
+        return {name: config[name] for name in self.names}
+
+    def validate(self, config: Mapping[str, object], what: str = "configuration") -> Config:
+        """Return the configuration with native types in declared order.
+
+        Raises `SpaceError` with one line for each mistake: unknown or missing names, illegal
+        values, a configuration that is not among the listed ones.
+        """
+        mistakes = [
+            f"{name!r} is no hyperparameter of this space; it has {', '.join(self.names)}"
+            for name in config
+            if name not in self.parameters
+        ]
+        native: Config = {}
+        for name, parameter in self.parameters.items():
+            if name not in config:
+                mistakes.append(f"{name!r} is missing")
+                continue
+            try:
+                native[name] = parameter.validate(config[name])
+            except SpaceError as error:
+                mistakes.append(f"{name}: {error}")
+        if not mistakes and self.among is not None and self.identity(native) not in self._listed:
+            mistakes.append(f"{native!r} is not among the {len(self.among)} listed configurations")
+        if mistakes:
+            raise SpaceError("\n".join(f"{what}: {mistake}" for mistake in mistakes))
+        return native
+
+    def identity(self, config: Config) -> Identity:
+        """Return what tells configurations apart: hashable, types included."""
+        return tuple(identity(config[name]) for name in self.names)
+
+    @cached_property
+    def _listed(self) -> dict[Identity, int]:
+        return {self.identity(config): i for i, config in enumerate(self.among or ())}
+
+    @cached_property
+    def _encoded_list(self) -> np.ndarray:
+        return self.encode(self.among or ())
+
+    def _nearest(self, cube: np.ndarray) -> list[int]:
+        gaps = ((cube[:, None, :] - self._encoded_list[None]) ** 2).sum(axis=2)
+        return [int(i) for i in np.argmin(gaps, axis=1)]
+
+
+def _check_parameters(parameters: Mapping[str, object]) -> None:
+    if not parameters:
+        raise SpaceError("SearchSpace(): expected at least one hyperparameter, got none")
+    for name, parameter in parameters.items():
+        if not isinstance(name, str) or not name:
+            raise SpaceError(f"SearchSpace: a name must be a non-empty string, got {name!r}")
+        if not isinstance(parameter, Float | Integer | Categorical):
+            raise SpaceError(
+                f"SearchSpace: {name} must be Float, Integer or Categorical, got {parameter!r}; "
+                "a fixed value belongs in the problem, not in the space"
+            )

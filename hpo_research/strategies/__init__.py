@@ -1,0 +1,1 @@
+"""Strategies: frozen options and one pure `ask`."""

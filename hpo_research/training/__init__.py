@@ -1,0 +1,1 @@
+"""Small networks trained as one batch: tensors only."""
