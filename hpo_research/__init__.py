@@ -1,1 +1,42 @@
 """A batch-parallel research toolkit for hyperparameter optimisation."""
+
+from hpo_research import errors
+from hpo_research.analysis.result import Result
+from hpo_research.errors import HpoError
+from hpo_research.experiment import Budget, Experiment, Progress, run
+from hpo_research.problems.function import FunctionProblem
+from hpo_research.problems.protocol import Problem
+from hpo_research.records import Ask, Proposal, Run, Trial
+from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.strategies.grid import Grid
+from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.random import Random
+from hpo_research.study import Study
+from hpo_research.tune import tune
+
+__all__ = [
+    "Ask",
+    "Budget",
+    "Categorical",
+    "Experiment",
+    "Float",
+    "FunctionProblem",
+    "Grid",
+    "HpoError",
+    "Hyperband",
+    "Integer",
+    "Problem",
+    "Progress",
+    "Proposal",
+    "Random",
+    "Result",
+    "Run",
+    "SearchSpace",
+    "Strategy",
+    "Study",
+    "Trial",
+    "errors",
+    "run",
+    "tune",
+]

@@ -72,7 +72,9 @@ class Segment:
 
     `stream` is the trial's own random stream, the same for every strategy of a seed. `state` is
     what the trial carried at epoch `start`, or None when it begins from nothing. Reports up to
-    epoch `known` are stored already: they are computed again in silence.
+    epoch `known` (at least `start`) are stored already: they are computed again in silence.
+    `begun` is the run's clock at epoch `known`. `folder` is where a user's function may keep
+    files of its own.
     """
 
     run: int
@@ -84,7 +86,7 @@ class Segment:
     attempt: int = 0
     known: int = 0
     begun: float = 0.0
-    checkpoint: str | None = None
+    folder: str | None = None
     state: State | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -121,7 +123,7 @@ class Outcome:
     """How a segment ended, and the last epoch it reached.
 
     `finished` at the problem's last epoch, `paused` at an earlier `until`, `stopped` by the
-    strategy, `failed` with a reason. `checkpoint` names the file or folder to go on from.
+    strategy, `failed` with a reason.
     """
 
     run: int
@@ -131,7 +133,6 @@ class Outcome:
     reason: str = ""
     clock: float = 0.0
     seconds: float = 0.0
-    checkpoint: str | None = None
 
     @property
     def key(self) -> Key:

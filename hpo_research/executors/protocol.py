@@ -16,16 +16,17 @@ class Poll:
 
 
 class Executor(Protocol):
-    """Runs the segments of one problem.
+    """Runs the segments of one problem; it keeps nothing between segments.
 
     The value of a report must be finite: anything else ends the trial with a failed `Outcome`
-    whose reason says what came, and no report. After `stop` nothing more comes of a trial; its
-    `stopped` outcome is written by the loop. In lock-step a poll trains every running segment by
-    one epoch. `known` reports of a segment are computed in silence at `submit`.
+    whose reason says what came, and no report. The last report of a segment that may be resumed
+    carries a `state`; the loop keeps it and hands it to the next segment. After `stop` nothing
+    more comes of a trial; its `stopped` outcome is written by the loop. In lock-step a poll
+    trains every running segment by one epoch. Reports up to a segment's `known` are silent.
     """
 
     def submit(self, segments: Sequence[Segment]) -> None:
-        """Take work. A segment of a trial that this executor has paused finds its state here."""
+        """Take work."""
         ...
 
     def stop(self, trials: Collection[Key]) -> None:
@@ -36,10 +37,6 @@ class Executor(Protocol):
         """Wait for the next reports and outcomes, at most `timeout` seconds where time is real."""
         ...
 
-    def forget(self, trials: Collection[Key]) -> None:
-        """Release what is kept of trials that will never be resumed."""
-        ...
-
     def close(self) -> None:
-        """End every process and release every state; nothing stays behind."""
+        """End every process; nothing stays behind."""
         ...

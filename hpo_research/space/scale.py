@@ -14,7 +14,8 @@ Map = Callable[[Any], Any]
 class Scale:
     """A non-decreasing map from values to a line on which they are uniform, and its inverse.
 
-    `domain` is the open interval on which the map is defined; `rule` says it in words.
+    `domain` is the open interval on which the map is defined. `lowest` is the least bound that
+    makes sense on it; `rule` says in words what bounds must be.
     """
 
     name: str
@@ -22,10 +23,11 @@ class Scale:
     backward: Map
     domain: tuple[float, float]
     rule: str
+    lowest: float = -np.inf
 
-    def defined_on(self, low: float, high: float) -> bool:
+    def is_defined_on(self, low: float, high: float) -> bool:
         """Whether both bounds lie inside the scale's domain."""
-        return self.domain[0] < low and high < self.domain[1]
+        return self.domain[0] < low and self.lowest <= low and high < self.domain[1]
 
 
 def _identity(x: Any) -> Any:
@@ -44,7 +46,7 @@ _INFINITE = (-np.inf, np.inf)
 LINEAR = Scale("linear", _identity, _identity, _INFINITE, "any bounds")
 LOG = Scale("log", np.log, np.exp, (0.0, np.inf), "bounds above 0")
 REVERSE_LOG = Scale(
-    "reverse_log", _reverse_log, _reverse_exp, (-np.inf, 1.0), "bounds from 0 to below 1"
+    "reverse_log", _reverse_log, _reverse_exp, (-np.inf, 1.0), "bounds from 0 to below 1", lowest=0.0
 )
 SCALES = {scale.name: scale for scale in (LINEAR, LOG, REVERSE_LOG)}
 

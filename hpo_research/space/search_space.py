@@ -43,6 +43,11 @@ class SearchSpace:
         among: Sequence[Config] | None = None,
         **named: Parameter,
     ) -> None:
+        if not isinstance(parameters, Mapping | None):
+            raise SpaceError(
+                "SearchSpace: expected a mapping from name to hyperparameter, or name=Float(...), "
+                f"got {parameters!r}"
+            )
         merged = dict(parameters or {})
         for name, parameter in named.items():
             if name in merged:
@@ -63,7 +68,18 @@ class SearchSpace:
             first = seen.setdefault(self.identity(config), i)
             if first != i:
                 raise SpaceError(f"SearchSpace: among[{i}] repeats among[{first}]: {config!r}")
+        self._check_distances(configs)
         return configs
+
+    def _check_distances(self, configs: tuple[Config, ...]) -> None:
+        points: dict[tuple[float, ...], int] = {}
+        for i, point in enumerate(self.encode(configs).tolist()):
+            first = points.setdefault(tuple(point), i)
+            if first != i:
+                raise SpaceError(
+                    f"SearchSpace: among[{i}] and among[{first}] are too close to be told apart in "
+                    f"float64: {configs[i]!r} and {configs[first]!r}; drop one"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,7 +107,10 @@ class SearchSpace:
         return cube
 
     def decode(self, cube: jt.Float64[np.ndarray, "n d"]) -> list[Config]:
-        """Map points of the unit cube to legal configurations, the nearest listed with `among`."""
+        """Map points of the unit cube to legal configurations, the nearest listed with `among`.
+
+        Near is meant by the sum of absolute differences, which no small difference escapes.
+        """
         if self.among is not None:
             return [dict(self.among[i]) for i in self._nearest(cube)]
         columns = [p.decode(cube[:, j]) for j, p in enumerate(self.parameters.values())]
@@ -110,13 +129,16 @@ class SearchSpace:
 
     def config_at(self, index: int) -> Config:
         """Return the index-th configuration of a finite space; the last parameter varies first."""
+        if self.size is None:
+            continuous = [name for name, p in self.parameters.items() if p.size is None]
+            raise SpaceError(f"{', '.join(continuous)}: a continuous parameter has no index")
+        if not 0 <= index < self.size:
+            raise SpaceError(f"expected an index from 0 to {self.size - 1}, got {index!r}")
         if self.among is not None:
             return dict(self.among[index])
         config: Config = {}
         for name, parameter in reversed(list(self.parameters.items())):
-            if parameter.size is None:
-                raise SpaceError(f"{name}: a continuous parameter has no index")
-            index, k = divmod(index, parameter.size)
+            index, k = divmod(index, parameter.size or 1)  # none is continuous here
             config[name] = parameter.value_at(k)
         return {name: config[name] for name in self.names}
 
@@ -126,6 +148,8 @@ class SearchSpace:
         Raises `SpaceError` with one line for each mistake: unknown or missing names, illegal
         values, a configuration that is not among the listed ones.
         """
+        if not isinstance(config, Mapping):
+            raise SpaceError(f"{what}: expected a mapping from name to value, got {config!r}")
         mistakes = [
             f"{name!r} is no hyperparameter of this space; it has {', '.join(self.names)}"
             for name in config
@@ -159,7 +183,8 @@ class SearchSpace:
         return self.encode(self.among or ())
 
     def _nearest(self, cube: np.ndarray) -> list[int]:
-        gaps = ((cube[:, None, :] - self._encoded_list[None]) ** 2).sum(axis=2)
+        points = np.clip(np.nan_to_num(cube), 0.0, 1.0)
+        gaps = np.abs(points[:, None, :] - self._encoded_list[None]).sum(axis=2)
         return [int(i) for i in np.argmin(gaps, axis=1)]
 
 

@@ -1,0 +1,43 @@
+# One command for people and for CI alike. On a machine with only Python: `make quickstart`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+# One thread a process: on a few shared cores more threads make the same work slower.
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: install quickstart test evidence benchmark clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "hpo_research needs Python 3.11 or newer, but $(PYTHON) is: $$($(PYTHON) --version 2>&1)"; \
+		echo "Name a newer one: make install PYTHON=python3.12"; \
+		exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+quickstart: install
+	$(BIN)/hpo run experiments/quickstart.py
+
+test: install
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/python -m pytest -q
+
+# The slow statistical claims, recorded with commit and versions.
+evidence: install
+	$(BIN)/python -m benchmarks.evidence
+
+benchmark: install
+	$(BIN)/python -m pytest benchmarks --benchmark-only -o python_files='bench_*.py'
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

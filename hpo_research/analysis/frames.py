@@ -1,0 +1,74 @@
+"""Data frames of a result: one row a trial, one row a report; sorted, without ids of machines."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from hpo_research.records import Report, Run, Trial
+from hpo_research.store import RunName
+
+_TRIAL = ["problem", "strategy", "seed", "trial"]
+
+
+def trials(runs: Mapping[RunName, Run]) -> pd.DataFrame:
+    """Return one row a trial, sorted by problem, strategy, seed and trial.
+
+    Columns: `problem`, `strategy`, `seed`, `trial` (counted from 0); `status` (running, paused,
+    finished, stopped, failed); `value` (the objective in the user's metric, by the experiment's
+    rule; missing where there is none); `epochs` (the last epoch reported); `until` (the epoch it
+    was to reach); `origin` (why it was proposed); `reason` (why it failed); `cost_seconds` (its
+    share of the time its epochs took); then one column `config.NAME` a hyperparameter.
+    """
+    rows = [
+        {**name._asdict(), **_trial(trial)}
+        for name, run in sorted(runs.items())
+        for trial in run.trials
+    ]
+    fixed = [*_TRIAL, *_trial(Trial(0, {}, "running", 0))]
+    fixed = list(dict.fromkeys(fixed))
+    settings = list(dict.fromkeys(key for row in rows for key in row if key not in fixed))
+    # Objects keep native types: an integer column with gaps would turn into floats.
+    frame = pd.DataFrame(rows, columns=[*fixed, *settings])
+    for column in settings:
+        frame[column] = pd.Series([row.get(column) for row in rows], dtype=object)
+    return frame
+
+
+def _trial(trial: Trial) -> dict[str, object]:
+    return {
+        "trial": trial.id,
+        "status": trial.status,
+        "value": float("nan") if trial.value is None else trial.value,
+        "epochs": trial.reached,
+        "until": trial.until,
+        "origin": trial.origin,
+        "reason": trial.reason,
+        "cost_seconds": trial.seconds,
+        **{f"config.{name}": value for name, value in trial.config.items()},
+    }
+
+
+def reports(history: Mapping[RunName, Sequence[tuple[Report, int, int]]]) -> pd.DataFrame:
+    """Return one row a report, sorted by problem, strategy, seed, trial and epoch.
+
+    Columns: `problem`, `strategy`, `seed`, `trial`, `epoch`; `run_epochs` (epochs that the whole
+    run had trained with this report, in its own order); `epoch_seconds` (the report's share of
+    its batch's time, or the recorded time); `clock_seconds` (since the experiment began, or of
+    the run's simulated clock); then one column `metric.NAME` a metric.
+    """
+    rows = [
+        {
+            **name._asdict(),
+            "trial": report.trial,
+            "epoch": report.epoch,
+            "run_epochs": spent,
+            "epoch_seconds": report.seconds,
+            "clock_seconds": report.clock,
+            **{f"metric.{key}": value for key, value in report.metrics.items()},
+        }
+        for name, entries in sorted(history.items())
+        for report, spent, _ in entries
+    ]
+    fixed = [*_TRIAL, "epoch", "run_epochs", "epoch_seconds", "clock_seconds"]
+    metrics = sorted({key for row in rows for key in row if key not in fixed})
+    return pd.DataFrame(rows, columns=[*fixed, *metrics])

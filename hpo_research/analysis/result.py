@@ -1,0 +1,115 @@
+"""A result: what a store holds, rebuilt for reading, with the experiment that it came from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hpo_research.analysis import frames
+from hpo_research.errors import StoreError
+from hpo_research.ledger import Ledger, Limits, RunInfo
+from hpo_research.records import Report, Run
+from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.store import RunName, Store
+
+_PARAMETERS = {"Float": Float, "Integer": Integer, "Categorical": Categorical}
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything known about an experiment, read at one moment.
+
+    `description` is the resolved experiment as plain JSON, `provenance` the versions, commit and
+    device it ran with. `over` names the runs that have come to their end.
+    """
+
+    description: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    runs: Mapping[RunName, Run]
+    history: Mapping[RunName, list[tuple[Report, int, int]]]
+    over: frozenset[RunName]
+    folder: Path | None = None
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "Result":
+        """Read the store of a results folder; it may be written to at the same time.
+
+        Raises `StoreError` where there is no store, or one of a newer version.
+        """
+        with Store.read(Path(folder)) as store:
+            return cls.of(store)
+
+    @classmethod
+    def of(cls, store: Store) -> "Result":
+        """Read an open store."""
+        text = store.meta("experiment")
+        if text is None:
+            raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
+        description = json.loads(text)
+        names = store.runs()
+        ledgers = {i: Ledger(_info(description, name, i), Limits()) for name, i in names.items()}
+        with store.snapshot():
+            store.replay(ledgers)
+            reports, over = store.reports(), store.over()
+        history: dict[int, list[tuple[Report, int, int]]] = {i: [] for i in names.values()}
+        for report, spent, turn in reports:
+            history[report.run].append((report, spent, turn))
+        return cls(
+            description,
+            json.loads(store.meta("provenance") or "{}"),
+            {name: ledgers[i].run() for name, i in names.items()},
+            {name: history[i] for name, i in names.items()},
+            frozenset(name for name, i in names.items() if i in over),
+            store.folder,
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a trial, sorted; the columns are those of `frames.trials`."""
+        return frames.trials(self.runs)
+
+    def reports(self) -> pd.DataFrame:
+        """Return one row a report, sorted; the columns are those of `frames.reports`."""
+        return frames.reports(self.history)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every run has come to its end."""
+        return len(self.over) == len(self.runs)
+
+    def messages(self) -> list[str]:
+        """Return what a person should know: the runs in which every trial failed, and why."""
+        lines = []
+        for name, run in sorted(self.runs.items()):
+            failed = [trial for trial in run.trials if trial.status == "failed"]
+            if failed and len(failed) == len(run.trials):
+                lines.append(
+                    f"{name.strategy} on {name.problem}, seed {name.seed}: all {len(failed)} "
+                    f"trials failed; the first: {failed[0].reason}"
+                )
+        return lines
+
+
+def _info(description: Mapping[str, Any], name: RunName, number: int) -> RunInfo:
+    problem = description["problems"][name.problem]
+    return RunInfo(
+        id=number,
+        space=_space(problem["space"]),
+        metric=problem["metric"],
+        direction=problem["direction"],
+        max_epochs=problem["max_epochs"],
+        seed=name.seed,
+        final=description["final"],
+    )
+
+
+def _space(description: Mapping[str, Any]) -> SearchSpace:
+    parameters = {}
+    for name, fields in description["parameters"]:
+        options = {key: value for key, value in fields.items() if key != "class"}
+        parameters[name] = _PARAMETERS[fields["class"].rpartition(".")[2]](**options)
+    among = description["among"]
+    configs = None if among is None else [dict(pairs) for pairs in among]
+    return SearchSpace(parameters, among=configs)

@@ -1,0 +1,140 @@
+"""In-process execution: every segment of a problem in batches, in lock-step or by a clock."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from hpo_research import threads
+from hpo_research.executors.lanes import Failure, Lane
+from hpo_research.executors.protocol import Poll
+from hpo_research.problems.protocol import Problem
+from hpo_research.records import Key, Outcome, Report, Segment
+
+
+class Batches:
+    """Lock-step in this process: a poll trains every running segment by one epoch."""
+
+    def __init__(self, problem: Problem, device: str = "cpu") -> None:
+        self._running = Running(problem, device)
+
+    def submit(self, segments: Sequence[Segment]) -> None:
+        """Take work: the segments submitted together train as one batch."""
+        self._running.submit(segments)
+
+    def stop(self, trials: Collection[Key]) -> None:
+        """Drop running trials; unknown names are ignored."""
+        self._running.drop(trials)
+
+    def poll(self, timeout: float | None = None) -> Poll:
+        """Train every running segment by one epoch; `timeout` is not needed here."""
+        with threads.limited():
+            steps = [self._running.step(key) for key in sorted(self._running.segments)]
+        return _poll(steps)
+
+    def close(self) -> None:
+        """End the generators."""
+        self._running.drop(list(self._running.segments))
+
+
+class Simulated:
+    """A simulated clock for each run: a poll moves every run to its next event.
+
+    The problem's recorded seconds are the only time there is. Events of a run come in order of
+    their time, ties by trial id; each carries the run's clock.
+    """
+
+    def __init__(self, problem: Problem, device: str = "cpu") -> None:
+        self._running = Running(problem, device)
+        self._events: dict[Key, tuple[float, tuple[Report | None, Outcome | None]]] = {}
+
+    def submit(self, segments: Sequence[Segment]) -> None:
+        """Take work; a segment's time starts at its `begun`."""
+        self._running.submit(segments)
+        with threads.limited():
+            for segment in segments:
+                self._schedule(segment.key, segment.begun)
+
+    def stop(self, trials: Collection[Key]) -> None:
+        """Drop running trials; unknown names are ignored."""
+        self._running.drop(trials)
+        for key in trials:
+            self._events.pop(key, None)
+
+    def poll(self, timeout: float | None = None) -> Poll:
+        """Move every run to its next event; `timeout` is not needed here."""
+        first: dict[int, Key] = {}
+        for key, (clock, _) in self._events.items():
+            best = first.get(key[0])
+            if best is None or (clock, key) < (self._events[best][0], best):
+                first[key[0]] = key
+        steps = []
+        with threads.limited():
+            for key in sorted(first.values()):
+                clock, step = self._events.pop(key)
+                steps.append(step)
+                if step[1] is None:
+                    self._schedule(key, clock)
+        return _poll(steps)
+
+    def close(self) -> None:
+        """End the generators."""
+        self._running.drop(list(self._running.segments))
+
+    def _schedule(self, key: Key, clock: float) -> None:
+        report, outcome = self._running.step(key)
+        seconds = outcome.seconds if report is None and outcome is not None else 0.0
+        if report is not None:
+            seconds = report.seconds or 0.0
+        now = clock + seconds
+        if report is not None:
+            report = replace(report, clock=now)
+        if outcome is not None:
+            outcome = replace(outcome, clock=now)
+        self._events[key] = (now, (report, outcome))
+
+
+class Running:
+    """The running segments of a problem and the lanes they train in."""
+
+    def __init__(self, problem: Problem, device: str) -> None:
+        self._problem = problem
+        self._device = device
+        self.segments: dict[Key, Segment] = {}
+        self._lanes: dict[Key, Lane] = {}
+
+    def submit(self, segments: Sequence[Segment]) -> None:
+        """Put the segments into one new lane."""
+        lane = Lane(self._problem, segments, self._device)
+        for segment in segments:
+            self.segments[segment.key] = segment
+            self._lanes[segment.key] = lane
+
+    def drop(self, keys: Collection[Key]) -> None:
+        """Take trials out of their lanes, and close the lanes that are empty."""
+        for key in keys:
+            if key in self.segments:
+                del self.segments[key]
+                lane = self._lanes.pop(key)
+                lane.drop([key])
+                if not lane.live:
+                    lane.close()
+
+    def step(self, key: Key) -> tuple[Report | None, Outcome | None]:
+        """Return a trial's next report, and its outcome where that ends the segment."""
+        segment = self.segments[key]
+        item = self._lanes[key].next(key)
+        if isinstance(item, Failure):
+            self.drop([key])
+            return None, Outcome(*key, "failed", item.epoch, item.reason, seconds=item.seconds)
+        if item.epoch < segment.until:
+            return item, None
+        self.drop([key])
+        if segment.until >= self._problem.max_epochs:
+            return item, Outcome(*key, "finished", item.epoch)
+        return item, Outcome(*key, "paused", item.epoch)
+
+
+def _poll(steps: Sequence[tuple[Report | None, Outcome | None]]) -> Poll:
+    return Poll(
+        tuple(report for report, _ in steps if report is not None),
+        tuple(outcome for _, outcome in steps if outcome is not None),
+    )

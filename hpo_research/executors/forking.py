@@ -1,0 +1,215 @@
+"""The nursery process: it forks workers, watches them, and ends them when the executor ends.
+
+It imports the package once and has one thread, so that a worker is there in milliseconds, shares
+its libraries with the others, and always has somebody who sees it die. It runs no code of the
+user's. When the executor's process ends, even by SIGKILL, its channel closes, and the nursery
+ends every worker with all that the worker has started; when the nursery is killed, the kernel
+kills the workers.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import psutil
+
+from hpo_research.executors import processes, worker
+from hpo_research.executors.messages import Born, Died, Orders, receive, send
+
+COMMAND = struct.Struct("=ci")
+"""A command to the nursery: `FORK` with a channel's descriptor, or `KILL` with a process."""
+
+FORK, KILL = b"f", b"k"
+_TICK = 0.1  # seconds between looks at the workers' memory
+_TREE = 10  # looks at a worker alone for each look at its children too
+_LINE = 200  # characters kept of what a worker printed last
+
+
+@dataclass
+class _Child:
+    """A worker that lives: where it prints, the last of that, and why it was killed."""
+
+    output: int
+    tail: bytes = b""
+    cause: str = ""
+
+
+def main(descriptor: int) -> None:
+    """Run the nursery over the socket with this descriptor, until it is closed."""
+    control = socket.socket(fileno=descriptor)
+    channel = Connection(os.dup(descriptor))
+    processes.adopt_orphans()
+    with contextlib.suppress(EOFError, ConnectionError):  # the executor ended before it began
+        orders = receive(channel)
+        for module in orders.modules:
+            importlib.import_module(module)
+        nursery = _Nursery(control, channel, orders)
+        try:
+            nursery.run()
+        finally:
+            nursery.end()
+
+
+class _Nursery:
+    def __init__(self, control: socket.socket, channel: Connection, orders: Orders) -> None:
+        self._control = control
+        self._channel = channel
+        self._orders = orders
+        self._parent = os.getppid()
+        self._children: dict[int, _Child] = {}
+        self._ticks = 0
+        # A child's death wakes the selector.
+        self._bell, ringer = socket.socketpair()
+        self._bell.setblocking(False)
+        ringer.setblocking(False)
+        self._ringer = ringer
+        signal.set_wakeup_fd(ringer.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ, self._obey)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._hush)
+
+    def run(self) -> None:
+        """Obey, listen and watch until the executor's process is gone."""
+        tick = _TICK if self._orders.memory is not None else 1.0
+        looked = time.monotonic()
+        while os.getppid() == self._parent:
+            for key, _ in self._selector.select(tick):
+                if key.data() is False:
+                    return
+            self._reap()
+            if self._orders.memory is not None and time.monotonic() - looked >= _TICK:
+                looked = time.monotonic()
+                self._weigh(self._orders.memory)
+
+    def end(self) -> None:
+        """Kill every worker and all that they have started, and wait until they are gone."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            family = psutil.Process().children()
+            if not family:
+                return
+            for child in family:
+                processes.kill_tree(child.pid)
+            while _ended():
+                pass
+            time.sleep(0.005)
+
+    def _obey(self) -> bool:
+        data, descriptors, _, _ = socket.recv_fds(self._control, COMMAND.size, 1)
+        if len(data) < COMMAND.size:
+            return False
+        order, pid = COMMAND.unpack(data)
+        if order == FORK:
+            self._fork(descriptors[0])
+        elif pid in self._children:
+            processes.kill_tree(pid)
+        return True
+
+    def _fork(self, descriptor: int) -> None:
+        reader, writer = os.pipe()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._begin(parent, descriptor, writer)
+        os.close(descriptor)
+        os.close(writer)
+        os.set_blocking(reader, False)
+        self._children[pid] = child = _Child(reader)
+        self._selector.register(reader, selectors.EVENT_READ, lambda: self._listen(child))
+        send(self._channel, Born(pid))
+
+    def _begin(self, parent: int, descriptor: int, writer: int) -> None:
+        code = 1
+        try:
+            os.setsid()
+            processes.die_with(parent)
+            processes.adopt_orphans()
+            self._leave(writer)
+            worker.serve(Connection(descriptor), self._orders.problem)
+            code = 0
+        except BaseException:  # a forked process must not return into the nursery
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.flush()
+            os._exit(code)
+
+    def _leave(self, writer: int) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._selector.close()
+        for held in (self._control, self._bell, self._ringer, self._channel):
+            held.close()
+        for child in self._children.values():
+            os.close(child.output)
+        for stream in (1, 2):
+            os.dup2(writer, stream)
+        os.close(writer)
+        for printer in (sys.stdout, sys.stderr):  # so that the last line is not lost in a crash
+            if isinstance(printer, io.TextIOWrapper):
+                printer.reconfigure(line_buffering=True, errors="replace")
+
+    def _hush(self) -> None:
+        self._bell.recv(4096)
+
+    def _listen(self, child: _Child) -> None:
+        with contextlib.suppress(BlockingIOError):
+            printed = os.read(child.output, 65536)
+            child.tail = (child.tail + printed)[-4 * _LINE :]
+            if not printed:  # closed by the worker and all of its children
+                self._selector.unregister(child.output)
+
+    def _reap(self) -> None:
+        while ended := _ended():
+            pid, status = ended
+            child = self._children.pop(pid, None)
+            if child is None:
+                continue
+            self._bury(pid, child)
+            lines = child.tail.decode(errors="replace").split("\n")
+            last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+            code = os.waitstatus_to_exitcode(status)
+            send(self._channel, Died(pid, code, child.cause, last[-_LINE:]))
+
+    def _bury(self, pid: int, child: _Child) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        # What it started has become a child of the nursery.
+        for orphan in psutil.Process().children():
+            if orphan.pid not in self._children:
+                processes.kill_tree(orphan.pid)
+        self._listen(child)
+        with contextlib.suppress(KeyError):  # already unregistered when it was closed
+            self._selector.unregister(child.output)
+        os.close(child.output)
+
+    def _weigh(self, limit: int) -> None:
+        self._ticks += 1
+        for pid, child in self._children.items():
+            used = processes.memory_of(pid, with_children=self._ticks % _TREE == 0)
+            if used > limit and not child.cause:
+                child.cause = f"out of memory: it used {_size(used)}, the limit is {_size(limit)}"
+                processes.kill_tree(pid)
+
+
+def _ended() -> tuple[int, int] | None:
+    try:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (pid, status) if pid else None
+
+
+def _size(count: int) -> str:
+    return f"{count / 10**9:.2f} GB"

@@ -1,0 +1,132 @@
+"""A lane: one generator of a problem, and the reports it has yielded that nobody has taken yet.
+
+All segments submitted together train as one batch in one lane. A trial's next report is taken
+from its own queue; the batch is trained one epoch on only when the queue that is asked is empty.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from hpo_research.problems.protocol import Evaluation, Problem
+from hpo_research.records import Key, Report, Segment
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The end of a trial that gave no usable value: the last good epoch, and why."""
+
+    run: int
+    trial: int
+    epoch: int
+    reason: str
+    seconds: float = 0.0
+
+
+class Lane:
+    """Segments of one problem that are trained as one batch."""
+
+    def __init__(self, problem: Problem, segments: Sequence[Segment], device: str) -> None:
+        self._problem = problem
+        self._device = device
+        self.live = {segment.key: segment for segment in segments}
+        self._queues: dict[Key, deque[Report | Failure]] = {key: deque() for key in self.live}
+        self._produced = {segment.key: segment.start for segment in segments}
+        self._dropped: set[Key] = set()
+        self._alone: dict[Key, Lane] = {}
+        self._generator: Evaluation | None = None
+
+    def drop(self, keys: Collection[Key]) -> None:
+        """Take trials out of the batch before its next epoch."""
+        for key in keys:
+            segment = self.live.pop(key, None)
+            if segment is not None and self._produced[key] < segment.until:
+                self._dropped.add(key)
+            if key in self._alone:
+                self._alone.pop(key).close()
+
+    def next(self, key: Key) -> Report | Failure:
+        """Return the trial's next report, training the batch on where none is waiting."""
+        queue = self._queues[key]
+        while not queue:
+            if key in self._alone:
+                return self._alone[key].next(key)
+            self._step()
+        return queue.popleft()
+
+    def close(self) -> None:
+        """End the generators."""
+        for lane in self._alone.values():
+            lane.close()
+        if self._generator is not None:
+            self._generator.close()
+
+    def _step(self) -> None:
+        self._let_go_of_states()
+        began = time.perf_counter()
+        try:
+            reports = self._advance()
+        except Exception as error:  # the user's or the problem's: it becomes an outcome
+            self._isolate(f"{type(error).__name__}: {error}", time.perf_counter() - began)
+            return
+        share = (time.perf_counter() - began) / max(len(reports), 1)
+        for report in reports:
+            if report.key in self.live:
+                self._enter(report, share)
+
+    def _advance(self) -> list[Report]:
+        dropped, self._dropped = self._dropped, set()
+        try:
+            if self._generator is None:
+                segments = tuple(self.live.values())
+                self._generator = self._problem.evaluate(segments, self._device)
+                return next(self._generator)
+            return self._generator.send(dropped) if dropped else next(self._generator)
+        except StopIteration:
+            message = "the problem ended before its trials had reached their epochs"
+            raise RuntimeError(message) from None
+
+    def _isolate(self, reason: str, seconds: float) -> None:
+        # One trial may have spoilt the batch: each is trained alone from where it began, in
+        # silence up to where it was, and the guilty one fails by itself.
+        if len(self.live) > 1:
+            for key, segment in self.live.items():
+                known = max(segment.known, self._produced[key])
+                self._alone[key] = Lane(
+                    self._problem, [replace(segment, known=known)], self._device
+                )
+            return
+        for key in self.live:
+            self._queues[key].append(Failure(*key, self._produced[key], reason, seconds))
+
+    def _enter(self, report: Report, share: float) -> None:
+        key = report.key
+        segment = self.live[key]
+        value = report.metrics.get(self._problem.metric)
+        seconds = share if report.seconds is None else report.seconds
+        if value is None or not math.isfinite(value):
+            came = "not reported" if value is None else f"{value}"
+            reason = f"{self._problem.metric} is {came} at epoch {report.epoch}"
+            self._queues[key].append(Failure(*key, self._produced[key], reason, seconds))
+            return
+        self._produced[key] = report.epoch
+        if report.epoch <= segment.known:
+            return
+        state = report.state
+        if state is not None and report.epoch == segment.until < self._problem.max_epochs:
+            kept = state()
+            state = lambda: kept  # noqa: E731
+        self._queues[key].append(replace(report, seconds=seconds, state=state))
+
+    def _let_go_of_states(self) -> None:
+        # A state can be taken until the batch trains on; the last one of a segment was copied.
+        for key, queue in self._queues.items():
+            for i, item in enumerate(queue):
+                if isinstance(item, Report) and item.epoch < self._until(key):
+                    queue[i] = replace(item, state=None)
+
+    def _until(self, key: Key) -> int:
+        segment = self.live.get(key)
+        return 0 if segment is None else segment.until

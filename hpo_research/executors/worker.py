@@ -1,0 +1,138 @@
+"""A worker: the process that trains one segment at a time and waits in each report."""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import cloudpickle
+import psutil
+from numpy import random as numpy_random
+
+from hpo_research.executors.messages import Alive, Answer, Ended, Ready, Said, Work, receive, send
+from hpo_research.problems import files
+from hpo_research.problems.function import FunctionProblem
+from hpo_research.problems.protocol import Problem
+from hpo_research.problems.reporting import blame
+from hpo_research.records import Report, Segment
+
+STATE_SECONDS = 30.0
+"""How often a state is sent along with a report, so that checkpoints can be kept."""
+
+
+def serve(channel: Connection, pickled: bytes) -> None:
+    """Load the problem, then train one segment after another until the channel is closed."""
+    # Forked processes would all draw the same numbers from NumPy's global generator. A function
+    # that uses it must not see its neighbours.
+    numpy_random.seed()
+    try:
+        problem = cloudpickle.loads(pickled)
+    except Exception as error:  # the user's modules run here
+        send(channel, Ready(f"the worker could not load the function: {blame(error, None)}"))
+        return
+    send(channel, Ready())
+    with contextlib.suppress(EOFError, ConnectionError):  # the executor has no more work
+        while True:
+            work: Work = receive(channel)
+            _Turn(channel, problem, work.segment).train()
+
+
+class _Turn:
+    """One segment in this worker, from its first epoch to its end."""
+
+    def __init__(self, channel: Connection, problem: Problem, segment: Segment) -> None:
+        self._channel = channel
+        self._problem = problem
+        self._segment = segment
+        self._process = os.getpid()
+        self._reached = segment.start
+        self._may_resume = problem.can_resume and segment.until < problem.max_epochs
+        self._sent_state = time.monotonic()
+
+    def train(self) -> None:
+        """Train the segment and say how it ended."""
+        try:
+            if isinstance(self._problem, FunctionProblem):
+                ended = self._call(self._problem)
+            else:
+                ended = self._evaluate()
+        # What the user's code raises, sys.exit and KeyboardInterrupt included, becomes a reason.
+        except BaseException as error:
+            ended = Ended(self._reached, blame(error, getattr(self._problem, "f", None)))
+        is_spent = bool(psutil.Process().children())
+        self._send(replace(ended, is_spent=is_spent))
+
+    def _call(self, problem: FunctionProblem) -> Ended:
+        folder = None
+        if problem.can_resume and self._segment.folder is not None:
+            folder = Path(self._segment.folder) / "files"
+            files.restore(self._segment.state, folder)
+        ending = problem.call(self._segment, lambda report: self._push(report, None), folder)
+        if ending.final is None:
+            return Ended(ending.epoch, ending.reason)
+        is_kept = self._may_resume and folder is not None
+        final = files.with_state(ending.final, folder if is_kept else None)
+        return Ended(ending.epoch, final=_said(final))
+
+    def _evaluate(self) -> Ended:
+        began = time.perf_counter()
+        evaluation = self._problem.evaluate([self._segment])
+        for reports in evaluation:
+            (report,) = reports
+            seconds = time.perf_counter() - began
+            if report.seconds is None:
+                report = replace(report, seconds=seconds)
+            value = report.metrics.get(self._problem.metric)
+            if value is None or not math.isfinite(value):
+                evaluation.close()
+                came = "not reported" if value is None else str(value)
+                reason = f"{self._problem.metric} is {came} at epoch {report.epoch}"
+                return Ended(self._reached, reason)
+            if report.epoch >= self._segment.until:
+                final = _said(report) if self._may_resume else Said(replace(report, state=None))
+                evaluation.close()
+                return Ended(report.epoch, final=final)
+            if not self._push(report, report.state):
+                evaluation.close()
+                return Ended(report.epoch)
+            began = time.perf_counter()
+        until = self._segment.until
+        reason = f"the problem ended at epoch {self._reached}, before epoch {until}"
+        return Ended(self._reached, reason)
+
+    def _push(self, report: Report, state: Callable[[], object] | None) -> bool:
+        self._reached = report.epoch
+        if report.epoch <= self._segment.known:
+            self._send(Alive())
+            return True
+        is_due = time.monotonic() - self._sent_state > STATE_SECONDS
+        if state is not None and is_due:
+            self._send(_said(report))
+            self._sent_state = time.monotonic()
+        else:
+            self._send(Said(replace(report, state=None)))
+        return self._answer()
+
+    def _answer(self) -> bool:
+        try:
+            answer: Answer = receive(self._channel)
+        except (EOFError, OSError):  # the executor is gone, and nobody waits for the rest
+            os._exit(0)
+        return answer.goes_on
+
+    def _send(self, message: object) -> None:
+        if os.getpid() != self._process:  # a fork that the user's function let run on
+            os._exit(0)
+        try:
+            send(self._channel, message)
+        except OSError:  # the executor is gone
+            os._exit(0)
+
+
+def _said(report: Report) -> Said:
+    state = None if report.state is None else report.state()
+    return Said(replace(report, state=None), state)

@@ -1,0 +1,101 @@
+"""What an experiment is, as plain JSON: stored with it, and compared when it is run again."""
+
+import hashlib
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpo_research.errors import ExperimentError
+from hpo_research.space import SearchSpace
+
+Json = Any
+
+
+def describe(value: object, what: str) -> Json:
+    """Return the value as plain JSON that identifies it; callables by their qualified name.
+
+    Raises `ExperimentError` for objects that are neither data nor frozen dataclasses.
+    """
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, SearchSpace):
+        return _space(value, what)
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {
+            f.name: describe(getattr(value, f.name), f"{what}.{f.name}") for f in fields(value)
+        }
+        return {"class": _qualified(type(value)), **parts}
+    if isinstance(value, Mapping):
+        return {str(key): describe(item, f"{what}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, Sequence | set | frozenset | range):
+        items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
+        return [describe(item, f"{what}[{i}]") for i, item in enumerate(items)]
+    if callable(value):
+        return {"function": _qualified(value)}
+    raise ExperimentError(
+        f"{what}: {value!r} cannot be stored with the experiment; make it a frozen dataclass, "
+        "a function, or plain data"
+    )
+
+
+def _space(space: SearchSpace, what: str) -> Json:
+    parameters = [[name, describe(p, f"{what}.{name}")] for name, p in space.parameters.items()]
+    among = None if space.among is None else [list(config.items()) for config in space.among]
+    return {"class": "SearchSpace", "parameters": parameters, "among": among}
+
+
+def _qualified(value: object) -> str:
+    module = getattr(value, "__module__", type(value).__module__)
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    return f"{module}.{name}"
+
+
+def sources(value: object) -> dict[str, str]:
+    """Return a digest of the source of every function within a value, by qualified name.
+
+    A note for people: a function may change its text and stay the same experiment.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return _merged([getattr(value, f.name) for f in fields(value)])
+    if isinstance(value, Mapping):
+        return _merged(list(value.values()))
+    if isinstance(value, list | tuple):
+        return _merged(list(value))
+    if not inspect.isroutine(value):
+        return {}
+    try:
+        text = inspect.getsource(value)
+    except (OSError, TypeError):  # typed at a prompt, or built in: there is no source to note
+        return {_qualified(value): "no source"}
+    return {_qualified(value): hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+
+def _merged(values: Sequence[object]) -> dict[str, str]:
+    return {name: digest for value in values for name, digest in sources(value).items()}
+
+
+def differences(old: Json, new: Json, where: str = "") -> list[str]:
+    """Return one line for each place where two descriptions differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            line
+            for key in {**old, **new}
+            for line in differences(
+                old.get(key), new.get(key), f"{where}.{key}" if where else str(key)
+            )
+        ]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [
+            line
+            for i, (a, b) in enumerate(zip(old, new, strict=True))
+            for line in differences(a, b, f"{where}[{i}]")
+        ]
+    return [] if old == new and type(old) is type(new) else [f"{where}: {old!r} became {new!r}"]

@@ -1,0 +1,222 @@
+"""An experiment: problems × strategies × seeds, and a budget for each run."""
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from hpo_research.errors import ExperimentError
+from hpo_research.experiment.budget import Budget
+from hpo_research.experiment.description import Json, describe, differences
+from hpo_research.ledger import Final, Ledger, RunInfo
+from hpo_research.problems.protocol import Problem
+from hpo_research.store import RunName
+from hpo_research.strategies.protocol import Strategy
+
+Execution = Literal["lock-step", "asynchronous", "simulated"]
+_EXECUTIONS = ("lock-step", "asynchronous", "simulated")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Problems × strategies × seeds, each run with the same budget.
+
+    `parallel` is how many trials of a run may train at once, None as many as the strategy wants.
+    `execution` is `lock-step` (a run is asked when all its segments have ended), `asynchronous`
+    (worker processes; a free slot is refilled at once) or `simulated` (a clock of recorded
+    times). `final` says which value of a trial counts: its `last` epoch's or its `best`.
+
+    Every strategy is asked once about every problem, so that a wrong option fails here.
+    Raises `ExperimentError`, or the `StrategyError` of a strategy that does not suit a problem.
+    """
+
+    name: str
+    problems: Sequence[Problem]
+    strategies: Mapping[str, Strategy]
+    seeds: Sequence[int]
+    budget: Budget
+    parallel: int | None = None
+    execution: Execution = "lock-step"
+    final: Final = "last"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "problems", tuple(self.problems))
+        object.__setattr__(self, "strategies", dict(self.strategies))
+        object.__setattr__(self, "seeds", _seeds(self.seeds))
+        mistakes = [*self._plain_mistakes(), *self._problem_mistakes(), *self._option_mistakes()]
+        if mistakes:
+            raise ExperimentError("\n".join(f"Experiment: {mistake}" for mistake in mistakes))
+        for problem in self.problems:
+            for strategy in self.strategies.values():
+                run = self.ledger(problem, self.seeds[0], 0).run()
+                strategy.ask([run], [self.parallel or 1])
+
+    def _plain_mistakes(self) -> list[str]:
+        mistakes = []
+        if not self.name or not isinstance(self.name, str) or "/" in self.name:
+            mistakes.append(f"name must be a text without '/', got {self.name!r}")
+        if not self.problems:
+            mistakes.append("problems is empty; name at least one")
+        if not self.strategies:
+            mistakes.append("strategies is empty; name at least one")
+        if not self.seeds:
+            mistakes.append("seeds is empty; name at least one, or a range")
+        return mistakes
+
+    def _problem_mistakes(self) -> list[str]:
+        mistakes = []
+        names = [problem.name for problem in self.problems]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            mistakes.append(f"two problems are named {name!r}; give one another name=")
+        for name, strategy in self.strategies.items():
+            if not callable(getattr(strategy, "ask", None)) or isinstance(strategy, type):
+                mistakes.append(
+                    f"strategies[{name!r}] must have ask(runs, slots), got {strategy!r}"
+                )
+        if self.execution == "simulated":
+            mistakes += [
+                f"{problem.name} records no seconds, so a simulated clock has nothing to replay; "
+                "use execution='lock-step'"
+                for problem in self.problems
+                if not problem.has_recorded_seconds
+            ]
+        return mistakes
+
+    def _option_mistakes(self) -> list[str]:
+        mistakes = []
+        if not isinstance(self.budget, Budget):
+            mistakes.append(f"budget must be a Budget, got {self.budget!r}")
+        if self.execution not in _EXECUTIONS:
+            expected = ", ".join(_EXECUTIONS)
+            mistakes.append(f"execution must be one of {expected}, got {self.execution!r}")
+        if self.final not in ("last", "best"):
+            mistakes.append(f"final must be last or best, got {self.final!r}")
+        wrong = isinstance(self.parallel, bool) or not isinstance(self.parallel, int)
+        if self.parallel is not None and (wrong or self.parallel < 1):
+            mistakes.append(f"parallel must be a whole number from 1, or None, got {self.parallel}")
+        if self.parallel is None and isinstance(self.budget, Budget):
+            if self.budget.counts_time_alone:
+                mistakes.append("a budget of seconds alone needs parallel, the trials at once")
+            elif self.execution == "asynchronous":
+                mistakes.append("asynchronous execution needs parallel, the trials at once")
+        return mistakes
+
+    def run_names(self) -> list[RunName]:
+        """Return the names of all runs, seeds varying first."""
+        return [
+            RunName(problem.name, strategy, seed)
+            for problem in self.problems
+            for strategy in self.strategies
+            for seed in self.seeds
+        ]
+
+    def problem(self, name: str) -> Problem:
+        """Return the problem of that name."""
+        return next(problem for problem in self.problems if problem.name == name)
+
+    def ledger(self, problem: Problem, seed: int, run: int) -> Ledger:
+        """Return the empty books of one run."""
+        info = RunInfo(
+            id=run,
+            space=problem.space,
+            metric=problem.metric,
+            direction=problem.direction,
+            max_epochs=problem.max_epochs,
+            can_resume=problem.can_resume,
+            seed=seed,
+            final=self.final,
+            is_timed_by_clock=self.execution != "lock-step",
+        )
+        return Ledger(info, self.budget.limits(problem.max_epochs))
+
+    def description(self) -> Json:
+        """Return the experiment as plain JSON, problems and strategies by name."""
+        return {
+            "name": self.name,
+            "problems": {p.name: self._problem_description(p) for p in self.problems},
+            "strategies": {
+                name: describe(strategy, f"strategies[{name!r}]")
+                for name, strategy in self.strategies.items()
+            },
+            "seeds": list(self.seeds),
+            "budget": describe(self.budget, "budget"),
+            "parallel": self.parallel,
+            "execution": self.execution,
+            "final": self.final,
+        }
+
+    def _problem_description(self, problem: Problem) -> Json:
+        facts = {
+            "metric": problem.metric,
+            "direction": problem.direction,
+            "max_epochs": problem.max_epochs,
+            "optimum": problem.optimum,
+            "space": describe(problem.space, f"{problem.name}.space"),
+        }
+        return {"identity": describe(problem, problem.name), **facts}
+
+
+def _seeds(seeds: object) -> tuple[int, ...]:
+    if isinstance(seeds, int) or not hasattr(seeds, "__iter__"):
+        raise ExperimentError(f"Experiment: seeds must be a list or a range, got {seeds!r}")
+    try:
+        plain = tuple(operator.index(seed) for seed in seeds)
+    except TypeError:
+        raise ExperimentError(
+            f"Experiment: seeds must be whole numbers, got {list(seeds)!r}"
+        ) from None
+    if len(set(plain)) < len(plain):
+        raise ExperimentError(f"Experiment: seeds must be distinct, got {list(plain)!r}")
+    return plain
+
+
+def merged(old: Json | None, new: Json) -> Json:
+    """Return what a store's experiment becomes when it is run again as `new`.
+
+    Problems, strategies, seeds and budget may be added; what is there already may not change.
+    Raises `ExperimentError` with every difference.
+    """
+    if old is None:
+        return new
+    lines = [
+        line
+        for key in ("name", "parallel", "execution", "final")
+        for line in differences(old[key], new[key], key)
+    ]
+    for kind in ("problems", "strategies"):
+        for name in old[kind].keys() & new[kind].keys():
+            lines += differences(old[kind][name], new[kind][name], f"{kind}[{name!r}]")
+    lines += _budget_differences(old, new)
+    if lines:
+        raise ExperimentError(
+            "the experiment has changed since this folder's store was begun; run it with another "
+            "--out (or name), or undo:\n" + "\n".join(sorted(lines))
+        )
+    return {
+        **new,
+        "problems": {**old["problems"], **new["problems"]},
+        "strategies": {**old["strategies"], **new["strategies"]},
+        "seeds": sorted({*old["seeds"], *new["seeds"]}),
+    }
+
+
+def _budget_differences(old: Json, new: Json) -> list[str]:
+    if old["budget"] == new["budget"]:
+        return []
+    lines = []
+    for unit in ("evaluations", "epochs", "trials", "seconds"):
+        before, after = old["budget"][unit], new["budget"][unit]
+        if (before is None) != (after is None) or (before or 0) > (after or 0):
+            lines.append(f"budget.{unit}: {before!r} became {after!r}; it can only grow")
+    fitted = [name for name, strategy in old["strategies"].items() if _is_fitted(strategy)]
+    if fitted:
+        lines.append(
+            f"budget: {', '.join(fitted)} is a grid fitted to the budget, so it cannot grow"
+        )
+    return lines
+
+
+def _is_fitted(description: Json) -> bool:
+    if isinstance(description, dict):
+        return description.get("points") == "fit" or any(map(_is_fitted, description.values()))
+    return False

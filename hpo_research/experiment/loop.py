@@ -1,0 +1,266 @@
+"""The loop: the only place where asks, training and storing meet.
+
+A turn is: poll; one transaction (reports and outcomes); every run that got rows is asked; one
+transaction (all asks of the turn); stop and submit. A process killed between any two statements
+goes on, at the next call, with the same numbers: the store is the state.
+"""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from hpo_research import device as devices
+from hpo_research.analysis.result import Result
+from hpo_research.errors import StrategyError
+from hpo_research.executors.choice import executor_for
+from hpo_research.executors.protocol import Executor, Poll
+from hpo_research.experiment.checks import check_ask
+from hpo_research.experiment.experiment import Experiment
+from hpo_research.experiment.opening import Opened, open_experiment
+from hpo_research.experiment.progress import Progress, progress
+from hpo_research.ledger import AskRow, Ledger
+from hpo_research.records import Key, Outcome, Report, Segment, State
+from hpo_research.rng import Stream
+from hpo_research.store import Store
+from hpo_research.threads import limited
+
+Row = TypeVar("Row", Report, Outcome)
+Watch = Callable[[Progress], None]
+_CHECKPOINT_SECONDS = 60.0
+_POLL_SECONDS = 1.0
+
+
+def run(
+    experiment: Experiment,
+    *,
+    out: str | Path | None = None,
+    device: str = "auto",
+    watch: Watch | None = None,
+) -> Result:
+    """Run an experiment, or go on where it stopped, and return what is known at the end.
+
+    `out` is the results folder, `results/NAME` by default; `device` is `auto`, `cpu` or `cuda:N`;
+    `watch` is called after every turn. Raises `StoreLockedError` where another process runs the
+    folder, `ExperimentError` where the stored experiment differs, `StoreWriteError` where the
+    disk refuses a write. A configuration that fails never stops the others.
+    """
+    place = devices.resolve(device)
+    folder = Path("results", experiment.name) if out is None else Path(out)
+    with Store.write(folder) as store:
+        execute(experiment, store, place, watch)
+        return Result.of(store)
+
+
+def execute(experiment: Experiment, store: Store, device: str, watch: Watch | None = None) -> None:
+    """Run an experiment in an open store."""
+    opened = open_experiment(experiment, store, device)
+    with limited():
+        loop = Loop(experiment, store, opened, device)
+        try:
+            loop.run(watch)
+        finally:
+            loop.close()
+
+
+class Loop:
+    """An experiment that is running: its books, its executors, its clock."""
+
+    def __init__(self, experiment: Experiment, store: Store, opened: Opened, device: str) -> None:
+        self._experiment = experiment
+        self._store = store
+        self._opened = opened
+        self._ledgers = opened.ledgers
+        self._checkpoints = opened.checkpoints
+        self._over: set[int] = set()
+        self._began = time.monotonic() - max(
+            (led.clock for led in self._ledgers.values()), default=0
+        )
+        self._saved_at = time.monotonic()
+        self._executors: dict[str, Executor] = {}
+        for problem in experiment.problems:
+            self._executors[problem.name] = executor_for(
+                problem, experiment.execution, device, store, len(experiment.seeds)
+            )
+
+    def close(self) -> None:
+        """End every executor; nothing stays behind."""
+        for executor in self._executors.values():
+            executor.close()
+
+    def run(self, watch: Watch | None) -> None:
+        """Turn until no run has anything running."""
+        lost = [
+            self._segment(run, trial)
+            for run, ledger in self._ledgers.items()
+            for trial in ledger.open
+            if trial not in ledger.stopping
+        ]
+        self._submit(lost)
+        ready = self._opened.ready
+        while True:
+            if ready:
+                self._ask(sorted(ready))
+                if watch is not None:
+                    watch(self._progress())
+            if not any(ledger.open for ledger in self._ledgers.values()):
+                return
+            ready = self._poll()
+
+    # -- asking
+
+    def _ask(self, runs: Sequence[int]) -> None:
+        rows: list[AskRow] = []
+        over: list[int] = []
+        for name, strategy in self._experiment.strategies.items():
+            ledgers = [self._ledgers[i] for i in runs if self._opened.names[i].strategy == name]
+            if not ledgers:
+                continue
+            slots = [self._slots(ledger) for ledger in ledgers]
+            began = time.perf_counter()
+            asks = strategy.ask([ledger.run() for ledger in ledgers], slots)
+            seconds = (time.perf_counter() - began) / len(ledgers)
+            if len(asks) != len(ledgers):
+                raise StrategyError(f"{name}: asked {len(ledgers)} runs, got {len(asks)} asks")
+            for ledger, ask, free in zip(ledgers, asks, slots, strict=True):
+                check_ask(name, ledger, ask, free)
+                row = ledger.grant(ask, self._clock(ledger), seconds)
+                rows.append(row)
+                if not ledger.open and not row.grants:
+                    over.append(ledger.info.id)
+        rows.sort(key=lambda row: row.run)
+        self._store.append_asks(rows, over)
+        for row in rows:
+            if not row.is_empty:
+                self._ledgers[row.run].append_ask(row)
+        self._over.update(over)
+        self._over.difference_update(row.run for row in rows if row.grants)
+        self._forget_paused(over)
+        self._act(rows)
+
+    def _slots(self, ledger: Ledger) -> int:
+        if self._experiment.execution == "lock-step" and ledger.open:
+            return 0
+        return ledger.slots(self._experiment.parallel)
+
+    def _act(self, rows: Sequence[AskRow]) -> None:
+        stops: dict[str, list[Key]] = {}
+        segments = []
+        for row in rows:
+            for grant in row.grants:
+                if grant.kind == "stop":
+                    problem = self._opened.names[row.run].problem
+                    stops.setdefault(problem, []).append((row.run, grant.trial))
+                else:
+                    segments.append(self._segment(row.run, grant.trial))
+        for problem, keys in stops.items():
+            self._executors[problem].stop(keys)
+        self._submit(segments)
+
+    def _submit(self, segments: Sequence[Segment]) -> None:
+        by_problem: dict[str, list[Segment]] = {}
+        for segment in segments:
+            problem = self._opened.names[segment.run].problem
+            by_problem.setdefault(problem, []).append(segment)
+        for problem, batch in by_problem.items():
+            self._executors[problem].submit(batch)
+
+    def _segment(self, run: int, number: int) -> Segment:
+        ledger = self._ledgers[run]
+        trial, running = ledger.trials[number], ledger.open[number]
+        begin, state = self._checkpoints.load((run, number), trial.reached)
+        folder = self._checkpoints.place((run, number))
+        return Segment(
+            run,
+            number,
+            trial.config,
+            running.until,
+            Stream(ledger.info.seed).at("trial", number),
+            start=begin,
+            attempt=running.attempt,
+            known=trial.reached,
+            begun=running.clock,
+            folder=None if folder is None else str(folder),
+            state=state,
+        )
+
+    # -- polling
+
+    def _poll(self) -> set[int]:
+        """Poll, store what came, and return the runs that got rows."""
+        reports, outcomes = self._gather()
+        self._save(reports, outcomes)
+        entries = []
+        for report in reports:
+            entries.append((report, self._ledgers[report.run].append_report(report)))
+        for outcome in outcomes:
+            self._ledgers[outcome.run].append_outcome(outcome)
+        if not entries and not outcomes:
+            return set()
+        self._store.append_poll(entries, outcomes)
+        for outcome in outcomes:
+            if outcome.status != "paused":
+                self._checkpoints.forget(outcome.key)
+        return {row.run for row in (*reports, *outcomes)}
+
+    def _gather(self) -> tuple[list[Report], list[Outcome]]:
+        outcomes = [
+            Outcome(run, trial, "stopped", ledger.trials[trial].reached)
+            for run, ledger in self._ledgers.items()
+            for trial in sorted(ledger.stopping)
+        ]
+        busy = {
+            self._opened.names[run].problem
+            for run, ledger in self._ledgers.items()
+            if ledger.open.keys() - ledger.stopping
+        }
+        wait = 0.0 if outcomes else _POLL_SECONDS / max(len(busy), 1)
+        polls = [self._executors[name].poll(wait) for name in sorted(busy)]
+        came = Poll(
+            tuple(report for poll in polls for report in poll.reports),
+            (*outcomes, *(outcome for poll in polls for outcome in poll.outcomes)),
+        )
+        fresh = [r for r in came.reports if r.epoch > self._ledgers[r.run].trials[r.trial].reached]
+        return (
+            sorted(map(self._dated, fresh), key=lambda r: (r.key, r.epoch)),
+            sorted(map(self._dated, came.outcomes), key=lambda o: o.key),
+        )
+
+    def _dated(self, row: Row) -> Row:
+        ledger = self._ledgers[row.run]
+        return replace(row, clock=row.clock or self._clock(ledger))
+
+    def _clock(self, ledger: Ledger) -> float:
+        if self._experiment.execution == "simulated":
+            return ledger.clock
+        return time.monotonic() - self._began
+
+    # -- checkpoints
+
+    def _save(self, reports: Sequence[Report], outcomes: Sequence[Outcome]) -> None:
+        paused = {outcome.key for outcome in outcomes if outcome.status == "paused"}
+        due = time.monotonic() - self._saved_at >= _CHECKPOINT_SECONDS
+        ended = {outcome.key for outcome in outcomes} - paused
+        states: dict[tuple[Key, int], State] = {}
+        for report in reports:
+            wanted = report.key in paused or (due and report.key not in ended)
+            if report.state is not None and wanted:
+                states[report.key, report.epoch] = report.state()
+        self._checkpoints.save(states)
+        if due:
+            self._saved_at = time.monotonic()
+
+    def _forget_paused(self, runs: Collection[int]) -> None:
+        for run in runs:
+            for trial in self._ledgers[run].trials:
+                if trial.status == "paused":
+                    self._checkpoints.forget((run, trial.id))
+
+    def _progress(self) -> Progress:
+        return Progress(
+            [
+                progress(self._opened.names[run], ledger, run in self._over)
+                for run, ledger in self._ledgers.items()
+            ]
+        )

@@ -1,0 +1,58 @@
+"""Opening an experiment for writing: what is stored, what is new, what must be asked first."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hpo_research.executors.processes import ProcessId, end_survivors
+from hpo_research.experiment.description import sources
+from hpo_research.experiment.experiment import Experiment, merged
+from hpo_research.experiment.provenance import provenance
+from hpo_research.ledger import Ledger
+from hpo_research.store import Checkpoints, RunName, Store
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An experiment as its store knows it: names and books by run id, and the runs to ask first."""
+
+    names: Mapping[int, RunName]
+    ledgers: Mapping[int, Ledger]
+    checkpoints: Checkpoints
+    ready: set[int]
+
+
+def open_experiment(experiment: Experiment, store: Store, device: str) -> Opened:
+    """Match the experiment with its store, end survivors of an earlier process, fill the books.
+
+    Raises `ExperimentError` where something that is stored has changed.
+    """
+    _match(experiment, store, device)
+    end_survivors([ProcessId(*row) for row in store.processes()])
+    store.forget_processes()
+    names = experiment.run_names()
+    ids = store.add_runs(names)
+    ledgers = {
+        ids[name]: experiment.ledger(experiment.problem(name.problem), name.seed, ids[name])
+        for name in names
+    }
+    last = store.replay(ledgers)
+    # A run with nothing running is asked again: it is new, or its budget grew, or it is over and
+    # says so again. The runs of an unanswered poll have not been asked yet.
+    ready = {run for run, ledger in ledgers.items() if not ledger.open}
+    if last.kind == "poll":
+        ready |= last.runs & ledgers.keys()
+    return Opened({ids[n]: n for n in names}, ledgers, Checkpoints(store.folder), ready)
+
+
+def _match(experiment: Experiment, store: Store, device: str) -> None:
+    text = store.meta("experiment")
+    old = None if text is None else json.loads(text)
+    new = merged(old, json.loads(json.dumps(experiment.description())))
+    if new == old:
+        return
+    notes = {
+        **provenance(device),
+        "sources": sources([*experiment.problems, *experiment.strategies.values()]),
+    }
+    store.set_meta({"experiment": json.dumps(new), "provenance": json.dumps(notes)})

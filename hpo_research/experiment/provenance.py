@@ -1,0 +1,40 @@
+"""Provenance: with what an experiment was run."""
+
+import platform
+import subprocess
+from importlib import metadata
+
+PACKAGES = ("hpo_research", "torch", "gpytorch", "botorch", "numpy", "scipy", "scikit-learn")
+
+
+def provenance(device: str) -> dict[str, object]:
+    """Return the package versions, the commit of the working folder, Python and the device."""
+    return {
+        "versions": versions(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "commit": commit(),
+        "device": device,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that make the numbers."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def commit() -> str:
+    """Return the commit of the working folder, with `+changes` where files differ from it.
+
+    Empty outside a repository or without git.
+    """
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head + ("+changes" if _git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,263 @@
+"""A run's books: what was granted, reported and ended, and what it cost.
+
+A ledger is brought up to date by appending the same rows that are stored, in the same order, so
+a ledger rebuilt from a store equals the one that wrote it. `run()` is the immutable view that a
+strategy sees; an append costs no rebuild of the trials it does not touch.
+
+Epochs are charged when they are trained, and committed while a segment runs. The epoch in which
+a trial fails is charged too.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from hpo_research.records import Ask, Direction, Note, Outcome, Proposal, Report, Run, Trial
+from hpo_research.space import Config, SearchSpace
+
+Final = Literal["last", "best"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may spend; infinite where unlimited. `total` counts trials, for fitted grids."""
+
+    epochs: float = math.inf
+    trials: float = math.inf
+    seconds: float = math.inf
+    total: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What an exhausted ask is stored with, so that a larger budget reopens the run."""
+        return f"epochs={self.epochs:g} trials={self.trials:g}"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A proposal that the budget allowed: the segment (start, until] of a trial, or its stop."""
+
+    kind: Literal["start", "resume", "stop"]
+    trial: int
+    attempt: int = 0
+    start: int = 0
+    until: int = 0
+    config: Config | None = None
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class AskRow:
+    """One stored ask of a run: what was granted, why, when, and at what cost.
+
+    `exhausted` names the limits that a proposal did not fit, or is empty: under those limits the
+    run takes only stops from then on.
+    """
+
+    run: int
+    grants: tuple[Grant, ...] = ()
+    notes: Mapping[str, Note] = field(default_factory=dict)
+    exhausted: str = ""
+    clock: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store."""
+        return not self.grants and not self.exhausted
+
+
+@dataclass(frozen=True)
+class Open:
+    """A running segment: its attempt, bounds, the epoch it has reached, and the clock there."""
+
+    attempt: int
+    start: int
+    until: int
+    position: int
+    clock: float
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is, apart from what happened in it.
+
+    `is_timed_by_clock`: a budget of seconds is compared with the run's clock (simulated and
+    asynchronous runs), not with its share of the seconds that batches took.
+    """
+
+    id: int
+    space: SearchSpace
+    metric: str
+    direction: Direction = "minimize"
+    max_epochs: int = 1
+    can_resume: bool = True
+    seed: int = 0
+    final: Final = "last"
+    is_timed_by_clock: bool = False
+
+
+class Ledger:
+    """The books of one run."""
+
+    def __init__(self, info: RunInfo, limits: Limits) -> None:
+        self.info = info
+        self.limits = limits
+        self.trials: list[Trial] = []
+        self.asks: list[Ask] = []
+        self.open: dict[int, Open] = {}
+        self.stopping: set[int] = set()
+        self.spent = 0
+        self.seconds = 0.0
+        self.clock = 0.0
+        self.is_exhausted = False
+        self._attempts: dict[int, int] = {}
+        self._view: Run | None = None
+
+    @property
+    def committed(self) -> int:
+        """Epochs promised to running segments and not yet trained."""
+        return sum(segment.until - segment.position for segment in self.open.values())
+
+    @property
+    def left(self) -> float:
+        """Epochs that can still be promised."""
+        return self.limits.epochs - self.spent - self.committed
+
+    def slots(self, parallel: int | None) -> int:
+        """Return how many trials may be started or resumed now."""
+        elapsed = self.clock if self.info.is_timed_by_clock else self.seconds
+        if self.is_exhausted or elapsed >= self.limits.seconds:
+            return 0
+        if parallel is not None:
+            return max(parallel - len(self.open), 0)
+        paused = sum(trial.status == "paused" for trial in self.trials)
+        most = min(self.left, self.limits.trials - len(self.trials) + paused)
+        return max(int(most), 0)
+
+    def run(self) -> Run:
+        """Return the run as a strategy sees it."""
+        if self._view is None:
+            info = self.info
+            self._view = Run(
+                space=info.space,
+                direction=info.direction,
+                max_epochs=info.max_epochs,
+                seed=info.seed,
+                trials=tuple(self.trials),
+                asks=tuple(self.asks),
+                total=self.limits.total,
+                left=self.left,
+                id=info.id,
+            )
+        return self._view
+
+    def grant(self, ask: Ask, clock: float = 0.0, seconds: float = 0.0) -> AskRow:
+        """Charge proposals in order until one does not fit, and return the row to store.
+
+        Nothing is changed; `append_ask` does that once the row is stored.
+        """
+        left = self.left
+        count = len(self.trials)
+        grants: list[Grant] = []
+        exhausted = ""
+        for proposal in ask.proposals:
+            if proposal.kind == "stop":
+                assert proposal.trial is not None
+                grants.append(Grant("stop", proposal.trial))
+                continue
+            grant = self._granted(proposal, count)
+            cost = grant.until - grant.start
+            starts = proposal.kind == "start"
+            if exhausted or cost > left or count + starts > self.limits.trials:
+                exhausted = self.limits.name
+                continue
+            left -= cost
+            count += starts
+            grants.append(grant)
+        return AskRow(self.info.id, tuple(grants), ask.notes, exhausted, clock, seconds)
+
+    def _granted(self, proposal: Proposal, count: int) -> Grant:
+        if proposal.kind == "start":
+            config = proposal.config
+            return Grant("start", count, 0, 0, proposal.until, config, proposal.origin)
+        assert proposal.trial is not None
+        trial = self.trials[proposal.trial]
+        begin = trial.reached if self.info.can_resume else 0
+        attempt = self._attempts[trial.id] + 1
+        return Grant("resume", trial.id, attempt, begin, proposal.until)
+
+    def append_ask(self, row: AskRow) -> None:
+        """Enter a stored ask: new trials, segments, stops."""
+        for grant in row.grants:
+            if grant.kind == "stop":
+                self.stopping.add(grant.trial)
+                continue
+            if grant.kind == "start":
+                config = dict(grant.config or {})
+                trial = Trial(grant.trial, config, "running", grant.until, origin=grant.origin)
+                self.trials.append(trial)
+            else:
+                self._change(grant.trial, status="running", until=grant.until)
+            self._attempts[grant.trial] = grant.attempt
+            self.open[grant.trial] = Open(
+                grant.attempt, grant.start, grant.until, grant.start, row.clock
+            )
+        proposals = tuple(
+            Proposal(g.kind, None if g.kind == "start" else g.trial, g.config, g.until, g.origin)
+            for g in row.grants
+        )
+        self.asks.append(Ask(proposals, row.notes))
+        self.is_exhausted |= row.exhausted == self.limits.name
+        self._enter(row.clock, row.seconds)
+
+    def append_report(self, report: Report) -> int:
+        """Enter a stored report and return the epochs the run has spent with it."""
+        trial = self.trials[report.trial]
+        value = report.metrics[self.info.metric]
+        epochs, values = (*trial.epochs, report.epoch), (*trial.values, value)
+        seconds = report.seconds or 0.0
+        self._change(
+            trial.id,
+            epochs=epochs,
+            values=values,
+            value=self._final(values),
+            seconds=trial.seconds + seconds,
+        )
+        segment = self.open[trial.id]
+        self.spent += report.epoch - segment.position
+        self.open[trial.id] = replace(segment, position=report.epoch, clock=report.clock)
+        self._enter(report.clock, seconds)
+        return self.spent
+
+    def append_outcome(self, outcome: Outcome) -> None:
+        """Enter a stored outcome; the epoch in which a trial failed is charged."""
+        segment = self.open.pop(outcome.trial)
+        self.stopping.discard(outcome.trial)
+        trial = self.trials[outcome.trial]
+        value = trial.value
+        if outcome.status == "failed":
+            self.spent += min(1, segment.until - segment.position)
+            value = None
+        self._change(
+            trial.id,
+            status=outcome.status,
+            reason=outcome.reason,
+            value=value,
+            seconds=trial.seconds + outcome.seconds,
+        )
+        self._enter(outcome.clock, outcome.seconds)
+
+    def _final(self, values: tuple[float, ...]) -> float:
+        if self.info.final == "last":
+            return values[-1]
+        return min(values) if self.info.direction == "minimize" else max(values)
+
+    def _change(self, trial: int, **fields: object) -> None:
+        self.trials[trial] = replace(self.trials[trial], **fields)  # type: ignore[arg-type]
+
+    def _enter(self, clock: float, seconds: float) -> None:
+        self.clock = max(self.clock, clock)
+        self.seconds += seconds
+        self._view = None

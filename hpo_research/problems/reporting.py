@@ -1,0 +1,240 @@
+"""What a user's function calls `report`, and what is made of what it says."""
+
+import math
+import operator
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path, PurePath
+from queue import SimpleQueue
+from typing import Any
+
+from hpo_research.errors import ProblemError
+from hpo_research.records import Report, Segment
+
+Push = Callable[[Report], bool]
+"""Hands a report over and returns whether the trial goes on."""
+
+PATIENCE = 2.0
+"""Seconds that a function has to return once it was told to stop."""
+
+
+class Halt(BaseException):
+    """Ends a function that reports again after it was told to stop.
+
+    No `Exception`, so that a function that catches all of its own cannot catch this.
+    """
+
+
+class NoValue(float):
+    """A NaN that says why there is no value."""
+
+    reason: str
+
+    def __new__(cls, reason: str) -> "NoValue":
+        """Make a NaN with a reason."""
+        value = super().__new__(cls, math.nan)
+        value.reason = reason
+        return value
+
+    def __repr__(self) -> str:
+        return self.reason
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a function ended: the last epoch it reached, its last report, why it failed if it did.
+
+    Without a report and a reason it was told to stop.
+    """
+
+    epoch: int
+    reason: str = ""
+    final: Report | None = None
+
+
+class Reporting:
+    """What a function is given as `report`."""
+
+    def __init__(
+        self, segment: Segment, push: Push, *, metric: str, folder: Path | None = None
+    ) -> None:
+        self._segment = segment
+        self._push = push
+        self._metric = metric
+        self._folder = folder
+        self._since = time.perf_counter()
+        self._final: Report | None = None
+        self._reason = ""
+        self._is_over = False
+        self.reached = segment.start
+
+    @property
+    def start(self) -> int:
+        """How many epochs of the trial are done already; the first to report is the next."""
+        return self._segment.start
+
+    @property
+    def until(self) -> int:
+        """The epoch to train to."""
+        return self._segment.until
+
+    @property
+    def seed(self) -> int:
+        """A whole number below 2**32 for the trial's own randomness."""
+        return self._segment.stream.at("function").integer() % 2**32
+
+    @property
+    def folder(self) -> Path:
+        """The trial's own folder. Raises `ProblemError` where the problem cannot resume."""
+        if self._folder is None:
+            raise ProblemError("report.folder: only a FunctionProblem with can_resume=True has one")
+        return self._folder
+
+    def __call__(self, epoch: int, value: object) -> bool:
+        """Report the value, or a dict of metrics, after an epoch; False means return now."""
+        if self._is_over:
+            raise Halt
+        what = f"report(epoch={epoch!r}): "
+        try:
+            number = self._checked_epoch(epoch)
+            metrics = measured(value, self._metric)
+        except ProblemError as error:
+            return self._refuse(what + str(error))
+        now = time.perf_counter()
+        report = Report(*self._segment.key, number, metrics, now - self._since)
+        if number == self.until:
+            self._final, self._is_over = report, True
+            return False
+        self.reached = number
+        self._is_over = not self._push(report)
+        self._since = time.perf_counter()
+        return not self._is_over
+
+    def finish(self, returned: object) -> None:
+        """Take what the function returned: the report at `until` where there is none yet."""
+        if self._is_over:
+            return
+        if returned is None and self.reached > self.start:
+            self._refuse(
+                f"returned at epoch {self.reached}, before epoch {self.until}; train until "
+                "report.until, or return the value"
+            )
+            return
+        try:
+            metrics = measured(returned, self._metric)
+        except ProblemError as error:
+            self._refuse(f"returned {error}")
+            return
+        seconds = time.perf_counter() - self._since
+        self._final = Report(*self._segment.key, self.until, metrics, seconds)
+
+    def ending(self) -> Ending:
+        """Say how the function ended, once it has."""
+        if self._final is not None:
+            return Ending(self._final.epoch, final=self._final)
+        return Ending(self.reached, self._reason)
+
+    def _refuse(self, reason: str) -> bool:
+        self._reason, self._is_over = reason, True
+        return False
+
+    def _checked_epoch(self, epoch: int) -> int:
+        try:
+            number = operator.index(epoch)
+        except TypeError:
+            raise ProblemError("an epoch must be a whole number") from None
+        if number <= self.reached:
+            raise ProblemError(
+                f"epochs must go up, and epoch {self.reached} is done; begin at report.start + 1"
+            )
+        if number > self.until:
+            raise ProblemError(f"it was to train until epoch {self.until} (report.until)")
+        return number
+
+
+def measured(value: object, metric: str) -> Mapping[str, float]:
+    """Return the metrics in what a function gave, all plain floats; the metric itself finite.
+
+    Raises `ProblemError` that begins with what came.
+    """
+    if not isinstance(value, Mapping):
+        value = {metric: value}
+    elif metric not in value:
+        names = ", ".join(str(name) for name in value)
+        raise ProblemError(f"a dict of [{names}], without the metric {metric!r}")
+    metrics = {str(name): _number(item, str(name)) for name, item in value.items()}
+    if not math.isfinite(metrics[metric]):
+        raise ProblemError(f"{metrics[metric]} for {metric!r}, expected a finite number")
+    return metrics
+
+
+def _number(value: Any, name: str) -> float:
+    # NumPy scalars and tensors without dimensions are numbers too.
+    plain = value.item() if getattr(value, "ndim", None) == 0 else value
+    if isinstance(plain, Real) and not isinstance(plain, bool):
+        try:
+            return float(plain)
+        except OverflowError:
+            raise ProblemError(f"a whole number too large for {name!r}") from None
+    raise ProblemError(f"{_described(plain)} for {name!r}, expected a number")
+
+
+def _described(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    return f"a {type(value).__name__}"
+
+
+def blame(error: BaseException, f: object) -> str:
+    """Say what went wrong and where: type, message, and the last line of the user's own code."""
+    what = "".join(traceback.format_exception_only(error)).strip()
+    frames = traceback.extract_tb(error.__traceback__)
+    code = getattr(getattr(f, "func", f), "__code__", None)
+    own = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
+    where = own[-1] if own else frames[-1]
+    line = f": {where.line}" if where.line else ""
+    # The file's name without its folder: the reason is the same on every machine.
+    return f"{what[:500]} ({PurePath(where.filename).name}:{where.lineno}, {where.name}{line})"
+
+
+class Conversation:
+    """A function in a thread of its own that waits in `report` until it is let go on."""
+
+    def __init__(self, call: Callable[[Push], Ending]) -> None:
+        self._call = call
+        self._said: SimpleQueue[Report | Ending] = SimpleQueue()
+        self._answers: SimpleQueue[bool] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._is_waiting = False
+
+    def advance(self) -> Report | Ending:
+        """Let the function go on to its next report, or its end."""
+        if self._is_waiting:
+            self._answers.put(True)
+        else:
+            self._thread.start()
+        said = self._said.get()
+        self._is_waiting = isinstance(said, Report)
+        return said
+
+    def close(self) -> None:
+        """Tell the function to return, and give it a moment to do so."""
+        if self._is_waiting:
+            self._is_waiting = False
+            self._answers.put(False)
+            self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        self._said.put(self._call(self._push))
+
+    def _push(self, report: Report) -> bool:
+        self._said.put(report)
+        return self._answers.get()

@@ -1,0 +1,91 @@
+"""Checkpoints: what each trial can be trained on from, in memory and one file a network.
+
+`DIR/checkpoints/RUN/TRIAL/EPOCH.safetensors`, written beside its place and renamed into it after
+one sync a batch, before the transaction that names the epoch. Files are read only after a
+restart; a missing or damaged one costs the training since the one before it, never a number.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from hpo_research.errors import StoreWriteError
+from hpo_research.records import Key, State
+
+
+class Checkpoints:
+    """The states of an experiment's trials; with no folder, in memory alone."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = None if folder is None else folder / "checkpoints"
+        self._states: dict[Key, tuple[int, State]] = {}
+
+    def place(self, key: Key) -> Path | None:
+        """Return the trial's own folder, None in memory."""
+        return None if self._folder is None else self._folder / str(key[0]) / str(key[1])
+
+    def save(self, states: Mapping[tuple[Key, int], State]) -> None:
+        """Keep the states by trial and epoch; on disk when this returns.
+
+        Raises `StoreWriteError` where the disk refuses.
+        """
+        for (key, epoch), state in states.items():
+            self._states[key] = (epoch, state)
+        if self._folder is None or not states:
+            return
+        try:
+            self._write(states)
+        except (OSError, SafetensorError) as error:
+            raise StoreWriteError(
+                f"{self._folder}: a checkpoint could not be written ({error}); everything stored "
+                "before is kept: make room or mend the disk, and run the same command again"
+            ) from error
+
+    def _write(self, states: Mapping[tuple[Key, int], State]) -> None:
+        moves: list[tuple[Path, Path]] = []
+        for (key, epoch), state in states.items():
+            place = self.place(key)
+            assert place is not None
+            place.mkdir(parents=True, exist_ok=True)
+            target = place / f"{epoch}.safetensors"
+            beside = target.with_suffix(".part")
+            save_file(dict(state), beside)
+            moves.append((beside, target))
+        os.sync()
+        for beside, target in moves:
+            beside.rename(target)
+            # The one before stays: a crash before the transaction goes on from there.
+            for old in _newest_first(target.parent)[2:]:
+                old.unlink()
+
+    def load(self, key: Key, at_most: int) -> tuple[int, State | None]:
+        """Return the newest state at or before an epoch, and its epoch; (0, None) without any."""
+        if key in self._states and self._states[key][0] <= at_most:
+            return self._states[key]
+        place = self.place(key)
+        if place is None or not place.is_dir():
+            return 0, None
+        for path in _newest_first(place):
+            if int(path.stem) > at_most:
+                continue
+            try:
+                return int(path.stem), load_file(path)
+            except SafetensorError:
+                continue  # damaged: an older one, or training from the beginning, gives the same
+        return 0, None
+
+    def forget(self, key: Key) -> None:
+        """Remove what is kept of a trial that nothing can resume."""
+        self._states.pop(key, None)
+        place = self.place(key)
+        if place is not None and place.is_dir():
+            shutil.rmtree(place)
+
+
+def _newest_first(place: Path) -> list[Path]:
+    files = place.glob("*.safetensors")
+    return sorted(files, key=lambda path: int(path.stem), reverse=True)

@@ -1,0 +1,379 @@
+"""The store: every ask, report and outcome of an experiment, in one SQLite file.
+
+A turn of the loop is two transactions, each durable before it returns (WAL, synchronous=FULL):
+a process killed anywhere leaves all earlier ones. One process writes, under an OS lock; any
+number read, and neither waits for the other. The rows are the state: `replay` enters them, in
+the order they were written, into fresh ledgers.
+"""
+
+import json
+import math
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from hpo_research.errors import StoreError, StoreWriteError
+from hpo_research.ledger import AskRow, Grant, Ledger
+from hpo_research.records import Outcome, Report
+from hpo_research.store import lock, schema
+
+
+class RunName(NamedTuple):
+    """What names a run in an experiment."""
+
+    problem: str
+    strategy: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class LastTurn:
+    """The last transaction: its kind (None in an empty store) and the runs that got rows."""
+
+    kind: str | None
+    runs: frozenset[int]
+
+
+FILE = "store.sqlite"
+
+
+class Store:
+    """An open store. Use `Store.write`, `Store.read` or `Store.in_memory`, then `close`."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path | None, held: lock.Lock | None
+    ) -> None:
+        self._db = connection
+        self._lock = held
+        self.folder = folder
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """Return an empty store that lives as long as its object."""
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.executescript(schema.TABLES)
+        store = cls(connection, None, None)
+        store._set("schema", schema.VERSION)
+        return store
+
+    @classmethod
+    def write(cls, folder: Path) -> Self:
+        """Open the folder's store for writing, making both where they are missing.
+
+        Raises `StoreLockedError` where another process writes, `StoreError` where the folder
+        cannot be written to or holds a store that this version cannot read.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be made ({error.strerror})") from error
+        held = lock.acquire(folder)
+        try:
+            with _writing(folder):
+                connection = sqlite3.connect(folder / FILE, isolation_level=None)
+                store = cls(connection, folder, held)
+                store._prepare()
+        except BaseException:
+            held.release()
+            raise
+        return store
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Open the folder's store for reading; it may be written to at the same time."""
+        path = folder / FILE
+        if not path.is_file():
+            raise StoreError(f"{folder}: holds no store ({FILE} is missing); name a results folder")
+        store = cls(_reader(path), folder, None)
+        try:
+            store._check_version()
+        except BaseException:
+            store._db.close()
+            raise
+        return store
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            self._check_version()
+            return
+        begin = f"INSERT INTO meta VALUES ('schema', '{schema.VERSION}');"
+        self._db.executescript(f"BEGIN IMMEDIATE; {schema.TABLES} {begin} COMMIT;")
+
+    def _check_version(self) -> None:
+        path = self.folder or ""
+        try:
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{path}: {FILE} is no store of this package ({error})") from error
+        found = int(row[0]) if row else 0
+        if found > schema.VERSION:
+            raise StoreError(
+                f"{path}: written by a newer version (schema {found}, this version reads "
+                f"{schema.VERSION}); nothing was changed: upgrade hpo_research to go on"
+            )
+
+    def close(self) -> None:
+        """Close the file and give back the lock."""
+        self._db.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what the experiment is
+
+    def meta(self, key: str) -> str | None:
+        """Return a stored text, None where there is none."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, texts: Mapping[str, str]) -> None:
+        """Store texts by key in one transaction."""
+        with self._transaction():
+            for key, text in texts.items():
+                self._set(key, text)
+
+    def _set(self, key: str, value: object) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(value)))
+
+    def runs(self) -> dict[RunName, int]:
+        """Return the id of every run."""
+        rows = self._db.execute("SELECT problem, strategy, seed, id FROM run ORDER BY id")
+        return {RunName(*row[:3]): row[3] for row in rows}
+
+    def add_runs(self, names: Sequence[RunName]) -> dict[RunName, int]:
+        """Enter the runs that are missing and return the id of every run."""
+        known = self.runs()
+        with self._transaction():
+            for name in names:
+                if name not in known:
+                    self._db.execute(
+                        "INSERT INTO run (problem, strategy, seed) VALUES (?, ?, ?)", name
+                    )
+        return self.runs()
+
+    # -- what happened
+
+    def append_poll(
+        self, reports: Sequence[tuple[Report, int]], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Store one poll: reports, each with the epochs its run has spent, and outcomes."""
+        with self._transaction():
+            turn = self._db.execute("INSERT INTO turn (kind) VALUES ('poll')").lastrowid
+            self._db.executemany(
+                "INSERT INTO report VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (r.run, r.trial, r.epoch, turn, _metrics(r), spent, r.clock, r.seconds or 0.0)
+                    for r, spent in reports
+                ],
+            )
+            self._db.executemany(
+                "INSERT INTO outcome VALUES (?1, ?2, (SELECT count(*) FROM outcome "
+                "WHERE run = ?1 AND trial = ?2), ?3, ?4, ?5, ?6, ?7, ?8)",
+                [
+                    (o.run, o.trial, turn, o.status, o.epoch, o.reason, o.clock, o.seconds)
+                    for o in outcomes
+                ],
+            )
+
+    def over(self) -> set[int]:
+        """Return the ids of the runs that have come to their end."""
+        return {row[0] for row in self._db.execute("SELECT id FROM run WHERE is_over")}
+
+    def append_asks(self, rows: Sequence[AskRow], over: Collection[int] = ()) -> None:
+        """Store all asks of a turn, and which runs are over with it.
+
+        Empty asks need no row, but the turn itself is stored.
+        """
+        with self._transaction():
+            turn = self._db.execute("INSERT INTO turn (kind) VALUES ('ask')").lastrowid
+            self._db.executemany(
+                "UPDATE run SET is_over = ? WHERE id = ?",
+                [(int(row.run in over), row.run) for row in rows],
+            )
+            for row in rows:
+                if row.is_empty:
+                    continue
+                notes = json.dumps(dict(row.notes), sort_keys=True)
+                ask = self._db.execute(
+                    "INSERT INTO ask (run, turn, exhausted, notes, clock, seconds) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    (row.run, turn, row.exhausted, notes, row.clock, row.seconds),
+                ).lastrowid
+                self._db.executemany(
+                    "INSERT INTO proposal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [_proposal(ask, i, grant) for i, grant in enumerate(row.grants)],
+                )
+
+    def replay(self, ledgers: Mapping[int, Ledger]) -> LastTurn:
+        """Enter every stored row of these runs into their ledgers, in the order of writing."""
+        with self.snapshot():
+            polls = self._polls()
+            asks = self._asks()
+            turns = self._db.execute("SELECT id, kind FROM turn ORDER BY id").fetchall()
+        touched: set[int] = set()
+        for turn, kind in turns:
+            rows: Sequence[AskRow | Report | Outcome]
+            rows = asks.get(turn, []) if kind == "ask" else polls.get(turn, [])
+            touched = {row.run for row in rows}
+            for row in rows:
+                if row.run in ledgers:
+                    _enter(ledgers[row.run], row)
+        return LastTurn(turns[-1][1] if turns else None, frozenset(touched))
+
+    def _polls(self) -> dict[int, list[Report | Outcome]]:
+        polls: dict[int, list[Report | Outcome]] = {}
+        for run, trial, epoch, turn, metrics, _, clock, seconds in self._db.execute(
+            "SELECT * FROM report ORDER BY turn, run, trial, epoch"
+        ):
+            report = Report(run, trial, epoch, json.loads(metrics), seconds, clock)
+            polls.setdefault(turn, []).append(report)
+        for run, trial, turn, status, epoch, reason, clock, seconds in self._db.execute(
+            "SELECT run, trial, turn, status, epoch, reason, clock, seconds FROM outcome "
+            "ORDER BY turn, run, trial"
+        ):
+            outcome = Outcome(run, trial, status, epoch, reason, clock, seconds)
+            polls.setdefault(turn, []).append(outcome)
+        return polls
+
+    def _asks(self) -> dict[int, list[AskRow]]:
+        grants: dict[int, list[Grant]] = {}
+        for ask, kind, trial, attempt, begin, until, config, origin in self._db.execute(
+            "SELECT ask, kind, trial, attempt, start, until, config, origin FROM proposal "
+            "ORDER BY ask, position"
+        ):
+            native = None if config is None else json.loads(config)
+            grant = Grant(kind, trial, attempt, begin, until, native, origin)
+            grants.setdefault(ask, []).append(grant)
+        asks: dict[int, list[AskRow]] = {}
+        for ask, run, turn, exhausted, notes, clock, seconds in self._db.execute(
+            "SELECT id, run, turn, exhausted, notes, clock, seconds FROM ask ORDER BY id"
+        ):
+            granted = tuple(grants.get(ask, []))
+            row = AskRow(run, granted, json.loads(notes), exhausted, clock, seconds)
+            asks.setdefault(turn, []).append(row)
+        return asks
+
+    def reports(self) -> list[tuple[Report, int, int]]:
+        """Return every report with the epochs its run had spent and its turn."""
+        return [
+            (Report(run, trial, epoch, json.loads(metrics), seconds, clock), spent, turn)
+            for run, trial, epoch, turn, metrics, spent, clock, seconds in self._db.execute(
+                "SELECT * FROM report ORDER BY run, trial, epoch"
+            )
+        ]
+
+    def rows(self) -> int:
+        """Return how many proposals, reports and outcomes are stored."""
+        counts = (f"(SELECT count(*) FROM {name})" for name in ("proposal", "report", "outcome"))
+        return int(self._db.execute(f"SELECT {' + '.join(counts)}").fetchone()[0])
+
+    # -- child processes
+
+    def add_process(self, pid: int, created: float, host: str) -> None:
+        """Remember a child process before it is given work."""
+        with self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO process VALUES (?, ?, ?)", (pid, created, host))
+
+    def processes(self) -> list[tuple[int, float, str]]:
+        """Return the child processes that were remembered."""
+        return self._db.execute("SELECT pid, created, host FROM process").fetchall()
+
+    def forget_processes(self) -> None:
+        """Forget all child processes, once they have ended."""
+        with self._transaction():
+            self._db.execute("DELETE FROM process")
+
+    # -- transactions
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _writing(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read everything inside the block as of one moment; blocks may be nested."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
+
+@contextmanager
+def _writing(folder: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreWriteError(
+            f"{folder}: the store could not be written ({error}); everything stored before is "
+            "kept: make room or mend the disk, and run the same command again"
+        ) from error
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    address = path.resolve().as_uri()
+    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, isolation_level=None)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError as error:
+        # In a folder that cannot be written to, SQLite cannot make the index of the write-ahead
+        # log; without a log there is nothing to index, and the file alone is the whole store.
+        connection.close()
+        if path.with_name(path.name + "-wal").exists():
+            raise StoreError(f"{path.parent}: cannot be read ({error})") from error
+        return sqlite3.connect(f"{address}?immutable=1", uri=True, isolation_level=None)
+    except sqlite3.DatabaseError:
+        pass  # not a database at all: the version check says so
+    return connection
+
+
+def _metrics(report: Report) -> str:
+    # A NaN is a status, never a number: a side metric that is not finite is left out.
+    finite = {name: value for name, value in report.metrics.items() if math.isfinite(value)}
+    return json.dumps(finite, sort_keys=True, allow_nan=False)
+
+
+def _proposal(ask: int | None, position: int, grant: Grant) -> tuple[object, ...]:
+    config = None if grant.config is None else json.dumps(grant.config, allow_nan=False)
+    return (
+        ask,
+        position,
+        grant.kind,
+        grant.trial,
+        grant.attempt,
+        grant.start,
+        grant.until,
+        config,
+        grant.origin,
+    )
+
+
+def _enter(ledger: Ledger, row: AskRow | Report | Outcome) -> None:
+    if isinstance(row, AskRow):
+        ledger.append_ask(row)
+    elif isinstance(row, Report):
+        ledger.append_report(row)
+    else:
+        ledger.append_outcome(row)

@@ -1,0 +1,68 @@
+"""Random search: independent draws, or a scrambled Sobol sequence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jaxtyping as jt
+import numpy as np
+
+from hpo_research.errors import StrategyError
+from hpo_research.records import Ask, Proposal, Run, start
+from hpo_research.strategies.sobol import sobol
+from hpo_research.strategies.tried import tried, untried
+
+KINDS = ("uniform", "sobol")
+
+
+@dataclass(frozen=True)
+class Random:
+    """Random search (Bergstra and Bengio, JMLR 2012): trial i is drawn from the i-th stream.
+
+    `kind="uniform"`: each parameter uniform on its scale, independently. `kind="sobol"`: trial i
+    is point i of a scrambled Sobol sequence. Draws are keyed by trial number, so four asks for
+    one trial equal one ask for four. In a finite space no configuration is proposed twice: a
+    repeated one is replaced by uniform draws from the trial's own stream, and when every
+    configuration has been tried there are no proposals. Raises `StrategyError`.
+    """
+
+    kind: str = "uniform"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise StrategyError(f"Random(kind={self.kind!r}): kind must be 'uniform' or 'sobol'")
+
+    def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
+        """Fill every slot with a fresh configuration, trained to the last epoch."""
+        return [
+            Ask(tuple(self._proposals(run, free))) if free > 0 else Ask()
+            for run, free in zip(runs, slots, strict=True)
+        ]
+
+    def _proposals(self, run: Run, slots: int) -> list[Proposal]:
+        first = len(run.trials)
+        if run.space.size is not None:
+            slots = min(slots, run.space.size)
+        if self.kind == "sobol":
+            cube = sobol(run.stream, run.space.dimension, first=first, count=slots)
+        else:
+            cube = _uniform(run, first, slots)
+        configs = run.space.from_uniform(cube)
+        if run.space.size is None:
+            return [start(config, run.max_epochs, self.kind) for config in configs]
+        known = tried(run)
+        proposals: list[Proposal] = []
+        for i, config in enumerate(configs, start=first):
+            origin = self.kind
+            if run.space.identity(config) in known:
+                replaced = untried(run.space, known, run.stream.at("uniform", i).generator())
+                if replaced is None:
+                    break
+                config, origin = replaced, "uniform"
+            known.add(run.space.identity(config))
+            proposals.append(start(config, run.max_epochs, origin))
+        return proposals
+
+
+def _uniform(run: Run, first: int, count: int) -> jt.Float64[np.ndarray, "n d"]:
+    streams = (run.stream.at("uniform", i) for i in range(first, first + count))
+    return np.stack([stream.generator().random(run.space.dimension) for stream in streams])

@@ -1,0 +1,60 @@
+"""The one-liner: tune a function of your own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hpo_research.analysis.result import Result
+from hpo_research.errors import AllTrialsFailedError
+from hpo_research.experiment.budget import Budget
+from hpo_research.experiment.experiment import Execution, Experiment
+from hpo_research.experiment.loop import execute
+from hpo_research.problems.function import FunctionProblem
+from hpo_research.records import Direction, Trial
+from hpo_research.space import SearchSpace
+from hpo_research.store import Store
+from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.random import Random
+
+
+def tune(
+    function: Callable[..., Any],
+    space: SearchSpace,
+    *,
+    strategy: Strategy | None = None,
+    trials: int = 20,
+    parallel: int = 1,
+    seed: int = 0,
+    direction: Direction = "minimize",
+    max_epochs: int = 1,
+    path: str | Path | None = None,
+    execution: Execution = "lock-step",
+) -> Trial:
+    """Tune `function(config)` or `function(config, report)` and return the best trial.
+
+    The function runs in `parallel` worker processes. In lock-step the same seed gives the same
+    result; `execution="asynchronous"` refills a free worker at once. `strategy` is random search
+    unless told otherwise. With `path` the folder is a store: called again, it goes on. Where the
+    function needs limits (seconds, memory), make a `FunctionProblem` and `run` an `Experiment`.
+    Raises `AllTrialsFailedError` where no trial gave a value.
+    """
+    problem = FunctionProblem(
+        function, space, direction=direction, max_epochs=max_epochs, workers=parallel
+    )
+    experiment = Experiment(
+        name="tune",
+        problems=[problem],
+        strategies={"tune": Random() if strategy is None else strategy},
+        seeds=[seed],
+        budget=Budget(trials=trials),
+        parallel=parallel,
+        execution=execution,
+    )
+    with Store.in_memory() if path is None else Store.write(Path(path)) as store:
+        execute(experiment, store, "cpu")
+        result = Result.of(store)
+    (run,) = result.runs.values()
+    best = run.best()
+    if best is None:
+        raise AllTrialsFailedError("\n".join(result.messages()))
+    return best

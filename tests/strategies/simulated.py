@@ -1,0 +1,103 @@
+"""A small lock-step or asynchronous loop that turns asks into trials without store or executor."""
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+
+import numpy as np
+
+from hpo_research.records import Ask, Run, Trial
+from hpo_research.strategies.protocol import Strategy
+
+Curve = Callable[[Trial, int], float | None]
+"""The value of a trial at an epoch; None where it fails."""
+
+
+def accepted(run: Run, ask: Ask, most: int | None = None) -> Run:
+    """Make trials of the first `most` proposals."""
+    trials = list(run.trials)
+    for proposal in ask.proposals[:most]:
+        if proposal.kind == "start":
+            new = Trial(len(trials), proposal.config, "running", proposal.until)
+            trials.append(replace(new, origin=proposal.origin))
+        else:
+            known = trials[proposal.trial]
+            assert proposal.kind == "resume" and known.status == "paused"
+            assert known.until < proposal.until <= run.max_epochs
+            trials[proposal.trial] = replace(known, status="running", until=proposal.until)
+    return replace(run, trials=tuple(trials), asks=(*run.asks, ask))
+
+
+def trained(run: Run, trial: Trial, curve: Curve) -> Trial:
+    """Train a running trial until the epoch it is to reach, or until it fails."""
+    epochs, values = list(trial.epochs), list(trial.values)
+    for epoch in range(trial.reached + 1, trial.until + 1):
+        value = curve(trial, epoch)
+        if value is None:
+            known = {"epochs": tuple(epochs), "values": tuple(values)}
+            return replace(trial, status="failed", value=None, **known)
+        epochs.append(epoch)
+        values.append(value)
+    status = "finished" if trial.until == run.max_epochs else "paused"
+    known = {"epochs": tuple(epochs), "values": tuple(values), "value": values[-1]}
+    return replace(trial, status=status, **known)
+
+
+def settled(run: Run, curve: Curve, only: int | None = None) -> Run:
+    """End all running trials, or one of them."""
+    ending = {t.id for t in run.running} if only is None else {only}
+    trials = [trained(run, t, curve) if t.id in ending else t for t in run.trials]
+    return replace(run, trials=tuple(trials))
+
+
+def reopened(run: Run) -> Run:
+    """Read a run's trials and asks back from text, as a store would."""
+    text = json.loads(json.dumps([asdict(trial) for trial in run.trials]))
+    rows = [{**row, "epochs": tuple(row["epochs"]), "values": tuple(row["values"])} for row in text]
+    return replace(run, trials=tuple(Trial(**row) for row in rows))
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How a run is driven: slots, how many trials at most, and how it is disturbed.
+
+    `order` draws which running trial ends next (asynchronous); None ends all (lock-step).
+    `is_killed` reads the run back from text before every ask, and loses each ask once.
+    """
+
+    parallel: int = 4
+    trials: int = 40
+    order: np.random.Generator | None = None
+    is_killed: bool = False
+
+    def drive(self, strategy: Strategy, run: Run, curve: Curve) -> Run:
+        """Ask and train until the strategy has finished or the trials are used up."""
+        while True:
+            slots = min(self.parallel - len(run.running), self.parallel)
+            if self.is_killed:
+                strategy.ask([run], [slots])
+                run = reopened(run)
+            (ask,) = strategy.ask([run], [slots])
+            assert len(ask.proposals) <= max(slots, 0)
+            starts = sum(proposal.kind == "start" for proposal in ask.proposals)
+            if len(run.trials) + starts > self.trials:
+                return settled(run, curve)
+            run = accepted(run, ask)
+            if not run.running:
+                return run
+            only = None
+            if self.order is not None:
+                only = int(self.order.choice([trial.id for trial in run.running]))
+            run = settled(run, curve, only)
+
+
+def born(strategy: type, options: dict[str, object]) -> object:
+    """Build a strategy as users do, past the type checker that guards the package in tests."""
+    bare = object.__new__(strategy)
+    for field in fields(strategy):
+        if field.name in options:
+            object.__setattr__(bare, field.name, options[field.name])
+        elif field.default_factory is not MISSING:
+            object.__setattr__(bare, field.name, field.default_factory())
+    bare.__post_init__()
+    return bare
