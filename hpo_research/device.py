@@ -1,5 +1,7 @@
 """The device of an experiment: chosen once, by name."""
 
+import re
+
 import torch
 
 from hpo_research.errors import DeviceError
@@ -14,11 +16,11 @@ def resolve(name: str = "auto") -> str:
         return "cuda:0" if torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return name
-    kind, _, index = name.partition(":")
-    if kind != "cuda" or not (index.isdigit() or index == ""):
+    named = re.fullmatch(r"cuda(?::([0-9]+))?", name) if isinstance(name, str) else None
+    if named is None:
         raise DeviceError(f"device={name!r}: expected auto, cpu or cuda:N")
     here = torch.cuda.device_count()
-    number = int(index or 0)
+    number = int(named[1] or 0)
     if number >= here:
         raise DeviceError(f"device={name!r}: this machine has {here} CUDA devices; use auto or cpu")
     return f"cuda:{number}"

@@ -7,6 +7,7 @@ with different paths are independent. Draws are made on the CPU and moved to the
 """
 
 import hashlib
+import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +22,14 @@ class Stream:
     seed: int
     path: tuple[str | int, ...] = ()
 
+    def __post_init__(self) -> None:
+        # The key is hashed from the text of both, so NumPy's integers must read as Python's.
+        object.__setattr__(self, "seed", operator.index(self.seed))
+        object.__setattr__(self, "path", tuple(_plain(name) for name in self.path))
+
     def at(self, *names: str | int) -> "Stream":
         """Return the stream below this one with the given names."""
-        plain = tuple(name if isinstance(name, str) else int(name) for name in names)
-        return Stream(int(self.seed), self.path + plain)
+        return Stream(self.seed, self.path + names)
 
     def generator(self) -> np.random.Generator:
         """Return a fresh NumPy generator at the beginning of this stream."""
@@ -49,3 +54,7 @@ class Stream:
     def _key(self) -> int:
         text = repr((self.seed, self.path)).encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "little")
+
+
+def _plain(name: str | int) -> str | int:
+    return str(name) if isinstance(name, str) else operator.index(name)

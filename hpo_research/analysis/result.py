@@ -19,11 +19,25 @@ _PARAMETERS = {"Float": Float, "Integer": Integer, "Categorical": Categorical}
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a run has cost: epochs (those of failures included), its seconds, and its clock.
+
+    `seconds` is the run's share of the time that training and asking took, `clock` the time since
+    the experiment began, or of the run's simulated clock.
+    """
+
+    epochs: int = 0
+    seconds: float = 0.0
+    clock: float = 0.0
+
+
+@dataclass(frozen=True)
 class Result:
     """Everything known about an experiment, read at one moment.
 
     `description` is the resolved experiment as plain JSON, `provenance` the versions, commit and
-    device it ran with. `over` names the runs that have come to their end.
+    device it ran with. `history` holds each run's reports by trial and epoch, each with the
+    epochs that the run had spent and its turn. `over` names the runs that have come to their end.
     """
 
     description: Mapping[str, Any]
@@ -31,6 +45,7 @@ class Result:
     runs: Mapping[RunName, Run]
     history: Mapping[RunName, list[tuple[Report, int, int]]]
     over: frozenset[RunName]
+    costs: Mapping[RunName, Cost]
     folder: Path | None = None
 
     @classmethod
@@ -63,6 +78,7 @@ class Result:
             {name: ledgers[i].run() for name, i in names.items()},
             {name: history[i] for name, i in names.items()},
             frozenset(name for name, i in names.items() if i in over),
+            {name: _cost(ledgers[i]) for name, i in names.items()},
             store.folder,
         )
 
@@ -90,6 +106,10 @@ class Result:
                     f"trials failed; the first: {failed[0].reason}"
                 )
         return lines
+
+
+def _cost(ledger: Ledger) -> Cost:
+    return Cost(ledger.spent, ledger.seconds, ledger.clock)
 
 
 def _info(description: Mapping[str, Any], name: RunName, number: int) -> RunInfo:

@@ -1,15 +1,44 @@
-"""Which executor runs a problem."""
+"""Which executor runs a problem: batches in this process, a simulated clock, or workers."""
+
+import os
 
 from hpo_research.executors.batches import Batches, Simulated
+from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.protocol import Executor
+from hpo_research.executors.workers import Workers
+from hpo_research.problems.function import FunctionProblem
 from hpo_research.problems.protocol import Problem
 from hpo_research.store import Store
 
 
-def executor_for(
-    problem: Problem, execution: str, device: str, store: Store, runs: int
-) -> Executor:
-    """Return the executor of a problem: batches in this process, a clock, or workers."""
+def executor_for(problem: Problem, execution: str, device: str, store: Store) -> Executor:
+    """Return the executor of a problem.
+
+    A user's function always runs in worker processes, as every problem does asynchronously;
+    `workers` is the function's own number, or one a core. The store remembers each process, so
+    that survivors of a killed experiment are found.
+    """
     if execution == "simulated":
         return Simulated(problem, device)
-    return Batches(problem, device)
+    function = _function(problem)
+    if function is None and execution == "lock-step":
+        return Batches(problem, device)
+
+    def remember(process: ProcessId) -> None:
+        store.add_process(process.pid, process.created, process.host)
+
+    workers = None if function is None else function.workers
+    return Workers(
+        problem,
+        workers=workers or len(os.sched_getaffinity(0)),
+        lock_step=execution == "lock-step",
+        on_start=remember,
+    )
+
+
+def _function(problem: Problem) -> FunctionProblem | None:
+    """Return the user's function inside a problem and its wrappers, None where there is none."""
+    inner: object = problem
+    while inner is not None and not isinstance(inner, FunctionProblem):
+        inner = getattr(inner, "problem", None)
+    return inner

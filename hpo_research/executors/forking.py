@@ -9,7 +9,6 @@ kills the workers.
 
 import contextlib
 import importlib
-import io
 import os
 import selectors
 import signal
@@ -58,6 +57,7 @@ def main(descriptor: int) -> None:
             nursery.run()
         finally:
             nursery.end()
+    os._exit(0)  # there is nothing to tidy up, and the executor waits
 
 
 class _Nursery:
@@ -156,9 +156,9 @@ class _Nursery:
         for stream in (1, 2):
             os.dup2(writer, stream)
         os.close(writer)
-        for printer in (sys.stdout, sys.stderr):  # so that the last line is not lost in a crash
-            if isinstance(printer, io.TextIOWrapper):
-                printer.reconfigure(line_buffering=True, errors="replace")
+        # Lines are written at once, so that the last one is not lost in a crash.
+        sys.stdout = os.fdopen(1, "w", buffering=1, errors="replace", closefd=False)
+        sys.stderr = os.fdopen(2, "w", buffering=1, errors="replace", closefd=False)
 
     def _hush(self) -> None:
         self._bell.recv(4096)
@@ -168,7 +168,11 @@ class _Nursery:
             printed = os.read(child.output, 65536)
             child.tail = (child.tail + printed)[-4 * _LINE :]
             if not printed:  # closed by the worker and all of its children
-                self._selector.unregister(child.output)
+                self._mute(child)
+
+    def _mute(self, child: _Child) -> None:
+        if child.output in self._selector.get_map():
+            self._selector.unregister(child.output)
 
     def _reap(self) -> None:
         while ended := _ended():
@@ -190,8 +194,7 @@ class _Nursery:
             if orphan.pid not in self._children:
                 processes.kill_tree(orphan.pid)
         self._listen(child)
-        with contextlib.suppress(KeyError):  # already unregistered when it was closed
-            self._selector.unregister(child.output)
+        self._mute(child)
         os.close(child.output)
 
     def _weigh(self, limit: int) -> None:

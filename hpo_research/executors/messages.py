@@ -62,6 +62,8 @@ class Answer:
 class Alive:
     """From a worker: an epoch was done again in silence."""
 
+    epoch: int
+
 
 @dataclass(frozen=True)
 class Said:

@@ -1,5 +1,6 @@
 """The executor's handle of its nursery process."""
 
+import contextlib
 import json
 import os
 import socket
@@ -21,7 +22,8 @@ _CODE = (
 class Nursery:
     """A fresh interpreter that forks workers. Its messages, `Born` and `Died`, come by `channel`.
 
-    `Born` comes in the order of `fork`.
+    `Born` comes in the order of `fork`. What is said to a nursery that has died is lost: its
+    channel is at its end, and whoever listens to that learns of it.
     """
 
     def __init__(self, orders: Orders, threads: int) -> None:
@@ -38,18 +40,20 @@ class Nursery:
             )
         self.channel = Connection(os.dup(self._control.fileno()))
         self.pid = self._process.pid
-        send(self.channel, orders)
+        with contextlib.suppress(OSError):
+            send(self.channel, orders)
 
     def fork(self) -> Connection:
         """Ask for a worker and return the channel to it."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, contextlib.suppress(OSError):
             socket.send_fds(self._control, [COMMAND.pack(FORK, 0)], [theirs.fileno()])
         return Connection(ours.detach())
 
     def kill(self, pid: int) -> None:
         """Kill a worker and all that it has started; nothing happens if it has ended."""
-        self._control.send(COMMAND.pack(KILL, pid))
+        with contextlib.suppress(OSError):
+            self._control.send(COMMAND.pack(KILL, pid))
 
     def close(self) -> None:
         """End the nursery and every worker."""

@@ -38,35 +38,38 @@ def identity(pid: int) -> ProcessId | None:
 
 
 def end_survivors(ids: Iterable[ProcessId]) -> list[ProcessId]:
-    """End those that still run on this host, with all their children; return which did.
+    """End those that still run on this host, with all their children; return which did run.
 
     A process is ended only where number and start time agree and it carries our tag; of a process
     that is gone, the tagged members of its session are ended.
     """
     here = [known for known in ids if known.host == socket.gethostname()]
-    ended = [known for known in here if _end(known)]
+    gone = {known.pid for known in here if identity(known.pid) is None}
+    ended = [known for known in here if known.pid not in gone and _end(known)]
+    sessions = _end_sessions(gone) if gone else set()
     psutil.wait_procs(list(_running(ended)), timeout=5)
-    return ended
+    return ended + [known for known in here if known.pid in sessions]
 
 
 def _end(known: ProcessId) -> bool:
     now = identity(known.pid)
-    if now is None:
-        return _end_session(known)
-    if abs(now.created - known.created) > _CLOCK or not _is_tagged(psutil.Process(known.pid)):
+    if now is None or abs(now.created - known.created) > _CLOCK:
+        return False
+    if not _is_tagged(psutil.Process(known.pid)):
         return False
     kill_tree(known.pid)
     return True
 
 
-def _end_session(known: ProcessId) -> bool:
-    # No new process gets this number while a session of it lives.
-    found = False
+def _end_sessions(leaders: set[int]) -> set[int]:
+    # No new process gets the number of a leader while its session lives.
+    found = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-            if os.getsid(process.pid) == known.pid and _is_tagged(process):
+            session = os.getsid(process.pid)
+            if session in leaders and _is_tagged(process):
                 process.kill()
-                found = True
+                found.add(session)
     return found
 
 
@@ -79,7 +82,7 @@ def _running(ids: Sequence[ProcessId]) -> Iterator[psutil.Process]:
 def _is_tagged(process: psutil.Process) -> bool:
     try:
         return TAG in process.environ()
-    except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
         return False  # another user's, or gone
 
 

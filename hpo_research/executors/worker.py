@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -75,8 +76,10 @@ class _Turn:
         if ending.final is None:
             return Ended(ending.epoch, ending.reason)
         is_kept = self._may_resume and folder is not None
-        final = files.with_state(ending.final, folder if is_kept else None)
-        return Ended(ending.epoch, final=_said(final))
+        final = _said(files.with_state(ending.final, folder if is_kept else None))
+        if folder is not None:
+            shutil.rmtree(folder)
+        return Ended(ending.epoch, final=final)
 
     def _evaluate(self) -> Ended:
         began = time.perf_counter()
@@ -107,7 +110,7 @@ class _Turn:
     def _push(self, report: Report, state: Callable[[], object] | None) -> bool:
         self._reached = report.epoch
         if report.epoch <= self._segment.known:
-            self._send(Alive())
+            self._send(Alive(report.epoch))
             return True
         is_due = time.monotonic() - self._sent_state > STATE_SECONDS
         if state is not None and is_due:

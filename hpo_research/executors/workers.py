@@ -1,36 +1,242 @@
-"""Execution in worker processes: the user's own code, where nothing it does can hurt the rest."""
+"""Execution in worker processes, where nothing that a user's code does can hurt the rest."""
 
-import contextlib
 import signal
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hpo_research.executors import processes
-from hpo_research.executors.messages import (
-    Alive,
-    Answer,
-    Born,
-    Died,
-    Ended,
-    Orders,
-    Ready,
-    Said,
-    Work,
-    receive,
-    send,
-)
-from hpo_research.executors.nursery import Nursery
+from hpo_research.errors import ProblemError
+from hpo_research.executors.messages import Alive, Died, Ended, Orders, Ready, Said
 from hpo_research.executors.pickling import dumps
+from hpo_research.executors.pool import Event, Pool, Worker
 from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.protocol import Poll
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.problems.protocol import Problem
-from hpo_research.problems.reporting import PATIENCE
 from hpo_research.records import Key, Outcome, Report, Segment
 
 PARKED = 64
-"""How many trials may wait in a report in lock-step, each with its process."""
+"""How many trials may be under way at once in lock-step, each with a process of its own."""
+
+
+def ignore(process: ProcessId) -> None:
+    """Take no note of a process."""
+
+
+class Workers:
+    """Trains segments in worker processes, `workers` of them computing at the same time.
+
+    A trial waits inside its report, with its process, until a poll lets it go on. In lock-step a
+    poll advances every trial by one report; up to `PARKED` trials are under way at once, and
+    further segments begin, in order of their key, when earlier ones have ended. Which do depends
+    on `workers` in nothing. Asynchronously a poll returns as soon as there is something, and no
+    more than `workers` trials are under way.
+
+    `on_start` is told of every process before it is given work. The first `submit` raises
+    `ProblemError` where the problem cannot be pickled.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        workers: int,
+        lock_step: bool = True,
+        threads: int = 1,
+        on_start: Callable[[ProcessId], None] = ignore,
+    ) -> None:
+        if workers < 1 or threads < 1:
+            raise ProblemError(
+                f"Workers(workers={workers}, threads={threads}): expected at least 1 of each"
+            )
+        self._problem = problem
+        self._workers = workers
+        self._lock_step = lock_step
+        self._threads = threads
+        self._on_start = on_start
+        self._most = max(PARKED, workers) if lock_step else workers
+        self._pool: Pool | None = None
+        self._place: TemporaryDirectory[str] | None = None
+        self._queue: dict[Key, Segment] = {}
+        self._running: dict[Key, Worker] = {}
+        self._owed: set[Key] = set()  # those that have not advanced yet in this poll
+        self._reports: list[Report] = []
+        self._outcomes: list[Outcome] = []
+
+    def submit(self, segments: Sequence[Segment]) -> None:
+        """Take work; it begins at the next poll."""
+        if self._pool is None:
+            self._pool = Pool(self._orders(), self._threads, self._workers, self._on_start)
+        for segment in segments:
+            self._queue[segment.key] = self._placed(segment)
+
+    def stop(self, trials: Collection[Key]) -> None:
+        """Drop running trials; unknown names are ignored.
+
+        A trial that waits in its report is told to return; whatever has not returned two seconds
+        later is killed by the next poll.
+        """
+        for key in trials:
+            self._queue.pop(key, None)
+            self._owed.discard(key)
+            worker = self._running.pop(key, None)
+            if worker is not None and self._pool is not None:
+                self._pool.halt(worker)
+        self._reports = [report for report in self._reports if report.key not in trials]
+        self._outcomes = [outcome for outcome in self._outcomes if outcome.key not in trials]
+
+    def poll(self, timeout: float | None = None) -> Poll:
+        """Wait for the next reports and outcomes, at most `timeout` seconds.
+
+        In lock-step nothing is returned before every trial has advanced; a poll that runs out of
+        time returns nothing and the next one goes on with it.
+        """
+        if self._pool is None:
+            return Poll()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if not (self._lock_step and self._owed):
+            self._owed = {*self._queue, *self._running}
+        self._listen(self._pool, 0.0)
+        while True:
+            self._dispatch(self._pool)
+            if self._is_done():
+                return self._collected()
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                return Poll()
+            self._listen(self._pool, self._patience(now, deadline))
+
+    def close(self) -> None:
+        """End every process; nothing stays behind."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+        if self._place is not None:
+            self._place.cleanup()
+            self._place = None
+        self._queue, self._running, self._owed = {}, {}, set()
+        self._reports, self._outcomes = [], []
+
+    def _orders(self) -> Orders:
+        module = type(self._problem).__module__
+        modules = (module,) if module.startswith("hpo_research.") else ()
+        limit = self._function.memory_bytes if self._function is not None else None
+        return Orders(dumps(self._problem), modules, limit)
+
+    @property
+    def _function(self) -> FunctionProblem | None:
+        return self._problem if isinstance(self._problem, FunctionProblem) else None
+
+    @property
+    def _limit(self) -> float | None:
+        return None if self._function is None else self._function.timeout
+
+    def _placed(self, segment: Segment) -> Segment:
+        if self._function is None or not self._problem.can_resume or segment.folder is not None:
+            return segment
+        if self._place is None:
+            self._place = TemporaryDirectory(prefix="hpo-")
+        return replace(segment, folder=str(Path(self._place.name, *map(str, segment.key))))
+
+    def _dispatch(self, pool: Pool) -> None:
+        room = self._workers - sum(not worker.is_parked for worker in self._running.values())
+        for key in self._next():
+            if room <= 0:
+                return
+            if key in self._running:
+                pool.let_go_on(self._running[key])
+            elif len(self._running) < self._most:
+                self._running[key] = pool.give(self._queue.pop(key))
+            else:
+                continue
+            room -= 1
+
+    def _next(self) -> list[Key]:
+        parked = sorted(k for k in self._owed & self._running.keys() if self._running[k].is_parked)
+        return parked + sorted(self._owed & self._queue.keys())
+
+    def _is_done(self) -> bool:
+        if (self._reports or self._outcomes) and not self._lock_step:
+            return True
+        return all(worker.is_parked for worker in self._running.values())
+
+    def _collected(self) -> Poll:
+        reports = sorted(self._reports, key=lambda report: (report.key, report.epoch))
+        outcomes = sorted(self._outcomes, key=lambda outcome: outcome.key)
+        self._owed, self._reports, self._outcomes = set(), [], []
+        return Poll(tuple(reports), tuple(outcomes))
+
+    def _patience(self, now: float, deadline: float | None) -> float | None:
+        ends = [] if deadline is None else [deadline]
+        if self._limit is not None:
+            since = (worker.since for worker in self._running.values())
+            ends += [start + self._limit for start in since if start is not None]
+        return max(0.0, min(ends) - now) if ends else None
+
+    def _listen(self, pool: Pool, timeout: float | None) -> None:
+        for event in pool.listen(timeout):
+            self._take(event)
+        now = time.monotonic()
+        for key, worker in list(self._running.items()):
+            limit, since = self._limit, worker.since
+            is_late = limit is not None and since is not None and now - since >= limit
+            if is_late and (worker.channel.closed or not worker.channel.poll()):
+                reason = f"timeout: no report and no return for {limit:g} seconds"
+                self._end(key, Outcome(*key, "failed", worker.reached, reason))
+                pool.dismiss(worker)
+
+    def _take(self, event: Event) -> None:
+        worker, segment, message = event
+        key = segment.key
+        if isinstance(message, Said):
+            worker.reached = message.report.epoch
+            self._owed.discard(key)
+            self._enter(message)
+        elif isinstance(message, Alive):
+            worker.reached = message.epoch
+        elif isinstance(message, Ended):
+            self._end(key, self._outcome(segment, message))
+        else:
+            reason = message.reason if isinstance(message, Ready) else _cause(message)
+            worker.segment = None
+            self._end(key, Outcome(*key, "failed", worker.reached, reason))
+
+    def _outcome(self, segment: Segment, ended: Ended) -> Outcome:
+        key = segment.key
+        if ended.final is None:
+            return Outcome(*key, "failed", ended.epoch, ended.reason)
+        if ended.final.report.epoch > segment.known:
+            self._enter(ended.final)
+        is_last = segment.until >= self._problem.max_epochs
+        return Outcome(*key, "finished" if is_last else "paused", ended.epoch)
+
+    def _enter(self, said: Said) -> None:
+        state = said.state
+        give = None if state is None else lambda: state
+        self._reports.append(replace(said.report, state=give))
+
+    def _end(self, key: Key, outcome: Outcome) -> None:
+        del self._running[key]
+        self._owed.discard(key)
+        self._outcomes.append(outcome)
+
+
+def _cause(died: Died) -> str:
+    if died.cause:
+        return died.cause
+    if died.status >= 0:
+        how = f"the process ended itself with exit code {died.status}"
+    else:
+        how = f"the process was killed by {_signal(-died.status)}"
+        if died.status == -signal.SIGKILL:
+            how += " (the kernel does that when the machine is out of memory)"
+    return how + (f"; it printed last: {died.output}" if died.output else "")
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -41,7 +41,8 @@ class Budget:
         counts = [c for c in (self.epochs, self._in_epochs(max_epochs)) if c is not None]
         epochs = min(counts, default=math.inf)
         trials = math.inf if self.trials is None else self.trials
-        total = min(epochs // max_epochs, trials)
+        whole = epochs if math.isinf(epochs) else epochs // max_epochs
+        total = min(whole, trials)
         return Limits(
             epochs=epochs,
             trials=trials,

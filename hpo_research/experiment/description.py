@@ -18,6 +18,7 @@ Json = Any
 def describe(value: object, what: str) -> Json:
     """Return the value as plain JSON that identifies it; callables by their qualified name.
 
+    A dataclass field with `metadata={"identity": False}` (how many workers, say) is left out.
     Raises `ExperimentError` for objects that are neither data nor frozen dataclasses.
     """
     if value is None or isinstance(value, str | int | float | bool):
@@ -30,7 +31,9 @@ def describe(value: object, what: str) -> Json:
         return _space(value, what)
     if is_dataclass(value) and not isinstance(value, type):
         parts = {
-            f.name: describe(getattr(value, f.name), f"{what}.{f.name}") for f in fields(value)
+            f.name: describe(getattr(value, f.name), f"{what}.{f.name}")
+            for f in fields(value)
+            if f.metadata.get("identity", True)
         }
         return {"class": _qualified(type(value)), **parts}
     if isinstance(value, Mapping):

@@ -15,7 +15,7 @@ from hpo_research import device as devices
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StrategyError
 from hpo_research.executors.choice import executor_for
-from hpo_research.executors.protocol import Executor, Poll
+from hpo_research.executors.protocol import Executor
 from hpo_research.experiment.checks import check_ask
 from hpo_research.experiment.experiment import Experiment
 from hpo_research.experiment.opening import Opened, open_experiment
@@ -81,7 +81,7 @@ class Loop:
         self._executors: dict[str, Executor] = {}
         for problem in experiment.problems:
             self._executors[problem.name] = executor_for(
-                problem, experiment.execution, device, store, len(experiment.seeds)
+                problem, experiment.execution, device, store
             )
 
     def close(self) -> None:
@@ -202,7 +202,7 @@ class Loop:
         for outcome in outcomes:
             if outcome.status != "paused":
                 self._checkpoints.forget(outcome.key)
-        return {row.run for row in (*reports, *outcomes)}
+        return {report.run for report in reports} | {outcome.run for outcome in outcomes}
 
     def _gather(self) -> tuple[list[Report], list[Outcome]]:
         outcomes = [
@@ -217,14 +217,16 @@ class Loop:
         }
         wait = 0.0 if outcomes else _POLL_SECONDS / max(len(busy), 1)
         polls = [self._executors[name].poll(wait) for name in sorted(busy)]
-        came = Poll(
-            tuple(report for poll in polls for report in poll.reports),
-            (*outcomes, *(outcome for poll in polls for outcome in poll.outcomes)),
-        )
-        fresh = [r for r in came.reports if r.epoch > self._ledgers[r.run].trials[r.trial].reached]
+        outcomes += [outcome for poll in polls for outcome in poll.outcomes]
+        fresh = [
+            report
+            for poll in polls
+            for report in poll.reports
+            if report.epoch > self._ledgers[report.run].trials[report.trial].reached
+        ]
         return (
-            sorted(map(self._dated, fresh), key=lambda r: (r.key, r.epoch)),
-            sorted(map(self._dated, came.outcomes), key=lambda o: o.key),
+            sorted(map(self._dated, fresh), key=lambda report: (report.key, report.epoch)),
+            sorted(map(self._dated, outcomes), key=lambda outcome: outcome.key),
         )
 
     def _dated(self, row: Row) -> Row:

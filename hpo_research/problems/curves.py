@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from numbers import Real
 
@@ -58,8 +58,7 @@ class LearningCurves:
         if isinstance(self.base, str):
             object.__setattr__(self, "base", Synthetic(self.base))
         _check(self)
-        if not self.name:
-            object.__setattr__(self, "name", f"curves({self.function.name})")
+        object.__setattr__(self, "name", self.name or _name(self))
 
     @property
     def function(self) -> Analytic:
@@ -146,7 +145,8 @@ class LearningCurves:
         unrelated = (scales.waves[0].at(x) - scales.overlap * z) / math.sqrt(1 - scales.overlap**2)
         score = self.agreement * z + math.sqrt(1 - self.agreement**2) * unrelated
         top = float(scales.knots[-1])
-        return f.clamp_min(top) + (top - float(scales.knots[0])) * torch.special.ndtr(score)
+        early: Tensor = torch.special.ndtr(score)
+        return f.clamp_min(top) + (top - float(scales.knots[0])) * early
 
     @cached_property
     def _scales(self) -> "Scales":
@@ -227,6 +227,16 @@ class Scales:
         return scores[left] + slope * (f - knots[left])
 
 
+def _name(problem: LearningCurves) -> str:
+    """Return `curves` with the options that differ from the default ones."""
+    options = [] if problem.function == Synthetic("branin") else [problem.function.name]
+    for field in fields(LearningCurves):
+        value = getattr(problem, field.name)
+        if field.name not in ("base", "name") and value != field.default:
+            options.append(f"{field.name}={value:g}")
+    return f"curves({','.join(options)})" if options else "curves"
+
+
 def _check(problem: LearningCurves) -> None:
     base = problem.base
     call = f"LearningCurves({base.name if isinstance(base, Analytic) else repr(base)})"
@@ -242,13 +252,12 @@ def _check(problem: LearningCurves) -> None:
         raise ProblemError(f"{call}: max_epochs must be a whole number from 1, got {epochs!r}")
     if isinstance(problem.seed, bool) or not isinstance(problem.seed, int):
         raise ProblemError(f"{call}: seed must be a whole number, got {problem.seed!r}")
-    limits = {
-        "agreement": ("from 0 to 1", lambda v: 0 <= v <= 1),
-        "noise": ("from 0", lambda v: v >= 0),
-        "seconds": ("above 0", lambda v: v > 0),
+    numbers = {
+        "agreement": (problem.agreement, "from 0 to 1", 0.0, 1.0),
+        "noise": (problem.noise, "from 0", 0.0, math.inf),
+        "seconds": (problem.seconds, "above 0", math.ulp(0.0), math.inf),
     }
-    for name, (legal, holds) in limits.items():
-        value = getattr(problem, name)
+    for name, (value, legal, low, high) in numbers.items():
         number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or not holds(value):
+        if not number or not low <= value <= high:
             raise ProblemError(f"{call}: {name} must be a finite number {legal}, got {value!r}")

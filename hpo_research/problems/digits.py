@@ -121,7 +121,7 @@ def _space(width: Integer) -> SearchSpace:
         learning_rate=Float(1e-4, 1.0, scale="log"),
         momentum=Float(0.0, 0.99, scale="reverse_log"),
         weight_decay=Float(1e-6, 1e-1, scale="log"),
-        batch_size=Categorical((16, 32, 64, 128, 256), ordered=True),
+        batch_size=Categorical((32, 64, 128, 256), ordered=True),
         width=width,
         dropout=Float(0.0, 0.6),
         activation=Categorical(("relu", "gelu", "silu")),
@@ -135,10 +135,10 @@ def _evaluate(architecture: Architecture, segments: Sequence[Segment], device: s
         for segment in segments
     ]
     training = train(tasks, architecture, digits(), device)
-    dropped: set[int] = set()
+    dropped: set[int] | None = None
     while True:
         try:
-            results = training.send(dropped) if dropped else next(training)
+            results = training.send(dropped)
         except StopIteration:
             return
         keys = yield [_report(segments[result.id], result) for result in results]

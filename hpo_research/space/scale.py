@@ -46,7 +46,12 @@ _INFINITE = (-np.inf, np.inf)
 LINEAR = Scale("linear", _identity, _identity, _INFINITE, "any bounds")
 LOG = Scale("log", np.log, np.exp, (0.0, np.inf), "bounds above 0")
 REVERSE_LOG = Scale(
-    "reverse_log", _reverse_log, _reverse_exp, (-np.inf, 1.0), "bounds from 0 to below 1", lowest=0.0
+    "reverse_log",
+    _reverse_log,
+    _reverse_exp,
+    (-np.inf, 1.0),
+    "bounds from 0 to below 1",
+    lowest=0.0,
 )
 SCALES = {scale.name: scale for scale in (LINEAR, LOG, REVERSE_LOG)}
 

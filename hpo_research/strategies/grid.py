@@ -106,9 +106,8 @@ class Grid:
         unknown = [name for name in named if name not in space.parameters]
         if not unknown:
             return {}
-        return {
-            "note": f"Grid: points for {', '.join(unknown)} ignored; the problem has no such parameter"
-        }
+        names = ", ".join(unknown)
+        return {"note": f"Grid: points for {names} ignored; the problem has no such parameter"}
 
 
 def _fitted(space: SearchSpace, numeric: list[str], total: int | None) -> dict[str, int]:

@@ -64,5 +64,6 @@ class Random:
 
 
 def _uniform(run: Run, first: int, count: int) -> jt.Float64[np.ndarray, "n d"]:
-    streams = (run.stream.at("uniform", i) for i in range(first, first + count))
-    return np.stack([stream.generator().random(run.space.dimension) for stream in streams])
+    root = run.stream.at("uniform")
+    d = run.space.dimension
+    return np.stack([root.at(i).generator().random(d) for i in range(first, first + count)])

@@ -1,7 +1,7 @@
 """What an architecture is: layers for a width, a forward pass and a hand-written gradient."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float32
@@ -10,10 +10,11 @@ from torch import Tensor
 from hpo_research.training.activations import Rules
 from hpo_research.training.layout import Affine, Weights
 
-Masks = Sequence[Float32[Tensor, "b n h"]]
+Masks = Sequence[Float32[Tensor, "b n _"]]
 """For each dropout layer, what multiplies its units: 0, or 1 over the rate kept."""
 
 
+@runtime_checkable
 class Architecture(Protocol):
     """A family of networks that differ in width."""
 

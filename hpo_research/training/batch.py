@@ -17,8 +17,8 @@ from hpo_research.training.optimizers import OPTIMIZERS
 from hpo_research.training.recipe import Task
 from hpo_research.training.stack import Curriculum, Stack, curriculum, trained, validated
 
-_CACHE = 1 << 18
-"""Floats that the rows of a stack on the CPU may fill: more would leave the core's cache."""
+_MOST_STACKED = {"cpu": 16, "cuda": 256}
+"""How many networks a stack has at most: bounds memory and sets the speed, never a number."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +85,12 @@ def _stacks(tasks: Sequence[Task], subject: Curriculum) -> list[Stack]:
             signature = (subject.architecture.padded(task.recipe.width), task.recipe.batch_size)
             groups[signature].append(id)
     stacks = []
-    for (width, size), ids in groups.items():
+    most = _MOST_STACKED[subject.device.type]
+    for ids in groups.values():
         ids.sort(key=lambda id: (tasks[id].recipe.optimizer, tasks[id].recipe.activation, id))
-        most = _most(width, size, subject)
         for begin in range(0, len(ids), most):
             stacks.append(_stack(ids[begin : begin + most], tasks, subject))
     return stacks
-
-
-def _most(width: int, size: int, subject: Curriculum) -> int:
-    """Return how many networks are stacked at most; it changes the speed, never a number."""
-    if subject.device.type != "cpu":
-        return 1 << 30
-    layers = subject.architecture.layers(width, CLASSES)
-    parameters = sum(layer.taps * layer.inputs * layer.outputs for layer in layers)
-    return max(1, _CACHE // (5 * parameters + 6 * size * width))
 
 
 def _stack(ids: Sequence[int], tasks: Sequence[Task], subject: Curriculum) -> Stack:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float32
@@ -13,9 +14,9 @@ from hpo_research.rng import Stream
 CLASSES = 16
 """What the classes are padded to."""
 
-_BLOCK = 64  # floats; keeps every matrix of every network on a cache line of its own
+_BLOCK = 64  # floats: the vectorised kernels never reach from one row into the next
 
-Weights = list[tuple[Float32[Tensor, "b k w"], Float32[Tensor, "b w"]]]
+Weights = list[tuple[Float32[Tensor, "b _ _"], Float32[Tensor, "b _"]]]
 """For each layer, the matrix and the bias of every network."""
 
 
@@ -36,20 +37,23 @@ class Layout:
 
     @cached_property
     def places(self) -> tuple[tuple[int, int, int, int], ...]:
-        """For each layer: rows and columns of its matrix, where it begins, where the bias does."""
-        places, end = [], 0
-        for layer in self.layers:
-            rows = layer.taps * layer.inputs
-            bias = _rounded(end + rows * layer.outputs)
-            places.append((rows, layer.outputs, end, bias))
-            end = _rounded(bias + layer.outputs)
-        return tuple(places)
+        """For each layer: rows and columns of its matrix, where that begins, and the bias.
+
+        Matrices come first, then biases, then zeros up to a multiple of 64.
+        """
+        shapes = [(layer.taps * layer.inputs, layer.outputs) for layer in self.layers]
+        matrices = list(accumulate((k * w for k, w in shapes), initial=0))
+        biases = accumulate((w for _, w in shapes), initial=matrices[-1])
+        return tuple(
+            (k, w, matrix, bias)
+            for (k, w), matrix, bias in zip(shapes, matrices, biases, strict=False)
+        )
 
     @cached_property
     def length(self) -> int:
         """How many floats a row has, a multiple of 64."""
-        _, columns, _, bias = self.places[-1]
-        return _rounded(bias + columns)
+        _, w, _, bias = self.places[-1]
+        return -(-(bias + w) // _BLOCK) * _BLOCK
 
     def weights(self, parameters: Float32[Tensor, "b p"]) -> Weights:
         """Return views of every layer's matrices and biases."""
@@ -63,15 +67,12 @@ class Layout:
         ]
 
     def rows(self, weights: Weights) -> Float32[Tensor, "b p"]:
-        """Join matrices and biases into rows; the gaps between them are 0."""
-        pieces: list[Tensor] = []
-        for matrix, bias in weights:
-            for piece in (matrix.flatten(1), bias):
-                pieces.append(piece)
-                gap = -piece.shape[1] % _BLOCK
-                if gap:
-                    pieces.append(piece.new_zeros(piece.shape[0], gap))
-        return torch.cat(pieces, 1)
+        """Join matrices and biases into rows."""
+        matrices = [matrix.flatten(1) for matrix, _ in weights]
+        biases = [bias for _, bias in weights]
+        _, w, _, bias = self.places[-1]
+        rest = biases[0].new_zeros(len(biases[0]), self.length - bias - w)
+        return torch.cat([*matrices, *biases, rest], 1)
 
     def initial(self, real: Sequence[Affine], stream: Stream) -> Float32[Tensor, " p"]:
         """Draw a network with these layers: He-normal matrices (arXiv:1502.01852), the rest 0."""
@@ -83,7 +84,3 @@ class Layout:
             blocks = matrix.view(padded.taps, padded.inputs, padded.outputs)
             blocks[:, : layer.inputs, : layer.outputs] = scale * draw
         return row[0]
-
-
-def _rounded(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float32
@@ -11,10 +11,14 @@ from torch import Tensor
 
 from hpo_research.training.recipe import Recipe
 
-Moments = tuple[Float32[Tensor, "b p"], ...]
-"""What an optimiser remembers of past gradients."""
+Moments = tuple[Float32[Tensor, "_ p"], ...]
+"""What an optimiser remembers of past gradients, for the rows that it trains."""
+
+Rates = Sequence[Float32[Tensor, "_ 1"]]
+"""The numbers of a step, each for every row that the optimiser trains."""
 
 
+@runtime_checkable
 class Optimizer(Protocol):
     """One step for many networks. `moments` names what is remembered; it begins as 0."""
 
@@ -30,7 +34,7 @@ class Optimizer(Protocol):
         parameters: Float32[Tensor, "b p"],
         moments: Moments,
         gradient: Float32[Tensor, "b p"],
-        rates: Float32[Tensor, "r b 1"],
+        rates: Rates,
     ) -> tuple[Float32[Tensor, "b p"], Moments]:
         """Return the parameters and the moments after a step."""
         ...
@@ -51,10 +55,10 @@ class SGD:
         parameters: Float32[Tensor, "b p"],
         moments: Moments,
         gradient: Float32[Tensor, "b p"],
-        rates: Float32[Tensor, "r b 1"],
+        rates: Rates,
     ) -> tuple[Float32[Tensor, "b p"], Moments]:
         """Return the parameters and the velocity after a step."""
-        descent, momentum, decay = rates.unbind()
+        descent, momentum, decay = rates
         penalised = torch.addcmul(gradient, parameters, decay)
         velocity = torch.addcmul(penalised, moments[0], momentum)
         return torch.addcmul(parameters, velocity, descent), (velocity,)
@@ -84,10 +88,10 @@ class AdamW:
         parameters: Float32[Tensor, "b p"],
         moments: Moments,
         gradient: Float32[Tensor, "b p"],
-        rates: Float32[Tensor, "r b 1"],
+        rates: Rates,
     ) -> tuple[Float32[Tensor, "b p"], Moments]:
         """Return the parameters and both moments after a step."""
-        mixing, shrinkage, descent, epsilon = rates.unbind()
+        mixing, shrinkage, descent, epsilon = rates
         first = torch.lerp(moments[0], gradient, mixing)
         second = moments[1] * self.second_decay
         second.addcmul_(gradient, gradient, value=1 - self.second_decay)
@@ -109,23 +113,32 @@ def updated(
     parameters: Float32[Tensor, "b p"],
     moments: Sequence[Moments],
     gradient: Float32[Tensor, "b p"],
-    rates: Sequence[Float32[Tensor, "r _ 1"]],
+    rates: Sequence[Rates],
 ) -> tuple[Float32[Tensor, "b p"], tuple[Moments, ...]]:
     """Take a step with every run of rows; `moments` and `rates` hold one entry a run."""
+    if len(runs) == 1:
+        moved, known = runs[0][1].update(parameters, moments[0], gradient, rates[0])
+        return moved, (known,)
     steps = [
         optimizer.update(parameters[rows], known, gradient[rows], rate)
         for (rows, optimizer), known, rate in zip(runs, moments, rates, strict=True)
     ]
-    moved = steps[0][0] if len(steps) == 1 else torch.cat([rows for rows, _ in steps])
-    return moved, tuple(known for _, known in steps)
+    return torch.cat([rows for rows, _ in steps]), tuple(known for _, known in steps)
 
 
 def schedule(
-    optimizer: Optimizer, recipes: Sequence[Recipe], done: Sequence[int], steps: int
-) -> Float32[Tensor, "s r b 1"]:
-    """Return the rates of every network for its next steps, each having done its own number."""
+    optimizer: Optimizer,
+    recipes: Sequence[Recipe],
+    done: Sequence[int],
+    steps: int,
+    device: torch.device,
+) -> list[Rates]:
+    """Return the rates of the next steps of networks that have done so many each."""
     table = [
         [optimizer.rates(recipe, before + step) for step in range(1, steps + 1)]
         for recipe, before in zip(recipes, done, strict=True)
     ]
-    return torch.tensor(table).permute(1, 2, 0).unsqueeze(-1).contiguous()
+    columns = torch.tensor(table, device=device).permute(1, 2, 0).unsqueeze(-1).contiguous()
+    each = columns.shape[1]
+    flat = columns.flatten(0, 1).unbind()
+    return [flat[begin : begin + each] for begin in range(0, len(flat), each)]

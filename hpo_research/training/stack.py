@@ -15,7 +15,7 @@ from hpo_research.training.architecture import Architecture
 from hpo_research.training.data import Data
 from hpo_research.training.dropout import dropout_masks
 from hpo_research.training.layout import CLASSES, Layout, Weights
-from hpo_research.training.optimizers import OPTIMIZERS, Moments, Runs, schedule, updated
+from hpo_research.training.optimizers import OPTIMIZERS, Moments, Rates, Runs, schedule, updated
 from hpo_research.training.recipe import Task
 
 # scikit-learn clips probabilities at the resolution of their dtype; so does the log loss here.
@@ -113,25 +113,27 @@ def trained(stack: Stack, subject: Curriculum) -> tuple[Stack, Float64[Tensor, "
     """Train a stack for one epoch; return it with each network's mean training loss."""
     n, b = len(subject.inputs), len(stack.ids)
     size = stack.tasks[0].recipe.batch_size
-    order = _orders(stack, n).to(subject.device)
-    batches = order.view(b, -1, size).transpose(0, 1).flatten(1)
-    masks = [mask.to(subject.device) for mask in _masks(stack, subject, n)]
-    rates = _schedules(stack, len(batches), subject.device)
+    order = _orders(stack, n).to(subject.device).view(b, -1, size).transpose(0, 1)
+    steps, index = len(order), order.flatten()
+    x = subject.inputs.index_select(0, index).view(steps, b, size, -1).unbind()
+    targets = subject.targets.index_select(0, index).view(steps, b, size, -1).unbind()
+    masks = [mask.to(subject.device).unbind() for mask in _masks(stack, subject, (steps, size))]
+    rates = _schedules(stack, steps, subject.device)
     parameters, moments, rules, seen = stack.parameters, stack.moments, stack.rules, []
-    for step, batch in enumerate(batches):
-        now = slice(step * size, (step + 1) * size)
+    for step in range(steps):
         gradient, logits = subject.architecture.gradient(
             _weights(stack.layout, parameters, subject),
-            subject.inputs.index_select(0, batch).view(b, size, -1),
-            subject.targets.index_select(0, batch).view(b, size, -1),
+            x[step],
+            targets[step],
             rules,
-            [mask[:, now] for mask in masks],
+            [mask[step] for mask in masks],
         )
         seen.append(logits)
         parameters, moments = updated(
             stack.optimizers, parameters, moments, stack.layout.rows(gradient), rates[step]
         )
-    loss = _losses(torch.cat(seen, 1), subject.data.labels[order]).double().mean(-1)
+    labels = subject.data.labels[order.transpose(0, 1).reshape(b, n)]
+    loss = _losses(torch.cat(seen, 1), labels).double().mean(-1)
     epochs = tuple(epoch + 1 for epoch in stack.epochs)
     return replace(stack, epochs=epochs, parameters=parameters, moments=moments), loss
 
@@ -156,9 +158,7 @@ def validated(
     return torch.where(loss.isnan(), loss, accuracy), loss
 
 
-def _weights(
-    layout: Layout, parameters: Float32[Tensor, "b p"], subject: Curriculum
-) -> Weights:
+def _weights(layout: Layout, parameters: Float32[Tensor, "b p"], subject: Curriculum) -> Weights:
     *hidden, (matrix, bias) = layout.weights(parameters)
     return [*hidden, (matrix, bias + subject.absent)]
 
@@ -172,7 +172,9 @@ def _orders(stack: Stack, n: int) -> Int64[Tensor, "b n"]:
     )
 
 
-def _masks(stack: Stack, subject: Curriculum, n: int) -> list[Float32[Tensor, "b n h"]]:
+def _masks(
+    stack: Stack, subject: Curriculum, shape: tuple[int, int]
+) -> list[Float32[Tensor, "s b n _"]]:
     width = subject.architecture.padded(stack.tasks[0].recipe.width)
     return dropout_masks(
         [
@@ -180,22 +182,18 @@ def _masks(stack: Stack, subject: Curriculum, n: int) -> list[Float32[Tensor, "b
             for task, epoch in zip(stack.tasks, stack.epochs, strict=True)
         ],
         [task.recipe.dropout for task in stack.tasks],
-        n,
+        shape,
         subject.architecture.dropped(width),
     )
 
 
-def _schedules(stack: Stack, steps: int, device: torch.device) -> list[list[Tensor]]:
+def _schedules(stack: Stack, steps: int, device: torch.device) -> list[list[Rates]]:
     """Return, for each step, the rates of each run of rows."""
-    runs = [
-        schedule(
-            optimizer,
-            [task.recipe for task in stack.tasks[rows]],
-            [epoch * steps for epoch in stack.epochs[rows]],
-            steps,
-        ).to(device)
-        for rows, optimizer in stack.optimizers
-    ]
+    runs = []
+    for rows, optimizer in stack.optimizers:
+        recipes = [task.recipe for task in stack.tasks[rows]]
+        done = [epoch * steps for epoch in stack.epochs[rows]]
+        runs.append(schedule(optimizer, recipes, done, steps, device))
     return [list(rates) for rates in zip(*runs, strict=True)]
 
 

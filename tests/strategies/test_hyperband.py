@@ -286,9 +286,10 @@ def test_a_trial_queued_for_a_later_bracket_is_trained_on_to_its_first_rung():
     queued = Trial(9, {"x": 0.5}, "running", 1, origin="enqueued")
     run = replace(run, trials=(*run.trials, queued))
     run = settled(run, lambda trial, epoch: None if trial.id < 9 else 1.0)
-    (ask,) = Hyperband().ask([run], [9])
-    kinds = [(p.kind, p.trial, p.until) for p in ask.proposals]
-    assert kinds == [("resume", 9, 3)] + [("start", None, 3)] * 4
+    for slots, fresh in ((9, 4), (3, 2), (1, 0)):
+        (ask,) = Hyperband().ask([run], [slots])
+        kinds = [(p.kind, p.trial, p.until) for p in ask.proposals]
+        assert kinds == [("resume", 9, 3)] + [("start", None, 3)] * fresh
 
 
 def test_an_exhausted_space_gives_the_smaller_bracket_and_then_the_end():

@@ -1,0 +1,211 @@
+"""Curves: the best value so far against what it cost, with bootstrap bands over seeds."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
+from hpo_research.records import Direction
+from hpo_research.rng import Stream
+from hpo_research.store import RunName
+
+Axis = Literal["evaluations", "epochs", "seconds"]
+Statistic = Literal["median", "mean"]
+
+_MOST_POINTS = 1000
+_BYTES = 64 * 2**20  # of one block of resampled values
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The incumbent, the best value so far, of every seed over one cost axis.
+
+    `cost` is ascending; `values[i, j]` is what seed `seeds[i]` had found when it had spent
+    `cost[j]`: a right-continuous step function, NaN before the seed's first value. A run that has
+    come to its end keeps its last incumbent; one that has not is NaN beyond what it has spent.
+    """
+
+    problem: str
+    strategy: str
+    axis: Axis
+    direction: Direction
+    seeds: tuple[int, ...]
+    cost: Float[np.ndarray, " p"]
+    values: Float[np.ndarray, "seeds p"]
+
+    @property
+    def has_value(self) -> Bool[np.ndarray, " seeds"]:
+        """Which seeds have found anything."""
+        has_value: np.ndarray = ~np.isnan(self.values).all(axis=1)
+        return has_value
+
+
+@dataclass(frozen=True)
+class Band:
+    """A statistic over seeds at each cost of a curve, with a bootstrap confidence band.
+
+    `seeds` counts the seeds it is taken over: those with any value. `center` is NaN where one of
+    them has none yet; `low` and `high` are NaN there too, and everywhere for fewer than two seeds.
+    """
+
+    cost: Float[np.ndarray, " p"]
+    center: Float[np.ndarray, " p"]
+    low: Float[np.ndarray, " p"]
+    high: Float[np.ndarray, " p"]
+    seeds: int
+
+
+def curve(
+    result: Result,
+    problem: str,
+    strategy: str,
+    axis: Axis = "epochs",
+    *,
+    points: int = _MOST_POINTS,
+) -> Curve:
+    """Return the incumbent curve of a problem × strategy, over all of its seeds.
+
+    - `epochs`: epochs that the run had trained, and the best value reported at any epoch so far;
+    - `seconds`: the same over the run's seconds: its own clock where that is simulated or worker
+      processes run, otherwise its share of the time that training took, asking left out;
+    - `evaluations`: ended trials, by the turn of their last report and then by id, with the value
+      that counts by the experiment's rule. A paused trial has ended unless it is resumed; a failed
+      one counts and has no value; one without a report stands behind the trial before it.
+
+    The costs are those at which any seed got a value; more than `points` of them are replaced by
+    as many equally spaced ones. Raises `StoreError` where the result holds no such runs.
+    """
+    if axis not in get_args(Axis):
+        raise StoreError(f"axis={axis!r}: expected one of {', '.join(get_args(Axis))}")
+    names = sorted(name for name in result.runs if name[:2] == (problem, strategy))
+    if not names:
+        known = sorted({f"{name.strategy} on {name.problem}" for name in result.runs})
+        raise StoreError(f"no runs of {strategy} on {problem}; there are {', '.join(known)}")
+    direction = result.runs[names[0]].direction
+    steps = [_evaluations(result, n) if axis == "evaluations" else _reports(result, n, axis)
+             for n in names]  # fmt: skip
+    cost = _thinned(np.unique(np.concatenate([step[0] for step in steps])), points)
+    rows = [
+        _incumbent(cost, *step, direction, name in result.over)
+        for name, step in zip(names, steps, strict=True)
+    ]
+    seeds = tuple(name.seed for name in names)
+    return Curve(problem, strategy, axis, direction, seeds, cost, np.stack(rows))
+
+
+def regret(curve: Curve, optimum: float) -> Curve:
+    """Return the curve of the distance from the known optimum; lower is better."""
+    sign = 1.0 if curve.direction == "minimize" else -1.0
+    return replace(curve, direction="minimize", values=sign * (curve.values - optimum))
+
+
+Steps = tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
+"""A run's costs, ascending, and the value that came at each (NaN for none)."""
+
+
+def _reports(result: Result, name: RunName, axis: Axis) -> Steps:
+    history = sorted(result.history[name], key=lambda row: (row[2], row[0].trial, row[0].epoch))
+    metric = result.description["problems"][name.problem]["metric"]
+    values = np.array([report.metrics[metric] for report, _, _ in history], dtype=float)
+    if axis == "epochs":
+        cost = np.array([spent for _, spent, _ in history], dtype=float)
+    elif result.description["execution"] == "lock-step":
+        cost = np.cumsum([report.seconds or 0.0 for report, _, _ in history], dtype=float)
+    else:
+        cost = np.maximum.accumulate([0.0, *(report.clock for report, _, _ in history)])[1:]
+    return cost, values
+
+
+def _evaluations(result: Result, name: RunName) -> Steps:
+    turns: dict[int, int] = {}
+    for report, _, turn in result.history[name]:
+        turns[report.trial] = max(turn, turns.get(report.trial, turn))
+    ended: list[tuple[int, int, float]] = []
+    last = 0
+    for trial in result.runs[name].trials:
+        last = turns.get(trial.id, last)
+        if not trial.is_running:
+            ended.append((last, trial.id, np.nan if trial.value is None else trial.value))
+    values = np.array([value for _, _, value in sorted(ended)], dtype=float)
+    return np.arange(1.0, len(values) + 1), values
+
+
+def _thinned(cost: Float[np.ndarray, " n"], points: int) -> Float[np.ndarray, " p"]:
+    return cost if len(cost) <= points else np.linspace(cost[0], cost[-1], points)
+
+
+def _incumbent(
+    at: Float[np.ndarray, " p"],
+    cost: Float[np.ndarray, " n"],
+    values: Float[np.ndarray, " n"],
+    direction: Direction,
+    is_over: bool,
+) -> Float[np.ndarray, " p"]:
+    """Evaluate a run's incumbent, a right-continuous step function, at some costs."""
+    best = np.fmin if direction == "minimize" else np.fmax
+    levels = np.concatenate([[np.nan], best.accumulate(values) if len(values) else []])
+    incumbent: np.ndarray = levels[np.searchsorted(cost, at, side="right")]
+    if not is_over:
+        spent = cost[-1] if len(cost) else -np.inf
+        incumbent = np.where(at > spent, np.nan, incumbent)
+    return incumbent
+
+
+def band(
+    curve: Curve,
+    statistic: Statistic = "median",
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    stream: Stream | None = None,
+) -> Band:
+    """Return the median or mean over seeds with a percentile bootstrap band.
+
+    The seeds are resampled with replacement, whole curves at a time; the band lies between the
+    (1 ± level) / 2 quantiles of the statistic over the resamples (Efron, Annals of Statistics
+    1979; the percentile method). It is pointwise: it covers at each cost, not the whole curve at
+    once. The resamples are the same for all curves with as many seeds, and for every call, unless
+    another `stream` is given. With one seed there is no band.
+    """
+    stream = Stream(0).at("bootstrap") if stream is None else stream
+    known = curve.values[curve.has_value]
+    n, p = known.shape
+    nothing = np.full(p, np.nan)
+    if n == 0:
+        return Band(curve.cost, nothing, nothing, nothing, 0)
+    whole = ~np.isnan(known).any(axis=0)
+    center = np.where(whole, _statistic(known, statistic, axis=0), np.nan)
+    if n == 1:
+        return Band(curve.cost, center, nothing, nothing, 1)
+    # Incumbents seldom change: one column stands for all that equal it.
+    changes = np.ones(p, dtype=bool)
+    changes[1:] = (known[:, 1:] != known[:, :-1]).any(axis=0)
+    draws = stream.generator().integers(n, size=(resamples, n))
+    bounds = _quantiles(known[:, changes & whole], draws, statistic, level)
+    low, high = nothing.copy(), nothing.copy()
+    column = np.cumsum(changes & whole) - 1
+    low[whole], high[whole] = bounds[:, column[whole]]
+    return Band(curve.cost, center, low, high, n)
+
+
+def _quantiles(
+    values: Float[np.ndarray, "seeds p"],
+    draws: Int[np.ndarray, "resamples seeds"],
+    statistic: Statistic,
+    level: float,
+) -> Float[np.ndarray, "2 p"]:
+    at = [(1 - level) / 2, (1 + level) / 2]
+    width = max(1, _BYTES // (8 * draws.size))
+    blocks = [
+        np.quantile(_statistic(values[:, i : i + width][draws], statistic, axis=1), at, axis=0)
+        for i in range(0, values.shape[1], width)
+    ]
+    return np.concatenate(blocks, axis=1) if blocks else np.empty((2, 0))
+
+
+def _statistic(values: np.ndarray, statistic: Statistic, axis: int) -> np.ndarray:
+    reduced: np.ndarray = (np.median if statistic == "median" else np.mean)(values, axis=axis)
+    return reduced

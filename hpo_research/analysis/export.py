@@ -1,0 +1,77 @@
+"""Export: a result's frames as files for other tools."""
+
+import importlib
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import pandas as pd
+
+from hpo_research.analysis.files import write_beside
+from hpo_research.analysis.result import Result
+from hpo_research.errors import MissingPackageError, StoreError
+
+Format = Literal["csv", "parquet"]
+_NATIVE = {bool: "boolean", int: "Int64", float: "Float64", str: "string"}
+
+
+def export(result: Result, folder: str | Path, format: str = "csv") -> list[Path]:
+    """Write `trials` and `reports` to a folder as CSV or Parquet, and return the files.
+
+    Rows and columns are those of `Result.frame` and `Result.reports`: the same result gives the
+    same bytes. A file is renamed into its place when it is complete.
+
+    CSV: UTF-8, lines end in a newline, floats have all their digits, and an empty field is a
+    missing value or an empty text. Types are lost: a column that holds 3 and "3" shows 3 twice.
+    `pandas.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")`
+    reads it back. Parquet keeps types: a `config.` column of one type has that type (integers
+    with gaps stay integers); one of several types holds JSON texts, so that 3 and "3" stay apart.
+
+    Raises `MissingPackageError` for Parquet without pyarrow, `StoreError` for another format,
+    `StoreWriteError` where the disk refuses.
+    """
+    if format not in get_args(Format):
+        raise StoreError(f"format={format!r}: expected one of {', '.join(get_args(Format))}")
+    if format == "parquet":
+        _require_pyarrow()
+    frames = {"trials": result.frame(), "reports": result.reports()}
+    paths = []
+    for name, frame in frames.items():
+        path = Path(folder) / f"{name}.{format}"
+        write_beside(path, partial(_csv if format == "csv" else _parquet, frame))
+        paths.append(path)
+    return paths
+
+
+def _csv(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _parquet(frame: pd.DataFrame, path: Path) -> None:
+    typed = frame.copy()
+    for column in frame.columns:
+        if frame[column].dtype == object:
+            typed[column] = _typed(frame[column])
+    typed.to_parquet(path, engine="pyarrow", index=False)
+
+
+def _typed(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    types = {type(value) for value in column if not _is_missing(value)}
+    if len(types) <= 1:
+        return column.astype(_NATIVE[next(iter(types), str)])  # type: ignore[call-overload, no-any-return]
+    texts = [None if _is_missing(value) else json.dumps(value) for value in column]
+    return pd.Series(texts, index=column.index, dtype="string")
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _require_pyarrow() -> None:
+    try:
+        importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise MissingPackageError(
+            "Parquet needs pyarrow; install it: pip install 'hpo_research[parquet]'"
+        ) from error

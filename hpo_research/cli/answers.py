@@ -1,0 +1,51 @@
+"""How a command ends: exit codes, one readable message for an error, and clean interrupts."""
+
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from hpo_research.errors import HpoError
+
+ERROR, ALL_FAILED, INTERRUPTED, TERMINATED = 1, 3, 130, 143
+
+
+class Terminated(BaseException):
+    """The process was asked to end (SIGTERM)."""
+
+
+@contextmanager
+def readable(show_traceback: bool = False) -> Iterator[None]:
+    """Turn errors of the package into one message on stderr and exit code 1."""
+    try:
+        yield
+    except HpoError as error:
+        typer.echo(f"error: {error}", err=True)
+        if show_traceback:
+            traceback.print_exception(error)
+        raise typer.Exit(ERROR) from None
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """End cleanly on Ctrl-C (exit code 130) and on SIGTERM (143), and say how to go on."""
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated) as stop:
+        typer.echo(
+            "interrupted: what was done is stored; run the same command again to go on", err=True
+        )
+        code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        raise typer.Exit(code) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the tidying short
+    raise Terminated

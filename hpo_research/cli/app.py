@@ -1,0 +1,101 @@
+"""The commands of `hpo`: what they take, and which module answers."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpo_research.cli import answers, checkup, listings, running, stored
+from hpo_research.cli.answers import readable
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Hyperparameter optimisation for research: experiments, their results, and this machine.",
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")]
+Traceback = Annotated[
+    bool, typer.Option("--traceback", help="Show where in the code an error arose.")
+]
+
+
+@app.command(
+    epilog="Exit codes: 0 all runs are over; 1 an error, on stderr; 2 wrong usage; 3 over, but in "
+    "some run every trial failed; 130 interrupted by Ctrl-C, 143 by SIGTERM: what was done is "
+    "stored, and the same command goes on.",
+)
+def run(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A Python file that defines `experiment`.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The results folder.", show_default="results/NAME")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    seeds: Annotated[
+        str | None, typer.Option(help="Other seeds than the file's: 0:10, or 0,3,5, or 5.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A strategy or problem to run; may be repeated.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print only where the results are.")
+    ] = False,
+    show_traceback: Traceback = False,
+) -> None:
+    """Run an experiment, or go on where it stopped, and draw its figures."""
+    wanted = running.Wanted(file, out, device, seeds, tuple(only or ()), quiet)
+    with readable(show_traceback), answers.interruptible():
+        code = running.run(wanted)
+    raise typer.Exit(code)
+
+
+@app.command()
+def status(
+    folder: Folder,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document for scripts.")
+    ] = False,
+) -> None:
+    """Say how far an experiment is; it may be running at the same time."""
+    with readable():
+        stored.status(folder, as_json)
+
+
+@app.command()
+def export(
+    folder: Folder,
+    format: Annotated[str, typer.Option(help="csv or parquet.")] = "csv",
+) -> None:
+    """Write DIR/export/trials and reports: one row a trial, one a report, sorted."""
+    with readable():
+        stored.export(folder, format)
+
+
+@app.command()
+def problems() -> None:
+    """List the problems that come with the package."""
+    listings.problems()
+
+
+@app.command()
+def strategies() -> None:
+    """List the strategies, their options and defaults."""
+    listings.strategies()
+
+
+@app.command(epilog="Exit codes: 0 all well; 1 a kernel is not bit-equal on the CPU.")
+def doctor() -> None:
+    """Describe this machine, and test whether its numbers repeat bit for bit."""
+    raise typer.Exit(checkup.doctor())
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a sign shows another; it is no reason to stop.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app()

@@ -1,0 +1,47 @@
+"""`hpo problems` and `hpo strategies`: tables of what the package brings."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+
+from rich.text import Text
+
+import hpo_research
+from hpo_research.cli.screen import plain_table, screen
+from hpo_research.problems import registry
+from hpo_research.strategies.protocol import Strategy
+
+
+def problems() -> None:
+    """Print the problems by name; `hpo_research.problem(name)` builds one."""
+    table = plain_table("name", "parameters", "epochs", "optimum", "what it is")
+    for row in registry.problems():
+        optimum = "" if row.optimum is None else f"{row.optimum:.6g}"
+        cells = (row.name, str(row.dimension), str(row.max_epochs), optimum, row.description)
+        table.add_row(*map(Text, cells))
+    screen().print(table)
+
+
+def strategies() -> None:
+    """Print the strategies with their options and defaults."""
+    table = plain_table("strategy", "options and defaults", "what it is")
+    for strategy in _strategies():
+        options = "\n".join(f"{f.name} = {_default(f)}" for f in fields(strategy))
+        sentence = (inspect.getdoc(strategy) or "").partition("\n")[0]
+        table.add_row(*map(Text, (strategy.__name__, options, sentence)))
+    screen().print(table)
+
+
+def _strategies() -> Iterator[type]:
+    for name in sorted(hpo_research.__all__):
+        thing = getattr(hpo_research, name)
+        if isinstance(thing, type) and is_dataclass(thing) and issubclass(thing, Strategy):
+            yield thing
+
+
+def _default(field: "Field[object]") -> str:
+    if field.default is not MISSING:
+        return repr(field.default)
+    if field.default_factory is not MISSING:
+        return repr(field.default_factory())
+    return "(must be given)"

@@ -1,0 +1,64 @@
+"""Experiment files: Python modules with a module-level `experiment`."""
+
+import importlib.util
+import re
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from hpo_research.errors import ExperimentError
+from hpo_research.experiment import Experiment
+
+
+def load(path: Path) -> Experiment:
+    """Run an experiment file and return its `experiment`.
+
+    The module is named after the file's stem, so that its functions keep their qualified names
+    wherever the file lies. Modules that lie beside the file can be imported from it; those that
+    are installed come first. Raises `ExperimentError` with the line where the file went wrong.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "there is no such file"
+        raise ExperimentError(f"{path}: {what}; name a Python file that defines `experiment`")
+    if path.suffix != ".py":
+        raise ExperimentError(f"{path}: expected a Python file, whose name ends in .py")
+    module = _run(path)
+    experiment = getattr(module, "experiment", None)
+    if experiment is None:
+        raise ExperimentError(
+            f"{path}: defines no `experiment`; add `experiment = hpo_research.Experiment(...)`"
+        )
+    if not isinstance(experiment, Experiment):
+        raise ExperimentError(
+            f"{path}: `experiment` must be an hpo_research.Experiment, got {experiment!r:.80}"
+        )
+    return experiment
+
+
+def _run(path: Path) -> ModuleType:
+    name = "experiment_" + re.sub(r"\W", "_", path.stem)
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    assert spec is not None and spec.loader is not None  # a file that ends in .py has both
+    module = importlib.util.module_from_spec(spec)
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    sys.modules[name] = module  # dataclasses and pickles look their module up
+    try:
+        spec.loader.exec_module(module)
+    # Whatever the file raises is the file's mistake; an interrupt is not.
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise ExperimentError(_blame(path, error)) from error
+    return module
+
+
+def _blame(path: Path, error: BaseException) -> str:
+    """Say what went wrong, and at which line of the file."""
+    file = str(path.resolve())
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return f"{path}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    where = f"{path}:{lines[-1]}" if lines else str(path)
+    return f"{where}: {''.join(traceback.format_exception_only(error)).strip()}"

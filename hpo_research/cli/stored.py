@@ -1,0 +1,40 @@
+"""`hpo status` and `hpo export`: readers of a results folder."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from hpo_research.analysis.export import export as write
+from hpo_research.analysis.result import Result
+from hpo_research.cli import summary
+from hpo_research.cli.display import say
+from hpo_research.cli.screen import screen
+
+
+def status(folder: Path, as_json: bool) -> None:
+    """Print how far the experiment in a folder is."""
+    result = Result.read(folder)
+    rows = summary.rows(result)
+    if as_json:
+        facts = {
+            "experiment": result.description["name"],
+            "is_finished": result.is_finished,
+            "messages": result.messages(),
+            "rows": [asdict(row) for row in rows],
+        }
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    console = screen()
+    console.print(summary.table(rows))
+    for message in result.messages():
+        typer.echo(f"warning: {message}", err=True)
+    over = f"{len(result.over)} of {len(result.runs)} runs are over"
+    say(console, f"{result.description['name']}: {over}")
+
+
+def export(folder: Path, format: str) -> None:
+    """Write the frames of a folder's store beside it."""
+    paths = write(Result.read(folder), folder / "export", format)
+    say(screen(), f"wrote {' and '.join(map(str, paths))}")

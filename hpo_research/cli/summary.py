@@ -1,0 +1,100 @@
+"""A result in a few rows: one a problem and strategy, over all seeds."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from hpo_research.analysis.result import Result
+from hpo_research.cli.screen import plain_table
+from hpo_research.experiment import Budget
+from hpo_research.store import RunName
+
+
+@dataclass(frozen=True)
+class Row:
+    """One problem × strategy.
+
+    `runs` of which `over` have come to their end; counts of `trials`; `epochs` spent; `best` is
+    the median over seeds of each run's best value, None before any; `share` of the budget that is
+    spent, 1 for a run that is over, None where there is no budget (a study).
+    """
+
+    problem: str
+    strategy: str
+    runs: int
+    over: int
+    trials: int
+    running: int
+    failed: int
+    epochs: int
+    best: float | None
+    share: float | None
+
+
+def rows(result: Result) -> list[Row]:
+    """Return the rows, sorted by problem and strategy as the experiment lists them."""
+    pairs = dict.fromkeys((name.problem, name.strategy) for name in result.runs)
+    order = {name: i for i, name in enumerate(result.description["problems"])}
+    return [_row(result, *pair) for pair in sorted(pairs, key=lambda pair: order[pair[0]])]
+
+
+def _row(result: Result, problem: str, strategy: str) -> Row:
+    names = [name for name in result.runs if name[:2] == (problem, strategy)]
+    trials = [trial for name in names for trial in result.runs[name].trials]
+    best = [trial.value for name in names if (trial := result.runs[name].best()) is not None]
+    values = [value for value in best if value is not None]
+    shares = [share for name in names if (share := _share(result, name)) is not None]
+    return Row(
+        problem,
+        strategy,
+        runs=len(names),
+        over=sum(name in result.over for name in names),
+        trials=len(trials),
+        running=sum(trial.is_running for trial in trials),
+        failed=sum(trial.status == "failed" for trial in trials),
+        epochs=sum(result.costs[name].epochs for name in names),
+        best=statistics.median(values) if values else None,
+        share=sum(shares) / len(names) if shares else None,
+    )
+
+
+def _share(result: Result, name: RunName) -> float | None:
+    budget = result.description["budget"]
+    if budget is None:
+        return None
+    if name in result.over:
+        return 1.0
+    plain = {key: value for key, value in budget.items() if key != "class"}
+    limits = Budget(**plain).limits(result.runs[name].max_epochs)
+    cost = result.costs[name]
+    is_timed_by_clock = result.description["execution"] != "lock-step"
+    elapsed = cost.clock if is_timed_by_clock else cost.seconds
+    return min(
+        1.0,
+        max(
+            cost.epochs / limits.epochs,
+            len(result.runs[name].trials) / limits.trials,
+            elapsed / limits.seconds,
+        ),
+    )
+
+
+def table(rows: Sequence[Row], *, is_final: bool = False) -> Table:
+    """Lay the rows out; a final table leaves out what tells how far an experiment is."""
+    drawn = plain_table("problem", "strategy")
+    for title in ("median best", "trials", "failed", "epochs"):
+        drawn.add_column(title, justify="right")
+    if not is_final:
+        for title in ("running", "runs over", "budget"):
+            drawn.add_column(title, justify="right")
+    for row in rows:
+        cells = [row.problem, row.strategy, "-" if row.best is None else f"{row.best:.5g}"]
+        cells += [str(row.trials), str(row.failed), str(row.epochs)]
+        if not is_final:
+            share = "-" if row.share is None else f"{row.share:.0%}"
+            cells += [str(row.running), f"{row.over}/{row.runs}", share]
+        drawn.add_row(*map(Text, cells))
+    return drawn

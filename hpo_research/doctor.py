@@ -1,0 +1,98 @@
+"""A self-test: whether each numeric kernel repeats bit for bit on this machine."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hpo_research.problems.protocol import Problem
+from hpo_research.problems.registry import problem
+from hpo_research.records import Segment
+from hpo_research.rng import Stream
+from hpo_research.strategies.sobol import sobol
+from hpo_research.threads import limited
+
+Rows = list[tuple[float, ...]]
+Kernel = Callable[[Sequence[int]], Rows]
+"""Computes the numbered items as one batch, a row of numbers each."""
+
+_ITEMS = 6
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a kernel showed: whether a second call, and each item alone, gave the same bits.
+
+    `seconds` is what the second call took.
+    """
+
+    kernel: str
+    device: str
+    is_repeatable: bool
+    is_alone_equal: bool
+    seconds: float
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether every comparison was bit-equal."""
+        return self.is_repeatable and self.is_alone_equal
+
+
+def checks(device: str = "cpu") -> list[Check]:
+    """Run every kernel twice as a batch, and once for each item alone."""
+    kernels: dict[str, Kernel] = {
+        name: _problem_kernel(built, device) for name, built in _problems().items()
+    }
+    if device == "cpu":  # all draws are made there
+        kernels["Sobol points"] = _sobol
+        kernels["random streams"] = _streams
+    with limited():
+        return [_check(name, kernel, device) for name, kernel in kernels.items()]
+
+
+def _problems() -> dict[str, Problem]:
+    functions = ("branin", "hartmann6", "ackley", "levy", "rosenbrock", "rastrigin")
+    return {
+        **{name: problem(name) for name in functions},
+        "curves": problem("curves"),
+        "digits-mlp, one epoch": problem("digits-mlp", max_epochs=1),
+        "digits-cnn, one epoch": problem("digits-cnn", max_epochs=1),
+    }
+
+
+def _check(name: str, kernel: Kernel, device: str) -> Check:
+    items = range(_ITEMS)
+    first = kernel(items)
+    began = time.perf_counter()
+    second = kernel(items)
+    seconds = time.perf_counter() - began
+    alone = [row for item in items for row in kernel([item])]
+    # Texts of floats tell every bit apart, the sign of zero included, and know one NaN.
+    return Check(name, device, repr(first) == repr(second), repr(first) == repr(alone), seconds)
+
+
+def _problem_kernel(problem: Problem, device: str) -> Kernel:
+    draws = Stream(0).at("doctor").generator().random((_ITEMS, problem.space.dimension))
+    configs = problem.space.from_uniform(draws)
+
+    def kernel(items: Sequence[int]) -> Rows:
+        segments = [
+            Segment(0, i, configs[i], problem.max_epochs, Stream(0).at("trial", i)) for i in items
+        ]
+        rows: dict[int, tuple[float, ...]] = {i: () for i in items}
+        for reports in problem.evaluate(segments, device):
+            for report in reports:
+                numbers = tuple(report.metrics[name] for name in sorted(report.metrics))
+                rows[report.trial] += numbers
+        return list(rows.values())
+
+    return kernel
+
+
+def _sobol(items: Sequence[int]) -> Rows:
+    points = sobol(Stream(0), 8, first=items[0], count=len(items))
+    return [tuple(row) for row in points.tolist()]
+
+
+def _streams(items: Sequence[int]) -> Rows:
+    draws = [Stream(0).at("doctor", i).generator().standard_normal(64) for i in items]
+    return [tuple(draw.tolist()) for draw in draws]

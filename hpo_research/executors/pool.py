@@ -1,0 +1,265 @@
+"""The pool of worker processes: who trains what, and what they say."""
+
+import contextlib
+import pickle
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+
+from hpo_research.executors import processes
+from hpo_research.executors.messages import (
+    Alive,
+    Answer,
+    Born,
+    Died,
+    Ended,
+    Orders,
+    Ready,
+    Said,
+    Work,
+    receive,
+    send,
+)
+from hpo_research.executors.nursery import Nursery
+from hpo_research.executors.processes import ProcessId
+from hpo_research.problems.reporting import PATIENCE
+from hpo_research.records import Segment
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker process as the executor sees it.
+
+    It trains `segment`, or nothing. `since` is when it was last let go on or heard of, None while
+    it waits in a report or is not there yet; `halt_by` is when a stopped function must have
+    returned.
+    """
+
+    channel: Connection
+    segment: Segment | None = None
+    reached: int = 0
+    since: float | None = None
+    halt_by: float | None = None
+    id: ProcessId | None = None
+    is_ready: bool = False
+    is_parked: bool = False
+    is_wanted: bool = True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it could train a segment now."""
+        return self.can_begin and self.segment is None and self.halt_by is None
+
+    @property
+    def can_begin(self) -> bool:
+        """Whether the process runs, is registered, and has loaded the problem."""
+        return self.is_ready and self.id is not None
+
+
+Event = tuple[Worker, Segment, Ready | Alive | Said | Ended | Died]
+"""What was heard of a worker that trains a segment."""
+
+
+class Pool:
+    """Worker processes that are started when there is work and used again until they die.
+
+    `on_start` is called with the identity of every process before it is given work. At most
+    `spare` of the workers are kept while they have nothing to do.
+    """
+
+    def __init__(
+        self, orders: Orders, threads: int, spare: int, on_start: Callable[[ProcessId], None]
+    ) -> None:
+        self._orders = orders
+        self._threads = threads
+        self._spare = spare
+        self._on_start = on_start
+        self._nursery: Nursery | None = None
+        self._workers: list[Worker] = []
+        self._unborn: deque[Worker] = deque()
+        self._ids: set[ProcessId] = set()
+
+    def give(self, segment: Segment) -> Worker:
+        """Let an idle worker, or a new one, train a segment."""
+        worker = next((worker for worker in self._workers if worker.is_idle), None)
+        if worker is None:
+            worker = self._hire()
+        worker.segment, worker.reached = segment, segment.start
+        worker.is_parked = False
+        if worker.can_begin:
+            self._begin(worker)
+        return worker
+
+    def let_go_on(self, worker: Worker) -> None:
+        """Let a worker that waits in a report go on."""
+        worker.is_parked = False
+        worker.since = time.monotonic()
+        self._tell(worker, Answer(True))
+
+    def halt(self, worker: Worker) -> None:
+        """Let a worker's function return, and end the process if it does not do so soon."""
+        worker.segment = None
+        if worker.since is not None or worker.is_parked:  # otherwise the process is not there yet
+            worker.halt_by = time.monotonic() + PATIENCE
+        if worker.is_parked:
+            worker.is_parked = False
+            self._tell(worker, Answer(False))
+
+    def dismiss(self, worker: Worker) -> None:
+        """End a worker now, with all that it has started."""
+        worker.segment, worker.is_wanted = None, False
+        worker.channel.close()
+        if worker in self._workers:
+            self._workers.remove(worker)
+        if worker.id is not None:
+            self._kill(worker.id.pid)
+
+    def listen(self, timeout: float | None) -> list[Event]:
+        """Wait until something is heard, at most `timeout` seconds."""
+        if self._nursery is None:
+            return []
+        now = time.monotonic()
+        limits = [worker.halt_by - now for worker in self._workers if worker.halt_by is not None]
+        limits += [] if timeout is None else [timeout]
+        channels = {w.channel: w for w in self._workers if not w.channel.closed}
+        chosen = max(0.0, min(limits)) if limits else None
+        heard = wait([self._nursery.channel, *channels], chosen)
+        events: list[Event] = []
+        for channel, worker in channels.items():
+            if channel in heard:
+                events += self._hear(worker)
+        if self._nursery.channel in heard:
+            events += self._hear_nursery(self._nursery)
+        self._end_the_slow()
+        return events
+
+    def close(self) -> None:
+        """End every process."""
+        for worker in [*self._workers, *self._unborn]:
+            worker.channel.close()
+        self._workers, self._unborn = [], deque()
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
+        # The nursery has ended them; this is for the case that somebody has killed the nursery.
+        processes.end_survivors(self._ids)
+        self._ids = set()
+
+    def _hire(self) -> Worker:
+        if self._nursery is None:
+            self._nursery = Nursery(self._orders, self._threads)
+            self._register(self._nursery.pid)
+        worker = Worker(self._nursery.fork())
+        self._workers.append(worker)
+        self._unborn.append(worker)
+        return worker
+
+    def _register(self, pid: int) -> ProcessId | None:
+        known = processes.identity(pid)
+        if known is not None:
+            self._ids.add(known)
+            self._on_start(known)
+        return known
+
+    def _begin(self, worker: Worker) -> None:
+        worker.since = time.monotonic()
+        if worker.segment is not None:
+            self._tell(worker, Work(worker.segment))
+
+    def _tell(self, worker: Worker, message: object) -> None:
+        # A worker that cannot be told anything is dead: the nursery is about to say so.
+        with contextlib.suppress(OSError):
+            send(worker.channel, message)
+
+    def _kill(self, pid: int) -> None:
+        if self._nursery is not None:
+            self._nursery.kill(pid)
+
+    def _hear(self, worker: Worker) -> list[Event]:
+        try:
+            message = receive(worker.channel)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            # It is dead, or its function has closed or garbled the channel: the nursery will tell.
+            worker.channel.close()
+            if worker.id is not None:
+                self._kill(worker.id.pid)
+            return []
+        segment = worker.segment
+        if isinstance(message, Ready) and not message.reason:
+            worker.is_ready = True
+            self._open(worker)
+            return []
+        worker.since = time.monotonic()
+        if isinstance(message, Said):
+            worker.since, worker.is_parked = None, segment is not None
+            if segment is None:
+                self._tell(worker, Answer(False))
+        elif isinstance(message, Ended):
+            self._release(worker, message.is_spent)
+        return [] if segment is None else [(worker, segment, message)]
+
+    def _open(self, worker: Worker) -> None:
+        if worker.can_begin and worker.segment is not None:
+            self._begin(worker)
+
+    def _release(self, worker: Worker, is_spent: bool) -> None:
+        worker.segment, worker.since, worker.halt_by = None, None, None
+        idle = sum(other.is_idle for other in self._workers)
+        if is_spent or idle > self._spare:
+            self.dismiss(worker)
+
+    def _hear_nursery(self, nursery: Nursery) -> list[Event]:
+        try:
+            message = receive(nursery.channel)
+        except (EOFError, OSError):
+            return self._lose(nursery)
+        if isinstance(message, Born):
+            worker = self._unborn.popleft()
+            worker.id = self._register(message.pid)
+            if not worker.is_wanted:
+                self._kill(message.pid)
+            elif worker.id is not None:
+                worker.since = time.monotonic()  # the user's modules may hang when they load
+                self._open(worker)
+            return []
+        return self._part(message)
+
+    def _part(self, message: Died) -> list[Event]:
+        self._ids = {known for known in self._ids if known.pid != message.pid}
+        for worker in self._workers:
+            if worker.id is not None and worker.id.pid == message.pid:
+                return self._last_words(worker, message)
+        return []
+
+    def _last_words(self, worker: Worker, message: Died) -> list[Event]:
+        events: list[Event] = []
+        while not worker.channel.closed and worker.channel.poll():
+            events += self._hear(worker)
+        if worker in self._workers:
+            self._workers.remove(worker)
+        worker.channel.close()
+        if worker.segment is not None:
+            events.append((worker, worker.segment, message))
+            worker.segment = None
+        return events
+
+    def _lose(self, nursery: Nursery) -> list[Event]:
+        nursery.close()
+        self._nursery, self._unborn = None, deque()
+        processes.end_survivors(self._ids)
+        self._ids = set()
+        events: list[Event] = []
+        cause = "the process that watches the workers was ended"
+        for worker in list(self._workers):
+            pid = 0 if worker.id is None else worker.id.pid
+            events += self._last_words(worker, Died(pid, -signal.SIGKILL, cause, ""))
+        return events
+
+    def _end_the_slow(self) -> None:
+        now = time.monotonic()
+        for worker in list(self._workers):
+            if worker.halt_by is not None and worker.halt_by <= now:
+                self.dismiss(worker)

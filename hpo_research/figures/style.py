@@ -1,0 +1,77 @@
+"""The look of every figure: sizes, fonts, colours and lines that survive print and grey."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+
+COLUMN, PAGE = 3.4, 7.0
+"""Widths in inches: one column of a two-column paper, and both."""
+
+BODY, SMALL = 8.0, 6.5
+"""Font sizes in points."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one strategy is drawn. Colour, dash and marker each tell it apart alone."""
+
+    color: str
+    dash: Any
+    marker: str
+
+
+# The palette of Okabe and Ito (2008), made for all kinds of colour vision; the yellow, too light
+# for a line on white, is left out. The first line is solid and lies below; later ones are dashed,
+# so that one that coincides with it shows through the gaps.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+
+
+def look(position: int) -> Look:
+    """Return the look of the strategy at this position of the experiment's list."""
+    return Look(
+        _COLORS[position % len(_COLORS)],
+        _DASHES[position % len(_DASHES)],
+        _MARKERS[position % len(_MARKERS)],
+    )
+
+
+_SETTINGS: Any = {
+    "font.family": "DejaVu Sans",  # comes with Matplotlib, so it is the same everywhere
+    "font.size": BODY,
+    "axes.titlesize": BODY,
+    "axes.labelsize": BODY,
+    "xtick.labelsize": BODY - 1,
+    "ytick.labelsize": BODY - 1,
+    "legend.fontsize": BODY,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "grid.linewidth": 0.4,
+    "grid.color": "#dddddd",
+    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
+    "ps.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "hpo_research",  # otherwise ids differ from one file to the next
+    "text.usetex": False,
+    "axes.unicode_minus": True,
+    "path.simplify": True,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Apply the look inside the block, whatever a user's own settings are."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        yield

@@ -1,0 +1,268 @@
+"""The laws of every problem: no batch-mates, resuming, dropping, pairing, the known optimum."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import FrozenInstanceError, replace
+from functools import cache
+
+import cloudpickle
+import numpy as np
+import pytest
+import safetensors.torch
+
+from hpo_research.problems.curves import LearningCurves
+from hpo_research.problems.protocol import Problem
+from hpo_research.problems.registry import problem
+from hpo_research.problems.synthetic import FUNCTIONS, Analytic, Synthetic
+from hpo_research.problems.wrappers import Discretised, Noisy, Rotated, Shifted
+from hpo_research.records import Key, Report, Segment, State
+from hpo_research.rng import Stream
+
+HARTMANN6 = Synthetic("hartmann6")
+SYNTHETIC: dict[str, Problem] = {
+    **{name: Synthetic(name) for name in FUNCTIONS},
+    "ackley-10d": Synthetic("ackley", 10),
+    "michalewicz-5d": Synthetic("michalewicz", 5),
+    "noisy": Noisy(HARTMANN6, 0.5),
+    "shifted": Shifted(HARTMANN6, seed=3),
+    "shifted by an offset": Shifted(Synthetic("sphere", 2), offset=(3.0, -1.5)),
+    "rotated": Rotated(HARTMANN6, seed=1),
+    "rotated, optimum lost": Rotated(Synthetic("michalewicz", 3), seed=1),
+    "discretised": Discretised(Synthetic("branin"), steps=30),
+    "all at once": Noisy(
+        Discretised(Shifted(Rotated(Synthetic("levy", 3), 2), seed=5), steps=8), 0.1
+    ),
+}
+CURVES: dict[str, Problem] = {
+    "curves": LearningCurves("hartmann6", max_epochs=9, agreement=0.5),
+    "noisy curves": Noisy(LearningCurves(max_epochs=9, noise=0.1), 2.0),
+    "curves of a moved function": LearningCurves(Shifted(HARTMANN6, seed=0), max_epochs=9),
+}
+TRAINED: dict[str, Problem] = {
+    "digits-mlp": problem("digits-mlp", max_epochs=9),
+    "digits-cnn": problem("digits-cnn", max_epochs=9),
+}
+PROBLEMS = {**SYNTHETIC, **CURVES, **TRAINED}
+SEVERAL_EPOCHS = {**CURVES, **TRAINED}
+NOISY = {name: p for name, p in PROBLEMS.items() if isinstance(p, Noisy)}
+KNOWN = {name: p for name, p in PROBLEMS.items() if p.optimum is not None}
+
+Values = dict[Key, list[tuple[int, dict[str, str]]]]
+
+
+def over(problems: Mapping[str, Problem]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("problem", problems.values(), ids=problems)
+
+
+def segments(problem: Problem, n: int, until: int, seed: int = 0) -> list[Segment]:
+    cube = np.random.default_rng(seed).random((n, problem.space.dimension))
+    return [
+        Segment(0, i, config, min(until, problem.max_epochs), Stream(seed).at("trial", i))
+        for i, config in enumerate(problem.space.from_uniform(cube))
+    ]
+
+
+def bits(report: Report) -> dict[str, str]:
+    """Return the metrics and recorded seconds, written so that equal means equal to the bit."""
+    return {k: float(v).hex() for k, v in {**report.metrics, "s": report.seconds or 0}.items()}
+
+
+def values(problem: Problem, batch: Sequence[Segment]) -> Values:
+    found: Values = {}
+    for reports in problem.evaluate(batch):
+        for report in reports:
+            found.setdefault(report.key, []).append((report.epoch, bits(report)))
+    return found
+
+
+@cache
+def undisturbed(problem: Problem, n: int, until: int) -> Values:
+    """Return the values of the first `segments`, trained together without interruption."""
+    return values(problem, segments(problem, n, until))
+
+
+def states(problem: Problem, batch: Sequence[Segment]) -> dict[Key, State]:
+    """Train every segment to its `until` and return the states there."""
+    until = {segment.key: segment.until for segment in batch}
+    found = {}
+    for reports in problem.evaluate(batch):
+        for report in reports:
+            if report.epoch == until[report.key]:
+                assert report.state is not None
+                found[report.key] = dict(report.state())
+    return found
+
+
+def resumed(batch: Sequence[Segment], states: Mapping[Key, State], until: int) -> list[Segment]:
+    return [
+        replace(segment, start=segment.until, until=until, state=states[segment.key])
+        for segment in batch
+    ]
+
+
+@over(PROBLEMS)
+def test_it_is_a_problem_with_a_metric_that_it_reports(problem):
+    assert isinstance(problem, Problem)
+    for reports in problem.evaluate(segments(problem, 2, until=1)):
+        assert all(problem.metric in report.metrics for report in reports)
+        assert all(
+            (report.seconds is not None) == problem.has_recorded_seconds for report in reports
+        )
+
+
+@over(PROBLEMS)
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_trial_has_the_same_values_whatever_its_batch_mates(problem, size):
+    batch = segments(problem, 20, until=2)
+    together = undisturbed(problem, 20, 2)
+    for first in (0, 8, 17):
+        few = values(problem, batch[first : first + size])
+        assert few == {key: together[key] for key in few}
+        assert len(few) == size
+
+
+@over(PROBLEMS)
+def test_the_order_of_a_batch_changes_nothing(problem):
+    batch = segments(problem, 4, until=2)
+    assert values(problem, batch[::-1]) == undisturbed(problem, 4, 2)
+
+
+@over(SYNTHETIC | CURVES)
+@pytest.mark.parametrize("n", [1, 17, 203])
+def test_padding_hides_every_batch_size(problem, n):
+    batch = segments(problem, 250, until=1)
+    few = values(problem, batch[:n])
+    assert few == {key: undisturbed(problem, 250, 1)[key] for key in few}
+
+
+@over(SEVERAL_EPOCHS)
+@pytest.mark.parametrize("files", [False, True], ids=["in memory", "through a file"])
+def test_training_to_3_then_to_9_equals_training_to_9(problem, files):
+    batch = segments(problem, 4, until=3)
+    kept = states(problem, batch)
+    if files:
+        kept = {
+            key: safetensors.torch.load(safetensors.torch.save(dict(state)))
+            for key, state in kept.items()
+        }
+    again = values(problem, resumed(batch, kept, until=9))
+    assert again == {key: epochs[3:] for key, epochs in undisturbed(problem, 4, 9).items()}
+
+
+@over(SEVERAL_EPOCHS)
+def test_a_resumed_trial_shares_a_batch_with_fresh_ones(problem):
+    batch = segments(problem, 4, until=3)
+    straight = undisturbed(problem, 4, 9)
+    old = resumed(batch[:2], states(problem, batch[:2]), until=5)
+    mixed = values(problem, [batch[2], old[0], batch[3], old[1]])
+    for segment in old:
+        assert mixed[segment.key] == straight[segment.key][3:5]
+    for segment in batch[2:]:
+        assert mixed[segment.key] == straight[segment.key][:3]
+
+
+@over(PROBLEMS)
+def test_every_step_reports_the_live_segments_at_their_next_epoch(problem):
+    batch = segments(problem, 4, until=3)
+    batch = [replace(s, until=min(s.until, 1 + s.trial)) for s in batch]
+    steps = list(problem.evaluate(batch))
+    assert len(steps) == max(segment.until for segment in batch)
+    for epoch, reports in enumerate(steps, 1):
+        live = {segment.key for segment in batch if segment.until >= epoch}
+        assert {report.key for report in reports} == live
+        assert len(reports) == len(live)
+        assert all(report.epoch == epoch for report in reports)
+
+
+@over(SEVERAL_EPOCHS)
+@pytest.mark.parametrize("lost", [{1, 3}, {0, 1, 2, 3}], ids=str)
+def test_dropped_trials_fall_silent_and_leave_the_others_unchanged(problem, lost):
+    batch = segments(problem, 4, until=4)
+    whole = {key: epochs[:4] for key, epochs in undisturbed(problem, 4, 9).items()}
+    evaluation = problem.evaluate(batch)
+    found: Values = {}
+    dropped: Collection[Key] | None = None
+    for epoch in range(1, 5):
+        try:
+            reports = evaluation.send(dropped)
+        except StopIteration:
+            assert len(lost) == 4
+            break
+        for report in reports:
+            found.setdefault(report.key, []).append((report.epoch, bits(report)))
+        dropped = {(0, trial) for trial in lost} if epoch == 2 else None
+    assert found == {key: epochs[:2] if key[1] in lost else epochs for key, epochs in whole.items()}
+
+
+@over(PROBLEMS)
+def test_no_segments_give_no_reports(problem):
+    assert list(problem.evaluate([])) == []
+
+
+@over(PROBLEMS)
+def test_the_names_of_a_trial_do_not_matter_only_its_stream(problem):
+    batch = segments(problem, 4, until=2)
+    renamed = [replace(s, run=7, trial=90 + s.trial, attempt=2) for s in batch]
+    expected = list(undisturbed(problem, 4, 2).values())
+    assert list(values(problem, renamed).values()) == expected
+
+
+@over(NOISY)
+def test_the_same_stream_gives_the_same_noise_and_another_one_other_noise(problem):
+    (segment,) = segments(problem, 1, until=9)
+    other = replace(segment, stream=Stream(1))
+    first, again = (values(problem, [segment])[segment.key] for _ in range(2))
+    assert first == again
+    for (_, ours), (_, theirs) in zip(first, values(problem, [other])[segment.key], strict=True):
+        assert ours["noise_free"] == theirs["noise_free"]
+        assert ours[problem.metric] != theirs[problem.metric]
+
+
+@over(SYNTHETIC | CURVES)
+def test_every_configuration_has_finite_values(problem):
+    for reports in problem.evaluate(segments(problem, 100, until=9, seed=3)):
+        assert all(np.isfinite(list(report.metrics.values())).all() for report in reports)
+
+
+@over(KNOWN)
+def test_no_configuration_is_better_than_the_known_optimum(problem):
+    sign = 1 if problem.direction == "minimize" else -1
+    tolerance = 1e-12 * max(1, abs(problem.optimum))
+    for reports in problem.evaluate(segments(problem, 400, until=problem.max_epochs)):
+        found = [sign * r.metrics.get("noise_free", r.metrics[problem.metric]) for r in reports]
+        assert min(found) >= sign * problem.optimum - tolerance
+
+
+@over({name: p for name, p in KNOWN.items() if isinstance(getattr(p, "base", p), Analytic)})
+def test_the_known_optimum_is_attained_where_it_is_said_to_be(problem):
+    minimisers = getattr(problem, "base", problem).minimisers
+    assert minimisers
+    for minimiser in minimisers:
+        config = problem.space.validate(dict(zip(problem.space.names, minimiser, strict=True)))
+        segment = Segment(0, 0, config, problem.max_epochs, Stream(0))
+        *_, (last,) = problem.evaluate([segment])
+        assert last.metrics[problem.metric] == pytest.approx(problem.optimum, rel=1e-14, abs=1e-14)
+
+
+@over(PROBLEMS)
+def test_it_is_frozen_and_a_pickled_copy_is_equal_and_gives_the_same_values(problem):
+    with pytest.raises(FrozenInstanceError):
+        problem.name = "another"
+    copy = cloudpickle.loads(cloudpickle.dumps(problem))
+    assert copy == problem
+    assert hash(copy) == hash(problem)
+    assert copy != Noisy(HARTMANN6, 123)
+    assert values(copy, segments(problem, 4, until=2)) == undisturbed(problem, 4, 2)
+
+
+def test_no_two_of_these_problems_have_one_name():
+    names = [problem.name for problem in PROBLEMS.values()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.gpu
+@over(SYNTHETIC | CURVES)
+def test_cuda_agrees_with_the_cpu(problem):
+    batch = segments(problem, 50, until=9)
+    for here, there in zip(problem.evaluate(batch), problem.evaluate(batch, "cuda"), strict=True):
+        for one, other in zip(here, there, strict=True):
+            assert one.metrics == pytest.approx(other.metrics, rel=1e-10, abs=1e-10)

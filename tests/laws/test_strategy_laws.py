@@ -1,0 +1,265 @@
+"""The laws that every strategy must pass: design, section 5. Add a strategy to `STRATEGIES`."""
+
+import copy
+import math
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpo_research.records import Run, Trial
+from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.strategies.grid import Grid
+from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.random import Random
+from tests.strategies.simulated import Loop, accepted, settled
+
+# The run-time type checker samples containers with the global generator, inside our strategies too.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+
+STRATEGIES: dict[str, Strategy] = {
+    "grid fit": Grid("fit"),
+    "grid points": Grid(3),
+    "random uniform": Random(),
+    "random sobol": Random("sobol"),
+    "hyperband ceil": Hyperband(),
+    "hyperband floor": Hyperband(eta=2, rounding="floor"),
+    "hyperband sobol": Hyperband(inner=Random("sobol")),
+    "hyperband grid": Hyperband(inner=Grid(2)),
+}
+KEYED = {name: STRATEGIES[name] for name in STRATEGIES if not name.startswith("hyperband")}
+FREE = {name: STRATEGIES[name] for name in STRATEGIES if name != "grid fit"}
+
+every_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+few = settings(max_examples=15, deadline=None)
+
+
+@st.composite
+def parameters(draw):
+    return draw(
+        st.sampled_from(
+            [
+                Float(-1.0, 2.0),
+                Float(1e-5, 1.0, scale="log"),
+                Float(0.5, 0.999, scale="reverse_log"),
+                Float(0.0, 1.0, step=0.25),
+                Integer(1, 3),
+                Integer(1, 1000, scale="log"),
+                Integer(-4, 8, step=4),
+                Categorical(("a", "b")),
+                Categorical((None, True, 1, 1.0), ordered=True),
+            ]
+        )
+    )
+
+
+@st.composite
+def spaces(draw, finite: bool = False):
+    """Spaces of up to three parameters; some finite, some a list of configurations."""
+    small = st.sampled_from([Integer(1, 3), Categorical(("a", "b")), Float(0.0, 1.0, step=0.5)])
+    chosen = draw(st.lists(small if finite else parameters(), min_size=1, max_size=3))
+    named = {f"p{i}": parameter for i, parameter in enumerate(chosen)}
+    space = SearchSpace(named)
+    if not draw(st.booleans()):
+        return space
+    count = draw(st.integers(1, 9))
+    cube = np.random.default_rng(draw(st.integers(0, 99))).random((count, len(chosen)))
+    listed = {space.identity(config): config for config in space.decode(cube)}
+    return SearchSpace(named, among=list(listed.values()))
+
+
+@st.composite
+def fresh_runs(draw, finite: bool = False):
+    space = draw(spaces(finite))
+    categories = [p.size for p in space.parameters.values() if isinstance(p, Categorical)]
+    least = len(space.among) if space.among is not None else math.prod(categories)
+    return Run(
+        space,
+        direction=draw(st.sampled_from(["minimize", "maximize"])),
+        max_epochs=draw(st.sampled_from([1, 2, 9, 11])),
+        seed=draw(st.integers(0, 2**40)),
+        total=max(least, 30),
+    )
+
+
+def curve_of(kind: str):
+    """Learning curves: noise, a constant, or failures of some or of all trials."""
+
+    def value(trial: Trial, epoch: int) -> float | None:
+        if kind == "all fail" or (kind == "some fail" and (trial.id + epoch) % 5 == 0):
+            return None
+        draws = np.random.default_rng((trial.id, epoch))
+        return 1.0 if kind == "constant" else float(draws.normal())
+
+    return value
+
+
+curves = st.sampled_from(["noise", "constant", "some fail", "all fail"])
+
+
+def open_total(strategy: Strategy, run: Run) -> Run:
+    """Lift the budget in trials where a strategy would refuse a larger grid than that."""
+    return run if strategy == Grid("fit") else replace(run, total=None)
+
+
+@st.composite
+def known_runs(draw):
+    """A run after some turns of random search: any mixture of statuses, often some running."""
+    run = draw(fresh_runs())
+    for _ in range(draw(st.integers(0, 3))):
+        (ask,) = Random().ask([run], [draw(st.integers(1, 4))])
+        short = [replace(p, until=draw(st.integers(1, p.until))) for p in ask.proposals]
+        run = settled(run, curve_of(draw(curves)))
+        run = accepted(run, replace(ask, proposals=tuple(short)))
+    return settled(run, curve_of(draw(curves))) if draw(st.booleans()) else run
+
+
+@every_strategy
+@few
+@given(run=known_runs(), slots=st.integers(0, 7))
+def test_an_ask_is_lawful(strategy, run, slots):
+    """In the space, no more than the slots, resumes of paused trials alone, inputs untouched."""
+    run = open_total(strategy, run)
+    before = copy.deepcopy(run)
+    (ask,) = strategy.ask([run], [slots])
+    assert run == before
+    assert strategy.ask([run], [slots]) == [ask]
+    work = [p for p in ask.proposals if p.kind != "stop"]
+    assert len(work) <= slots
+    resumed = [p.trial for p in work if p.kind == "resume"]
+    assert len(set(resumed)) == len(resumed)
+    for proposal in work:
+        assert 1 <= proposal.until <= run.max_epochs
+        if proposal.kind == "resume":
+            known = run.trials[proposal.trial]
+            assert known.status == "paused" and known.until < proposal.until
+        else:
+            legal = run.space.validate(proposal.config)
+            assert run.space.identity(legal) == run.space.identity(proposal.config)
+            assert list(proposal.config) == list(run.space.names)
+            assert proposal.origin
+
+
+@every_strategy
+@few
+@given(runs=st.lists(known_runs(), min_size=2, max_size=4), slots=st.integers(1, 5))
+def test_a_run_does_not_see_its_neighbours(strategy, runs, slots):
+    runs = [replace(open_total(strategy, run), id=i) for i, run in enumerate(runs)]
+    free = [(slots + i) % 6 for i in range(len(runs))]
+    together = strategy.ask(runs, free)
+    alone = [strategy.ask([replace(r, id=77)], [n])[0] for r, n in zip(runs, free, strict=True)]
+    assert together == alone
+    assert strategy.ask(runs[::-1], free[::-1]) == together[::-1]
+
+
+@every_strategy
+@few
+@given(run=fresh_runs(), curve=curves, parallel=st.sampled_from([1, 3, 50]))
+def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel):
+    run, loop = open_total(strategy, run), Loop(parallel, trials=25)
+    whole = loop.drive(strategy, run, curve_of(curve))
+    reborn = pickle.loads(pickle.dumps(strategy))
+    killed = replace(loop, is_killed=True).drive(reborn, run, curve_of(curve))
+    assert killed.trials == whole.trials
+    assert killed.asks == whole.asks
+
+
+@every_strategy
+@few
+@given(run=fresh_runs(), curve=curves, seed=st.integers(0, 99))
+def test_trials_that_end_in_any_order_keep_the_laws(strategy, run, curve, seed):
+    loop = Loop(parallel=4, trials=25, order=np.random.default_rng(seed))
+    done = loop.drive(strategy, open_total(strategy, run), curve_of(curve))
+    assert [trial.id for trial in done.trials] == list(range(len(done.trials)))
+
+
+@every_strategy
+@few
+@given(run=fresh_runs(finite=True), curve=curves, parallel=st.sampled_from([1, 4, 50]))
+def test_a_finite_space_is_never_tried_twice_and_then_the_run_ends(strategy, run, curve, parallel):
+    run = open_total(strategy, run)
+    done = Loop(parallel, trials=100).drive(strategy, run, curve_of(curve))
+    tried = [run.space.identity(trial.config) for trial in done.trials]
+    assert len(set(tried)) == len(tried)
+    assert done.running == ()
+    assert strategy.ask([done], [3])[0].proposals == ()
+    if run.space.size <= 8 and strategy != STRATEGIES["hyperband grid"]:
+        assert len(tried) == run.space.size
+
+
+@every_strategy
+@pytest.mark.parametrize("status", ["running", "failed", "finished", "stopped"])
+def test_one_configuration_left_is_found(strategy, status):
+    space = SearchSpace(a=Categorical(("p", "q")), n=Integer(1, 2))
+    value = 1.0 if status == "finished" else None
+    known = tuple(Trial(k, space.config_at(k), status, 1, value=value) for k in (0, 1, 2))
+    run = Run(space, trials=known, total=4)
+    (ask,) = strategy.ask([run], [4])
+    assert [proposal.config for proposal in ask.proposals] == [space.config_at(3)]
+
+
+@every_strategy
+@pytest.mark.parametrize("max_epochs", [1, 9])
+def test_an_exhausted_space_waits_while_trials_run_and_then_ends(strategy, max_epochs):
+    space = SearchSpace(a=Categorical(("p", "q")))
+    known = tuple(Trial(k, space.config_at(k), "running", max_epochs) for k in (0, 1))
+    run = Run(space, max_epochs=max_epochs, trials=known, total=4)
+    assert strategy.ask([run], [4])[0].proposals == ()
+    done = settled(run, curve_of("noise"))
+    assert strategy.ask([done], [4])[0].proposals == ()
+
+
+@pytest.mark.parametrize("strategy", FREE.values(), ids=FREE)
+@few
+@given(run=known_runs(), total=st.integers(10**6, 10**9), left=st.floats(0, 1e6))
+def test_no_plan_depends_on_the_budget(strategy, run, total, left):
+    free = replace(run, total=None)
+    rich = replace(run, total=total, left=left)
+    assert strategy.ask([free], [4]) == strategy.ask([rich], [4])
+
+
+@every_strategy
+@few
+@given(run=known_runs())
+def test_no_slots_give_no_work(strategy, run):
+    (ask,) = strategy.ask([open_total(strategy, run)], [0])
+    assert all(proposal.kind == "stop" for proposal in ask.proposals)
+
+
+@every_strategy
+def test_no_runs_give_no_asks(strategy):
+    assert strategy.ask([], []) == []
+
+
+@pytest.mark.parametrize("strategy", KEYED.values(), ids=KEYED)
+@few
+@given(run=fresh_runs())
+def test_an_ask_for_four_equals_four_asks_for_one(strategy, run):
+    run = open_total(strategy, run)
+    (four,) = strategy.ask([run], [4])
+    alone = run
+    for _ in range(4):
+        (one,) = strategy.ask([alone], [1])
+        alone = accepted(alone, one)
+    assert accepted(run, four).trials == alone.trials
+
+
+@pytest.mark.parametrize("kind", ["uniform", "sobol"])
+@few
+@given(run=fresh_runs())
+def test_strategies_of_a_seed_begin_with_the_same_configurations(kind, run):
+    random = Random(kind).ask([run], [3])[0].proposals
+    hyperband = Hyperband(inner=Random(kind)).ask([run], [3])[0].proposals
+    assert [p.config for p in hyperband] == [p.config for p in random[: len(hyperband)]]
+
+
+@every_strategy
+def test_a_strategy_is_a_frozen_record(strategy):
+    assert isinstance(strategy, Strategy)
+    assert eval(repr(strategy)) == strategy
+    with pytest.raises(AttributeError, match="cannot assign to field"):
+        strategy.inner = None

@@ -1,0 +1,414 @@
+"""The floors of the package and the manner of its source, read from the syntax trees."""
+
+import ast
+from collections.abc import Callable, Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "hpo_research"
+ROOT = Path(__file__).parents[1] / PACKAGE
+
+# From the ground up. A module imports from lower floors and from its own package, nothing else.
+FLOORS = [
+    {"errors"},
+    {"rng", "threads", "device"},
+    {"space"},
+    {"records"},
+    {"ledger", "run"},
+    {"store", "optim"},
+    {"gp", "training"},
+    {"acquisition"},
+    {"problems"},
+    {"strategies", "executors", "analysis"},
+    {"figures"},
+    {"experiment", "loop"},
+    {"study", "tune"},
+    {PACKAGE},  # its __init__, which re-exports
+    {"report", "cli"},
+]
+FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
+
+# Tensors in, tensors out: these know no records, store, strategies or spaces.
+TENSORS_ONLY = {"optim", "gp", "acquisition", "training"}
+BELOW_TENSORS = TENSORS_ONLY | {"errors", "rng", "threads", "device"}
+
+OPTIONAL = {"pyarrow"}  # imported where it is needed, in one module
+EXTRA_ARGUMENTS = {
+    ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
+    ("problems.registry", "problem"),  # problem("ackley", dimension=10)
+    ("ledger", "_change"),  # the fields of a trial
+}
+# Forked workers reseed NumPy for users' functions, which would else all draw the same numbers.
+RESEEDS = {("executors.worker", "numpy.random.seed")}
+VAGUE = {
+    *("utils", "util", "common", "helpers", "helper", "misc", "core", "sampler", "searcher"),
+    *("scheduler", "pruner", "designer", "manager", "factory", "handler"),
+}
+GLOBAL_DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
+GLOBAL_DRAWS_LIKE = {"rand_like", "randn_like", "randint_like"}
+GLOBAL_STATE = {"manual_seed", "manual_seed_all", "set_default_dtype", "set_default_device"}
+
+
+# --- reading ---
+
+
+def name_of(path: Path) -> str:
+    """The module's name inside the package: `space.bins`, `space` for its __init__."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__") or PACKAGE
+
+
+PATHS = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+SOURCES = {name: path.read_text(encoding="utf-8") for name, path in PATHS.items()}
+TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
+PACKAGES = {name for name, path in PATHS.items() if path.name == "__init__.py"}
+
+
+def unit_of(module: str) -> str:
+    return module.split(".")[0]
+
+
+def imported(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
+    """Every import as an absolute dotted name with its line; relative ones are resolved."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                here = [PACKAGE, *(module.split(".") if module != PACKAGE else [])]
+                above = node.level - (module in PACKAGES)
+                base = ".".join([*here[: len(here) - above], *([base] if base else [])])
+            yield from ((f"{base}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def inner_imports(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
+    """The modules of this package that a module imports."""
+    for name, line in imported(tree, module):
+        if name == PACKAGE or name.startswith(f"{PACKAGE}."):
+            path = name.removeprefix(PACKAGE).strip(".")
+            while path and path not in SOURCES and "." in path:
+                path = path.rpartition(".")[0]
+            # `from hpo_research import Float` takes a name from the root, not a module.
+            yield (path if path in SOURCES or unit_of(path) in FLOOR else PACKAGE), line
+
+
+def full_name(node: ast.AST, aliases: dict[str, str]) -> str:
+    """`np.random.seed` as `numpy.random.seed`; empty for anything but dotted names."""
+    if isinstance(node, ast.Attribute):
+        base = full_name(node.value, aliases)
+        return f"{base}.{node.attr}" if base else ""
+    return aliases.get(node.id, node.id) if isinstance(node, ast.Name) else ""
+
+
+def aliases_of(tree: ast.AST) -> dict[str, str]:
+    aliases = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            aliases |= {a.asname: a.name for a in node.names if a.asname}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            aliases |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+    return aliases
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    yield from (node for node in ast.walk(tree) if isinstance(node, kinds))
+
+
+# --- checks: each reads one module and lists what is wrong with it ---
+
+
+def imports_that_go_up(tree: ast.Module, module: str) -> list[str]:
+    own = unit_of(module)
+    return [
+        f"line {line}: {module} may not import {target}, which is not below it"
+        for target, line in inner_imports(tree, module)
+        if unit_of(target) != own and FLOOR.get(unit_of(target), 99) >= FLOOR.get(own, 99)
+    ]
+
+
+def records_among_tensors(tree: ast.Module, module: str) -> list[str]:
+    return [
+        f"line {line}: {module} works on tensors only and may not import {target}"
+        for target, line in inner_imports(tree, module)
+        if unit_of(module) in TENSORS_ONLY and unit_of(target) not in BELOW_TENSORS
+    ]
+
+
+def hidden_imports(tree: ast.Module, module: str) -> list[str]:
+    return [
+        f"line {line}: {name} is imported inside {function.name}"
+        for function in functions(tree)
+        for name, line in imported(function, module)
+        if name.split(".")[0] not in OPTIONAL
+    ]
+
+
+def imports_for_typing(tree: ast.Module, module: str) -> list[str]:
+    return [
+        f"line {line}: {name} hides imports from the program"
+        for name, line in imported(tree, module)
+        if name == "typing.TYPE_CHECKING"
+    ] + [
+        f"line {node.lineno}: typing.TYPE_CHECKING hides imports from the program"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING"
+    ]
+
+
+def global_randomness(tree: ast.Module, module: str) -> list[str]:
+    if module == "rng":
+        return []
+    aliases = aliases_of(tree)
+    wrong = [
+        f"line {line}: {name} is a global random stream; draw from rng.Stream"
+        for name, line in imported(tree, module)
+        if name == "random" or name.startswith(("random.", "numpy.random."))
+    ]
+    called = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(tree):
+        name = full_name(node, aliases)
+        last = name.rpartition(".")[2]
+        generator_type = name == "numpy.random.Generator" and id(node) not in called
+        if (module, name) in RESEEDS or generator_type:
+            continue
+        if name.startswith("numpy.random."):
+            wrong.append(f"line {node.lineno}: {name} belongs in rng.py")
+        elif name == f"torch.{last}" and id(node) in called and last in GLOBAL_DRAWS:
+            if "generator" not in {keyword.arg for keyword in called[id(node)].keywords}:
+                wrong.append(f"line {node.lineno}: {name} draws from the global stream")
+        elif name == f"torch.{last}" and last in GLOBAL_DRAWS_LIKE:
+            wrong.append(f"line {node.lineno}: {name} draws from the global stream")
+    return wrong
+
+
+def global_state(tree: ast.Module, module: str) -> list[str]:
+    if module == "rng":
+        return []
+    return [
+        f"line {node.lineno}: {node.attr} changes the whole process"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in GLOBAL_STATE
+    ] + [
+        f"line {line}: {name} changes the whole process"
+        for name, line in imported(tree, module)
+        if name.rpartition(".")[2] in GLOBAL_STATE
+    ]
+
+
+def devices_by_hand(tree: ast.Module, module: str) -> list[str]:
+    return [
+        f"line {node.lineno}: .cuda() picks a device; use .to(device)"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "cuda"
+        and module != "rng"
+    ]
+
+
+def vague_names(tree: ast.Module, module: str) -> list[str]:
+    words = {word for part in module.split(".") for word in part.split("_")}
+    return [f"{module}: {word} is no noun of this package" for word in sorted(words & VAGUE)]
+
+
+def calls_of_super(tree: ast.Module, module: str) -> list[str]:
+    return [
+        f"line {node.lineno}: super() is called; compose, do not subclass"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and full_name(node.func, {}) == "super"
+    ]
+
+
+def extra_arguments(tree: ast.Module, module: str) -> list[str]:
+    return [
+        f"line {function.lineno}: {function.name} takes **{function.args.kwarg.arg}"
+        for function in functions(tree)
+        if function.args.kwarg and (module, function.name) not in EXTRA_ARGUMENTS
+    ]
+
+
+def length(node: ast.AST) -> int:
+    return node.end_lineno - node.lineno + 1
+
+
+def long_functions(tree: ast.Module, module: str) -> list[str]:
+    return [
+        f"line {function.lineno}: {function.name} has {length(function)} lines, at most 60"
+        for function in functions(tree)
+        if length(function) > 60
+    ]
+
+
+def long_modules(tree: ast.Module, module: str) -> list[str]:
+    lines = max((node.end_lineno for node in tree.body), default=0)
+    return [f"{module} has {lines} lines, at most 400"] if lines > 400 else []
+
+
+def missing_docstrings(tree: ast.Module, module: str) -> list[str]:
+    return [] if ast.get_docstring(tree) else [f"{module} does not say what it is"]
+
+
+def missing_floors(tree: ast.Module, module: str) -> list[str]:
+    return [] if unit_of(module) in FLOOR else [f"{module}: place {unit_of(module)} in FLOORS"]
+
+
+Check = Callable[[ast.Module, str], list[str]]
+CHECKS: list[Check] = [
+    missing_floors,
+    imports_that_go_up,
+    records_among_tensors,
+    hidden_imports,
+    imports_for_typing,
+    global_randomness,
+    global_state,
+    devices_by_hand,
+    vague_names,
+    calls_of_super,
+    extra_arguments,
+    long_functions,
+    long_modules,
+    missing_docstrings,
+]
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """The modules of one import cycle, none if there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def importers_of(package: str, trees: dict[str, ast.Module]) -> set[str]:
+    return {
+        module
+        for module, tree in trees.items()
+        for name, _ in imported(tree, module)
+        if name.split(".")[0] == package
+    }
+
+
+# --- the package ---
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_a_module_keeps_to_its_floor_and_the_manner(module):
+    complaints = [f"{c.__name__}: {line}" for c in CHECKS for line in c(TREES[module], module)]
+    assert complaints == []
+
+
+def test_the_package_has_no_import_cycle():
+    graph = {
+        module: {target for target, _ in inner_imports(tree, module)} - {module}
+        for module, tree in TREES.items()
+    }
+    assert cycle(graph) == []
+
+
+@pytest.mark.parametrize("package", sorted(OPTIONAL))
+def test_an_optional_package_is_imported_in_one_module_at_most(package):
+    assert len(importers_of(package, TREES)) <= 1
+
+
+# --- each check can be seen to fail ---
+
+WRONG = [
+    (missing_floors, "attic", "", "place attic in FLOORS"),
+    (imports_that_go_up, "store.store", "from hpo_research.strategies import Grid", "strategies"),
+    (imports_that_go_up, "store", "import hpo_research.cli", "may not import cli"),
+    (imports_that_go_up, "space.bins", "from hpo_research import records", "import records"),
+    (imports_that_go_up, "space.bins", "from ..records import Run", "may not import records"),
+    (imports_that_go_up, "executors.pool", "from hpo_research.analysis import x", "analysis"),
+    (imports_that_go_up, "study", "from hpo_research import Float", f"may not import {PACKAGE}"),
+    (imports_that_go_up, "rng", "def f():\n    import hpo_research.space", "import space"),
+    (records_among_tensors, "training.mlp", "from hpo_research.space import Float", "space"),
+    (records_among_tensors, "gp.fit", "from hpo_research.store import Store", "store"),
+    (hidden_imports, "store", "def f():\n    import json", "json is imported inside f"),
+    (
+        hidden_imports,
+        "store",
+        "class A:\n    def f(self):\n        from os import path",
+        "inside f",
+    ),
+    (imports_for_typing, "store", "from typing import TYPE_CHECKING", "hides imports"),
+    (imports_for_typing, "store", "import typing\nif typing.TYPE_CHECKING: pass", "line 2"),
+    (global_randomness, "store", "import random", "random is a global random stream"),
+    (global_randomness, "store", "from random import choice", "random.choice is a global"),
+    (global_randomness, "store", "from numpy.random import seed", "numpy.random.seed is a global"),
+    (global_randomness, "store", "import numpy as np\nnp.random.rand(3)", "numpy.random.rand"),
+    (global_randomness, "store", "import numpy as np\nnp.random.default_rng(3)", "default_rng"),
+    (global_randomness, "store", "import numpy as np\nnp.random.Generator(x)", "Generator belongs"),
+    (global_randomness, "store", "from numpy import random\nrandom.rand()", "numpy.random.rand"),
+    (global_randomness, "store", "import torch\ntorch.randn(3)", "torch.randn draws from"),
+    (global_randomness, "store", "import torch\ntorch.rand_like(x)", "torch.rand_like draws from"),
+    (global_state, "store", "torch.manual_seed(0)", "manual_seed changes the whole process"),
+    (global_state, "store", "torch.cuda.manual_seed_all(0)", "manual_seed_all"),
+    (global_state, "store", "from torch import manual_seed", "torch.manual_seed changes"),
+    (global_state, "store", "torch.set_default_dtype(torch.float64)", "set_default_dtype"),
+    (devices_by_hand, "store", "x = model(y).cuda()", ".cuda() picks a device"),
+    (vague_names, "store.utils", "", "utils is no noun"),
+    (vague_names, "strategies.random_sampler", "", "sampler is no noun"),
+    (calls_of_super, "store", "class A(B):\n    def f(self): super().f()", "super() is called"),
+    (extra_arguments, "store", "def f(**options): ...", "f takes **options"),
+    (extra_arguments, "store", "class A:\n    def __init__(self, **k): ...", "__init__ takes **k"),
+    (long_functions, "store", "def f():\n" + "    x = 1\n" * 60, "f has 61 lines, at most 60"),
+    (long_modules, "store", "x = 1\n" * 401, "store has 401 lines, at most 400"),
+    (missing_docstrings, "store", "x = 1", "store does not say what it is"),
+]
+
+RIGHT = [
+    (imports_that_go_up, "study", "from hpo_research.space import Float"),
+    (imports_that_go_up, "space.bins", "from hpo_research.space.scale import LINEAR"),
+    (imports_that_go_up, "space.bins", "from .scale import LINEAR"),
+    (imports_that_go_up, "cli", "import hpo_research as hpo"),
+    (records_among_tensors, "acquisition.ei", "from hpo_research.gp import Model"),
+    (hidden_imports, "store", "def f():\n    import pyarrow.parquet"),
+    (global_randomness, "store", "from hpo_research.strategies.random import Random"),
+    (global_randomness, "store", "import numpy as np\ndef f(g: np.random.Generator): ..."),
+    (global_randomness, "store", "import torch\ntorch.rand(3, generator=g)"),
+    (global_randomness, "rng", "import numpy as np\nnp.random.Generator(np.random.Philox(key=1))"),
+    (global_randomness, "store", "stream.normal(3, like=x)"),
+    (devices_by_hand, "device", "import torch\ntorch.cuda.is_available()"),
+    (extra_arguments, "space.search_space", "class S:\n    def __init__(self, **named): ..."),
+    (long_functions, "store", "def f():\n" + "    x = 1\n" * 59),
+    (long_modules, "store", "x = 1\n" * 400),
+    (missing_docstrings, "store", '"""The store."""'),
+]
+
+
+@pytest.mark.parametrize(("check", "module", "source", "complaint"), WRONG)
+def test_a_check_sees_what_is_wrong(check, module, source, complaint):
+    assert any(complaint in line for line in check(ast.parse(source), module))
+
+
+@pytest.mark.parametrize(("check", "module", "source"), RIGHT)
+def test_a_check_lets_pass_what_is_right(check, module, source):
+    assert check(ast.parse(source), module) == []
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_check_has_been_seen_to_fail(check):
+    assert check in {case[0] for case in WRONG}
+
+
+@pytest.mark.parametrize(
+    ("graph", "size"),
+    [
+        ({"a": {"b"}, "b": {"a"}}, 3),
+        ({"a": {"b"}, "b": {"c"}, "c": {"b"}}, 3),
+        ({"a": {"b", "c"}, "b": {"c"}, "c": set()}, 0),
+    ],
+)
+def test_a_cycle_is_found_where_there_is_one(graph, size):
+    assert len(cycle(graph)) == size
+
+
+def test_two_importers_of_an_optional_package_are_counted():
+    sources = {"a": "import pyarrow", "b": "def f():\n    from pyarrow import parquet", "c": ""}
+    trees = {module: ast.parse(source) for module, source in sources.items()}
+    assert importers_of("pyarrow", trees) == {"a", "b"}
