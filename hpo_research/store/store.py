@@ -96,6 +96,7 @@ class Store:
         return store
 
     def _prepare(self) -> None:
+        self._check_format()
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -104,16 +105,24 @@ class Store:
         begin = f"INSERT INTO meta VALUES ('schema', '{schema.VERSION}');"
         self._db.executescript(f"BEGIN IMMEDIATE; {schema.TABLES} {begin} COMMIT;")
 
+    def _check_format(self) -> None:
+        try:
+            self._db.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self.folder}: {FILE} is no store ({error})") from error
+
     def _check_version(self) -> None:
-        path = self.folder or ""
+        self._check_format()
         try:
             row = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{path}: {FILE} is no store of this package ({error})") from error
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{self.folder}: {FILE} is no store of ours ({error})") from error
         found = int(row[0]) if row else 0
         if found > schema.VERSION:
             raise StoreError(
-                f"{path}: written by a newer version (schema {found}, this version reads "
+                f"{self.folder}: written by a newer version (schema {found}, this version reads "
                 f"{schema.VERSION}); nothing was changed: upgrade hpo_research to go on"
             )
 

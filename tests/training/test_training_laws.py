@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -76,6 +77,20 @@ def test_a_network_does_not_see_its_batch_mates(
     own, ends = trained([tasks[i] for i in group], architecture, data)
     assert list(own.values()) == [metrics[i] for i in group]
     assert [flat(end[EPOCHS]) for end in ends.values()] == [flat(states[i][EPOCHS]) for i in group]
+
+
+@pytest.mark.parametrize("width", [5, 21])
+def test_a_network_does_not_see_the_mates_of_its_own_stack(
+    width: int, architecture: Architecture, tasks: list[Task], data: Data
+) -> None:
+    # One signature for all, and an odd width: without padding, torch's kernels break the law here.
+    alike = [
+        Task(replace(task.recipe, width=width, batch_size=32), task.stream, 2)
+        for task in tasks[:20]
+    ]
+    metrics, _ = trained(alike, architecture, data)
+    alone = [trained([task], architecture, data)[0][0] for task in alike]
+    assert list(metrics.values()) == alone
 
 
 @pytest.mark.parametrize("pause", [1, 2])

@@ -1,0 +1,173 @@
+"""The laws of the store: what was written is read, cuts lose no earlier turn, readers are free."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from doubles import SPACE
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpo_research.ledger import Ledger, Limits, RunInfo
+from hpo_research.records import Ask, Outcome, Report, resume, start, stop
+from hpo_research.store import RunName, Store
+from hpo_research.store.store import FILE
+
+VALUES = st.floats(allow_nan=False, allow_infinity=False)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+NOTES = st.dictionaries(TEXTS, st.one_of(VALUES, TEXTS, st.lists(VALUES, max_size=3)), max_size=3)
+CONFIGS = st.fixed_dictionaries({"x": st.floats(0, 1), "kind": st.sampled_from("abc")})
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="store-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def ledger(run: int) -> Ledger:
+    return Ledger(RunInfo(run, SPACE, "loss", max_epochs=9), Limits())
+
+
+NAMES = [RunName("p", "s", 0), RunName("p", "s", 1)]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[tuple[str, object]]:
+    """A legal history: asks, reports and outcomes that a loop could have written."""
+    books = {run: ledger(run) for run in (1, 2)}
+    turns: list[tuple[str, object]] = []
+    for _ in range(draw(st.integers(1, 8))):
+        if draw(st.booleans()):
+            rows = [_ask(draw, book) for book in books.values()]
+            turns.append(("ask", rows))
+            for row in rows:
+                if not row.is_empty:
+                    books[row.run].append_ask(row)
+        else:
+            turns.append(("poll", _poll(draw, books)))
+    return turns
+
+
+def _ask(draw: st.DrawFn, book: Ledger):
+    proposals = [
+        start(config, draw(st.integers(1, 9)), draw(TEXTS))
+        for config in draw(st.lists(CONFIGS, max_size=2))
+    ]
+    for trial in book.trials:
+        if trial.status == "paused" and draw(st.booleans()):
+            proposals.append(resume(trial.id, draw(st.integers(trial.reached + 1, 9))))
+        if trial.is_running and draw(st.integers(0, 5)) == 0 and trial.id not in book.stopping:
+            proposals.append(stop(trial.id))
+    return book.grant(Ask(tuple(proposals), draw(NOTES)), draw(st.floats(0, 1e6)), 0.25)
+
+
+def _poll(draw: st.DrawFn, books: dict[int, Ledger]):
+    entries, outcomes = [], []
+    for run, book in books.items():
+        for trial, segment in list(book.open.items()):
+            if trial in book.stopping or draw(st.integers(0, 9)) == 0:
+                status = "stopped" if trial in book.stopping else "failed"
+                reached = book.trials[trial].reached
+                outcomes.append(Outcome(run, trial, status, reached, draw(TEXTS), 3.5, 0.5))
+            else:
+                metrics = {"loss": draw(VALUES), "other": draw(VALUES)}
+                epoch = segment.position + 1
+                report = Report(run, trial, epoch, metrics, draw(st.floats(0, 9)), 2.5)
+                entries.append((report, book.append_report(report)))
+                if epoch == segment.until:
+                    status = "finished" if epoch == 9 else "paused"
+                    outcomes.append(Outcome(run, trial, status, epoch))
+    for outcome in outcomes:
+        books[outcome.run].append_outcome(outcome)
+    return entries, outcomes
+
+
+def write(store: Store, turns: list[tuple[str, object]]) -> None:
+    store.add_runs(NAMES)
+    for kind, rows in turns:
+        if kind == "ask":
+            store.append_asks(rows)
+        else:
+            store.append_poll(*rows)
+
+
+def books_after(turns: list[tuple[str, object]]) -> dict[int, Ledger]:
+    books = {1: ledger(1), 2: ledger(2)}
+    for kind, rows in turns:
+        for row in rows if kind == "ask" else []:
+            if not row.is_empty:
+                books[row.run].append_ask(row)
+        if kind == "poll":
+            for report, _ in rows[0]:
+                books[report.run].append_report(report)
+            for outcome in rows[1]:
+                books[outcome.run].append_outcome(outcome)
+    return books
+
+
+def read(store: Store) -> dict[int, Ledger]:
+    books = {1: ledger(1), 2: ledger(2)}
+    store.replay(books)
+    return books
+
+
+def facts(books: dict[int, Ledger]) -> list[object]:
+    return [
+        (b.run().trials, b.run().asks, b.open, b.stopping, b.spent, b.clock, b.seconds)
+        for b in books.values()
+    ]
+
+
+@given(histories())
+def test_what_was_written_is_read(turns):
+    with folder() as place:
+        with Store.write(place) as store:
+            write(store, turns)
+            assert facts(read(store)) == facts(books_after(turns))
+        with Store.read(place) as store:
+            assert facts(read(store)) == facts(books_after(turns))
+
+
+@given(histories(), st.data())
+def test_a_write_cut_anywhere_keeps_all_earlier_transactions(turns, data):
+    with folder() as place, folder() as cut:
+        with Store.write(place) as store:
+            write(store, turns)
+            # While the store is open its log holds everything: the machine dies now.
+            shutil.copy(place / FILE, cut / FILE)
+            log = (place / f"{FILE}-wal").read_bytes()
+        keep = data.draw(st.integers(0, len(log)))
+        (cut / f"{FILE}-wal").write_bytes(log[:keep])
+        prefixes = [facts(books_after(turns[:n])) for n in range(len(turns) + 1)]
+        with Store.write(cut) as store:
+            assert facts(read(store)) in prefixes
+        if keep == len(log):
+            with Store.read(cut) as store:
+                assert facts(read(store)) == prefixes[-1]
+
+
+@given(histories(), st.integers(0, 7))
+def test_a_reader_sees_whole_turns_while_a_writer_writes(turns, pause):
+    pause = min(pause, len(turns))
+    with folder() as place, Store.write(place) as writer:
+        write(writer, turns[:pause])
+        with Store.read(place) as reader, reader.snapshot():
+            before = facts(read(reader))
+            write(writer, turns[pause:])  # the writer does not wait for the reader
+            assert facts(read(reader)) == before == facts(books_after(turns[:pause]))
+        with Store.read(place) as reader:
+            assert facts(read(reader)) == facts(books_after(turns))
+
+
+@pytest.mark.parametrize("turns", [[], [("poll", ([], []))]], ids=["empty", "empty poll"])
+def test_an_empty_store_is_read_as_nothing(turns, tmp_path: Path):
+    with Store.write(tmp_path) as store:
+        write(store, turns)
+        assert facts(read(store)) == facts(books_after([]))

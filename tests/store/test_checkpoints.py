@@ -1,0 +1,72 @@
+"""Checkpoints: the newest state at or before an epoch, whatever became of the files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hpo_research.errors import StoreWriteError
+from hpo_research.store import Checkpoints
+
+KEY = (1, 2)
+
+
+def state(value: float) -> dict[str, torch.Tensor]:
+    return {"w": torch.tensor([value])}
+
+
+def saved(folder: Path | None, *epochs: int) -> Checkpoints:
+    checkpoints = Checkpoints(folder)
+    for epoch in epochs:
+        checkpoints.save({(KEY, epoch): state(epoch)})
+    return checkpoints
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_the_newest_state_comes_back(tmp_path: Path, reopened: bool):
+    checkpoints = saved(tmp_path, 1, 3)
+    if reopened:
+        checkpoints = Checkpoints(tmp_path)
+    epoch, found = checkpoints.load(KEY, 3)
+    assert epoch == 3
+    assert found is not None
+    assert found["w"].item() == 3
+
+
+def test_a_state_beyond_the_stored_epoch_is_passed_over(tmp_path: Path):
+    saved(tmp_path, 1, 3)
+    epoch, found = Checkpoints(tmp_path).load(KEY, 2)
+    assert epoch == 1
+    assert found is not None
+
+
+def test_a_damaged_file_costs_training_and_nothing_else(tmp_path: Path):
+    saved(tmp_path, 1, 3)
+    path = tmp_path / "checkpoints" / "1" / "2" / "3.safetensors"
+    path.write_bytes(path.read_bytes()[:-2])
+    assert Checkpoints(tmp_path).load(KEY, 3)[0] == 1
+
+
+def test_at_most_two_files_a_trial_are_kept(tmp_path: Path):
+    saved(tmp_path, 1, 3, 9, 27)
+    names = sorted(path.name for path in (tmp_path / "checkpoints" / "1" / "2").iterdir())
+    assert names == ["27.safetensors", "9.safetensors"]
+
+
+def test_a_state_without_tensors_is_still_a_state(tmp_path: Path):
+    Checkpoints(tmp_path).save({(KEY, 3): {}})
+    assert Checkpoints(tmp_path).load(KEY, 3) == (3, {})
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_forgotten_trial_has_no_state(tmp_path: Path, on_disk: bool):
+    checkpoints = saved(tmp_path if on_disk else None, 1)
+    checkpoints.forget(KEY)
+    assert checkpoints.load(KEY, 9) == (0, None)
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_refused_write_is_said(tmp_path: Path):
+    (tmp_path / "checkpoints").write_text("in the way")
+    with pytest.raises(StoreWriteError, match="a checkpoint could not be written"):
+        Checkpoints(tmp_path).save({(KEY, 1): state(1)})

@@ -1,0 +1,116 @@
+"""Examples of the store: locks, versions, refusals, and a disk that is full."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
+from hpo_research.ledger import AskRow, Grant
+from hpo_research.store import RunName, Store
+from hpo_research.store.store import FILE
+
+NAME = RunName("p", "s", 0)
+BIG = [AskRow(1, (Grant("start", 0, 0, 0, 1, {"x": "y" * 400_000}, ""),))]
+
+
+def test_a_second_writer_is_refused_and_told_who_holds_the_folder(tmp_path: Path):
+    with Store.write(tmp_path), pytest.raises(StoreLockedError, match=f"process {os.getpid()} on"):
+        Store.write(tmp_path)
+
+
+def test_the_lock_dies_with_its_process(tmp_path: Path):
+    code = (
+        "import os, sys, pathlib; from hpo_research.store import Store;"
+        "Store.write(pathlib.Path(sys.argv[1])); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 9
+    Store.write(tmp_path).close()
+
+
+def test_a_newer_store_is_refused_and_left_as_it_was(tmp_path: Path):
+    Store.write(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    db.close()
+    before = (tmp_path / FILE).read_bytes()
+    for door in (Store.read, Store.write):
+        with pytest.raises(StoreError, match=r"newer version \(schema 99, this version reads 1\)"):
+            door(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_a_folder_without_a_store_cannot_be_read(tmp_path: Path):
+    with pytest.raises(StoreError, match="holds no store"):
+        Store.read(tmp_path)
+
+
+@pytest.mark.parametrize("door", [Store.read, Store.write], ids=["read", "write"])
+def test_a_file_that_is_no_store_is_refused(door, tmp_path: Path):
+    (tmp_path / FILE).write_text("not a database, but long enough to be mistaken for one" * 9)
+    with pytest.raises(StoreError, match=r"is no store .file is not a database"):
+        door(tmp_path)
+
+
+@pytest.mark.parametrize("door", [Store.read, Store.write], ids=["read", "write"])
+def test_a_database_of_something_else_is_refused(door, tmp_path: Path):
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute("CREATE TABLE other (x)")
+    db.close()
+    with pytest.raises(StoreError, match="is no store of ours"):
+        door(tmp_path)
+
+
+def test_a_path_that_is_a_file_is_refused(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be made"):
+        Store.write(tmp_path / "file")
+
+
+@pytest.fixture
+def refused() -> Iterator[Path]:
+    """A folder that the user of this test cannot write to; root becomes nobody for a while."""
+    folder = Path(tempfile.mkdtemp(prefix="read-only-"))
+    with Store.write(folder) as store:
+        store.add_runs([NAME])
+    folder.chmod(0o555)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    yield folder
+    if is_root:
+        os.seteuid(0)
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def test_a_read_only_folder_is_refused_for_writing(refused: Path):
+    with pytest.raises(StoreError, match="cannot be written to"):
+        Store.write(refused)
+
+
+def test_a_read_only_folder_can_be_read(refused: Path):
+    with Store.read(refused) as store:
+        assert store.runs() == {NAME: 1}
+
+
+def test_a_full_disk_is_said_and_loses_nothing_stored(tmp_path: Path):
+    with Store.write(tmp_path) as store:
+        store.add_runs([NAME])
+        store.set_meta({"experiment": json.dumps({"kept": True})})
+        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+        store._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+        with pytest.raises(StoreWriteError, match=r"full.*everything stored before is kept"):
+            store.append_asks(BIG)
+        assert store.rows() == 0
+    with Store.write(tmp_path) as store:
+        assert json.loads(store.meta("experiment") or "") == {"kept": True}
+        store.append_asks(BIG)
+        assert store.rows() == 1
