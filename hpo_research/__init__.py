@@ -6,6 +6,7 @@ from hpo_research.errors import HpoError
 from hpo_research.experiment import Budget, Experiment, Progress, run
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.problems.protocol import Problem
+from hpo_research.problems.registry import problem
 from hpo_research.records import Ask, Proposal, Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.strategies.grid import Grid
@@ -37,6 +38,7 @@ __all__ = [
     "Study",
     "Trial",
     "errors",
+    "problem",
     "run",
     "tune",
 ]

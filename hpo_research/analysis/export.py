@@ -24,9 +24,10 @@ def export(result: Result, folder: str | Path, format: str = "csv") -> list[Path
 
     CSV: UTF-8, lines end in a newline, floats have all their digits, and an empty field is a
     missing value or an empty text. Types are lost: a column that holds 3 and "3" shows 3 twice.
-    `pandas.read_csv(path, keep_default_na=False, na_values=[""], float_precision="round_trip")`
-    reads it back. Parquet keeps types: a `config.` column of one type has that type (integers
-    with gaps stay integers); one of several types holds JSON texts, so that 3 and "3" stay apart.
+    `pandas.read_csv(path, keep_default_na=False, na_values=[""])` reads it back.
+
+    Parquet keeps types: a `config.` column of one type has that type (integers with gaps stay
+    integers); one of several types holds JSON texts, so that 3 and "3" stay apart.
 
     Raises `MissingPackageError` for Parquet without pyarrow, `StoreError` for another format,
     `StoreWriteError` where the disk refuses.

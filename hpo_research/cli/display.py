@@ -58,7 +58,7 @@ def bars(experiment: Experiment, console: Console) -> Iterator[Watch]:
 
 
 def lines(experiment: Experiment, console: Console) -> Watch:
-    """Print a line at every tenth of the budget, and at least every half minute."""
+    """Print a line at every tenth of the budget, every half minute, and at the end."""
     clock = Clock()
     printed = (0.0, time.monotonic())
 
@@ -68,7 +68,8 @@ def lines(experiment: Experiment, console: Console) -> Watch:
         share = sum(row.share for row in rows) / len(rows)
         left = clock.left("", share)
         now = time.monotonic()
-        if share < printed[0] + _LINE_SHARE and now < printed[1] + _LINE_SECONDS:
+        is_due = share >= printed[0] + _LINE_SHARE or now >= printed[1] + _LINE_SECONDS
+        if not is_due and not printed[0] < share == 1:
             return
         printed = (share, now)
         text = " · ".join(f"{row.strategy} {row.share:.0%} (best {row.values()})" for row in rows)

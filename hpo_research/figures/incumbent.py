@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from hpo_research.analysis.curves import Axis, Band
 from hpo_research.analysis.result import Result
 from hpo_research.figures.panel import Panel, caption, panel
-from hpo_research.figures.style import BODY, COLUMN, PAGE, SMALL, Look, look, styled
+from hpo_research.figures.style import BODY, COLUMN, PAGE, SMALL, Look, look, styled, verbatim
 
 _LABELS = {
     "epochs": "epochs trained in a run",
@@ -50,7 +50,7 @@ def incumbent_figure(result: Result, axis: Axis = "epochs") -> Figure:
         for place in axes[len(panels) :]:
             place.set_axis_off()
         _legend(figure, strategies, width)
-        figure.supxlabel(text, fontsize=SMALL, color="#444444")
+        figure.supxlabel(verbatim(text), fontsize=SMALL, color="#444444")
     return figure
 
 
@@ -71,8 +71,8 @@ def _draw(axes: Axes, shown: Panel, strategies: Sequence[str]) -> None:
             color="#666666",
             horizontalalignment="right",
         )
-    axes.set_title(shown.problem)
-    axes.set_ylabel(shown.label)
+    axes.set_title(verbatim(shown.problem))
+    axes.set_ylabel(verbatim(shown.label))
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
     axes.grid(axis="y")
@@ -88,7 +88,8 @@ def _log(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     if high / low < _FEW:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 10 else range(1, 10)))
+        subs = (1, 2, 5) if high / low > 10 else range(1, 10)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
 
@@ -148,7 +149,7 @@ def _legend(figure: Figure, strategies: Sequence[str], width: float) -> None:
                 markersize=3.5,
                 markeredgecolor="white",
                 markeredgewidth=0.4,
-                label=name,
+                label=verbatim(name),
             )
         )
     figure.legend(

@@ -68,6 +68,11 @@ _SETTINGS: Any = {
 }
 
 
+def verbatim(text: str) -> str:
+    """Return a user's text so that Matplotlib shows it as it is, dollar signs included."""
+    return text.replace("$", r"\$")
+
+
 @contextmanager
 def styled() -> Iterator[None]:
     """Apply the look inside the block, whatever a user's own settings are."""

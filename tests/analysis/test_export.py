@@ -10,7 +10,7 @@ from hpo_research.errors import MissingPackageError, StoreError, StoreWriteError
 from hpo_research.records import Trial
 from hpo_research.store import RunName
 
-READ = {"keep_default_na": False, "na_values": [""], "float_precision": "round_trip"}
+READ = {"keep_default_na": False, "na_values": [""]}
 
 
 @pytest.fixture
@@ -85,5 +85,5 @@ def test_parquet_without_pyarrow_names_the_install_line(result, tmp_path, monkey
 
 def test_a_folder_that_cannot_be_made_is_a_write_error(result, tmp_path):
     (tmp_path / "export").write_text("a file where the folder should be")
-    with pytest.raises(StoreWriteError, match="trials.csv: could not be written"):
+    with pytest.raises(StoreWriteError, match=r"trials\.csv: could not be written"):
         export(result, tmp_path / "export")

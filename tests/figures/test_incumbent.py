@@ -159,7 +159,20 @@ def test_nothing_is_cut_off_and_no_text_overlaps(strategies):
     assert not any(a.overlaps(b) for a, b in pairs)
 
 
-@pytest.mark.parametrize("axis", ["epochs", "evaluations", "seconds"])
-def test_every_axis_can_be_drawn(axis):
-    label = incumbent_figure(made(histories()), axis).axes[0].get_xlabel()
-    assert axis in label or axis == "evaluations"
+@pytest.mark.parametrize(
+    ("axis", "label"),
+    [
+        ("epochs", "epochs trained in a run"),
+        ("evaluations", "trials ended in a run"),
+        ("seconds", "seconds of a run"),
+    ],
+)
+def test_every_axis_can_be_drawn_and_is_named(axis, label):
+    assert incumbent_figure(made(histories()), axis).axes[0].get_xlabel() == label
+
+
+def test_names_are_shown_as_they_are(tmp_path):
+    figure = incumbent_figure(made(histories(["$x_{", "cost in $ and $"], ["_a", "b$c$"])))
+    figure.draw_without_rendering()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_a", r"b\$c\$"]
+    assert figure.axes[1].get_title() == r"cost in \$ and \$"

@@ -1,0 +1,189 @@
+import json
+
+import pandas as pd
+import pytest
+from cli.experiments import FAILING, SMALL
+from typer.testing import CliRunner
+
+import hpo_research
+from hpo_research import Study
+from hpo_research.analysis.result import Result
+from hpo_research.cli import app, checkup, listings
+from hpo_research.cli.loading import load
+from hpo_research.doctor import Check, checks
+from hpo_research.experiment import run as run_experiment
+from hpo_research.problems import registry
+from hpo_research.store import Store
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished experiment."""
+    place = tmp_path_factory.mktemp("finished")
+    (place / "small.py").write_text(SMALL)
+    run_experiment(load(place / "small.py"), out=place / "out")
+    return place / "out"
+
+
+def hpo(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+class Halted(Exception):
+    pass
+
+
+@pytest.fixture
+def halfway(tmp_path):
+    """The folder of an experiment that was cut off while trials were running."""
+    (tmp_path / "small.py").write_text(SMALL)
+    experiment = load(tmp_path / "small.py")
+
+    def watch(progress):
+        if any(0 < run.share < 1 for run in progress.runs):
+            raise Halted
+
+    with pytest.raises(Halted):
+        run_experiment(experiment, out=tmp_path / "out", watch=watch)
+    return tmp_path / "out"
+
+
+# -- status
+
+
+def test_status_counts_runs_trials_and_epochs(finished):
+    done = hpo("status", finished)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == "small: 12 of 12 runs are over"
+    (line,) = [line for line in done.stdout.splitlines() if "curves" in line and "grid" in line]
+    assert line.split()[3:] == ["8", "0", "24", "0", "2/2", "100%"]
+
+
+def test_status_as_json_is_one_document(finished):
+    facts = json.loads(hpo("status", finished, "--json").stdout)
+    assert (facts["experiment"], facts["is_finished"], facts["messages"]) == ("small", True, [])
+    pairs = [(row["problem"], row["strategy"]) for row in facts["rows"]]
+    assert pairs == [(p, s) for p in ("branin", "curves") for s in ("grid", "random", "hyperband")]
+    row = facts["rows"][3]
+    result = Result.read(finished)
+    best = [result.runs[name].best().value for name in result.runs if name[:2] == pairs[3]]
+    assert row["best"] == pytest.approx(sum(best) / 2)
+    assert {k: row[k] for k in ("runs", "over", "trials", "running", "failed", "epochs")} == {
+        "runs": 2, "over": 2, "trials": 8, "running": 0, "failed": 0, "epochs": 24,
+    }  # fmt: skip
+    assert row["share"] == 1.0
+
+
+def test_status_of_an_unfinished_experiment_shows_what_runs(halfway):
+    facts = json.loads(hpo("status", halfway, "--json").stdout)
+    assert not facts["is_finished"]
+    assert any(row["running"] > 0 and 0 < row["share"] < 1 for row in facts["rows"])
+
+
+def test_status_works_while_another_process_writes(finished):
+    with Store.write(finished) as store, store._transaction():
+        store._set("note", "not yet committed")
+        assert hpo("status", finished).exit_code == 0
+
+
+def test_status_shows_runs_in_which_everything_failed(tmp_path):
+    (tmp_path / "failing.py").write_text(FAILING)
+    run_experiment(load(tmp_path / "failing.py"), out=tmp_path / "out")
+    done = hpo("status", tmp_path / "out")
+    assert done.exit_code == 0
+    assert "warning: random on broken, seed 0: all " in done.stderr
+    assert json.loads(hpo("status", tmp_path / "out", "--json").stdout)["rows"][0]["best"] is None
+
+
+def test_status_of_a_study_has_no_share(tmp_path):
+    space = hpo_research.SearchSpace(x=hpo_research.Float(0, 1))
+    with Study(space, hpo_research.Random(), path=tmp_path) as study:
+        study.tell(study.ask()[0].id, 0.5)
+    (row,) = json.loads(hpo("status", tmp_path, "--json").stdout)["rows"]
+    assert (row["trials"], row["best"], row["share"]) == (1, 0.5, None)
+    assert hpo("status", tmp_path).exit_code == 0
+
+
+# -- export
+
+
+def test_export_writes_the_frames_beside_the_store(finished):
+    done = hpo("export", finished)
+    assert done.exit_code == 0
+    assert done.stdout == (
+        f"wrote {finished}/export/trials.csv and {finished}/export/reports.csv\n"
+    )
+    trials = pd.read_csv(finished / "export/trials.csv", keep_default_na=False, na_values=[""])
+    frame = Result.read(finished).frame()
+    assert list(trials.columns) == list(frame.columns)
+    assert trials["value"].equals(frame["value"])
+
+
+def test_export_writes_parquet(finished):
+    assert hpo("export", finished, "--format", "parquet").exit_code == 0
+    reports = pd.read_parquet(finished / "export/reports.parquet")
+    assert len(reports) == len(Result.read(finished).reports())
+
+
+def test_an_unknown_format_is_one_message(finished):
+    done = hpo("export", finished, "--format", "xlsx")
+    assert done.exit_code == 1
+    assert done.stderr == "error: format='xlsx': expected one of csv, parquet\n"
+
+
+# -- lists
+
+
+def test_every_problem_is_listed():
+    text = hpo("problems").stdout
+    for row in registry.problems():
+        assert f"\n {row.name} " in text
+
+
+def test_every_strategy_is_listed_with_its_options():
+    text = hpo("strategies").stdout
+    names = [strategy.__name__ for strategy in listings._strategies()]
+    assert {"Grid", "Hyperband", "Random"} <= set(names)
+    for name in names:
+        assert f"\n {name} " in text
+    for option in ("points = None", "eta = 3", "rounding = 'ceil'", "kind = 'uniform'"):
+        assert option in text
+
+
+def test_help_lists_the_commands_and_the_exit_codes():
+    text = hpo("--help").stdout
+    for command in ("run", "status", "export", "problems", "strategies", "doctor"):
+        assert f" {command} " in text
+    assert "Exit codes: 0 all runs are over; 1 an error" in hpo("run", "--help").stdout
+
+
+# -- doctor
+
+
+def test_every_kernel_is_bit_equal_on_this_machine():
+    found = checks()
+    kernels = {check.kernel for check in found}
+    assert {"branin", "curves", "digits-mlp, one epoch", "digits-cnn, one epoch"} <= kernels
+    assert {"Sobol points", "random streams"} <= kernels
+    assert [check for check in found if not check.is_equal] == []
+
+
+@pytest.mark.parametrize(
+    ("device", "is_equal", "code"), [("cpu", True, 0), ("cpu", False, 1), ("cuda:0", False, 0)]
+)
+def test_doctor_fails_where_a_kernel_differs_on_the_cpu(monkeypatch, device, is_equal, code):
+    found = [Check("made", device, True, is_equal, 0.0)]
+    monkeypatch.setattr(checkup, "checks", lambda name: found if name == "cpu" else [])
+    done = hpo("doctor")
+    assert done.exit_code == code
+    assert ("DIFFERS" in done.stdout) is not is_equal
+    assert "torch" in done.stdout
+    assert "processors" in done.stdout
+
+
+def test_a_kernel_that_does_not_repeat_is_found(monkeypatch):
+    calls = iter(range(100))
+    monkeypatch.setattr("hpo_research.doctor._sobol", lambda items: [(next(calls),) for _ in items])
+    (check,) = [check for check in checks() if check.kernel == "Sobol points"]
+    assert not check.is_repeatable
+    assert not check.is_alone_equal
