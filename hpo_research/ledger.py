@@ -31,7 +31,7 @@ class Limits:
     @property
     def name(self) -> str:
         """What an exhausted ask is stored with, so that a larger budget reopens the run."""
-        return f"epochs={self.epochs:g} trials={self.trials:g}"
+        return f"epochs={self.epochs} trials={self.trials}"
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,8 @@ class Ledger:
         for proposal in ask.proposals:
             if proposal.kind == "stop":
                 assert proposal.trial is not None
-                grants.append(Grant("stop", proposal.trial))
+                if proposal.trial not in self.stopping:
+                    grants.append(Grant("stop", proposal.trial))
                 continue
             grant = self._granted(proposal, count)
             cost = grant.until - grant.start
@@ -212,6 +213,10 @@ class Ledger:
         self.is_exhausted |= row.exhausted == self.limits.name
         self._enter(row.clock, row.seconds)
 
+    def spent_with(self, report: Report) -> int:
+        """Return the epochs the run has spent once this report is entered."""
+        return self.spent + report.epoch - self.open[report.trial].position
+
     def append_report(self, report: Report) -> int:
         """Enter a stored report and return the epochs the run has spent with it."""
         trial = self.trials[report.trial]
@@ -225,8 +230,8 @@ class Ledger:
             value=self._final(values),
             seconds=trial.seconds + seconds,
         )
+        self.spent = self.spent_with(report)
         segment = self.open[trial.id]
-        self.spent += report.epoch - segment.position
         self.open[trial.id] = replace(segment, position=report.epoch, clock=report.clock)
         self._enter(report.clock, seconds)
         return self.spent

@@ -5,6 +5,7 @@ import math
 import operator
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import Self
@@ -13,12 +14,11 @@ import pandas as pd
 
 from hpo_research.analysis import frames
 from hpo_research.errors import StudyError
-from hpo_research.experiment.checks import check_ask
-from hpo_research.experiment.description import describe
-from hpo_research.experiment.experiment import merged
+from hpo_research.experiment.checks import asks_of, seed_mistake, strategy_mistake
+from hpo_research.experiment.description import Json, describe, differences
 from hpo_research.experiment.provenance import provenance
 from hpo_research.ledger import Final, Ledger, Limits, RunInfo
-from hpo_research.records import Ask, Direction, Outcome, Proposal, Report, Trial, start
+from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial, start
 from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.strategies.protocol import Strategy
@@ -34,7 +34,7 @@ class Study:
     With a multi-fidelity strategy (`max_epochs` above 1) a trial is to be trained until
     `trial.until`; `report` each epoch's value, and expect known trials back from `ask`, to be
     trained on. Raises `StoreLockedError` and `StoreError` as `hpo_research.run` does, and
-    `ExperimentError` where the folder holds another study.
+    `StudyError` for wrong arguments and where the folder holds something else.
     """
 
     def __init__(
@@ -48,22 +48,23 @@ class Study:
         path: str | Path | None = None,
         final: Final = "last",
     ) -> None:
-        if direction not in ("minimize", "maximize"):
-            raise StudyError(f"direction must be minimize or maximize, got {direction!r}")
-        if isinstance(max_epochs, bool) or not isinstance(max_epochs, int) or max_epochs < 1:
-            raise StudyError(f"max_epochs must be a whole number from 1 on, got {max_epochs!r}")
         info = RunInfo(1, space, _METRIC, direction, max_epochs, seed=seed, final=final)
+        mistakes = _mistakes(info, strategy)
+        if mistakes:
+            raise StudyError("\n".join(f"Study: {mistake}" for mistake in mistakes))
         self._strategy = strategy
-        self._ledger = Ledger(info, Limits())
-        strategy.ask([self._ledger.run()], [1])  # a strategy that does not suit fails here
+        self._ledger = Ledger(replace(info, seed=operator.index(seed)), Limits())
+        self._asked(self._ledger.run(), 1)  # a strategy that does not suit fails here
+        description = self._description()
+        self._is_closed = False
         self._store = Store.in_memory() if path is None else Store.write(Path(path))
         try:
-            self._open(seed)
+            self._open(description)
         except BaseException:
             self._store.close()
             raise
 
-    def _open(self, seed: int) -> None:
+    def _description(self) -> Json:
         info = self._ledger.info
         facts = {
             "metric": info.metric,
@@ -72,34 +73,37 @@ class Study:
             "optimum": None,
             "space": describe(info.space, "space"),
         }
-        new = {
+        description = {
             "name": _NAME,
             "problems": {_NAME: facts},
             "strategies": {_NAME: describe(self._strategy, "strategy")},
-            "seeds": [seed],
+            "seeds": [info.seed],
             "budget": None,
             "parallel": None,
             "execution": _NAME,
             "final": info.final,
         }
+        return json.loads(json.dumps(description))
+
+    def _open(self, description: Json) -> None:
+        info = self._ledger.info
         text = self._store.meta("experiment")
-        old = None if text is None else json.loads(text)
-        if old is not None and old["seeds"] != [seed]:
-            raise StudyError(
-                f"{self._store.folder}: holds a study with seed {old['seeds']}, not {seed}; "
-                "use another path"
-            )
-        if merged(old, json.loads(json.dumps(new))) != old:
+        if text is None:
             notes = json.dumps(provenance("cpu"))
-            self._store.set_meta({"experiment": json.dumps(new), "provenance": notes})
-        self._store.add_runs([RunName(_NAME, _NAME, seed)])
+            self._store.set_meta({"experiment": json.dumps(description), "provenance": notes})
+        else:
+            _check_same(self._store.folder, json.loads(text), description)
+        self._store.add_runs([RunName(_NAME, _NAME, info.seed)])
         self._store.replay({info.id: self._ledger})
         self._queue: list[Config] = json.loads(self._store.meta("queue") or "[]")
         self._is_finished = info.id in self._store.over()
         self._began = time.monotonic() - self._ledger.clock
+        for trial in sorted(self._ledger.stopping):  # whoever trained them is gone
+            self._end(self._ledger.trials[trial], "stopped", "")
 
     def close(self) -> None:
-        """Close the store and give back its lock."""
+        """Close the store and give back its lock; what is known can still be read."""
+        self._is_closed = True
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -143,8 +147,10 @@ class Study:
 
         Raises `SpaceError` where it lies outside the space.
         """
-        self._queue.append(self._ledger.info.space.validate(config, "enqueue"))
-        self._store.set_meta({"queue": json.dumps(self._queue)})
+        self._check_open()
+        queue = [*self._queue, self._ledger.info.space.validate(config, "enqueue")]
+        self._store.set_meta({"queue": json.dumps(queue)})
+        self._queue = queue
 
     def _waiting_configs(self) -> list[Config]:
         served = sum(trial.origin == "enqueued" for trial in self._ledger.trials)
@@ -156,34 +162,42 @@ class Study:
         None: tell what is pending first, unless `is_finished`. A trial is returned once; what is
         asked and not yet told stands in `pending`.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        self._check_open()
+        number = _whole(n)
+        if number is None or number < 1:
             raise StudyError(f"ask({n!r}): n must be a whole number from 1 on")
         began = time.perf_counter()
-        ask = self._strategy.ask([self._ledger.run()], [n])[0]
-        check_ask(_NAME, self._ledger, ask, n)
-        ask = self._with_queue(ask, n)
+        ask = self._proposed(number)
         row = self._ledger.grant(ask, self._clock(), time.perf_counter() - began)
-        self._is_finished = row.is_empty and not self._ledger.open
-        over = [row.run] if self._is_finished else []
-        if row.is_empty and not over:
-            return []
-        self._store.append_asks([row], over)
+        is_over = row.is_empty and not self._ledger.open
+        if is_over or not row.is_empty:
+            self._store.append_asks([row], [row.run] if is_over else [])
+        self._is_finished = is_over
         if row.is_empty:
             return []
         self._ledger.append_ask(row)
         return [self._ledger.trials[grant.trial] for grant in row.grants if grant.kind != "stop"]
 
-    def _with_queue(self, ask: Ask, n: int) -> Ask:
-        queue = self._waiting_configs()
-        proposals: list[Proposal] = []
-        for proposal in ask.proposals:
-            if proposal.kind == "start" and queue:
-                proposal = start(queue.pop(0), proposal.until, "enqueued")
-            proposals.append(proposal)
-        if not proposals and not self._ledger.open:  # the strategy has finished, the user has not
-            until = self._ledger.info.max_epochs
-            proposals = [start(config, until, "enqueued") for config in queue[:n]]
-        return Ask(tuple(proposals), ask.notes)
+    def _proposed(self, n: int) -> Ask:
+        """Return what is to be granted: configurations of the user's own first."""
+        run, queue = self._ledger.run(), self._waiting_configs()
+        ask = self._asked(run, n)
+        untils = [proposal.until for proposal in ask.proposals if proposal.kind == "start"]
+        if not ask.proposals and not self._ledger.open:  # the strategy has finished, not the user
+            untils = [run.max_epochs] * n
+        served = [(config, until) for config, until in zip(queue, untils, strict=False)]
+        if not served:
+            return ask
+        # The strategy is asked for the rest, and sees what it must not propose again.
+        first = len(run.trials)
+        known = [Trial(first + i, c, "running", until) for i, (c, until) in enumerate(served)]
+        rest = self._asked(replace(run, trials=(*run.trials, *known)), n - len(served))
+        starts = [start(config, until, "enqueued") for config, until in served]
+        return Ask((*starts, *rest.proposals), rest.notes)
+
+    def _asked(self, run: Run, slots: int) -> Ask:
+        ledgers = [self._ledger]
+        return asks_of(_NAME, self._strategy, [run], ledgers=ledgers, slots=[slots])[0]
 
     # -- telling
 
@@ -197,8 +211,8 @@ class Study:
     def report(self, trial: int, epoch: int, value: float) -> bool:
         """Say what a trial gave after an epoch; returns whether to train it on.
 
-        False at `until`, where the strategy stops it, or where the value is NaN or infinite,
-        which is a failure. The same report twice is harmless. Raises `StudyError` for an unknown
+        False at `until`, where the strategy stops it (also because of another trial's report), or
+        where the value is NaN or infinite, which is a failure. The same report twice is harmless. Raises `StudyError` for an unknown
         trial, an epoch behind the last or beyond `until`, or another value for a known epoch.
         """
         known = self._trial(trial)
@@ -210,7 +224,9 @@ class Study:
                 raise StudyError(
                     f"trial {trial}: epoch {epoch} was reported as {before!r}, now as {number!r}"
                 )
-            return known.is_running and epoch < known.until
+            if trial in self._ledger.stopping:
+                self._end(known, "stopped", "")
+            return self._ledger.trials[trial].is_running and epoch < known.until
         self._check_running(known, epoch)
         if not math.isfinite(number):
             self._end(known, "failed", f"value is {number} at epoch {epoch}")
@@ -236,9 +252,7 @@ class Study:
         self._end(known, "failed", str(reason))
 
     def _stops(self, trial: int) -> bool:
-        ask = self._strategy.ask([self._ledger.run()], [0])[0]
-        check_ask(_NAME, self._ledger, ask, 0)
-        row = self._ledger.grant(ask, self._clock())
+        row = self._ledger.grant(self._asked(self._ledger.run(), 0), self._clock())
         if row.is_empty:
             return False
         self._store.append_asks([row])
@@ -254,16 +268,18 @@ class Study:
         self._append(None, [outcome])
 
     def _append(self, report: Report | None, outcomes: Sequence[Outcome]) -> None:
-        entries = [] if report is None else [(report, self._ledger.append_report(report))]
+        entries = [] if report is None else [(report, self._ledger.spent_with(report))]
+        self._store.append_poll(entries, outcomes)  # what it refuses has not been said
+        if report is not None:
+            self._ledger.append_report(report)
         for outcome in outcomes:
             self._ledger.append_outcome(outcome)
-        self._store.append_poll(entries, outcomes)
 
     def _trial(self, trial: int) -> Trial:
-        try:
-            number = operator.index(trial)
-        except TypeError:
-            raise StudyError(f"expected a trial's id, got {trial!r}; use trial.id") from None
+        self._check_open()
+        number = _whole(trial)
+        if number is None:
+            raise StudyError(f"expected a trial's id, got {trial!r}; use trial.id")
         if not 0 <= number < len(self._ledger.trials):
             raise StudyError(
                 f"trial {number} is unknown; {len(self._ledger.trials)} trials were asked for"
@@ -271,21 +287,29 @@ class Study:
         return self._ledger.trials[number]
 
     def _number(self, trial: int, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, Real):
+        # NumPy scalars and tensors without dimensions are numbers too.
+        plain = value.item() if getattr(value, "ndim", None) == 0 else value  # type: ignore[attr-defined]
+        if isinstance(plain, bool) or not isinstance(plain, Real):
             raise StudyError(
                 f"trial {trial}: expected a number, got {value!r} of type {type(value).__name__}; "
                 "use fail(id, reason) for a trial that gave none"
             )
-        return float(value)
+        try:
+            return float(plain)
+        except OverflowError:
+            raise StudyError(
+                f"trial {trial}: expected a number, got one that is too large for a float"
+            ) from None
 
     def _epoch(self, trial: Trial, epoch: object) -> int:
-        if isinstance(epoch, bool) or not isinstance(epoch, int):
+        number = _whole(epoch)
+        if number is None:
             raise StudyError(f"trial {trial.id}: epoch must be a whole number, got {epoch!r}")
-        if not 1 <= epoch <= trial.until:
+        if not 1 <= number <= trial.until:
             raise StudyError(
-                f"trial {trial.id}: epoch {epoch} is outside 1 to {trial.until}, its until"
+                f"trial {trial.id}: epoch {number} is outside 1 to {trial.until}, its until"
             )
-        return epoch
+        return number
 
     def _check_running(self, trial: Trial, epoch: int) -> None:
         if not trial.is_running:
@@ -298,5 +322,56 @@ class Study:
                 f"trial {trial.id}: epoch {epoch} comes after epoch {trial.reached} was reported"
             )
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StudyError("the study is closed; make it again to go on")
+
     def _clock(self) -> float:
         return time.monotonic() - self._began
+
+
+def _whole(number: object) -> int | None:
+    """Return a whole number of any type as an int, None for anything else."""
+    try:
+        return None if isinstance(number, bool) else operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _mistakes(info: RunInfo, strategy: object) -> list[str]:
+    mistakes = []
+    if not isinstance(info.space, SearchSpace):
+        mistakes.append(f"space must be a SearchSpace, got {info.space!r}")
+    if mistake := strategy_mistake(strategy):
+        mistakes.append(f"strategy {mistake}")
+    if mistake := seed_mistake(info.seed):
+        mistakes.append(f"seed {mistake}")
+    if info.direction not in ("minimize", "maximize"):
+        mistakes.append(f"direction must be minimize or maximize, got {info.direction!r}")
+    epochs = info.max_epochs
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        mistakes.append(f"max_epochs must be a whole number from 1 on, got {epochs!r}")
+    if info.final not in ("last", "best"):
+        mistakes.append(f"final must be last or best, got {info.final!r}")
+    return mistakes
+
+
+def _check_same(folder: Path | None, old: Json, new: Json) -> None:
+    if old["execution"] != _NAME:
+        raise StudyError(f"{folder}: holds an experiment named {old['name']!r}; use another path")
+    lines = differences(_facts(old), _facts(new))
+    if lines:
+        raise StudyError(
+            "\n".join([f"{folder}: holds another study; use another path, or undo:", *lines])
+        )
+
+
+def _facts(description: Json) -> Json:
+    (seed,) = description["seeds"]
+    strategy = description["strategies"][_NAME]
+    return {
+        **description["problems"][_NAME],
+        "strategy": strategy,
+        "seed": seed,
+        "final": description["final"],
+    }

@@ -85,11 +85,10 @@ def curve(
         known = sorted({f"{name.strategy} on {name.problem}" for name in result.runs})
         raise StoreError(f"no runs of {strategy} on {problem}; there are {', '.join(known)}")
     direction = result.runs[names[0]].direction
-    steps = [_evaluations(result, n) if axis == "evaluations" else _reports(result, n, axis)
-             for n in names]  # fmt: skip
+    steps = [_steps(result, name, axis) for name in names]
     cost = _thinned(np.unique(np.concatenate([step[0] for step in steps])), points)
     rows = [
-        _incumbent(cost, *step, direction, name in result.over)
+        _incumbent(step, cost, direction=direction, is_over=name in result.over)
         for name, step in zip(names, steps, strict=True)
     ]
     seeds = tuple(name.seed for name in names)
@@ -104,6 +103,10 @@ def regret(curve: Curve, optimum: float) -> Curve:
 
 Steps = tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
 """A run's costs, ascending, and the value that came at each (NaN for none)."""
+
+
+def _steps(result: Result, name: RunName, axis: Axis) -> Steps:
+    return _evaluations(result, name) if axis == "evaluations" else _reports(result, name, axis)
 
 
 def _reports(result: Result, name: RunName, axis: Axis) -> Steps:
@@ -138,13 +141,10 @@ def _thinned(cost: Float[np.ndarray, " n"], points: int) -> Float[np.ndarray, " 
 
 
 def _incumbent(
-    at: Float[np.ndarray, " p"],
-    cost: Float[np.ndarray, " n"],
-    values: Float[np.ndarray, " n"],
-    direction: Direction,
-    is_over: bool,
+    steps: Steps, at: Float[np.ndarray, " p"], *, direction: Direction, is_over: bool
 ) -> Float[np.ndarray, " p"]:
     """Evaluate a run's incumbent, a right-continuous step function, at some costs."""
+    cost, values = steps
     best = np.fmin if direction == "minimize" else np.fmax
     levels = np.concatenate([[np.nan], best.accumulate(values) if len(values) else []])
     incumbent: np.ndarray = levels[np.searchsorted(cost, at, side="right")]
@@ -184,7 +184,7 @@ def band(
     changes = np.ones(p, dtype=bool)
     changes[1:] = (known[:, 1:] != known[:, :-1]).any(axis=0)
     draws = stream.generator().integers(n, size=(resamples, n))
-    bounds = _quantiles(known[:, changes & whole], draws, statistic, level)
+    bounds = _quantiles(known[:, changes & whole], draws, statistic=statistic, level=level)
     low, high = nothing.copy(), nothing.copy()
     column = np.cumsum(changes & whole) - 1
     low[whole], high[whole] = bounds[:, column[whole]]
@@ -194,6 +194,7 @@ def band(
 def _quantiles(
     values: Float[np.ndarray, "seeds p"],
     draws: Int[np.ndarray, "resamples seeds"],
+    *,
     statistic: Statistic,
     level: float,
 ) -> Float[np.ndarray, "2 p"]:

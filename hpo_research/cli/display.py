@@ -17,7 +17,7 @@ _LINE_SECONDS = 30.0
 
 
 @contextmanager
-def display(experiment: Experiment, console: Console, quiet: bool) -> Iterator[Watch | None]:
+def display(experiment: Experiment, console: Console, *, quiet: bool) -> Iterator[Watch | None]:
     """Give what is to be called after every turn of the loop."""
     if quiet:
         yield None

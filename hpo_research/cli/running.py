@@ -40,7 +40,7 @@ def run(wanted: Wanted) -> int:
     console = screen()
     if not wanted.quiet:
         say(console, _heading(experiment, folder, device))
-    with display(experiment, console, wanted.quiet) as watch:
+    with display(experiment, console, quiet=wanted.quiet) as watch:
         result = loop.run(experiment, out=folder, device=device, watch=watch)
     figures = draw(result, folder / "figures")
     if not wanted.quiet:

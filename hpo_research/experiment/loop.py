@@ -13,10 +13,9 @@ from typing import TypeVar
 
 from hpo_research import device as devices
 from hpo_research.analysis.result import Result
-from hpo_research.errors import StrategyError
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.protocol import Executor
-from hpo_research.experiment.checks import check_ask
+from hpo_research.experiment.checks import asks_of
 from hpo_research.experiment.experiment import Experiment
 from hpo_research.experiment.opening import Opened, open_experiment
 from hpo_research.experiment.progress import Progress, progress
@@ -119,12 +118,10 @@ class Loop:
                 continue
             slots = [self._slots(ledger) for ledger in ledgers]
             began = time.perf_counter()
-            asks = strategy.ask([ledger.run() for ledger in ledgers], slots)
+            views = [ledger.run() for ledger in ledgers]
+            asks = asks_of(name, strategy, views, ledgers=ledgers, slots=slots)
             seconds = (time.perf_counter() - began) / len(ledgers)
-            if len(asks) != len(ledgers):
-                raise StrategyError(f"{name}: asked {len(ledgers)} runs, got {len(asks)} asks")
-            for ledger, ask, free in zip(ledgers, asks, slots, strict=True):
-                check_ask(name, ledger, ask, free)
+            for ledger, ask in zip(ledgers, asks, strict=True):
                 row = ledger.grant(ask, self._clock(ledger), seconds)
                 rows.append(row)
                 if not ledger.open and not row.grants:

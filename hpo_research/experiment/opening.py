@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hpo_research.errors import ExperimentError
 from hpo_research.executors.processes import ProcessId, end_survivors
 from hpo_research.experiment.description import sources
 from hpo_research.experiment.experiment import Experiment, merged
@@ -48,6 +49,8 @@ def open_experiment(experiment: Experiment, store: Store, device: str) -> Opened
 def _match(experiment: Experiment, store: Store, device: str) -> None:
     text = store.meta("experiment")
     old = None if text is None else json.loads(text)
+    if old is not None and old["execution"] == "study":
+        raise ExperimentError(f"{store.folder}: holds a study, not an experiment; choose another")
     new = merged(old, json.loads(json.dumps(experiment.description())))
     if new == old:
         return

@@ -58,7 +58,7 @@ def _draw(axes: Axes, shown: Panel, strategies: Sequence[str]) -> None:
     for position, name in enumerate(strategies):
         if name in shown.bands:
             offset = (position + 0.5) / len(strategies)
-            _line(axes, shown.bands[name], look(position), offset, 3 + position)
+            _line(axes, shown.bands[name], look(position), offset=offset, order=3 + position)
     if shown.optimum is not None:
         axes.axhline(shown.optimum, color="#666666", linewidth=0.6, zorder=1)
         axes.annotate(
@@ -94,7 +94,7 @@ def _log(axes: Axes) -> None:
         axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _line(axes: Axes, band: Band, drawn: Look, offset: float, order: int) -> None:
+def _line(axes: Axes, band: Band, drawn: Look, *, offset: float, order: int) -> None:
     """Draw a line and its band; markers stand at even costs, beside those of the others."""
     known = np.flatnonzero(~np.isnan(band.center))
     cost = band.cost
