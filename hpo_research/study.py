@@ -212,8 +212,9 @@ class Study:
         """Say what a trial gave after an epoch; returns whether to train it on.
 
         False at `until`, where the strategy stops it (also because of another trial's report), or
-        where the value is NaN or infinite, which is a failure. The same report twice is harmless. Raises `StudyError` for an unknown
-        trial, an epoch behind the last or beyond `until`, or another value for a known epoch.
+        where the value is NaN or infinite, which is a failure. The same report twice is harmless.
+        Raises `StudyError` for an unknown trial, an epoch behind the last or beyond `until`, or
+        another value for a known epoch.
         """
         known = self._trial(trial)
         number = self._number(trial, value)

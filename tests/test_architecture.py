@@ -24,7 +24,7 @@ FLOORS = [
     {"strategies", "executors", "analysis"},
     {"figures"},
     {"experiment", "loop"},
-    {"study", "tune"},
+    {"study", "tune", "doctor"},
     {PACKAGE},  # its __init__, which re-exports
     {"report", "cli"},
 ]

@@ -536,7 +536,7 @@ def test_a_study_can_be_read_as_a_result(tmp_path: Path):
 
 
 def test_two_studies_cannot_share_a_folder(tmp_path: Path):
-    with fresh(tmp_path), pytest.raises(StoreLockedError, match="process .* is writing to it"):
+    with fresh(tmp_path), pytest.raises(StoreLockedError, match=r"process .* is writing to it"):
         fresh(tmp_path)
     fresh(tmp_path).close()
 
@@ -580,7 +580,7 @@ def experiment(**options: object) -> hpo.Experiment:
 @pytest.mark.parametrize("seeds", [[0], [0, 1]], ids=str)
 def test_a_study_does_not_open_the_folder_of_an_experiment(tmp_path: Path, seeds: list[int]):
     hpo.run(experiment(seeds=seeds), out=tmp_path, device="cpu")
-    with pytest.raises(StudyError, match="holds an experiment named 'study'.*use another path"):
+    with pytest.raises(StudyError, match=r"holds an experiment named 'study'.*use another path"):
         fresh(tmp_path)
     assert hpo.run(experiment(seeds=seeds), out=tmp_path, device="cpu").is_finished
 

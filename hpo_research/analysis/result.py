@@ -60,13 +60,15 @@ class Result:
     @classmethod
     def of(cls, store: Store) -> "Result":
         """Read an open store."""
-        text = store.meta("experiment")
-        if text is None:
-            raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
-        description = json.loads(text)
-        names = store.runs()
-        ledgers = {i: Ledger(_info(description, name, i), Limits()) for name, i in names.items()}
-        with store.snapshot():
+        with store.snapshot():  # a writer may add runs in between
+            text = store.meta("experiment")
+            if text is None:
+                raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
+            description = json.loads(text)
+            provenance = json.loads(store.meta("provenance") or "{}")
+            names = store.runs()
+            infos = {i: _info(description, name, i) for name, i in names.items()}
+            ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}
             store.replay(ledgers)
             reports, over = store.reports(), store.over()
         history: dict[int, list[tuple[Report, int, int]]] = {i: [] for i in names.values()}
@@ -74,7 +76,7 @@ class Result:
             history[report.run].append((report, spent, turn))
         return cls(
             description,
-            json.loads(store.meta("provenance") or "{}"),
+            provenance,
             {name: ledgers[i].run() for name, i in names.items()},
             {name: history[i] for name, i in names.items()},
             frozenset(name for name, i in names.items() if i in over),
@@ -96,14 +98,18 @@ class Result:
         return len(self.over) == len(self.runs)
 
     def messages(self) -> list[str]:
-        """Return what a person should know: the runs in which every trial failed, and why."""
+        """Return what a person should know: the runs that gave no value, and why."""
         lines = []
         for name, run in sorted(self.runs.items()):
+            who = f"{name.strategy} on {name.problem}, seed {name.seed}"
             failed = [trial for trial in run.trials if trial.status == "failed"]
             if failed and len(failed) == len(run.trials):
                 lines.append(
-                    f"{name.strategy} on {name.problem}, seed {name.seed}: all {len(failed)} "
-                    f"trials failed; the first: {failed[0].reason}"
+                    f"{who}: all {len(failed)} trials failed; the first: {failed[0].reason}"
+                )
+            if not run.trials and name in self.over:
+                lines.append(
+                    f"{who}: no trial was started; the strategy proposed none that fits the budget"
                 )
         return lines
 

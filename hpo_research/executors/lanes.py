@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from hpo_research.problems.protocol import Evaluation, Problem
+from hpo_research.problems.reporting import NoValue, blame
 from hpo_research.records import Key, Report, Segment
 
 
@@ -69,7 +70,7 @@ class Lane:
         try:
             reports = self._advance()
         except Exception as error:  # the user's or the problem's: it becomes an outcome
-            self._isolate(f"{type(error).__name__}: {error}", time.perf_counter() - began)
+            self._isolate(blame(error, None), time.perf_counter() - began)
             return
         share = (time.perf_counter() - began) / max(len(reports), 1)
         for report in reports:
@@ -107,8 +108,7 @@ class Lane:
         value = report.metrics.get(self._problem.metric)
         seconds = share if report.seconds is None else report.seconds
         if value is None or not math.isfinite(value):
-            came = "not reported" if value is None else f"{value}"
-            reason = f"{self._problem.metric} is {came} at epoch {report.epoch}"
+            reason = _reason(self._problem.metric, value, report.epoch)
             self._queues[key].append(Failure(*key, self._produced[key], reason, seconds))
             return
         self._produced[key] = report.epoch
@@ -130,3 +130,9 @@ class Lane:
     def _until(self, key: Key) -> int:
         segment = self.live.get(key)
         return 0 if segment is None else segment.until
+
+
+def _reason(metric: str, value: float | None, epoch: int) -> str:
+    if isinstance(value, NoValue):
+        return value.reason
+    return f"{metric} is {'not reported' if value is None else value} at epoch {epoch}"

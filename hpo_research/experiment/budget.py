@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
 from hpo_research.errors import ExperimentError
 from hpo_research.ledger import Limits
@@ -22,19 +23,24 @@ class Budget:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        given = {name: value for name, value in given.items() if value is not None}
-        if not given:
+        mistakes = []
+        for name in (f.name for f in fields(self)):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            number = _number(value, name)
+            if number is None:
+                kind = "a number" if name == "seconds" else "a whole number"
+                mistakes.append(f"Budget({name}={value!r}): expected {kind}")
+            elif not 0 < number < math.inf:
+                mistakes.append(f"Budget({name}={value!r}): must be above 0 and finite")
+            object.__setattr__(self, name, number)
+        if mistakes:
+            raise ExperimentError("\n".join(mistakes))
+        if all(getattr(self, f.name) is None for f in fields(self)):
             raise ExperimentError(
                 "Budget(): expected evaluations, epochs, trials or seconds, got none"
             )
-        for name, value in given.items():
-            whole = isinstance(value, int) or (name == "seconds" and isinstance(value, float))
-            if isinstance(value, bool) or not whole:
-                kind = "a number" if name == "seconds" else "a whole number"
-                raise ExperimentError(f"Budget({name}={value!r}): expected {kind}")
-            if not 0 < value < math.inf:
-                raise ExperimentError(f"Budget({name}={value!r}): must be above 0 and finite")
 
     def limits(self, max_epochs: int) -> Limits:
         """Return the limits of a run on a problem with this many epochs."""
@@ -57,3 +63,12 @@ class Budget:
     def counts_time_alone(self) -> bool:
         """Whether nothing but seconds ends a run."""
         return (self.evaluations, self.epochs, self.trials) == (None, None, None)
+
+
+def _number(value: object, name: str) -> float | None:
+    """Return the value as a plain number, whole except for seconds; None where it is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if name == "seconds" and isinstance(value, Real) else None

@@ -83,7 +83,7 @@ def _proposal(who: str, ledger: Ledger, proposal: Proposal) -> Proposal:
 
 def _known(who: str, ledger: Ledger, proposal: Proposal) -> int:
     number = proposal.trial
-    if not _is_whole(number) or number not in range(len(ledger.trials)):
+    if number is None or not _is_whole(number) or not 0 <= number < len(ledger.trials):
         raise StrategyError(f"{who}: cannot {proposal.kind} trial {number}, which does not exist")
     trial = ledger.trials[number]
     if trial.status != ("paused" if proposal.kind == "resume" else "running"):

@@ -4,6 +4,7 @@ import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def describe(value: object, what: str) -> Json:
     if isinstance(value, Sequence | set | frozenset | range):
         items = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
         return [describe(item, f"{what}[{i}]") for i, item in enumerate(items)]
+    if isinstance(value, partial):
+        return _partial(value, what)
     if callable(value):
         return {"function": _qualified(value)}
     raise ExperimentError(
@@ -55,6 +58,22 @@ def _space(space: SearchSpace, what: str) -> Json:
     return {"class": "SearchSpace", "parameters": parameters, "among": among}
 
 
+def _partial(value: partial[object], what: str) -> Json:
+    return {
+        "partial": describe(value.func, what),
+        "args": [_bound(item) for item in value.args],
+        "keywords": {name: _bound(item) for name, item in value.keywords.items()},
+    }
+
+
+def _bound(value: object) -> Json:
+    # Data sets and models are bound to functions too; they are named by their class alone.
+    try:
+        return describe(value, "")
+    except ExperimentError:
+        return {"object": _qualified(type(value))}
+
+
 def _qualified(value: object) -> str:
     module = getattr(value, "__module__", type(value).__module__)
     name = getattr(value, "__qualname__", type(value).__qualname__)
@@ -66,6 +85,8 @@ def sources(value: object) -> dict[str, str]:
 
     A note for people: a function may change its text and stay the same experiment.
     """
+    if isinstance(value, partial):
+        return sources(value.func)
     if is_dataclass(value) and not isinstance(value, type):
         return _merged([getattr(value, f.name) for f in fields(value)])
     if isinstance(value, Mapping):
@@ -101,4 +122,5 @@ def differences(old: Json, new: Json, where: str = "") -> list[str]:
             for i, (a, b) in enumerate(zip(old, new, strict=True))
             for line in differences(a, b, f"{where}[{i}]")
         ]
-    return [] if old == new and type(old) is type(new) else [f"{where}: {old!r} became {new!r}"]
+    # NaN is no equal of itself, and 1, 1.0 and True are options of different types.
+    return [] if repr(old) == repr(new) else [f"{where}: {old!r} became {new!r}"]

@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment.budget import Budget
+from hpo_research.experiment.checks import asks_of, seed_mistake, strategy_mistake
 from hpo_research.experiment.description import Json, describe, differences
 from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.problems.protocol import Problem
@@ -40,39 +43,47 @@ class Experiment:
     final: Final = "last"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "problems", tuple(self.problems))
-        object.__setattr__(self, "strategies", dict(self.strategies))
-        object.__setattr__(self, "seeds", _seeds(self.seeds))
-        mistakes = [*self._plain_mistakes(), *self._problem_mistakes(), *self._option_mistakes()]
+        mistakes = [*self._entry_mistakes(), *self._option_mistakes()]
         if mistakes:
             raise ExperimentError("\n".join(f"Experiment: {mistake}" for mistake in mistakes))
+        object.__setattr__(self, "problems", tuple(self.problems))
+        object.__setattr__(self, "strategies", dict(self.strategies))
+        object.__setattr__(self, "seeds", tuple(operator.index(seed) for seed in self.seeds))
+        self.description()  # what cannot be stored fails here
         for problem in self.problems:
-            for strategy in self.strategies.values():
-                run = self.ledger(problem, self.seeds[0], 0).run()
-                strategy.ask([run], [self.parallel or 1])
+            for name, strategy in self.strategies.items():
+                ledger = self.ledger(problem, self.seeds[0], 0)
+                slots = [self.parallel or 1]
+                asks_of(name, strategy, [ledger.run()], ledgers=[ledger], slots=slots)
 
-    def _plain_mistakes(self) -> list[str]:
+    def _entry_mistakes(self) -> list[str]:
         mistakes = []
-        if not self.name or not isinstance(self.name, str) or "/" in self.name:
-            mistakes.append(f"name must be a text without '/', got {self.name!r}")
-        if not self.problems:
-            mistakes.append("problems is empty; name at least one")
-        if not self.strategies:
-            mistakes.append("strategies is empty; name at least one")
-        if not self.seeds:
-            mistakes.append("seeds is empty; name at least one, or a range")
-        return mistakes
+        name = self.name
+        if not isinstance(name, str) or not name or "/" in name or name in (".", ".."):
+            mistakes.append(f"name must be a text without '/', got {name!r}")
+        if not isinstance(self.problems, Sequence):
+            mistakes.append(f"problems must be a list of problems, got {self.problems!r}")
+        else:
+            mistakes += self._problem_mistakes()
+        if not isinstance(self.strategies, Mapping):
+            mistakes.append(
+                f"strategies must be a dict of strategies by name, got {self.strategies!r}"
+            )
+        else:
+            mistakes += self._strategy_mistakes()
+        return mistakes + _seed_mistakes(self.seeds)
 
     def _problem_mistakes(self) -> list[str]:
-        mistakes = []
+        if not self.problems:
+            return ["problems is empty; name at least one"]
+        wrong = [p for p in self.problems if not isinstance(p, Problem) or isinstance(p, type)]
+        if wrong:
+            return [f"problems must be problems, got {problem!r}" for problem in wrong]
         names = [problem.name for problem in self.problems]
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            mistakes.append(f"two problems are named {name!r}; give one another name=")
-        for name, strategy in self.strategies.items():
-            if not callable(getattr(strategy, "ask", None)) or isinstance(strategy, type):
-                mistakes.append(
-                    f"strategies[{name!r}] must have ask(runs, slots), got {strategy!r}"
-                )
+        mistakes = [
+            f"two problems are named {name!r}; give one another name="
+            for name in sorted({name for name in names if names.count(name) > 1})
+        ]
         if self.execution == "simulated":
             mistakes += [
                 f"{problem.name} records no seconds, so a simulated clock has nothing to replay; "
@@ -80,6 +91,17 @@ class Experiment:
                 for problem in self.problems
                 if not problem.has_recorded_seconds
             ]
+        return mistakes
+
+    def _strategy_mistakes(self) -> list[str]:
+        if not self.strategies:
+            return ["strategies is empty; name at least one"]
+        mistakes = []
+        for name, strategy in self.strategies.items():
+            if not isinstance(name, str) or not name:
+                mistakes.append(f"a strategy's name must be a text, got {name!r}")
+            if mistake := strategy_mistake(strategy):
+                mistakes.append(f"strategies[{name!r}] {mistake}")
         return mistakes
 
     def _option_mistakes(self) -> list[str]:
@@ -93,7 +115,9 @@ class Experiment:
             mistakes.append(f"final must be last or best, got {self.final!r}")
         wrong = isinstance(self.parallel, bool) or not isinstance(self.parallel, int)
         if self.parallel is not None and (wrong or self.parallel < 1):
-            mistakes.append(f"parallel must be a whole number from 1, or None, got {self.parallel}")
+            mistakes.append(
+                f"parallel must be a whole number from 1, or None, got {self.parallel!r}"
+            )
         if self.parallel is None and isinstance(self.budget, Budget):
             if self.budget.counts_time_alone:
                 mistakes.append("a budget of seconds alone needs parallel, the trials at once")
@@ -156,18 +180,18 @@ class Experiment:
         return {"identity": describe(problem, problem.name), **facts}
 
 
-def _seeds(seeds: object) -> tuple[int, ...]:
-    if isinstance(seeds, int) or not hasattr(seeds, "__iter__"):
-        raise ExperimentError(f"Experiment: seeds must be a list or a range, got {seeds!r}")
-    try:
-        plain = tuple(operator.index(seed) for seed in seeds)
-    except TypeError:
-        raise ExperimentError(
-            f"Experiment: seeds must be whole numbers, got {list(seeds)!r}"
-        ) from None
-    if len(set(plain)) < len(plain):
-        raise ExperimentError(f"Experiment: seeds must be distinct, got {list(plain)!r}")
-    return plain
+def _seed_mistakes(seeds: object) -> list[str]:
+    # A generator could be read once only, and a text is a sequence of texts.
+    if not isinstance(seeds, Sequence | np.ndarray) or isinstance(seeds, str | bytes):
+        return [f"seeds must be a list or a range, got {seeds!r}"]
+    if not len(seeds):
+        return ["seeds is empty; name at least one, or a range"]
+    mistakes = [f"seeds[{i}] {wrong}" for i, s in enumerate(seeds) if (wrong := seed_mistake(s))]
+    if mistakes:
+        return mistakes
+    plain = [operator.index(seed) for seed in seeds]
+    twice = sorted({seed for seed in plain if plain.count(seed) > 1})
+    return [f"seeds must be distinct, {', '.join(map(str, twice))} is repeated"] if twice else []
 
 
 def merged(old: Json | None, new: Json) -> Json:
@@ -219,4 +243,4 @@ def _budget_differences(old: Json, new: Json) -> list[str]:
 def _is_fitted(description: Json) -> bool:
     if isinstance(description, dict):
         return description.get("points") == "fit" or any(map(_is_fitted, description.values()))
-    return False
+    return isinstance(description, list) and any(map(_is_fitted, description))

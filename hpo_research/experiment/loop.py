@@ -29,6 +29,7 @@ Row = TypeVar("Row", Report, Outcome)
 Watch = Callable[[Progress], None]
 _CHECKPOINT_SECONDS = 60.0
 _POLL_SECONDS = 1.0
+_WATCH_SECONDS = 0.2
 
 
 def run(
@@ -41,9 +42,10 @@ def run(
     """Run an experiment, or go on where it stopped, and return what is known at the end.
 
     `out` is the results folder, `results/NAME` by default; `device` is `auto`, `cpu` or `cuda:N`;
-    `watch` is called after every turn. Raises `StoreLockedError` where another process runs the
-    folder, `ExperimentError` where the stored experiment differs, `StoreWriteError` where the
-    disk refuses a write. A configuration that fails never stops the others.
+    `watch` is called a few times a second, and at the end. Raises `StoreLockedError` where another
+    process runs the folder, `ExperimentError` where the stored experiment differs,
+    `StoreWriteError` where the disk refuses a write. A configuration that fails never stops the
+    others.
     """
     place = devices.resolve(device)
     folder = Path("results", experiment.name) if out is None else Path(out)
@@ -77,6 +79,7 @@ class Loop:
             (led.clock for led in self._ledgers.values()), default=0
         )
         self._saved_at = time.monotonic()
+        self._watched_at = 0.0
         self._executors: dict[str, Executor] = {}
         for problem in experiment.problems:
             self._executors[problem.name] = executor_for(
@@ -101,9 +104,11 @@ class Loop:
         while True:
             if ready:
                 self._ask(sorted(ready))
-                if watch is not None:
-                    watch(self._progress())
-            if not any(ledger.open for ledger in self._ledgers.values()):
+            is_over = not any(ledger.open for ledger in self._ledgers.values())
+            if watch is not None and (is_over or time.monotonic() >= self._watched_at):
+                watch(self._progress())
+                self._watched_at = time.monotonic() + _WATCH_SECONDS
+            if is_over:
                 return
             ready = self._poll()
 
@@ -166,7 +171,9 @@ class Loop:
     def _segment(self, run: int, number: int) -> Segment:
         ledger = self._ledgers[run]
         trial, running = ledger.trials[number], ledger.open[number]
-        begin, state = self._checkpoints.load((run, number), trial.reached)
+        begin, state = 0, None
+        if ledger.info.can_resume:
+            begin, state = self._checkpoints.load((run, number), trial.reached)
         folder = self._checkpoints.place((run, number))
         return Segment(
             run,
@@ -213,6 +220,8 @@ class Loop:
             if ledger.open.keys() - ledger.stopping
         }
         wait = 0.0 if outcomes else _POLL_SECONDS / max(len(busy), 1)
+        if outcomes and self._experiment.execution == "simulated":
+            busy = set()  # a stop frees its slot at the moment it was decided, not an event later
         polls = [self._executors[name].poll(wait) for name in sorted(busy)]
         outcomes += [outcome for poll in polls for outcome in poll.outcomes]
         fresh = [

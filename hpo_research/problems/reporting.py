@@ -36,7 +36,7 @@ class NoValue(float):
 
     def __new__(cls, reason: str) -> "NoValue":
         """Make a NaN with a reason."""
-        value = super().__new__(cls, math.nan)
+        value = float.__new__(cls, math.nan)
         value.reason = reason
         return value
 

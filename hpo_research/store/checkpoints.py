@@ -35,10 +35,12 @@ class Checkpoints:
         """
         for (key, epoch), state in states.items():
             self._states[key] = (epoch, state)
-        if self._folder is None or not states:
+        # A state without tensors is nothing that training again from the beginning would not give.
+        worth = {name: state for name, state in states.items() if state}
+        if self._folder is None or not worth:
             return
         try:
-            self._write(states)
+            self._write(worth)
         except (OSError, SafetensorError) as error:
             raise StoreWriteError(
                 f"{self._folder}: a checkpoint could not be written ({error}); everything stored "

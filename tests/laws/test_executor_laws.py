@@ -173,9 +173,7 @@ def test_a_simulated_run_sees_its_events_in_the_order_of_their_time():
 
 
 def test_a_simulated_tie_goes_to_the_lower_trial():
-    twins = [
-        Segment(0, i, {"x": 0.5, "kind": "a"}, 2, Stream(0).at("trial", i)) for i in (5, 3, 4)
-    ]
+    twins = [Segment(0, i, {"x": 0.5, "kind": "a"}, 2, Stream(0).at("trial", i)) for i in (5, 3, 4)]
     with opened("simulated", Walk()) as executor:
         executor.submit(twins)
         order = [report.trial for _ in range(6) for report in executor.poll().reports]

@@ -53,9 +53,12 @@ def test_at_most_two_files_a_trial_are_kept(tmp_path: Path):
     assert names == ["27.safetensors", "9.safetensors"]
 
 
-def test_a_state_without_tensors_is_still_a_state(tmp_path: Path):
-    Checkpoints(tmp_path).save({(KEY, 3): {}})
-    assert Checkpoints(tmp_path).load(KEY, 3) == (3, {})
+def test_a_state_without_tensors_costs_no_file(tmp_path: Path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save({(KEY, 3): {}})
+    assert checkpoints.load(KEY, 3) == (3, {})
+    assert not list(tmp_path.rglob("*"))
+    assert Checkpoints(tmp_path).load(KEY, 3) == (0, None)
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

@@ -1,0 +1,346 @@
+"""An experiment: mistakes at birth, and what may be added or changed when it is run again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from doubles import SPACE, Halving, Walk
+
+import hpo_research as hpo
+from hpo_research.errors import ExperimentError, StrategyError
+
+
+def loss(config, scale=1.0):
+    return scale * config["x"]
+
+
+GIVEN = {
+    "name": "made",
+    "problems": [Walk()],
+    "strategies": {"random": hpo.Random()},
+    "seeds": [0, 1],
+    "budget": hpo.Budget(evaluations=5),
+}
+
+
+def made(**options: object) -> hpo.Experiment:
+    return hpo.Experiment(**{**GIVEN, **options})
+
+
+FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
+
+
+# --- birth ---
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": ""}, "name must be a text without '/', got ''"),
+        ({"name": "a/b"}, "name must be a text without '/', got 'a/b'"),
+        ({"name": ".."}, r"name must be a text without '/', got '\.\.'"),
+        ({"name": None}, "name must be a text without '/', got None"),
+        ({"problems": []}, "problems is empty; name at least one"),
+        ({"problems": Walk()}, r"problems must be a list of problems, got Walk\("),
+        ({"problems": [loss]}, "problems must be problems, got <function loss"),
+        ({"problems": [Walk]}, "problems must be problems, got <class"),
+        ({"problems": [Walk(), Walk()]}, "two problems are named 'walk'; give one another name="),
+        ({"strategies": {}}, "strategies is empty; name at least one"),
+        ({"strategies": [hpo.Random()]}, "strategies must be a dict of strategies by name, got"),
+        (
+            {"strategies": {"r": hpo.Random}},
+            r"strategies\['r'\] .* got the class .*Random.*call it",
+        ),
+        (
+            {"strategies": {"r": "random"}},
+            r"strategies\['r'\] must have ask\(runs, slots\), got 'ra",
+        ),
+        ({"strategies": {1: hpo.Random()}}, "a strategy's name must be a text, got 1"),
+        ({"seeds": []}, "seeds is empty; name at least one, or a range"),
+        ({"seeds": 3}, "seeds must be a list or a range, got 3"),
+        ({"seeds": "123"}, "seeds must be a list or a range, got '123'"),
+        ({"seeds": (i for i in range(3))}, "seeds must be a list or a range, got <generator"),
+        ({"seeds": [0, "1"]}, r"seeds\[1\] must be a whole number, got '1'"),
+        ({"seeds": [0.0]}, r"seeds\[0\] must be a whole number, got 0\.0"),
+        ({"seeds": [True]}, r"seeds\[0\] must be a whole number, got True"),
+        ({"seeds": [2**63]}, r"seeds\[0\] must lie between -2\*\*63 and 2\*\*63"),
+        ({"seeds": [3, 1, 3, 1]}, "seeds must be distinct, 1, 3 is repeated"),
+        ({"budget": 5}, "budget must be a Budget, got 5"),
+        ({"parallel": 0}, "parallel must be a whole number from 1, or None, got 0"),
+        ({"parallel": 1.5}, r"parallel must be a whole number from 1, or None, got 1\.5"),
+        ({"parallel": True}, "parallel must be a whole number from 1, or None, got True"),
+        ({"parallel": "2"}, "parallel must be a whole number from 1, or None, got '2'"),
+        ({"execution": "parallel"}, "execution must be one of lock-step, asynchronous, simulated"),
+        ({"final": "mean"}, "final must be last or best, got 'mean'"),
+        ({"execution": "asynchronous"}, "asynchronous execution needs parallel"),
+        ({"budget": hpo.Budget(seconds=1)}, "a budget of seconds alone needs parallel"),
+        (
+            {"problems": [FUNCTION], "execution": "simulated", "parallel": 2},
+            "loss records no seconds, so a simulated clock has nothing to replay; use execution=",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_experiment_that_cannot_be_is_refused(options: dict[str, object], message: str):
+    with pytest.raises(ExperimentError, match=f"^Experiment: {message}"):
+        made(**options)
+
+
+def test_all_mistakes_are_listed_at_once():
+    with pytest.raises(ExperimentError) as caught:
+        made(name="", problems=[], strategies={"a": 1}, seeds=[0, 0], budget=None, parallel=-1)
+    assert str(caught.value).splitlines() == [
+        "Experiment: name must be a text without '/', got ''",
+        "Experiment: problems is empty; name at least one",
+        "Experiment: strategies['a'] must have ask(runs, slots), got 1",
+        "Experiment: seeds must be distinct, 0 is repeated",
+        "Experiment: budget must be a Budget, got None",
+        "Experiment: parallel must be a whole number from 1, or None, got -1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        (hpo.Grid(), "x is numeric and without points"),
+        (hpo.Grid(points=2), "the grid has 6 combinations, the budget allows 5 trials"),
+        (hpo.Hyperband(inner=hpo.Grid(points=2)), "the grid has 6 combinations"),
+    ],
+    ids=str,
+)
+def test_a_strategy_that_does_not_suit_a_problem_is_refused(strategy, message: str):
+    with pytest.raises(StrategyError, match=message):
+        made(strategies={"grid": strategy})
+
+
+def test_a_strategy_that_cannot_be_stored_is_refused():
+    class Plain:
+        def ask(self, runs, slots):
+            return [hpo.Ask() for _ in runs]
+
+    with pytest.raises(ExperimentError, match=r"strategies\['p'\]: .*make it a frozen dataclass"):
+        made(strategies={"p": Plain()})
+
+
+@pytest.mark.parametrize("seeds", [range(2), (0, 1), np.arange(2)], ids=str)
+def test_seeds_are_plain_integers_of_any_list(seeds: object):
+    experiment = made(seeds=seeds)
+    assert experiment.seeds == (0, 1)
+    assert {type(seed) for seed in experiment.seeds} == {int}
+
+
+# --- going on ---
+
+COLUMNS = ["problem", "strategy", "seed", "trial"]
+
+
+def stable(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[[c for c in frame if not c.endswith("_seconds")]]
+
+
+def assert_same(got: hpo.Result, expected: hpo.Result) -> None:
+    pd.testing.assert_frame_equal(stable(got.frame()), stable(expected.frame()), check_exact=True)
+    pd.testing.assert_frame_equal(
+        stable(got.reports()), stable(expected.reports()), check_exact=True
+    )
+    assert got.over == expected.over
+
+
+WHOLE = {
+    "problems": [Walk(), Walk(name="short", max_epochs=3, can_resume=False)],
+    "strategies": {
+        "random": hpo.Random(),
+        "grid": hpo.Grid(points=2),
+        "hyperband": hpo.Hyperband(),
+        "halving": Halving(),
+    },
+    "seeds": [0, 1, 2],
+    "budget": hpo.Budget(evaluations=6),
+    "parallel": 3,
+}
+PARTS = [
+    {"seeds": [1]},
+    {"problems": [WHOLE["problems"][1]]},
+    {"strategies": {"hyperband": hpo.Hyperband()}},
+    {"seeds": [2], "strategies": {"halving": Halving(), "grid": hpo.Grid(points=2)}},
+]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> hpo.Result:
+    return hpo.run(made(**WHOLE), out=tmp_path_factory.mktemp("whole"), device="cpu")
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: "+".join(part))
+def test_what_is_added_gives_what_a_whole_run_gives(tmp_path: Path, whole, part):
+    first = hpo.run(made(**{**WHOLE, **part}), out=tmp_path, device="cpu")
+    assert 0 < len(first.frame()) < len(whole.frame())
+    assert_same(hpo.run(made(**WHOLE), out=tmp_path, device="cpu"), whole)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: "+".join(part))
+def test_a_part_that_is_run_again_leaves_the_others_alone(tmp_path: Path, whole, part):
+    hpo.run(made(**WHOLE), out=tmp_path, device="cpu")
+    assert_same(hpo.run(made(**{**WHOLE, **part}), out=tmp_path, device="cpu"), whole)
+    description = hpo.Result.read(tmp_path).description
+    assert description["seeds"] == [0, 1, 2]
+    assert description["problems"].keys() == {"walk", "short"}
+    assert description["strategies"].keys() == WHOLE["strategies"].keys()
+
+
+SMALL, LARGE = hpo.Budget(evaluations=4), hpo.Budget(evaluations=9)
+
+
+# Without failures: what a failed trial does not spend comes back, and whether it comes back before
+# or after the small budget ends decides what else it buys.
+@pytest.mark.parametrize(
+    ("strategy", "parallel"),
+    [
+        (hpo.Random(), 1),
+        (hpo.Random(), None),
+        (hpo.Random(kind="sobol"), 2),
+        (hpo.Hyperband(), 1),
+        (hpo.Hyperband(), None),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("small", "large"),
+    [
+        (SMALL, LARGE),
+        (hpo.Budget(epochs=13), hpo.Budget(epochs=70)),  # cut in the middle of a rung
+        (hpo.Budget(epochs=4), hpo.Budget(epochs=70)),
+        (hpo.Budget(trials=4), hpo.Budget(trials=9)),
+    ],
+    ids=str,
+)
+def test_a_larger_budget_gives_the_trials_of_a_whole_run(
+    tmp_path: Path, strategy, parallel, small: hpo.Budget, large: hpo.Budget
+):
+    options = {
+        "problems": [Walk(fails_above=2.0)],
+        "strategies": {"one": strategy},
+        "parallel": parallel,
+    }
+    once = hpo.run(made(**options, budget=large), out=tmp_path / "once", device="cpu")
+    hpo.run(made(**options, budget=small), out=tmp_path / "twice", device="cpu")
+    twice = hpo.run(made(**options, budget=large), out=tmp_path / "twice", device="cpu")
+    pd.testing.assert_frame_equal(stable(once.frame()), stable(twice.frame()), check_exact=True)
+    assert twice.is_finished
+    if parallel == 1:  # with more at once, epochs come in another order
+        assert_same(twice, once)
+
+
+def test_running_again_changes_nothing(tmp_path: Path, whole):
+    hpo.run(made(**WHOLE), out=tmp_path, device="cpu")
+    assert_same(hpo.run(made(**WHOLE), out=tmp_path, device="cpu"), whole)
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "message"),
+    [
+        ({}, {"name": "other"}, "name: 'made' became 'other'"),
+        ({}, {"parallel": 2}, "parallel: None became 2"),
+        (
+            {"parallel": 2},
+            {"parallel": 2, "execution": "simulated"},
+            "execution: 'lock-step' became 'simulated'",
+        ),
+        ({}, {"final": "best"}, "final: 'last' became 'best'"),
+        ({}, {"budget": hpo.Budget(evaluations=4)}, "budget.evaluations: 5 became 4; it can only"),
+        ({}, {"budget": hpo.Budget(trials=5)}, "budget.evaluations: 5 became None"),
+        (
+            {},
+            {"strategies": {"random": hpo.Random(kind="sobol")}},
+            r"strategies\['random'\]\.kind: 'uniform' became 'sobol'",
+        ),
+        (
+            {"strategies": {"h": hpo.Hyperband()}},
+            {"strategies": {"h": hpo.Hyperband(inner=hpo.Random(kind="sobol"))}},
+            r"strategies\['h'\]\.inner\.kind: 'uniform' became 'sobol'",
+        ),
+        ({}, {"problems": [Walk(max_epochs=3)]}, r"problems\['walk'\]\..*max_epochs: 9 became 3"),
+        (
+            {},
+            {"problems": [Walk(fails_above=0.5)]},
+            r"problems\['walk'\]\.identity\.fails_above: 0\.7 became 0\.5",
+        ),
+        (
+            {},
+            {
+                "problems": [
+                    Walk(space=hpo.SearchSpace(x=hpo.Float(0, 2), kind=SPACE.parameters["kind"]))
+                ]
+            },
+            r"problems\['walk'\]\.space\.parameters\[0\]\[1\]\.high: 1\.0 became 2\.0",
+        ),
+        (
+            {"strategies": {"g": hpo.Grid(points="fit")}},
+            {"strategies": {"g": hpo.Grid(points="fit")}, "budget": hpo.Budget(evaluations=9)},
+            "budget: g is a grid fitted to the budget, so it cannot grow",
+        ),
+        (
+            {"strategies": {"h": hpo.Hyperband(inner=hpo.Grid(points="fit"))}},
+            {
+                "strategies": {"h": hpo.Hyperband(inner=hpo.Grid(points="fit"))},
+                "budget": hpo.Budget(evaluations=9),
+            },
+            "budget: h is a grid fitted to the budget",
+        ),
+        (
+            {"strategies": {"g": hpo.Grid(points="fit")}},
+            {"budget": hpo.Budget(evaluations=9)},  # the grid is left out, and would still change
+            "budget: g is a grid fitted to the budget",
+        ),
+        (
+            {"problems": [replace(FUNCTION, f=partial(loss, scale=1.0))]},
+            {"problems": [replace(FUNCTION, f=partial(loss, scale=2.0))]},
+            r"problems\['loss'\]\.identity\.f\.keywords\.scale: 1\.0 became 2\.0",
+        ),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_changed_entry_is_refused_with_the_difference(
+    tmp_path: Path, monkeypatch, options, change, message: str
+):
+    small = {"budget": hpo.Budget(evaluations=5), "seeds": [0]}
+    before = hpo.run(made(**{**small, **options}), out=tmp_path, device="cpu")
+    with pytest.raises(
+        ExperimentError, match="has changed since this folder's store was begun"
+    ) as e:
+        hpo.run(made(**{**small, **options, **change}), out=tmp_path, device="cpu")
+    e.match(message)
+    assert_same(hpo.Result.read(tmp_path), before)
+    assert hpo.Result.read(tmp_path).description == before.description
+
+
+def test_every_difference_is_listed(tmp_path: Path):
+    hpo.run(made(seeds=[0]), out=tmp_path, device="cpu")
+    with pytest.raises(ExperimentError) as caught:
+        hpo.run(made(seeds=[0], final="best", parallel=1), out=tmp_path, device="cpu")
+    assert str(caught.value).splitlines()[1:] == [
+        "final: 'last' became 'best'",
+        "parallel: None became 1",
+    ]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A strategy with a function among its options."""
+
+    choose: Callable[..., object]
+
+    def ask(self, runs, slots):
+        return hpo.Random().ask(runs, slots)
+
+
+def test_a_function_is_compared_by_its_name(tmp_path: Path):
+    strategies = {"named": Named(loss)}
+    hpo.run(made(strategies=strategies), out=tmp_path, device="cpu")
+    hpo.run(made(strategies=strategies), out=tmp_path, device="cpu")
+    with pytest.raises(ExperimentError, match=r"strategies\['named'\]\.choose\.function: .*made'"):
+        hpo.run(made(strategies={"named": Named(made)}), out=tmp_path, device="cpu")
