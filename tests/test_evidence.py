@@ -18,8 +18,10 @@ def record() -> dict:
 
 def test_the_record_says_with_what_it_was_made(record: dict):
     assert record["command"] == "make evidence"
-    assert len(record["commit"]) >= 40
-    assert record["versions"].keys() >= {"hpo_research", "torch", "numpy"}
+    assert record["made_with"]
+    for sitting in record["made_with"]:
+        assert len(sitting["commit"]) >= 40
+        assert sitting["versions"].keys() >= {"hpo_research", "torch", "numpy"}
 
 
 def test_every_recorded_claim_holds(record: dict):

@@ -1,7 +1,7 @@
 """A result: what a store holds, rebuilt for reading, with the experiment that it came from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,12 @@ class Result:
     """Everything known about an experiment, read at one moment.
 
     `description` is the resolved experiment as plain JSON, `provenance` the versions, commit and
-    device it ran with. `history` holds each run's reports by trial and epoch, each with the
-    epochs that the run had spent and its turn. `over` names the runs that have come to their end.
+    device of every sitting it ran in. `history` holds each run's reports by trial and epoch, each
+    with the epochs that the run had spent and its turn. `over` names the runs that have ended.
     """
 
     description: Mapping[str, Any]
-    provenance: Mapping[str, Any]
+    provenance: Sequence[Mapping[str, Any]]
     runs: Mapping[RunName, Run]
     history: Mapping[RunName, list[tuple[Report, int, int]]]
     over: frozenset[RunName]
@@ -65,7 +65,7 @@ class Result:
             if text is None:
                 raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
             description = json.loads(text)
-            provenance = json.loads(store.meta("provenance") or "{}")
+            provenance = tuple(json.loads(store.meta("provenance") or "[]"))
             names = store.runs()
             infos = {i: _info(description, name, i) for name, i in names.items()}
             ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}

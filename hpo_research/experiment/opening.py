@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hpo_research.errors import ExperimentError
 from hpo_research.executors.processes import ProcessId, end_survivors
-from hpo_research.experiment.description import sources
+from hpo_research.experiment.description import Json, sources
 from hpo_research.experiment.experiment import Experiment, merged
 from hpo_research.experiment.provenance import provenance
 from hpo_research.ledger import Ledger
@@ -52,10 +52,17 @@ def _match(experiment: Experiment, store: Store, device: str) -> None:
     if old is not None and old["execution"] == "study":
         raise ExperimentError(f"{store.folder}: holds a study, not an experiment; choose another")
     new = merged(old, json.loads(json.dumps(experiment.description())))
-    if new == old:
-        return
     notes = {
         **provenance(device),
         "sources": sources([*experiment.problems, *experiment.strategies.values()]),
     }
-    store.set_meta({"experiment": json.dumps(new), "provenance": json.dumps(notes)})
+    record(store, new, notes)
+
+
+def record(store: Store, description: Json, notes: Mapping[str, object]) -> None:
+    """Store what is run, and with what: one more note where it differs from the last."""
+    history = json.loads(store.meta("provenance") or "[]")
+    plain = json.loads(json.dumps(notes))
+    if not history or history[-1] != plain:
+        history.append(plain)
+    store.set_meta({"experiment": json.dumps(description), "provenance": json.dumps(history)})
