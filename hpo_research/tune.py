@@ -1,6 +1,7 @@
 """The one-liner: tune a function of your own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hpo_research.experiment.loop import execute
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.records import Direction, Trial
 from hpo_research.space import SearchSpace
-from hpo_research.store import Store
+from hpo_research.store import RunName, Store
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 
@@ -53,8 +54,9 @@ def tune(
     with Store.in_memory() if path is None else Store.write(Path(path)) as store:
         execute(experiment, store, "cpu")
         result = Result.of(store)
-    (run,) = result.runs.values()
-    best = run.best()
+    name = RunName(problem.name, "tune", experiment.seeds[0])  # the folder may hold other seeds
+    best = result.runs[name].best()
     if best is None:
-        raise AllTrialsFailedError("\n".join(result.messages()))
+        reasons = replace(result, runs={name: result.runs[name]}).messages()
+        raise AllTrialsFailedError("\n".join(reasons))
     return best

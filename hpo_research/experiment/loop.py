@@ -101,9 +101,10 @@ class Loop:
         ]
         self._submit(lost)
         ready = self._opened.ready
+        if ready:
+            self._ask(sorted(ready))
+            self._opened.answer(self._store)
         while True:
-            if ready:
-                self._ask(sorted(ready))
             is_over = not any(ledger.open for ledger in self._ledgers.values())
             if watch is not None and (is_over or time.monotonic() >= self._watched_at):
                 watch(self._progress())
@@ -111,6 +112,8 @@ class Loop:
             if is_over:
                 return
             ready = self._poll()
+            if ready:
+                self._ask(sorted(ready))
 
     # -- asking
 

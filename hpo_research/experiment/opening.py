@@ -15,12 +15,23 @@ from hpo_research.store import Checkpoints, RunName, Store
 
 @dataclass(frozen=True)
 class Opened:
-    """An experiment as its store knows it: names and books by run id, and the runs to ask first."""
+    """An experiment as its store knows it: names and books by run id, and the runs to ask first.
+
+    `unanswered` names the runs whose last poll was not followed by an ask, those of other parts of
+    the experiment included: they are kept in the store until somebody runs them.
+    """
 
     names: Mapping[int, RunName]
     ledgers: Mapping[int, Ledger]
     checkpoints: Checkpoints
     ready: set[int]
+    unanswered: frozenset[int] = frozenset()
+
+    def answer(self, store: Store) -> None:
+        """Say that the runs which were ready have been asked."""
+        if self.unanswered:
+            left = self.unanswered - self.ledgers.keys()
+            store.set_meta({"unanswered": json.dumps(sorted(left))})
 
 
 def open_experiment(experiment: Experiment, store: Store, device: str) -> Opened:
@@ -41,9 +52,14 @@ def open_experiment(experiment: Experiment, store: Store, device: str) -> Opened
     # A run with nothing running is asked again: it is new, or its budget grew, or it is over and
     # says so again. The runs of an unanswered poll have not been asked yet.
     ready = {run for run, ledger in ledgers.items() if not ledger.open}
-    if last.kind == "poll":
-        ready |= last.runs & ledgers.keys()
-    return Opened({ids[n]: n for n in names}, ledgers, Checkpoints(store.folder), ready)
+    unanswered = frozenset(json.loads(store.meta("unanswered") or "[]"))
+    if last.kind == "poll" and not last.runs <= ledgers.keys():
+        # The ask of a part would hide that the rest is unanswered.
+        unanswered |= last.runs
+        store.set_meta({"unanswered": json.dumps(sorted(unanswered))})
+    waiting = unanswered | (last.runs if last.kind == "poll" else frozenset())
+    ready |= waiting & ledgers.keys()
+    return Opened({ids[n]: n for n in names}, ledgers, Checkpoints(store.folder), ready, unanswered)
 
 
 def _match(experiment: Experiment, store: Store, device: str) -> None:

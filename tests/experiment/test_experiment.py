@@ -12,6 +12,7 @@ from doubles import SPACE, Halving, Walk
 
 import hpo_research as hpo
 from hpo_research.errors import ExperimentError, StrategyError
+from hpo_research.store import Store
 
 
 def loss(config, scale=1.0):
@@ -53,11 +54,11 @@ FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
         ({"strategies": [hpo.Random()]}, "strategies must be a dict of strategies by name, got"),
         (
             {"strategies": {"r": hpo.Random}},
-            r"strategies\['r'\] .* got the class .*Random.*call it",
+            r"strategies\['r'\] .* the class .*Random.*call it",
         ),
         (
             {"strategies": {"r": "random"}},
-            r"strategies\['r'\] must have ask\(runs, slots\), got 'ra",
+            r"strategies\['r'\] must have ask\(runs, slots\)",
         ),
         ({"strategies": {1: hpo.Random()}}, "a strategy's name must be a text, got 1"),
         ({"seeds": []}, "seeds is empty; name at least one, or a range"),
@@ -192,6 +193,7 @@ def test_a_part_that_is_run_again_leaves_the_others_alone(tmp_path: Path, whole,
     assert description["strategies"].keys() == WHOLE["strategies"].keys()
 
 
+WIDER = hpo.SearchSpace(x=hpo.Float(0, 2), kind=SPACE.parameters["kind"])
 SMALL, LARGE = hpo.Budget(evaluations=4), hpo.Budget(evaluations=9)
 
 
@@ -344,3 +346,34 @@ def test_a_function_is_compared_by_its_name(tmp_path: Path):
     hpo.run(made(strategies=strategies), out=tmp_path, device="cpu")
     with pytest.raises(ExperimentError, match=r"strategies\['named'\]\.choose\.function: .*made'"):
         hpo.run(made(strategies={"named": Named(made)}), out=tmp_path, device="cpu")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+@pytest.mark.parametrize("execution", ["lock-step", "simulated"])
+@pytest.mark.parametrize("poll", [3, 9])
+def test_killed_then_run_in_part_then_whole_equals_uninterrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, execution: str, poll: int
+):
+    options = {
+        "problems": [Walk(fails_above=2.0)],
+        "strategies": {"halving": Halving(), "random": hpo.Random()},
+        "parallel": 3,
+        "execution": execution,
+    }
+    once = hpo.run(made(**options), out=tmp_path / "once", device="cpu")
+    count = iter(range(1, 1000))
+
+    def append(store: Store, *rows: object, whole=Store.append_poll) -> None:
+        whole(store, *rows)
+        if next(count) == poll:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Store, "append_poll", append)
+        hpo.run(made(**options), out=tmp_path / "twice", device="cpu")
+    part = {**options, "strategies": {"random": hpo.Random()}}
+    hpo.run(made(**part), out=tmp_path / "twice", device="cpu")
+    assert_same(hpo.run(made(**options), out=tmp_path / "twice", device="cpu"), once)

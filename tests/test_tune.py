@@ -1,0 +1,172 @@
+"""The one-liner: a function, a space, and the best trial."""
+
+import functools
+import math
+import time
+from pathlib import Path
+
+import pytest
+
+import hpo_research as hpo
+from hpo_research.errors import (
+    AllTrialsFailedError,
+    ExperimentError,
+    ProblemError,
+    StoreLockedError,
+    StrategyError,
+)
+from hpo_research.store import Store
+
+SPACE = hpo.SearchSpace(x=hpo.Float(-1, 1), kind=hpo.Categorical(["a", "b"]))
+
+
+def parabola(config):
+    return config["x"] ** 2 + (config["kind"] == "b")
+
+
+def trained(config, report):
+    for epoch in range(report.start + 1, report.until + 1):
+        if not report(epoch, config["x"] ** 2 + 1 / epoch):
+            return
+
+
+def hopeless(config):
+    raise RuntimeError("no data")
+
+
+def expected(trials: int, seed: int = 0) -> list[dict]:
+    """The configurations that random search tries."""
+    return [t.config for t in hpo.Study(SPACE, hpo.Random(), seed=seed).ask(trials)]
+
+
+@pytest.mark.parametrize(("direction", "choose"), [("minimize", min), ("maximize", max)])
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_the_best_trial_is_returned(direction: str, choose, parallel: int):
+    best = hpo.tune(parabola, SPACE, trials=6, parallel=parallel, seed=3, direction=direction)
+    configs = expected(6, seed=3)
+    assert best.config == choose(configs, key=parabola)
+    assert best.value == parabola(best.config)
+    assert best.id == configs.index(best.config)
+    assert best.status == "finished"
+
+
+def test_a_lambda_and_a_closure_are_functions():
+    shift = 0.5
+    best = hpo.tune(lambda config: (config["x"] - shift) ** 2, SPACE, trials=3)
+    assert best.config == min(expected(3), key=lambda config: (config["x"] - shift) ** 2)
+
+
+def test_a_function_that_reports_is_searched_by_hyperband(tmp_path: Path):
+    best = hpo.tune(
+        trained, SPACE, strategy=hpo.Hyperband(), trials=9, max_epochs=9, parallel=2, path=tmp_path
+    )
+    frame = hpo.Result.read(tmp_path).frame()
+    assert frame["epochs"].value_counts().to_dict() == {1: 6, 3: 2, 9: 1}
+    assert best.config == min(expected(9), key=lambda config: config["x"] ** 2)
+    assert best.epochs == (1, 2, 3, 4, 5, 6, 7, 8, 9)
+
+
+def test_a_folder_goes_on_and_takes_more_trials(tmp_path: Path):
+    counter = tmp_path / "calls"
+
+    def counted(config):
+        with counter.open("a") as file:
+            file.write("x")
+        return parabola(config)
+
+    def tuned(trials: int) -> hpo.Trial:
+        return hpo.tune(counted, SPACE, trials=trials, parallel=2, path=tmp_path / "out")
+
+    first = tuned(4)
+    assert tuned(4) == first
+    assert len(counter.read_text()) == 4
+    more = tuned(7)
+    assert len(counter.read_text()) == 7
+    assert more.config == min(expected(7), key=parabola)
+    with pytest.raises(ExperimentError, match="trials: 7 became 4; it can only grow"):
+        tuned(4)
+
+
+def test_a_folder_with_another_seed_holds_both(tmp_path: Path):
+    one = hpo.tune(parabola, SPACE, trials=2, path=tmp_path)
+    two = hpo.tune(parabola, SPACE, trials=2, path=tmp_path, seed=1)
+    assert one.config == min(expected(2), key=parabola)
+    assert two.config == min(expected(2, seed=1), key=parabola)
+    assert hpo.tune(parabola, SPACE, trials=2, path=tmp_path) == one
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path):
+    with Store.write(tmp_path), pytest.raises(StoreLockedError, match="is writing to it"):
+        hpo.tune(parabola, SPACE, trials=2, path=tmp_path)
+
+
+def test_when_every_trial_fails_the_reason_is_told():
+    with pytest.raises(
+        AllTrialsFailedError,
+        match=r"tune on hopeless, seed 0: all 3 trials failed; the first: RuntimeError: no data",
+    ):
+        hpo.tune(hopeless, SPACE, trials=3, parallel=2)
+
+
+def test_failures_are_passed_over():
+    def picky(config):
+        return math.nan if config["kind"] == "a" else config["x"]
+
+    best = hpo.tune(picky, SPACE, trials=6, parallel=2)
+    allowed = [config for config in expected(6) if config["kind"] == "b"]
+    assert best.config == min(allowed, key=lambda config: config["x"])
+
+
+def test_asynchronous_execution_tries_the_same_random_configurations(tmp_path: Path):
+    def slow(config):
+        time.sleep(0.02 * (config["kind"] == "a"))
+        return parabola(config)
+
+    best = hpo.tune(slow, SPACE, trials=6, parallel=2, execution="asynchronous", path=tmp_path)
+    assert best.config == min(expected(6), key=parabola)
+    assert set(hpo.Result.read(tmp_path).frame()["status"]) == {"finished"}
+
+
+def test_a_strategy_is_taken_as_it_is():
+    best = hpo.tune(parabola, SPACE, strategy=hpo.Grid(points={"x": [0.5, 0.25]}), trials=4)
+    assert best.config == {"x": 0.25, "kind": "a"}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"function": lambda: 0.5}, ProblemError, r"expected f\(config\) or f\(config, report\)"),
+        (
+            {"function": lambda a, b, c: 0.5},
+            ProblemError,
+            "bind the other arguments with",
+        ),
+        ({"function": lambda config, *, k: 0.5}, ProblemError, r"expected f\(config\) or"),
+        ({"function": 0.5}, ProblemError, r"f=0\.5\): expected a function of a config"),
+        ({"max_epochs": 3}, ProblemError, r"write it as f\(config, report\)"),
+        ({"direction": "min"}, ProblemError, "expected 'minimize' or 'maximize'"),
+        ({"trials": 0}, ExperimentError, r"Budget\(trials=0\): must be above 0"),
+        ({"trials": None}, ExperimentError, r"Budget\(\): expected"),
+        ({"parallel": 0}, ProblemError, "expected a whole number, at least 1"),
+        ({"strategy": hpo.Random}, ExperimentError, r"must have ask\(runs, slots\), got the class"),
+        ({"strategy": hpo.Grid(points=11)}, StrategyError, "22 combinations, the budget allows 20"),
+        ({"seed": "1"}, ExperimentError, "must be a whole number, got '1'"),
+        ({"execution": "fast"}, ExperimentError, "execution must be one of"),
+        ({"execution": "simulated"}, ExperimentError, "records no seconds"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_call_that_cannot_be_is_refused(tmp_path: Path, options, error: type, message: str):
+    given = {"function": parabola, "space": SPACE, "path": tmp_path / "new"}
+    with pytest.raises(error, match=message):
+        hpo.tune(**{**given, **options})
+    assert not (tmp_path / "new").exists()
+
+
+def test_bound_arguments_are_part_of_the_function(tmp_path: Path):
+    def scaled(config, scale):
+        return scale * config["x"]
+
+    hpo.tune(functools.partial(scaled, scale=1.0), SPACE, trials=1, path=tmp_path)
+    with pytest.raises(ExperimentError, match=r"f\.keywords\.scale: 1\.0 became 2\.0"):
+        hpo.tune(functools.partial(scaled, scale=2.0), SPACE, trials=1, path=tmp_path)
