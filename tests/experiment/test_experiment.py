@@ -12,6 +12,7 @@ from doubles import SPACE, Halving, Walk
 
 import hpo_research as hpo
 from hpo_research.errors import ExperimentError, StrategyError
+from hpo_research.experiment.loop import execute
 from hpo_research.store import Store
 
 
@@ -151,6 +152,16 @@ def assert_same(got: hpo.Result, expected: hpo.Result) -> None:
     assert got.over == expected.over
 
 
+def in_turn(*experiments: hpo.Experiment) -> list[hpo.Result]:
+    """Run each in the same store, one after another."""
+    results = []
+    with Store.in_memory() as store:
+        for experiment in experiments:
+            execute(experiment, store, "cpu")
+            results.append(hpo.Result.of(store))
+    return results
+
+
 WHOLE = {
     "problems": [Walk(), Walk(name="short", max_epochs=3, can_resume=False)],
     "strategies": {
@@ -177,20 +188,30 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> hpo.Result:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: "+".join(part))
-def test_what_is_added_gives_what_a_whole_run_gives(tmp_path: Path, whole, part):
-    first = hpo.run(made(**{**WHOLE, **part}), out=tmp_path, device="cpu")
+def test_what_is_added_gives_what_a_whole_run_gives(whole, part):
+    first, then = in_turn(made(**{**WHOLE, **part}), made(**WHOLE))
     assert 0 < len(first.frame()) < len(whole.frame())
-    assert_same(hpo.run(made(**WHOLE), out=tmp_path, device="cpu"), whole)
+    assert_same(then, whole)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: "+".join(part))
-def test_a_part_that_is_run_again_leaves_the_others_alone(tmp_path: Path, whole, part):
-    hpo.run(made(**WHOLE), out=tmp_path, device="cpu")
-    assert_same(hpo.run(made(**{**WHOLE, **part}), out=tmp_path, device="cpu"), whole)
-    description = hpo.Result.read(tmp_path).description
+def test_a_part_that_is_run_again_leaves_the_others_alone(whole, part):
+    _, then = in_turn(made(**WHOLE), made(**{**WHOLE, **part}))
+    assert_same(then, whole)
+    description = then.description
     assert description["seeds"] == [0, 1, 2]
     assert description["problems"].keys() == {"walk", "short"}
     assert description["strategies"].keys() == WHOLE["strategies"].keys()
+
+
+@dataclass(frozen=True)
+class First:
+    """The first of several strategies."""
+
+    among: tuple[hpo.Strategy, ...]
+
+    def ask(self, runs, slots):
+        return self.among[0].ask(runs, slots)
 
 
 WIDER = hpo.SearchSpace(x=hpo.Float(0, 2), kind=SPACE.parameters["kind"])
@@ -221,16 +242,15 @@ SMALL, LARGE = hpo.Budget(evaluations=4), hpo.Budget(evaluations=9)
     ids=str,
 )
 def test_a_larger_budget_gives_the_trials_of_a_whole_run(
-    tmp_path: Path, strategy, parallel, small: hpo.Budget, large: hpo.Budget
+    strategy: hpo.Strategy, parallel: int | None, small: hpo.Budget, large: hpo.Budget
 ):
     options = {
         "problems": [Walk(fails_above=2.0)],
         "strategies": {"one": strategy},
         "parallel": parallel,
     }
-    once = hpo.run(made(**options, budget=large), out=tmp_path / "once", device="cpu")
-    hpo.run(made(**options, budget=small), out=tmp_path / "twice", device="cpu")
-    twice = hpo.run(made(**options, budget=large), out=tmp_path / "twice", device="cpu")
+    (once,) = in_turn(made(**options, budget=large))
+    _, twice = in_turn(made(**options, budget=small), made(**options, budget=large))
     pd.testing.assert_frame_equal(stable(once.frame()), stable(twice.frame()), check_exact=True)
     assert twice.is_finished
     if parallel == 1:  # with more at once, epochs come in another order
@@ -292,6 +312,11 @@ def test_running_again_changes_nothing(tmp_path: Path, whole):
                 "budget": hpo.Budget(evaluations=9),
             },
             "budget: h is a grid fitted to the budget",
+        ),
+        (
+            {"strategies": {"f": First((hpo.Grid(points="fit"), hpo.Random()))}},
+            {"budget": hpo.Budget(evaluations=9)},
+            "budget: f is a grid fitted to the budget",
         ),
         (
             {"strategies": {"g": hpo.Grid(points="fit")}},
