@@ -1,10 +1,26 @@
-"""The device of an experiment: chosen once, by name."""
+"""Where an experiment computes: the device, chosen once by name, and the threads."""
 
 import re
+from dataclasses import dataclass
 
 import torch
 
 from hpo_research.errors import DeviceError
+
+
+@dataclass(frozen=True)
+class Place:
+    """A device, `cpu` or `cuda:N`, and how many threads each process may use there.
+
+    Bit equality on the CPU is promised for one thread.
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.threads, bool) or not isinstance(self.threads, int) or self.threads < 1:
+            raise DeviceError(f"threads={self.threads!r}: expected a whole number from 1 on")
 
 
 def resolve(name: str = "auto") -> str:

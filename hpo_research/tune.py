@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo_research.analysis.result import Result
+from hpo_research.device import Place
 from hpo_research.errors import AllTrialsFailedError
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.experiment import Execution, Experiment
@@ -52,7 +53,7 @@ def tune(
         execution=execution,
     )
     with Store.in_memory() if path is None else Store.write(Path(path)) as store:
-        execute(experiment, store, "cpu")
+        execute(experiment, store, Place())
         result = Result.of(store)
     name = RunName(problem.name, "tune", experiment.seeds[0])  # the folder may hold other seeds
     best = result.runs[name].best()

@@ -41,13 +41,16 @@ def run(
     only: Annotated[
         list[str] | None, typer.Option(help="A strategy or problem to run; may be repeated.")
     ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads a process; numbers repeat bit for bit with 1.")
+    ] = 1,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only where the results are.")
     ] = False,
     show_traceback: Traceback = False,
 ) -> None:
     """Run an experiment, or go on where it stopped, and draw its figures."""
-    wanted = running.Wanted(file, out, device, seeds, tuple(only or ()), quiet)
+    wanted = running.Wanted(file, out, device, threads, seeds, tuple(only or ()), quiet)
     with readable(show_traceback), answers.interruptible():
         code = running.run(wanted)
     raise typer.Exit(code)

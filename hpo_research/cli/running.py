@@ -24,6 +24,7 @@ class Wanted:
     file: Path
     out: Path | None
     device: str
+    threads: int
     seeds: str | None
     only: tuple[str, ...]
     quiet: bool
@@ -41,7 +42,9 @@ def run(wanted: Wanted) -> int:
     if not wanted.quiet:
         say(console, _heading(experiment, folder, device))
     with display(experiment, console, quiet=wanted.quiet) as watch:
-        result = loop.run(experiment, out=folder, device=device, watch=watch)
+        result = loop.run(
+            experiment, out=folder, device=device, threads=wanted.threads, watch=watch
+        )
     figures = draw(result, folder / "figures")
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from hpo_research import threads
 from hpo_research.executors.lanes import Failure, Lane
 from hpo_research.executors.protocol import Poll
 from hpo_research.problems.protocol import Problem
@@ -26,8 +25,7 @@ class Batches:
 
     def poll(self, timeout: float | None = None) -> Poll:
         """Train every running segment by one epoch; `timeout` is not needed here."""
-        with threads.limited():
-            steps = [self._running.step(key) for key in sorted(self._running.segments)]
+        steps = [self._running.step(key) for key in sorted(self._running.segments)]
         return _poll(steps)
 
     def close(self) -> None:
@@ -49,9 +47,8 @@ class Simulated:
     def submit(self, segments: Sequence[Segment]) -> None:
         """Take work; a segment's time starts at its `begun`."""
         self._running.submit(segments)
-        with threads.limited():
-            for segment in segments:
-                self._schedule(segment.key, segment.begun)
+        for segment in segments:
+            self._schedule(segment.key, segment.begun)
 
     def stop(self, trials: Collection[Key]) -> None:
         """Drop running trials; unknown names are ignored."""
@@ -67,12 +64,11 @@ class Simulated:
             if best is None or (clock, key) < (self._events[best][0], best):
                 first[key[0]] = key
         steps = []
-        with threads.limited():
-            for key in sorted(first.values()):
-                clock, step = self._events.pop(key)
-                steps.append(step)
-                if step[1] is None:
-                    self._schedule(key, clock)
+        for key in sorted(first.values()):
+            clock, step = self._events.pop(key)
+            steps.append(step)
+            if step[1] is None:
+                self._schedule(key, clock)
         return _poll(steps)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import os
 
+from hpo_research.device import Place
 from hpo_research.executors.batches import Batches, Simulated
 from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.protocol import Executor
@@ -11,7 +12,7 @@ from hpo_research.problems.protocol import Problem
 from hpo_research.store import Store
 
 
-def executor_for(problem: Problem, execution: str, device: str, store: Store) -> Executor:
+def executor_for(problem: Problem, execution: str, place: Place, store: Store) -> Executor:
     """Return the executor of a problem.
 
     A user's function always runs in worker processes, as every problem does asynchronously;
@@ -19,10 +20,10 @@ def executor_for(problem: Problem, execution: str, device: str, store: Store) ->
     that survivors of a killed experiment are found.
     """
     if execution == "simulated":
-        return Simulated(problem, device)
+        return Simulated(problem, place.device)
     function = _function(problem)
     if function is None and execution == "lock-step":
-        return Batches(problem, device)
+        return Batches(problem, place.device)
 
     def remember(process: ProcessId) -> None:
         store.add_process(process.pid, process.created, process.host)
@@ -32,6 +33,7 @@ def executor_for(problem: Problem, execution: str, device: str, store: Store) ->
         problem,
         workers=workers or len(os.sched_getaffinity(0)),
         lock_step=execution == "lock-step",
+        place=place,
         on_start=remember,
     )
 

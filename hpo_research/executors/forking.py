@@ -136,7 +136,7 @@ class _Nursery:
             processes.die_with(parent)
             processes.adopt_orphans()
             self._leave(writer)
-            worker.serve(Connection(descriptor), self._orders.problem)
+            worker.serve(Connection(descriptor), self._orders.problem, self._orders.device)
             code = 0
         except BaseException:  # a forked process must not return into the nursery
             traceback.print_exc()

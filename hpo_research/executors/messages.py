@@ -10,11 +10,14 @@ from hpo_research.records import Report, Segment, State
 
 @dataclass(frozen=True)
 class Orders:
-    """To the nursery, once: the pickled problem, modules to import, bytes a worker may use."""
+    """To the nursery, once: the pickled problem, modules to import, bytes a worker may use,
+    the device it computes on.
+    """
 
     problem: bytes
     modules: tuple[str, ...]
     memory: int | None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ STATE_SECONDS = 30.0
 """How often a state is sent along with a report, so that checkpoints can be kept."""
 
 
-def serve(channel: Connection, pickled: bytes) -> None:
+def serve(channel: Connection, pickled: bytes, device: str) -> None:
     """Load the problem, then train one segment after another until the channel is closed."""
     # Forked processes would all draw the same numbers from NumPy's global generator. A function
     # that uses it must not see its neighbours.
@@ -39,16 +39,19 @@ def serve(channel: Connection, pickled: bytes) -> None:
     with contextlib.suppress(EOFError, ConnectionError):  # the executor has no more work
         while True:
             work: Work = receive(channel)
-            _Turn(channel, problem, work.segment).train()
+            _Turn(channel, problem, work.segment, device).train()
 
 
 class _Turn:
     """One segment in this worker, from its first epoch to its end."""
 
-    def __init__(self, channel: Connection, problem: Problem, segment: Segment) -> None:
+    def __init__(
+        self, channel: Connection, problem: Problem, segment: Segment, device: str
+    ) -> None:
         self._channel = channel
         self._problem = problem
         self._segment = segment
+        self._device = device
         self._process = os.getpid()
         self._reached = segment.start
         self._may_resume = problem.can_resume and segment.until < problem.max_epochs
@@ -83,7 +86,7 @@ class _Turn:
 
     def _evaluate(self) -> Ended:
         began = time.perf_counter()
-        evaluation = self._problem.evaluate([self._segment])
+        evaluation = self._problem.evaluate([self._segment], self._device)
         for reports in evaluation:
             (report,) = reports
             seconds = time.perf_counter() - began

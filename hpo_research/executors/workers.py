@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from hpo_research.device import Place
 from hpo_research.errors import ProblemError
 from hpo_research.executors.messages import Alive, Died, Ended, Orders, Ready, Said
 from hpo_research.executors.pickling import dumps
@@ -44,21 +45,19 @@ class Workers:
         *,
         workers: int,
         lock_step: bool = True,
-        threads: int = 1,
+        place: Place | None = None,
         on_start: Callable[[ProcessId], None] = ignore,
     ) -> None:
-        if workers < 1 or threads < 1:
-            raise ProblemError(
-                f"Workers(workers={workers}, threads={threads}): expected at least 1 of each"
-            )
+        if workers < 1:
+            raise ProblemError(f"Workers(workers={workers}): expected at least 1")
         self._problem = problem
         self._workers = workers
         self._lock_step = lock_step
-        self._threads = threads
+        self._place = place or Place()
         self._on_start = on_start
         self._most = max(PARKED, workers) if lock_step else workers
         self._pool: Pool | None = None
-        self._place: TemporaryDirectory[str] | None = None
+        self._scratch: TemporaryDirectory[str] | None = None
         self._queue: dict[Key, Segment] = {}
         self._running: dict[Key, Worker] = {}
         self._owed: set[Key] = set()  # those that have not advanced yet in this poll
@@ -68,7 +67,7 @@ class Workers:
     def submit(self, segments: Sequence[Segment]) -> None:
         """Take work; it begins at the next poll."""
         if self._pool is None:
-            self._pool = Pool(self._orders(), self._threads, self._workers, self._on_start)
+            self._pool = Pool(self._orders(), self._place.threads, self._workers, self._on_start)
         for segment in segments:
             self._queue[segment.key] = self._placed(segment)
 
@@ -113,9 +112,9 @@ class Workers:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
-        if self._place is not None:
-            self._place.cleanup()
-            self._place = None
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None
         self._queue, self._running, self._owed = {}, {}, set()
         self._reports, self._outcomes = [], []
 
@@ -123,7 +122,7 @@ class Workers:
         module = type(self._problem).__module__
         modules = (module,) if module.startswith("hpo_research.") else ()
         limit = self._function.memory_bytes if self._function is not None else None
-        return Orders(dumps(self._problem), modules, limit)
+        return Orders(dumps(self._problem), modules, limit, self._place.device)
 
     @property
     def _function(self) -> FunctionProblem | None:
@@ -136,9 +135,9 @@ class Workers:
     def _placed(self, segment: Segment) -> Segment:
         if self._function is None or not self._problem.can_resume or segment.folder is not None:
             return segment
-        if self._place is None:
-            self._place = TemporaryDirectory(prefix="hpo-")
-        return replace(segment, folder=str(Path(self._place.name, *map(str, segment.key))))
+        if self._scratch is None:
+            self._scratch = TemporaryDirectory(prefix="hpo-")
+        return replace(segment, folder=str(Path(self._scratch.name, *map(str, segment.key))))
 
     def _dispatch(self, pool: Pool) -> None:
         room = self._workers - sum(not worker.is_parked for worker in self._running.values())

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from hpo_research import device as devices
 from hpo_research.analysis.result import Result
+from hpo_research.device import Place, resolve
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.protocol import Executor
 from hpo_research.experiment.checks import asks_of
@@ -37,28 +37,29 @@ def run(
     *,
     out: str | Path | None = None,
     device: str = "auto",
+    threads: int = 1,
     watch: Watch | None = None,
 ) -> Result:
     """Run an experiment, or go on where it stopped, and return what is known at the end.
 
     `out` is the results folder, `results/NAME` by default; `device` is `auto`, `cpu` or `cuda:N`;
-    `watch` is called a few times a second, and at the end. Raises `StoreLockedError` where another
+    `threads` is how many each process may use (numbers repeat bit for bit with one); `watch` is called a few times a second, and at the end. Raises `StoreLockedError` where another
     process runs the folder, `ExperimentError` where the stored experiment differs,
     `StoreWriteError` where the disk refuses a write. A configuration that fails never stops the
     others.
     """
-    place = devices.resolve(device)
+    place = Place(resolve(device), threads)
     folder = Path("results", experiment.name) if out is None else Path(out)
     with Store.write(folder) as store:
         execute(experiment, store, place, watch)
         return Result.of(store)
 
 
-def execute(experiment: Experiment, store: Store, device: str, watch: Watch | None = None) -> None:
+def execute(experiment: Experiment, store: Store, place: Place, watch: Watch | None = None) -> None:
     """Run an experiment in an open store."""
-    opened = open_experiment(experiment, store, device)
-    with limited():
-        loop = Loop(experiment, store, opened, device)
+    opened = open_experiment(experiment, store, place.device)
+    with limited(place.threads):
+        loop = Loop(experiment, store, opened, place)
         try:
             loop.run(watch)
         finally:
@@ -68,7 +69,7 @@ def execute(experiment: Experiment, store: Store, device: str, watch: Watch | No
 class Loop:
     """An experiment that is running: its books, its executors, its clock."""
 
-    def __init__(self, experiment: Experiment, store: Store, opened: Opened, device: str) -> None:
+    def __init__(self, experiment: Experiment, store: Store, opened: Opened, place: Place) -> None:
         self._experiment = experiment
         self._store = store
         self._opened = opened
@@ -83,7 +84,7 @@ class Loop:
         self._executors: dict[str, Executor] = {}
         for problem in experiment.problems:
             self._executors[problem.name] = executor_for(
-                problem, experiment.execution, device, store
+                problem, experiment.execution, place, store
             )
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from waiting import SPACE, assert_all_gone, drain, is_gone, plain, segment, values
 
+from hpo_research.device import Place
 from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.protocol import Poll
 from hpo_research.executors.workers import Workers
@@ -265,7 +266,7 @@ def test_workers_have_one_thread(lone: Workers) -> None:
 
 def test_workers_have_the_threads_they_were_given() -> None:
     problem = FunctionProblem(deeds(), SPACE, max_epochs=9)
-    with closing(Workers(problem, workers=1, threads=2)) as executor:
+    with closing(Workers(problem, workers=1, place=Place(threads=2))) as executor:
         executor.submit([doing(0, "threads", 1)])
         reports, _ = drain(executor)
     assert [report.metrics for report in reports] == [{"loss": 2, "env": 2}]

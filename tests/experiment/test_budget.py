@@ -88,7 +88,7 @@ def test_numpy_numbers_are_numbers():
 # --- what it buys ---
 
 
-@pytest.mark.parametrize("parallel", [None, 1, 2, 5])
+@pytest.mark.parametrize("parallel", [None, 1, 5])
 @pytest.mark.parametrize("strategy", [hpo.Random(), hpo.Grid(points=2)], ids=["random", "grid"])
 @pytest.mark.parametrize(
     "budget",
@@ -105,8 +105,8 @@ def test_the_same_trials_are_bought_however_many_run_at_once(budget, strategy, p
 
 # A law of lock-step alone, and of runs without failures: what a failed trial does not spend comes
 # back when it fails, and buys something else at another moment.
-@pytest.mark.parametrize("parallel", [1, 2, 7])
-@pytest.mark.parametrize("epochs", [5, 9, 12, 16, 20, 22, 35, 36, 50, 69, 75])
+@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize("epochs", [5, 12, 16, 22, 36, 75])
 def test_hyperband_is_cut_at_the_same_place_however_many_run_at_once(epochs: int, parallel: int):
     budget = hpo.Budget(epochs=epochs)
     got, all_at_once = (trials(budget, hpo.Hyperband(), parallel=p) for p in (parallel, None))

@@ -224,8 +224,7 @@ SMALL, LARGE = hpo.Budget(evaluations=4), hpo.Budget(evaluations=9)
     ("strategy", "parallel"),
     [
         (hpo.Random(), 1),
-        (hpo.Random(), None),
-        (hpo.Random(kind="sobol"), 2),
+        (hpo.Random(kind="sobol"), None),
         (hpo.Hyperband(), 1),
         (hpo.Hyperband(), None),
     ],
