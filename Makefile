@@ -35,8 +35,9 @@ test: install
 evidence: install
 	$(BIN)/python -m benchmarks.evidence
 
+# Without the shape checks of the tests, which would be timed too.
 benchmark: install
-	$(BIN)/python -m pytest benchmarks --benchmark-only -o python_files='bench_*.py'
+	$(BIN)/python -m pytest benchmarks --benchmark-only -s -o addopts='' -o python_files='bench_*.py' -o python_functions='bench_*'
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -9,6 +9,7 @@ from doubles import SPACE, Walk
 
 import hpo_research as hpo
 from hpo_research.analysis import frames
+from hpo_research.device import Place
 from hpo_research.errors import StoreError
 from hpo_research.experiment import loop
 from hpo_research.ledger import AskRow, Grant
@@ -184,7 +185,7 @@ def test_a_running_experiment_can_be_read_at_every_turn(tmp_path: Path, monkeypa
         seen.append(got == counts)
 
     with Store.write(tmp_path) as store:
-        loop.execute(experiment(), store, "cpu", watch)
+        loop.execute(experiment(), store, Place(), watch)
     assert len(seen) > 9
     assert all(seen)
 

@@ -11,6 +11,7 @@ import pytest
 from doubles import SPACE, Halving, Walk
 
 import hpo_research as hpo
+from hpo_research.device import Place
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.loop import execute
 from hpo_research.store import Store
@@ -157,7 +158,7 @@ def in_turn(*experiments: hpo.Experiment) -> list[hpo.Result]:
     results = []
     with Store.in_memory() as store:
         for experiment in experiments:
-            execute(experiment, store, "cpu")
+            execute(experiment, store, Place())
             results.append(hpo.Result.of(store))
     return results
 
