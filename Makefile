@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 2
 STAMP := .venv/.installed
 
 # One thread a process: on a few shared cores more threads make the same work slower.
@@ -29,7 +30,7 @@ test: install
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy --no-error-summary
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 # The slow statistical claims, recorded with commit and versions.
 evidence: install

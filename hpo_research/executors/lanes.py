@@ -69,6 +69,10 @@ class Lane:
         began = time.perf_counter()
         try:
             reports = self._advance()
+        except StopIteration:
+            reason = "the problem ended before the trial had reached its epoch"
+            self._isolate(reason, time.perf_counter() - began)
+            return
         except Exception as error:  # the user's or the problem's: it becomes an outcome
             self._isolate(blame(error, None), time.perf_counter() - began)
             return
@@ -79,15 +83,10 @@ class Lane:
 
     def _advance(self) -> list[Report]:
         dropped, self._dropped = self._dropped, set()
-        try:
-            if self._generator is None:
-                segments = tuple(self.live.values())
-                self._generator = self._problem.evaluate(segments, self._device)
-                return next(self._generator)
-            return self._generator.send(dropped) if dropped else next(self._generator)
-        except StopIteration:
-            message = "the problem ended before its trials had reached their epochs"
-            raise RuntimeError(message) from None
+        if self._generator is None:
+            self._generator = self._problem.evaluate(tuple(self.live.values()), self._device)
+            return next(self._generator)
+        return self._generator.send(dropped) if dropped else next(self._generator)
 
     def _isolate(self, reason: str, seconds: float) -> None:
         # One trial may have spoilt the batch: each is trained alone from where it began, in

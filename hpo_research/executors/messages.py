@@ -10,8 +10,9 @@ from hpo_research.records import Report, Segment, State
 
 @dataclass(frozen=True)
 class Orders:
-    """To the nursery, once: the pickled problem, modules to import, bytes a worker may use,
-    the device it computes on.
+    """To the nursery, once: the pickled problem and what its workers may use.
+
+    `modules` are imported before the first fork; `memory` is in bytes a worker.
     """
 
     problem: bytes

@@ -28,7 +28,7 @@ from hpo_research.threads import limited
 Row = TypeVar("Row", Report, Outcome)
 Watch = Callable[[Progress], None]
 _CHECKPOINT_SECONDS = 60.0
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.1
 _WATCH_SECONDS = 0.2
 
 
@@ -43,10 +43,10 @@ def run(
     """Run an experiment, or go on where it stopped, and return what is known at the end.
 
     `out` is the results folder, `results/NAME` by default; `device` is `auto`, `cpu` or `cuda:N`;
-    `threads` is how many each process may use (numbers repeat bit for bit with one); `watch` is called a few times a second, and at the end. Raises `StoreLockedError` where another
-    process runs the folder, `ExperimentError` where the stored experiment differs,
-    `StoreWriteError` where the disk refuses a write. A configuration that fails never stops the
-    others.
+    `threads` is how many each process may use (numbers repeat bit for bit with one); `watch` is
+    called a few times a second, and at the end. Raises `StoreLockedError` where another process
+    runs the folder, `ExperimentError` where the stored experiment differs, `StoreWriteError` where
+    the disk refuses a write. A configuration that fails never stops the others.
     """
     place = Place(resolve(device), threads)
     folder = Path("results", experiment.name) if out is None else Path(out)

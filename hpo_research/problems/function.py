@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,10 +43,11 @@ class FunctionProblem:
     `report.seed` is a whole number that belongs to the trial, the same for every strategy.
 
     `timeout` is in seconds without any report or return; `memory`, in bytes or as `"2 GB"`, limits
-    the resident memory of the process and its children, libraries included (torch alone takes a
-    quarter of a gigabyte). Both need worker processes, as does surviving a crash; `workers` is
-    how many, None for the executor's choice. What the function prints is dropped, but for the
-    last line before a process dies.
+    the resident memory of the process and its children, libraries included (a third of a
+    gigabyte). Both need worker processes, as does surviving a crash; `workers` is how many, None
+    for the executor's choice. These three are not part of what the problem is: an experiment goes
+    on with others. What the function prints is dropped, but for the last line before a process
+    dies.
 
     Raises `ProblemError`.
     """
@@ -56,9 +57,9 @@ class FunctionProblem:
     metric: str = "loss"
     direction: Direction = "minimize"
     max_epochs: int = 1
-    workers: int | None = None
-    timeout: float | None = None
-    memory: int | str | None = None
+    workers: int | None = field(default=None, metadata={"identity": False})
+    timeout: float | None = field(default=None, metadata={"identity": False})
+    memory: int | str | None = field(default=None, metadata={"identity": False})
     can_resume: bool = False
     name: str = ""
 

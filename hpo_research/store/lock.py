@@ -34,13 +34,21 @@ def acquire(folder: Path) -> Lock:
     except BlockingIOError as error:
         holder = os.read(descriptor, 1000).decode(errors="replace").strip() or "another process"
         os.close(descriptor)
+        if holder == _name():
+            raise StoreLockedError(
+                f"{folder}: {holder}, this very process, holds it; close() what has it open"
+            ) from error
         raise StoreLockedError(
             f"{folder}: {holder} is writing to it; wait until it ends, or stop it"
         ) from error
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{_name()}\n".encode(), 0)
     except OSError:
         os.close(descriptor)
         raise
     return Lock(descriptor)
+
+
+def _name() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"

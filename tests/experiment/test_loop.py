@@ -235,7 +235,7 @@ def test_without_a_state_a_trial_is_trained_again_in_silence():
 
 REASONS = {
     "raises": "ValueError: kind b is not to my taste",
-    "ends": "RuntimeError: the problem ended before its trials had reached their epochs",
+    "ends": "the problem ended before the trial had reached its epoch",
     "silent": "loss is not reported at epoch 2",
     "nan": "loss is nan at epoch 2",
     "-inf": "loss is -inf at epoch 2",
