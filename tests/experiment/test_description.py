@@ -57,7 +57,7 @@ HERE = __name__
         (Path("a/b"), "a/b"),
         ((1, 2), [1, 2]),
         (range(3), [0, 1, 2]),
-        ({"b", "a"}, ["a", "b"]),
+        (frozenset({"b"}), ["b"]),
         ({"k": (1,)}, {"k": [1]}),
         (loss, {"function": f"{HERE}.loss"}),
         (Callable, {"function": f"{HERE}.Callable"}),
