@@ -1,7 +1,6 @@
 """What every test runs under: one torch thread, and examples that a slow machine cannot fail."""
 
 import os
-import re
 
 import hypothesis
 import pytest
@@ -17,12 +16,3 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "people")
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-
-
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+|at 0x[0-9a-f]*|<function [^>-]*|<[^>]* object [^>-]*")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Take addresses out of the tests' names: the same test has the same name in every process."""
-    for item in items:
-        item._nodeid = _ADDRESS.sub("<object>", item.nodeid)

@@ -1,5 +1,6 @@
 """A problem and a strategy made for tests: every rule of the loop shows in their numbers."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -87,3 +88,8 @@ class Halving:
         ]
         starts = [start(run.space.from_uniform(u)[0], run.max_epochs, "halving") for u in draws]
         return Ask((*stops, *starts), {"mean": sum(known) / len(known)} if known else {})
+
+
+def label(value: object) -> str:
+    """A short name of a parameter, the same in every process: without addresses."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))[:40]

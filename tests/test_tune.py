@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from doubles import label
 
 import hpo_research as hpo
 from hpo_research.errors import (
@@ -154,7 +155,7 @@ def test_a_strategy_is_taken_as_it_is():
         ({"execution": "fast"}, ExperimentError, "execution must be one of"),
         ({"execution": "simulated"}, ExperimentError, "records no seconds"),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=label,
 )
 def test_a_call_that_cannot_be_is_refused(tmp_path: Path, options, error: type, message: str):
     given = {"function": parabola, "space": SPACE, "path": tmp_path / "new"}

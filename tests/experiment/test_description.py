@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from doubles import label
 
 import hpo_research as hpo
 from hpo_research.errors import ExperimentError
@@ -72,7 +73,7 @@ HERE = __name__
             },
         ),
     ],
-    ids=str,
+    ids=label,
 )
 def test_a_value_is_described_as_plain_json(value: object, expected: object):
     described = describe(value, "it")
@@ -150,7 +151,7 @@ def test_spaces_differ_exactly_where_they_do(i: int, j: int):
         (math.inf, math.inf, []),
         ("a", None, ["p: 'a' became None"]),
     ],
-    ids=str,
+    ids=label,
 )
 def test_each_difference_is_a_line(old: object, new: object, lines: list[str]):
     assert differences(old, new, "p") == lines

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from doubles import SPACE, Halving, Walk
+from doubles import SPACE, Halving, Walk, label
 
 import hpo_research as hpo
 from hpo_research.device import Place
@@ -86,7 +86,7 @@ FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
             "loss records no seconds, so a simulated clock has nothing to replay; use execution=",
         ),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=label,
 )
 def test_an_experiment_that_cannot_be_is_refused(options: dict[str, object], message: str):
     with pytest.raises(ExperimentError, match=f"^Experiment: {message}"):
@@ -113,7 +113,7 @@ def test_all_mistakes_are_listed_at_once():
         (hpo.Grid(points=2), "the grid has 6 combinations, the budget allows 5 trials"),
         (hpo.Hyperband(inner=hpo.Grid(points=2)), "the grid has 6 combinations"),
     ],
-    ids=str,
+    ids=label,
 )
 def test_a_strategy_that_does_not_suit_a_problem_is_refused(strategy, message: str):
     with pytest.raises(StrategyError, match=message):
@@ -129,7 +129,7 @@ def test_a_strategy_that_cannot_be_stored_is_refused():
         made(strategies={"p": Plain()})
 
 
-@pytest.mark.parametrize("seeds", [range(2), (0, 1), np.arange(2)], ids=str)
+@pytest.mark.parametrize("seeds", [range(2), (0, 1), np.arange(2)], ids=label)
 def test_seeds_are_plain_integers_of_any_list(seeds: object):
     experiment = made(seeds=seeds)
     assert experiment.seeds == (0, 1)
@@ -229,7 +229,7 @@ SMALL, LARGE = hpo.Budget(evaluations=4), hpo.Budget(evaluations=9)
         (hpo.Hyperband(), 1),
         (hpo.Hyperband(), None),
     ],
-    ids=str,
+    ids=label,
 )
 @pytest.mark.parametrize(
     ("small", "large"),
@@ -239,7 +239,7 @@ SMALL, LARGE = hpo.Budget(evaluations=4), hpo.Budget(evaluations=9)
         (hpo.Budget(epochs=4), hpo.Budget(epochs=70)),
         (hpo.Budget(trials=4), hpo.Budget(trials=9)),
     ],
-    ids=str,
+    ids=label,
 )
 def test_a_larger_budget_gives_the_trials_of_a_whole_run(
     strategy: hpo.Strategy, parallel: int | None, small: hpo.Budget, large: hpo.Budget
@@ -329,7 +329,7 @@ def test_running_again_changes_nothing(tmp_path: Path, whole):
             r"problems\['loss'\]\.identity\.f\.keywords\.scale: 1\.0 became 2\.0",
         ),
     ],
-    ids=lambda value: str(value)[:50],
+    ids=label,
 )
 def test_a_changed_entry_is_refused_with_the_difference(
     tmp_path: Path, monkeypatch, options, change, message: str
