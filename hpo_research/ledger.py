@@ -28,6 +28,11 @@ class Limits:
     seconds: float = math.inf
     total: int | None = None
 
+    def share(self, epochs: int, trials: int, elapsed: float) -> float:
+        """Return how much of a run's limits is spent, from 0 to 1."""
+        shares = (epochs / self.epochs, trials / self.trials, elapsed / self.seconds)
+        return min(1.0, max(shares))
+
     @property
     def name(self) -> str:
         """What an exhausted ask is stored with, so that a larger budget reopens the run."""
@@ -125,10 +130,14 @@ class Ledger:
         """Epochs that can still be promised."""
         return self.limits.epochs - self.spent - self.committed
 
+    @property
+    def elapsed(self) -> float:
+        """The seconds that a budget of seconds is compared with."""
+        return self.clock if self.info.is_timed_by_clock else self.seconds
+
     def slots(self, parallel: int | None) -> int:
         """Return how many trials may be started or resumed now."""
-        elapsed = self.clock if self.info.is_timed_by_clock else self.seconds
-        if self.is_exhausted or elapsed >= self.limits.seconds:
+        if self.is_exhausted or self.elapsed >= self.limits.seconds:
             return 0
         if parallel is not None:
             return max(parallel - len(self.open), 0)
@@ -243,7 +252,9 @@ class Ledger:
         trial = self.trials[outcome.trial]
         value = trial.value
         if outcome.status == "failed":
-            self.spent += min(1, segment.until - segment.position)
+            # Training again in silence, after a restart, is charged as far as it got.
+            trained = max(1, outcome.epoch - segment.position + 1)
+            self.spent += min(trained, segment.until - segment.position)
             value = None
         self._change(
             trial.id,

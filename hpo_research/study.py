@@ -23,6 +23,7 @@ from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial, st
 from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.threads import limited
 
 _METRIC = "value"
 _NAME = "study"
@@ -93,10 +94,12 @@ class Study:
             _check_same(self._store.folder, json.loads(text), description)
         record(self._store, description, provenance("cpu"))
         self._store.add_runs([RunName(_NAME, _NAME, info.seed)])
-        self._store.replay({info.id: self._ledger})
+        last = self._store.replay({info.id: self._ledger})
         self._queue: list[Config] = json.loads(self._store.meta("queue") or "[]")
         self._is_finished = info.id in self._store.over()
         self._began = time.monotonic() - self._ledger.clock
+        if last.kind == "poll":  # a report that the strategy has not answered yet
+            self._answer()
         for trial in sorted(self._ledger.stopping):  # whoever trained them is gone
             self._end(self._ledger.trials[trial], "stopped", "")
 
@@ -166,7 +169,8 @@ class Study:
         if number is None or number < 1:
             raise StudyError(f"ask({n!r}): n must be a whole number from 1 on")
         began = time.perf_counter()
-        ask = self._proposed(number)
+        with limited():
+            ask = self._proposed(number)
         row = self._ledger.grant(ask, self._clock(), time.perf_counter() - began)
         is_over = row.is_empty and not self._ledger.open
         if is_over or not row.is_empty:
@@ -251,12 +255,15 @@ class Study:
         self._check_running(known, known.until)
         self._end(known, "failed", str(reason))
 
-    def _stops(self, trial: int) -> bool:
+    def _answer(self) -> None:
+        """Let the strategy stop what it wants to, now that it knows more."""
         row = self._ledger.grant(self._asked(self._ledger.run(), 0), self._clock())
-        if row.is_empty:
-            return False
-        self._store.append_asks([row])
-        self._ledger.append_ask(row)
+        if not row.is_empty:
+            self._store.append_asks([row])
+            self._ledger.append_ask(row)
+
+    def _stops(self, trial: int) -> bool:
+        self._answer()
         if trial in self._ledger.stopping:
             self._end(self._ledger.trials[trial], "stopped", "")
             return True

@@ -1,5 +1,6 @@
-"""Thread counts of the numeric libraries, limited inside our own calls and restored after."""
+"""Processors, and the threads of the numeric libraries: limited in our own calls, then restored."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,3 +22,10 @@ def limited(threads: int = 1) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def processors() -> int:
+    """Return how many processors this process may use, or all of them where none can say."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -537,7 +537,10 @@ def test_a_study_can_be_read_as_a_result(tmp_path: Path):
 
 
 def test_two_studies_cannot_share_a_folder(tmp_path: Path):
-    with fresh(tmp_path), pytest.raises(StoreLockedError, match=r"process .* is writing to it"):
+    with (
+        fresh(tmp_path),
+        pytest.raises(StoreLockedError, match="is writing to it, and that is this process"),
+    ):
         fresh(tmp_path)
     fresh(tmp_path).close()
 

@@ -53,8 +53,8 @@ def reports(history: Mapping[RunName, Sequence[tuple[Report, int, int]]]) -> pd.
 
     Columns: `problem`, `strategy`, `seed`, `trial`, `epoch`; `run_epochs` (epochs that the whole
     run had trained with this report, in its own order); `epoch_seconds` (the report's share of
-    its batch's time, or the recorded time); `clock_seconds` (since the experiment began, or of
-    the run's simulated clock); then one column `metric.NAME` a metric.
+    its batch's time, or the recorded time); `clock_seconds` (since the run began, or of
+    its simulated clock); then one column `metric.NAME` a metric.
     """
     rows = [
         {

@@ -1,7 +1,7 @@
 """A result: what a store holds, rebuilt for reading, with the experiment that it came from."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,10 +97,12 @@ class Result:
         """Whether every run has come to its end."""
         return len(self.over) == len(self.runs)
 
-    def messages(self) -> list[str]:
-        """Return what a person should know: the runs that gave no value, and why."""
+    def messages(self, names: Collection[RunName] | None = None) -> list[str]:
+        """Return what a person should know: the runs (of `names`) that gave no value, and why."""
         lines = []
         for name, run in sorted(self.runs.items()):
+            if names is not None and name not in names:
+                continue
             who = f"{name.strategy} on {name.problem}, seed {name.seed}"
             failed = [trial for trial in run.trials if trial.status == "failed"]
             if failed and len(failed) == len(run.trials):

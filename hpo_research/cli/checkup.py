@@ -14,6 +14,7 @@ from hpo_research.cli.display import say
 from hpo_research.cli.screen import plain_table, screen
 from hpo_research.doctor import Check, checks
 from hpo_research.experiment import provenance
+from hpo_research.threads import processors
 
 
 def doctor() -> int:
@@ -41,7 +42,7 @@ def _facts() -> Table:
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "device": devices.resolve("auto"),
         **{f"cuda:{i}": torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())},
-        "processors": f"{_processors()} usable, {os.cpu_count()} in all",
+        "processors": f"{processors()} usable, {os.cpu_count()} in all",
         "threads": f"{torch.get_num_threads()} in torch now; one while an experiment runs",
         "commit": commit or "none (no repository, or no git)",
         "default folder": _default_folder(),
@@ -51,10 +52,6 @@ def _facts() -> Table:
     for name, value in facts.items():
         table.add_row(Text(name), Text(value))
     return table
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _default_folder() -> str:

@@ -48,7 +48,7 @@ def run(wanted: Wanted) -> int:
     figures = draw(result, folder / "figures")
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
-    messages = result.messages()
+    messages = result.messages(experiment.run_names())
     for message in messages:
         typer.echo(f"warning: {message}", err=True)
     say(console, _last_line(result, folder, figures[0]))

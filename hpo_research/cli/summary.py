@@ -72,14 +72,7 @@ def _share(result: Result, name: RunName) -> float | None:
     cost = result.costs[name]
     is_timed_by_clock = result.description["execution"] != "lock-step"
     elapsed = cost.clock if is_timed_by_clock else cost.seconds
-    return min(
-        1.0,
-        max(
-            cost.epochs / limits.epochs,
-            len(result.runs[name].trials) / limits.trials,
-            elapsed / limits.seconds,
-        ),
-    )
+    return limits.share(cost.epochs, len(result.runs[name].trials), elapsed)
 
 
 def table(rows: Sequence[Row], *, is_final: bool = False) -> Table:

@@ -43,21 +43,26 @@ class Simulated:
     def __init__(self, problem: Problem, device: str = "cpu") -> None:
         self._running = Running(problem, device)
         self._events: dict[Key, tuple[float, tuple[Report | None, Outcome | None]]] = {}
+        self._clocks: dict[Key, float] = {}  # of trials that go on at the next poll
 
     def submit(self, segments: Sequence[Segment]) -> None:
         """Take work; a segment's time starts at its `begun`."""
         self._running.submit(segments)
         for segment in segments:
-            self._schedule(segment.key, segment.begun)
+            self._clocks[segment.key] = segment.begun
 
     def stop(self, trials: Collection[Key]) -> None:
         """Drop running trials; unknown names are ignored."""
         self._running.drop(trials)
         for key in trials:
             self._events.pop(key, None)
+            self._clocks.pop(key, None)
 
     def poll(self, timeout: float | None = None) -> Poll:
         """Move every run to its next event; `timeout` is not needed here."""
+        # Only now does a trial train on: its last report's state could be taken until here.
+        for key in sorted(self._clocks):
+            self._schedule(key, self._clocks.pop(key))
         first: dict[int, Key] = {}
         for key, (clock, _) in self._events.items():
             best = first.get(key[0])
@@ -68,7 +73,7 @@ class Simulated:
             clock, step = self._events.pop(key)
             steps.append(step)
             if step[1] is None:
-                self._schedule(key, clock)
+                self._clocks[key] = clock
         return _poll(steps)
 
     def close(self) -> None:

@@ -1,15 +1,14 @@
 """Which executor runs a problem: batches in this process, a simulated clock, or workers."""
 
-import os
-
 from hpo_research.device import Place
 from hpo_research.executors.batches import Batches, Simulated
 from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.protocol import Executor
 from hpo_research.executors.workers import Workers
-from hpo_research.problems.function import FunctionProblem
+from hpo_research.problems.function import function_of
 from hpo_research.problems.protocol import Problem
 from hpo_research.store import Store
+from hpo_research.threads import processors
 
 
 def executor_for(problem: Problem, execution: str, place: Place, store: Store) -> Executor:
@@ -21,7 +20,7 @@ def executor_for(problem: Problem, execution: str, place: Place, store: Store) -
     """
     if execution == "simulated":
         return Simulated(problem, place.device)
-    function = _function(problem)
+    function = function_of(problem)
     if function is None and execution == "lock-step":
         return Batches(problem, place.device)
 
@@ -31,16 +30,8 @@ def executor_for(problem: Problem, execution: str, place: Place, store: Store) -
     workers = None if function is None else function.workers
     return Workers(
         problem,
-        workers=workers or len(os.sched_getaffinity(0)),
+        workers=workers or processors(),
         lock_step=execution == "lock-step",
         place=place,
         on_start=remember,
     )
-
-
-def _function(problem: Problem) -> FunctionProblem | None:
-    """Return the user's function inside a problem and its wrappers, None where there is none."""
-    inner: object = problem
-    while inner is not None and not isinstance(inner, FunctionProblem):
-        inner = getattr(inner, "problem", None)
-    return inner

@@ -98,8 +98,10 @@ class Lane:
                     self._problem, [replace(segment, known=known)], self._device
                 )
             return
+        # Where times are recorded, what a crash took here is no time at all.
+        cost = 0.0 if self._problem.has_recorded_seconds else seconds
         for key in self.live:
-            self._queues[key].append(Failure(*key, self._produced[key], reason, seconds))
+            self._queues[key].append(Failure(*key, self._produced[key], reason, cost))
 
     def _enter(self, report: Report, share: float) -> None:
         key = report.key

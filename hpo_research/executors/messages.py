@@ -1,7 +1,11 @@
-"""What the executor, its nursery and its workers say to each other; all of it is pickled."""
+"""What the executor, its nursery and its workers say to each other; all of it is pickled.
+
+`at` is when a message was made, on the machine's monotonic clock, which its processes share.
+"""
 
 import pickle
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -39,6 +43,7 @@ class Died:
     status: int
     cause: str
     output: str
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Ready:
     """From a worker: the problem is loaded, or the reason why it could not be."""
 
     reason: str = ""
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Alive:
     """From a worker: an epoch was done again in silence."""
 
     epoch: int
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -75,20 +82,23 @@ class Said:
 
     report: Report
     state: State | None = None
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
 class Ended:
     """From a worker: the segment has ended, with its last report or a reason.
 
-    With neither it was told to stop. `is_spent`: the function left processes of its own behind,
-    and this one must not be used again.
+    With neither it was told to stop. `seconds` is the recorded cost of an epoch that failed.
+    `is_spent`: the function left processes of its own behind, and this one must not be used again.
     """
 
     epoch: int
     reason: str = ""
     final: Said | None = None
+    seconds: float | None = None
     is_spent: bool = False
+    at: float = field(default_factory=time.monotonic)
 
 
 def send(connection: Connection, message: object) -> None:

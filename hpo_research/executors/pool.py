@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from hpo_research.executors import processes
+from hpo_research.executors.laps import Lap
 from hpo_research.executors.messages import (
     Alive,
     Answer,
@@ -33,14 +34,16 @@ from hpo_research.records import Segment
 class Worker:
     """A worker process as the executor sees it.
 
-    It trains `segment`, or nothing. `since` is when it was last let go on or heard of, None while
-    it waits in a report or is not there yet; `halt_by` is when a stopped function must have
-    returned.
+    It trains `segment`, or nothing. `began` is when it was last let go on, None while it waits in
+    a report or has nothing to do; before its function is called, when it was given the segment.
+    `since` is when it was last let go on or heard of, None while it waits or is not there yet;
+    `halt_by` is when a stopped function must have returned.
     """
 
     channel: Connection
     segment: Segment | None = None
     reached: int = 0
+    began: float | None = None
     since: float | None = None
     halt_by: float | None = None
     id: ProcessId | None = None
@@ -58,9 +61,19 @@ class Worker:
         """Whether the process runs, is registered, and has loaded the problem."""
         return self.is_ready and self.id is not None
 
+    def lap(self, ended: float) -> Lap:
+        """Return the time for which it has computed since it was let go on."""
+        return Lap(ended if self.began is None else self.began, ended)
 
-Event = tuple[Worker, Segment, Ready | Alive | Said | Ended | Died]
-"""What was heard of a worker that trains a segment."""
+
+@dataclass(frozen=True)
+class Event:
+    """What was heard of a worker that trains a segment, and for how long it has computed."""
+
+    worker: Worker
+    segment: Segment
+    message: Ready | Alive | Said | Ended | Died
+    lap: Lap
 
 
 class Pool:
@@ -89,6 +102,7 @@ class Pool:
             worker = self._hire()
         worker.segment, worker.reached = segment, segment.start
         worker.is_parked = False
+        worker.began = time.monotonic()
         if worker.can_begin:
             self._begin(worker)
         return worker
@@ -96,7 +110,7 @@ class Pool:
     def let_go_on(self, worker: Worker) -> None:
         """Let a worker that waits in a report go on."""
         worker.is_parked = False
-        worker.since = time.monotonic()
+        worker.began = worker.since = time.monotonic()
         self._tell(worker, Answer(True))
 
     def halt(self, worker: Worker) -> None:
@@ -165,7 +179,7 @@ class Pool:
         return known
 
     def _begin(self, worker: Worker) -> None:
-        worker.since = time.monotonic()
+        worker.began = worker.since = time.monotonic()
         if worker.segment is not None:
             self._tell(worker, Work(worker.segment))
 
@@ -187,26 +201,26 @@ class Pool:
             if worker.id is not None:
                 self._kill(worker.id.pid)
             return []
-        segment = worker.segment
+        segment, lap = worker.segment, worker.lap(message.at)
         if isinstance(message, Ready) and not message.reason:
             worker.is_ready = True
             self._open(worker)
             return []
         worker.since = time.monotonic()
         if isinstance(message, Said):
-            worker.since, worker.is_parked = None, segment is not None
+            worker.began, worker.since, worker.is_parked = None, None, segment is not None
             if segment is None:
                 self._tell(worker, Answer(False))
         elif isinstance(message, Ended):
             self._release(worker, message.is_spent)
-        return [] if segment is None else [(worker, segment, message)]
+        return [] if segment is None else [Event(worker, segment, message, lap)]
 
     def _open(self, worker: Worker) -> None:
         if worker.can_begin and worker.segment is not None:
             self._begin(worker)
 
     def _release(self, worker: Worker, is_spent: bool) -> None:
-        worker.segment, worker.since, worker.halt_by = None, None, None
+        worker.segment, worker.began, worker.since, worker.halt_by = None, None, None, None
         idle = sum(other.is_idle for other in self._workers)
         if is_spent or idle > self._spare:
             self.dismiss(worker)
@@ -242,7 +256,7 @@ class Pool:
             self._workers.remove(worker)
         worker.channel.close()
         if worker.segment is not None:
-            events.append((worker, worker.segment, message))
+            events.append(Event(worker, worker.segment, message, worker.lap(message.at)))
             worker.segment = None
         return events
 

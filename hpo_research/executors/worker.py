@@ -5,7 +5,6 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,9 +15,9 @@ from numpy import random as numpy_random
 
 from hpo_research.executors.messages import Alive, Answer, Ended, Ready, Said, Work, receive, send
 from hpo_research.problems import files
-from hpo_research.problems.function import FunctionProblem
+from hpo_research.problems.function import FunctionProblem, function_of
 from hpo_research.problems.protocol import Problem
-from hpo_research.problems.reporting import blame
+from hpo_research.problems.reporting import blame, value_reason
 from hpo_research.records import Report, Segment
 
 STATE_SECONDS = 30.0
@@ -66,7 +65,8 @@ class _Turn:
                 ended = self._evaluate()
         # What the user's code raises, sys.exit and KeyboardInterrupt included, becomes a reason.
         except BaseException as error:
-            ended = Ended(self._reached, blame(error, getattr(self._problem, "f", None)))
+            function = function_of(self._problem)
+            ended = Ended(self._reached, blame(error, function and function.f))
         is_spent = bool(psutil.Process().children())
         self._send(replace(ended, is_spent=is_spent))
 
@@ -75,11 +75,10 @@ class _Turn:
         if problem.can_resume and self._segment.folder is not None:
             folder = Path(self._segment.folder) / "files"
             files.restore(self._segment.state, folder)
-        ending = problem.call(self._segment, lambda report: self._push(report, None), folder)
+        ending = problem.call(self._segment, self._push, folder)
         if ending.final is None:
             return Ended(ending.epoch, ending.reason)
-        is_kept = self._may_resume and folder is not None
-        final = _said(files.with_state(ending.final, folder if is_kept else None))
+        final = self._final(ending.final)
         if folder is not None:
             shutil.rmtree(folder)
         return Ended(ending.epoch, final=final)
@@ -95,14 +94,13 @@ class _Turn:
             value = report.metrics.get(self._problem.metric)
             if value is None or not math.isfinite(value):
                 evaluation.close()
-                came = "not reported" if value is None else str(value)
-                reason = f"{self._problem.metric} is {came} at epoch {report.epoch}"
-                return Ended(self._reached, reason)
+                reason = value_reason(self._problem.metric, value, report.epoch)
+                return Ended(self._reached, reason, seconds=report.seconds)
             if report.epoch >= self._segment.until:
-                final = _said(report) if self._may_resume else Said(replace(report, state=None))
+                final = self._final(report)
                 evaluation.close()
                 return Ended(report.epoch, final=final)
-            if not self._push(report, report.state):
+            if not self._push(report):
                 evaluation.close()
                 return Ended(report.epoch)
             began = time.perf_counter()
@@ -110,13 +108,16 @@ class _Turn:
         reason = f"the problem ended at epoch {self._reached}, before epoch {until}"
         return Ended(self._reached, reason)
 
-    def _push(self, report: Report, state: Callable[[], object] | None) -> bool:
+    def _final(self, report: Report) -> Said:
+        return _said(report) if self._may_resume else Said(replace(report, state=None))
+
+    def _push(self, report: Report) -> bool:
         self._reached = report.epoch
         if report.epoch <= self._segment.known:
             self._send(Alive(report.epoch))
             return True
         is_due = time.monotonic() - self._sent_state > STATE_SECONDS
-        if state is not None and is_due:
+        if report.state is not None and is_due:
             self._send(_said(report))
             self._sent_state = time.monotonic()
         else:

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,13 @@ from tempfile import TemporaryDirectory
 
 from hpo_research.device import Place
 from hpo_research.errors import ProblemError
+from hpo_research.executors.laps import Lap, shares
 from hpo_research.executors.messages import Alive, Died, Ended, Orders, Ready, Said
 from hpo_research.executors.pickling import dumps
 from hpo_research.executors.pool import Event, Pool, Worker
 from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.protocol import Poll
-from hpo_research.problems.function import FunctionProblem
+from hpo_research.problems.function import function_of
 from hpo_research.problems.protocol import Problem
 from hpo_research.records import Key, Outcome, Report, Segment
 
@@ -30,10 +32,18 @@ class Workers:
     """Trains segments in worker processes, `workers` of them computing at the same time.
 
     A trial waits inside its report, with its process, until a poll lets it go on. In lock-step a
-    poll advances every trial by one report; up to `PARKED` trials are under way at once, and
-    further segments begin, in order of their key, when earlier ones have ended. Which do depends
-    on `workers` in nothing. Asynchronously a poll returns as soon as there is something, and no
-    more than `workers` trials are under way.
+    poll advances every trial under way by one report; those are `PARKED` at most, or `workers` if
+    that is more. A run begins when there is room for all of its trials, in order of arrival, so
+    that they advance together whatever other runs there are. A run with more trials than that
+    begins alone, and its later trials begin, in order of their number, when earlier ones have
+    ended: a strategy that compares running trials sees less of the later ones. Which of a run's
+    trials advance together is the same after a restart. Asynchronously a poll returns as soon as
+    there is something, and no more than `workers` trials are under way.
+
+    In lock-step a report's seconds are the trial's share of the wall time: each moment is split
+    equally over the trials that compute then, epochs trained again in silence included. Starting
+    a process costs a trial nothing unless it fails in it. Asynchronously they are what the epoch
+    took. A failed outcome has the seconds since the trial was last let go on, likewise.
 
     `on_start` is told of every process before it is given work. The first `submit` raises
     `ProblemError` where the problem cannot be pickled.
@@ -51,6 +61,7 @@ class Workers:
         if workers < 1:
             raise ProblemError(f"Workers(workers={workers}): expected at least 1")
         self._problem = problem
+        self._function = function_of(problem)
         self._workers = workers
         self._lock_step = lock_step
         self._place = place or Place()
@@ -61,8 +72,8 @@ class Workers:
         self._queue: dict[Key, Segment] = {}
         self._running: dict[Key, Worker] = {}
         self._owed: set[Key] = set()  # those that have not advanced yet in this poll
-        self._reports: list[Report] = []
-        self._outcomes: list[Outcome] = []
+        self._reports: list[tuple[Report, Lap]] = []
+        self._outcomes: list[tuple[Outcome, Lap]] = []
 
     def submit(self, segments: Sequence[Segment]) -> None:
         """Take work; it begins at the next poll."""
@@ -83,8 +94,8 @@ class Workers:
             worker = self._running.pop(key, None)
             if worker is not None and self._pool is not None:
                 self._pool.halt(worker)
-        self._reports = [report for report in self._reports if report.key not in trials]
-        self._outcomes = [outcome for outcome in self._outcomes if outcome.key not in trials]
+        self._reports = [row for row in self._reports if row[0].key not in trials]
+        self._outcomes = [row for row in self._outcomes if row[0].key not in trials]
 
     def poll(self, timeout: float | None = None) -> Poll:
         """Wait for the next reports and outcomes, at most `timeout` seconds.
@@ -125,10 +136,6 @@ class Workers:
         return Orders(dumps(self._problem), modules, limit, self._place.device)
 
     @property
-    def _function(self) -> FunctionProblem | None:
-        return self._problem if isinstance(self._problem, FunctionProblem) else None
-
-    @property
     def _limit(self) -> float | None:
         return None if self._function is None else self._function.timeout
 
@@ -141,6 +148,8 @@ class Workers:
 
     def _dispatch(self, pool: Pool) -> None:
         room = self._workers - sum(not worker.is_parked for worker in self._running.values())
+        if room <= 0:
+            return
         for key in self._next():
             if room <= 0:
                 return
@@ -154,7 +163,24 @@ class Workers:
 
     def _next(self) -> list[Key]:
         parked = sorted(k for k in self._owed & self._running.keys() if self._running[k].is_parked)
-        return parked + sorted(self._owed & self._queue.keys())
+        waiting = self._owed & self._queue.keys()
+        if self._lock_step:
+            runs = self._runs_under_way()
+            waiting = {key for key in waiting if key[0] in runs}
+        return parked + sorted(waiting)
+
+    def _runs_under_way(self) -> set[int]:
+        """Return the runs with a running trial, and those that begin because there is room."""
+        sizes = Counter(run for run, _ in [*self._running, *self._queue])
+        runs = {run for run, _ in self._running}
+        taken = sum(sizes[run] for run in runs)
+        for run in dict.fromkeys(run for run, _ in self._queue):
+            if run not in runs:
+                taken += sizes[run]
+                if runs and taken > self._most:
+                    break
+                runs.add(run)
+        return runs
 
     def _is_done(self) -> bool:
         if (self._reports or self._outcomes) and not self._lock_step:
@@ -162,10 +188,22 @@ class Workers:
         return all(worker.is_parked for worker in self._running.values())
 
     def _collected(self) -> Poll:
-        reports = sorted(self._reports, key=lambda report: (report.key, report.epoch))
-        outcomes = sorted(self._outcomes, key=lambda outcome: outcome.key)
+        laps = [lap for _, lap in [*self._reports, *self._outcomes]]
+        seconds = shares(laps) if self._lock_step else [lap.seconds for lap in laps]
+        is_measured = self._lock_step and not self._problem.has_recorded_seconds
+        reports = [
+            replace(report, seconds=seconds[i]) if is_measured else report
+            for i, (report, _) in enumerate(self._reports)
+        ]
+        outcomes = [
+            outcome if outcome.seconds else replace(outcome, seconds=seconds[i])
+            for i, (outcome, _) in enumerate(self._outcomes, len(reports))
+        ]
         self._owed, self._reports, self._outcomes = set(), [], []
-        return Poll(tuple(reports), tuple(outcomes))
+        return Poll(
+            tuple(sorted(reports, key=lambda report: (report.key, report.epoch))),
+            tuple(sorted(outcomes, key=lambda outcome: outcome.key)),
+        )
 
     def _patience(self, now: float, deadline: float | None) -> float | None:
         ends = [] if deadline is None else [deadline]
@@ -183,43 +221,51 @@ class Workers:
             is_late = limit is not None and since is not None and now - since >= limit
             if is_late and (worker.channel.closed or not worker.channel.poll()):
                 reason = f"timeout: no report and no return for {limit:g} seconds"
-                self._end(key, Outcome(*key, "failed", worker.reached, reason))
+                lap = worker.lap(now)
                 pool.dismiss(worker)
+                self._end(Outcome(*key, "failed", worker.reached, reason), lap)
 
     def _take(self, event: Event) -> None:
-        worker, segment, message = event
-        key = segment.key
+        worker, message, lap = event.worker, event.message, event.lap
         if isinstance(message, Said):
             worker.reached = message.report.epoch
-            self._owed.discard(key)
-            self._enter(message)
+            self._owed.discard(event.segment.key)
+            self._enter(message, lap)
         elif isinstance(message, Alive):
             worker.reached = message.epoch
+        elif isinstance(message, Ended) and message.final is not None:
+            self._finish(event.segment, message.final, lap)
         elif isinstance(message, Ended):
-            self._end(key, self._outcome(segment, message))
+            recorded = message.seconds if self._problem.has_recorded_seconds else None
+            self._fail(event.segment, message.epoch, message.reason, lap, recorded)
         else:
             reason = message.reason if isinstance(message, Ready) else _cause(message)
             worker.segment = None
-            self._end(key, Outcome(*key, "failed", worker.reached, reason))
+            self._fail(event.segment, worker.reached, reason, lap)
 
-    def _outcome(self, segment: Segment, ended: Ended) -> Outcome:
-        key = segment.key
-        if ended.final is None:
-            return Outcome(*key, "failed", ended.epoch, ended.reason)
-        if ended.final.report.epoch > segment.known:
-            self._enter(ended.final)
+    def _finish(self, segment: Segment, final: Said, lap: Lap) -> None:
+        epoch = final.report.epoch
+        if epoch > segment.known:
+            self._enter(final, lap)
         is_last = segment.until >= self._problem.max_epochs
-        return Outcome(*key, "finished" if is_last else "paused", ended.epoch)
+        outcome = Outcome(*segment.key, "finished" if is_last else "paused", epoch)
+        self._end(outcome, Lap(lap.ended, lap.ended))
 
-    def _enter(self, said: Said) -> None:
+    def _fail(
+        self, segment: Segment, epoch: int, reason: str, lap: Lap, recorded: float | None = None
+    ) -> None:
+        seconds = 0.0 if recorded is None else recorded
+        self._end(Outcome(*segment.key, "failed", epoch, reason, seconds=seconds), lap)
+
+    def _enter(self, said: Said, lap: Lap) -> None:
         state = said.state
         give = None if state is None else lambda: state
-        self._reports.append(replace(said.report, state=give))
+        self._reports.append((replace(said.report, state=give), lap))
 
-    def _end(self, key: Key, outcome: Outcome) -> None:
-        del self._running[key]
-        self._owed.discard(key)
-        self._outcomes.append(outcome)
+    def _end(self, outcome: Outcome, lap: Lap) -> None:
+        del self._running[outcome.key]
+        self._owed.discard(outcome.key)
+        self._outcomes.append((outcome, lap))
 
 
 def _cause(died: Died) -> str:

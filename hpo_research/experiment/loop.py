@@ -6,7 +6,7 @@ goes on, at the next call, with the same numbers: the store is the state.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ from typing import TypeVar
 from hpo_research.analysis.result import Result
 from hpo_research.device import Place, resolve
 from hpo_research.executors.choice import executor_for
-from hpo_research.executors.protocol import Executor
+from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.experiment.checks import asks_of
 from hpo_research.experiment.experiment import Experiment
 from hpo_research.experiment.opening import Opened, open_experiment
@@ -76,10 +76,9 @@ class Loop:
         self._ledgers = opened.ledgers
         self._checkpoints = opened.checkpoints
         self._over: set[int] = set()
-        self._began = time.monotonic() - max(
-            (led.clock for led in self._ledgers.values()), default=0
-        )
-        self._saved_at = time.monotonic()
+        now = time.monotonic()
+        self._began = {run: now - ledger.clock for run, ledger in self._ledgers.items()}
+        self._saved_at: dict[Key, float] = {}
         self._watched_at = 0.0
         self._executors: dict[str, Executor] = {}
         for problem in experiment.problems:
@@ -103,8 +102,7 @@ class Loop:
         self._submit(lost)
         ready = self._opened.ready
         if ready:
-            self._ask(sorted(ready))
-            self._opened.answer(self._store)
+            self._ask(sorted(ready), self._opened.answer)
         while True:
             is_over = not any(ledger.open for ledger in self._ledgers.values())
             if watch is not None and (is_over or time.monotonic() >= self._watched_at):
@@ -118,7 +116,7 @@ class Loop:
 
     # -- asking
 
-    def _ask(self, runs: Sequence[int]) -> None:
+    def _ask(self, runs: Sequence[int], texts: Mapping[str, str] | None = None) -> None:
         rows: list[AskRow] = []
         over: list[int] = []
         for name, strategy in self._experiment.strategies.items():
@@ -136,7 +134,7 @@ class Loop:
                 if not ledger.open and not row.grants:
                     over.append(ledger.info.id)
         rows.sort(key=lambda row: row.run)
-        self._store.append_asks(rows, over)
+        self._store.append_asks(rows, over, texts)
         for row in rows:
             if not row.is_empty:
                 self._ledgers[row.run].append_ask(row)
@@ -169,6 +167,7 @@ class Loop:
         for segment in segments:
             problem = self._opened.names[segment.run].problem
             by_problem.setdefault(problem, []).append(segment)
+            self._saved_at[segment.key] = time.monotonic()
         for problem, batch in by_problem.items():
             self._executors[problem].submit(batch)
 
@@ -223,10 +222,9 @@ class Loop:
             for run, ledger in self._ledgers.items()
             if ledger.open.keys() - ledger.stopping
         }
-        wait = 0.0 if outcomes else _POLL_SECONDS / max(len(busy), 1)
         if outcomes and self._experiment.execution == "simulated":
             busy = set()  # a stop frees its slot at the moment it was decided, not an event later
-        polls = [self._executors[name].poll(wait) for name in sorted(busy)]
+        polls = self._polls(sorted(busy), may_wait=not outcomes)
         outcomes += [outcome for poll in polls for outcome in poll.outcomes]
         fresh = [
             report
@@ -239,6 +237,14 @@ class Loop:
             sorted(map(self._dated, outcomes), key=lambda outcome: outcome.key),
         )
 
+    def _polls(self, problems: Sequence[str], *, may_wait: bool) -> list[Poll]:
+        """Poll every problem; wait, in short turns, only where none has anything yet."""
+        polls = [self._executors[name].poll(0.0) for name in problems]
+        if may_wait and not any(poll.reports or poll.outcomes for poll in polls):
+            wait = _POLL_SECONDS / max(len(problems), 1)
+            polls = [self._executors[name].poll(wait) for name in problems]
+        return polls
+
     def _dated(self, row: Row) -> Row:
         ledger = self._ledgers[row.run]
         return replace(row, clock=row.clock or self._clock(ledger))
@@ -246,22 +252,24 @@ class Loop:
     def _clock(self, ledger: Ledger) -> float:
         if self._experiment.execution == "simulated":
             return ledger.clock
-        return time.monotonic() - self._began
+        return time.monotonic() - self._began[ledger.info.id]
 
     # -- checkpoints
 
     def _save(self, reports: Sequence[Report], outcomes: Sequence[Outcome]) -> None:
         paused = {outcome.key for outcome in outcomes if outcome.status == "paused"}
-        due = time.monotonic() - self._saved_at >= _CHECKPOINT_SECONDS
         ended = {outcome.key for outcome in outcomes} - paused
+        due = time.monotonic() - _CHECKPOINT_SECONDS
         states: dict[tuple[Key, int], State] = {}
         for report in reports:
-            wanted = report.key in paused or (due and report.key not in ended)
-            if report.state is not None and wanted:
-                states[report.key, report.epoch] = report.state()
+            key = report.key
+            is_due = key in paused or (key not in ended and self._saved_at[key] <= due)
+            if report.state is not None and is_due:
+                states[key, report.epoch] = report.state()
+                self._saved_at[key] = time.monotonic()
         self._checkpoints.save(states)
-        if due:
-            self._saved_at = time.monotonic()
+        for outcome in outcomes:
+            self._saved_at.pop(outcome.key, None)
 
     def _forget_paused(self, runs: Collection[int]) -> None:
         for run in runs:

@@ -10,6 +10,7 @@ from hpo_research.experiment.description import Json, sources
 from hpo_research.experiment.experiment import Experiment, merged
 from hpo_research.experiment.provenance import provenance
 from hpo_research.ledger import Ledger
+from hpo_research.records import Key
 from hpo_research.store import Checkpoints, RunName, Store
 
 
@@ -27,11 +28,11 @@ class Opened:
     ready: set[int]
     unanswered: frozenset[int] = frozenset()
 
-    def answer(self, store: Store) -> None:
-        """Say that the runs which were ready have been asked."""
-        if self.unanswered:
-            left = self.unanswered - self.ledgers.keys()
-            store.set_meta({"unanswered": json.dumps(sorted(left))})
+    @property
+    def answer(self) -> dict[str, str]:
+        """What the store is to hold once the runs that were ready have been asked."""
+        left = self.unanswered - self.ledgers.keys()
+        return {"unanswered": json.dumps(sorted(left))} if self.unanswered else {}
 
 
 def open_experiment(experiment: Experiment, store: Store, device: str) -> Opened:
@@ -59,7 +60,25 @@ def open_experiment(experiment: Experiment, store: Store, device: str) -> Opened
         store.set_meta({"unanswered": json.dumps(sorted(unanswered))})
     waiting = unanswered | (last.runs if last.kind == "poll" else frozenset())
     ready |= waiting & ledgers.keys()
-    return Opened({ids[n]: n for n in names}, ledgers, Checkpoints(store.folder), ready, unanswered)
+    store.mark_lost(
+        [
+            (run, trial, segment.attempt, segment.position)
+            for run, ledger in ledgers.items()
+            for trial, segment in ledger.open.items()
+        ]
+    )
+    checkpoints = Checkpoints(store.folder)
+    checkpoints.sweep(_ended(ledgers))
+    return Opened({ids[n]: n for n in names}, ledgers, checkpoints, ready, unanswered)
+
+
+def _ended(ledgers: Mapping[int, Ledger]) -> list[Key]:
+    return [
+        (run, trial.id)
+        for run, ledger in ledgers.items()
+        for trial in ledger.trials
+        if trial.status not in ("running", "paused")
+    ]
 
 
 def _match(experiment: Experiment, store: Store, device: str) -> None:

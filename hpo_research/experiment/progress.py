@@ -32,12 +32,6 @@ def progress(name: RunName, ledger: Ledger, is_over: bool) -> RunProgress:
     """Return how far the run is."""
     run = ledger.run()
     best = run.best()
-    limits = ledger.limits
-    shares = [
-        ledger.spent / limits.epochs,
-        len(ledger.trials) / limits.trials,
-        (ledger.clock if ledger.info.is_timed_by_clock else ledger.seconds) / limits.seconds,
-    ]
     return RunProgress(
         name,
         trials=len(run.trials),
@@ -45,6 +39,8 @@ def progress(name: RunName, ledger: Ledger, is_over: bool) -> RunProgress:
         failed=sum(trial.status == "failed" for trial in run.trials),
         epochs=ledger.spent,
         best=None if best is None else best.value,
-        share=1.0 if is_over else min(1.0, max(shares)),
+        share=1.0
+        if is_over
+        else ledger.limits.share(ledger.spent, len(run.trials), ledger.elapsed),
         is_over=is_over,
     )

@@ -1,14 +1,15 @@
 """The files a function keeps of a trial, as a state: relative paths to bytes in tensors."""
 
+import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from hpo_research.records import Report, State
+from hpo_research.records import State
 
 
 def restore(state: State | None, folder: Path) -> None:
@@ -20,6 +21,7 @@ def restore(state: State | None, folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.numpy().tobytes())
+        os.utime(path, ns=(0, 0))  # so that a file written anew at once is seen to be new
 
 
 def snapshot(folder: Path) -> State:
@@ -30,11 +32,39 @@ def snapshot(folder: Path) -> State:
     }
 
 
-def with_state(report: Report, folder: Path | None) -> Report:
-    """Let the report give the folder's files as its state, where there is a folder."""
-    if folder is None:
-        return report
-    return replace(report, state=lambda: snapshot(folder))
+class Folder:
+    """A trial's folder while its function runs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._marks = _marks(path)
+        self._saves_first: bool | None = None
+
+    def snapshot(self) -> State:
+        """Read every file as it is now."""
+        return snapshot(self.path)
+
+    def saved(self) -> Callable[[], State] | None:
+        """Return what reads the files that belong to the epoch being reported, None without any.
+
+        They do where they were written since the report before. But a function that had written
+        nothing at its first report writes after reporting, or only when it ends, and what lies in
+        its folder during a report is of an epoch before.
+        """
+        before, self._marks = self._marks, _marks(self.path)
+        is_new = self._marks != before
+        if self._saves_first is None:
+            self._saves_first = is_new
+        return self.snapshot if is_new and self._saves_first else None
+
+
+def _marks(folder: Path) -> set[tuple[str, int, int, int]]:
+    marks = set()
+    for path in _files(folder):
+        with suppress(FileNotFoundError):  # a file for a moment, of a thread of the user's
+            facts = path.stat()
+            marks.add((str(path), facts.st_ino, facts.st_size, facts.st_mtime_ns))
+    return marks
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,17 +1,20 @@
 """The user's own function as a problem: `f(config)` or `f(config, report)`."""
 
 import inspect
+import math
 import re
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from hpo_research.errors import ProblemError
 from hpo_research.problems import files
-from hpo_research.problems.protocol import Evaluation
+from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.problems.reporting import (
     Conversation,
     Ending,
@@ -38,9 +41,13 @@ class FunctionProblem:
     `until` if it has not reported that epoch, and is ignored otherwise. A function that fails
     after its last report has failed: that report does not count.
 
-    With `can_resume` it begins after epoch `report.start`: what it left in `report.folder` when
-    it returned there is in the folder again. Without, it is trained from the beginning again.
-    `report.seed` is a whole number that belongs to the trial, the same for every strategy.
+    With `can_resume` it begins after epoch `report.start`: the files that were in `report.folder`
+    when it returned there are in the folder again. Without, it is trained from the beginning
+    again. A function that writes its files *before* it reports an epoch, from its first report
+    on, also goes on from such an epoch when the experiment was killed: while it waits in a report
+    its folder is copied, about once a minute. One that writes them after a report, or only at its
+    end, goes on from where it returned last. `report.seed` is a whole number that belongs to the
+    trial, the same for every strategy.
 
     `timeout` is in seconds without any report or return; `memory`, in bytes or as `"2 GB"`, limits
     the resident memory of the process and its children, libraries included (a third of a
@@ -65,22 +72,10 @@ class FunctionProblem:
 
     def __post_init__(self) -> None:
         """Check what was given, and name the problem after its function."""
-        if not callable(self.f):
-            raise ProblemError(f"FunctionProblem(f={self.f!r}): expected a function of a config")
+        mistakes = [*_function_mistakes(self), *_option_mistakes(self)]
+        if mistakes:
+            raise ProblemError("\n".join(f"FunctionProblem({mistake}" for mistake in mistakes))
         object.__setattr__(self, "name", self.name or _name(self.f))
-        _check_counts(self)
-        self.memory_bytes  # noqa: B018  (refuses an unreadable limit now)
-        if not self.takes_report and self.max_epochs > 1:
-            raise ProblemError(
-                f"FunctionProblem({self.name}, max_epochs={self.max_epochs}): a function that "
-                "trains for several epochs reports after each; write it as f(config, report) and "
-                "call report(epoch, value), or leave max_epochs out"
-            )
-        if not self.takes_report and self.can_resume:
-            raise ProblemError(
-                f"FunctionProblem({self.name}, can_resume=True): only f(config, report) can "
-                "resume, from report.folder after epoch report.start"
-            )
 
     @property
     def optimum(self) -> float | None:
@@ -95,12 +90,12 @@ class FunctionProblem:
     @cached_property
     def takes_report(self) -> bool:
         """Whether the function is `f(config, report)`."""
-        return _takes_report(self.f, self.name)
+        return _takes_report(self.f)
 
     @cached_property
     def memory_bytes(self) -> int | None:
         """The memory limit in bytes."""
-        return None if self.memory is None else _bytes(self.memory)
+        return _bytes(self.memory)
 
     def call(self, segment: Segment, push: Push, folder: Path | None = None) -> Ending:
         """Run the function over a segment, handing each report but the last to `push`.
@@ -130,8 +125,8 @@ class FunctionProblem:
         with TemporaryDirectory(prefix="hpo-") as place:
             trials = {}
             for index, segment in enumerate(segments):
-                folder = Path(place) / str(index) if self.can_resume else None
-                trials[segment.key] = _Trial(self, segment, folder)
+                folder = Path(segment.folder or Path(place, str(index)), "files")
+                trials[segment.key] = _Trial(self, segment, folder if self.can_resume else None)
             try:
                 while trials:
                     dropped = (yield [trial.advance() for trial in trials.values()]) or ()
@@ -160,14 +155,16 @@ class _Trial:
             return said
         self.has_ended = True
         if said.final is not None:
-            return files.with_state(said.final, self._folder)
+            return said.final
         value = NoValue(said.reason)
         return Report(*self._segment.key, said.epoch + 1, {self._problem.metric: value})
 
     def close(self) -> None:
-        """Tell the function to return."""
+        """Tell the function to return, and remove its folder."""
         if self._talk is not None:
             self._talk.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _next(self) -> Report | Ending:
         if not self._problem.takes_report:
@@ -191,50 +188,102 @@ def _name(f: Callable[..., Any]) -> str:
     return "function" if name == "<lambda>" else str(name)
 
 
-def _takes_report(f: Callable[..., Any], name: str) -> bool:
+def function_of(problem: Problem) -> FunctionProblem | None:
+    """Return the user's function inside a problem and its wrappers, None where there is none."""
+    inner: object = problem
+    while inner is not None and not isinstance(inner, FunctionProblem):
+        inner = getattr(inner, "problem", None)
+    return inner
+
+
+def _signature(f: Callable[..., Any]) -> inspect.Signature | None:
     try:
-        parameters = list(inspect.signature(f).parameters.values())
+        return inspect.signature(f)
     except (TypeError, ValueError):  # some functions written in C say nothing of their arguments
-        return False
-    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [p for p in parameters if p.default is p.empty and p not in places]
-    needed = [p for p in needed if p.kind is p.KEYWORD_ONLY]
-    needed += [p for p in places[2:] if p.default is p.empty]
-    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    if needed or not (places or takes_any):
-        raise ProblemError(
-            f"FunctionProblem({name}): expected f(config) or f(config, report), got "
-            f"{name}{inspect.signature(f)}; bind the other arguments with functools.partial"
-        )
+        return None
+
+
+def _places(signature: inspect.Signature | None) -> list[inspect.Parameter]:
+    parameters = [] if signature is None else signature.parameters.values()
+    return [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def _takes_report(f: Callable[..., Any]) -> bool:
+    places = _places(_signature(f))
     second = places[1] if len(places) > 1 else None
     return second is not None and (second.default is second.empty or second.name == "report")
 
 
-def _check_counts(problem: FunctionProblem) -> None:
+def _can_be_called(signature: inspect.Signature) -> bool:
+    places = _places(signature)
+    parameters = signature.parameters.values()
+    others = [*places[2:], *(p for p in parameters if p.kind is p.KEYWORD_ONLY)]
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return bool(places or takes_any) and all(p.default is not p.empty for p in others)
+
+
+def _function_mistakes(problem: FunctionProblem) -> Iterator[str]:
+    """Yield what is wrong with the function, and with it beside the other arguments."""
+    f, name = problem.f, problem.name
+    if not isinstance(name, str):
+        yield f"name={name!r}): expected a text"
+        name = ""
+    if not callable(f):
+        yield f"f={f!r}): expected a function of a config"
+        return
+    name = name or _name(f)
+    signature = _signature(f)
+    if signature is not None and not _can_be_called(signature):
+        yield (
+            f"{name}): expected f(config) or f(config, report), got "
+            f"{name}{signature}; bind the other arguments with functools.partial"
+        )
+        return
+    if problem.takes_report:
+        return
+    if _is_count(problem.max_epochs) and problem.max_epochs > 1:
+        yield (
+            f"{name}, max_epochs={problem.max_epochs}): a function that "
+            "trains for several epochs reports after each; write it as f(config, report) and "
+            "call report(epoch, value), or leave max_epochs out"
+        )
+    if problem.can_resume is True:
+        yield (
+            f"{name}, can_resume=True): only f(config, report) can "
+            "resume, from report.folder after epoch report.start"
+        )
+
+
+def _option_mistakes(problem: FunctionProblem) -> Iterator[str]:
+    if not isinstance(problem.space, SearchSpace):
+        yield f"space={problem.space!r}): expected a SearchSpace"
+    if not isinstance(problem.metric, str) or not problem.metric:
+        yield f"metric={problem.metric!r}): expected the name of a metric"
     if problem.direction not in ("minimize", "maximize"):
-        raise ProblemError(
-            f"FunctionProblem(direction={problem.direction!r}): expected 'minimize' or 'maximize'"
-        )
-    for name in ("max_epochs", "workers"):
-        count = getattr(problem, name)
-        is_whole = isinstance(count, int) and not isinstance(count, bool)
-        if count is not None and not (is_whole and count >= 1):
-            raise ProblemError(
-                f"FunctionProblem({name}={count!r}): expected a whole number, at least 1"
-            )
-    if problem.timeout is not None and not problem.timeout > 0:
-        raise ProblemError(
-            f"FunctionProblem(timeout={problem.timeout!r}): expected seconds above 0, or None"
-        )
+        yield f"direction={problem.direction!r}): expected 'minimize' or 'maximize'"
+    if not _is_count(problem.max_epochs):
+        yield f"max_epochs={problem.max_epochs!r}): expected a whole number, at least 1"
+    if problem.workers is not None and not _is_count(problem.workers):
+        yield f"workers={problem.workers!r}): expected a whole number, at least 1, or None"
+    timeout: object = problem.timeout
+    is_real = isinstance(timeout, Real) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_real and 0 < float(problem.timeout or 0) < math.inf):
+        yield f"timeout={timeout!r}): expected seconds above 0, or None"
+    if problem.memory is not None and problem.memory_bytes is None:
+        yield f"memory={problem.memory!r}): expected bytes, or text such as '2 GB' or '512 MiB'"
+    if not isinstance(problem.can_resume, bool):
+        yield f"can_resume={problem.can_resume!r}): expected True or False"
 
 
-def _bytes(memory: int | str) -> int:
-    text = str(memory).strip().lower()
+def _is_count(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
+
+
+def _bytes(memory: object) -> int | None:
+    is_one = isinstance(memory, int | str) and not isinstance(memory, bool)
+    text = str(memory).strip().lower() if is_one else ""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", text)
     unit = None if match is None else {**_UNITS, **_BINARY}.get(match[2])
     if match is None or unit is None or float(match[1]) == 0:
-        raise ProblemError(
-            f"FunctionProblem(memory={memory!r}): expected bytes, or text such as '2 GB' or "
-            "'512 MiB'"
-        )
+        return None
     return int(float(match[1]) * unit)

@@ -6,13 +6,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path, PurePath
 from queue import SimpleQueue
 from typing import Any
 
 from hpo_research.errors import ProblemError
+from hpo_research.problems.files import Folder
 from hpo_research.records import Report, Segment
 
 Push = Callable[[Report], bool]
@@ -67,7 +68,7 @@ class Reporting:
         self._segment = segment
         self._push = push
         self._metric = metric
-        self._folder = folder
+        self._files = None if folder is None else Folder(folder)
         self._since = time.perf_counter()
         self._final: Report | None = None
         self._reason = ""
@@ -92,9 +93,9 @@ class Reporting:
     @property
     def folder(self) -> Path:
         """The trial's own folder. Raises `ProblemError` where the problem cannot resume."""
-        if self._folder is None:
+        if self._files is None:
             raise ProblemError("report.folder: only a FunctionProblem with can_resume=True has one")
-        return self._folder
+        return self._files.path
 
     def __call__(self, epoch: int, value: object) -> bool:
         """Report the value, or a dict of metrics, after an epoch; False means return now."""
@@ -112,6 +113,8 @@ class Reporting:
             self._final, self._is_over = report, True
             return False
         self.reached = number
+        if self._files is not None:
+            report = replace(report, state=self._files.saved())
         self._is_over = not self._push(report)
         self._since = time.perf_counter()
         return not self._is_over
@@ -137,7 +140,8 @@ class Reporting:
     def ending(self) -> Ending:
         """Say how the function ended, once it has."""
         if self._final is not None:
-            return Ending(self._final.epoch, final=self._final)
+            state = None if self._files is None else self._files.snapshot
+            return Ending(self._final.epoch, final=replace(self._final, state=state))
         return Ending(self.reached, self._reason)
 
     def _refuse(self, reason: str) -> bool:
@@ -172,6 +176,13 @@ def measured(value: object, metric: str) -> Mapping[str, float]:
     if not math.isfinite(metrics[metric]):
         raise ProblemError(f"{metrics[metric]} for {metric!r}, expected a finite number")
     return metrics
+
+
+def value_reason(metric: str, value: float | None, epoch: int) -> str:
+    """Say what is wrong with a metric that is missing or not finite."""
+    if isinstance(value, NoValue):
+        return value.reason
+    return f"{metric} is {'not reported' if value is None else value} at epoch {epoch}"
 
 
 def _number(value: Any, name: str) -> float:

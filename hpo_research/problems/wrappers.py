@@ -76,7 +76,9 @@ class Noisy:
         streams = {segment.key: segment.stream for segment in segments}
 
         def disturbed(report: Report) -> Report:
-            clean = report.metrics[self.metric]
+            clean = report.metrics.get(self.metric)
+            if clean is None or not math.isfinite(clean):
+                return report  # it may say why there is no value
             z = streams[report.key].at("noise", report.epoch).generator().standard_normal()
             noisy = {self.metric: clean + self.sd * float(z)}
             return replace(report, metrics={"noise_free": clean, **report.metrics, **noisy})

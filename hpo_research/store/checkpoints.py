@@ -1,13 +1,13 @@
 """Checkpoints: what each trial can be trained on from, in memory and one file a network.
 
-`DIR/checkpoints/RUN/TRIAL/EPOCH.safetensors`, written beside its place and renamed into it after
-one sync a batch, before the transaction that names the epoch. Files are read only after a
+`DIR/checkpoints/RUN/TRIAL/EPOCH.safetensors`, written beside its place, synced, and renamed
+into it before the transaction that names the epoch. Files are read only after a
 restart; a missing or damaged one costs the training since the one before it, never a number.
 """
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -56,8 +56,8 @@ class Checkpoints:
             target = place / f"{epoch}.safetensors"
             beside = target.with_suffix(".part")
             save_file(dict(state), beside)
+            _sync(beside)
             moves.append((beside, target))
-        os.sync()
         for beside, target in moves:
             beside.rename(target)
             # The one before stays: a crash before the transaction goes on from there.
@@ -83,11 +83,27 @@ class Checkpoints:
     def forget(self, key: Key) -> None:
         """Remove what is kept of a trial that nothing can resume."""
         self._states.pop(key, None)
-        place = self.place(key)
-        if place is not None and place.is_dir():
-            shutil.rmtree(place)
+        self.sweep([key])
+
+    def sweep(self, keys: Collection[Key]) -> None:
+        """Remove what lies on disk of ended trials, left by a crash included.
+
+        A worker that is being ended may still write there: what it leaves goes the next time.
+        """
+        if self._folder is None or not self._folder.is_dir():
+            return
+        for key in keys:
+            shutil.rmtree(self._folder / str(key[0]) / str(key[1]), ignore_errors=True)
 
 
 def _newest_first(place: Path) -> list[Path]:
     files = place.glob("*.safetensors")
     return sorted(files, key=lambda path: int(path.stem), reverse=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -36,7 +36,8 @@ def acquire(folder: Path) -> Lock:
         os.close(descriptor)
         if holder == _name():
             raise StoreLockedError(
-                f"{folder}: {holder}, this very process, holds it; close() what has it open"
+                f"{folder}: {holder} is writing to it, and that is this process; "
+                "close() what has it open"
             ) from error
         raise StoreLockedError(
             f"{folder}: {holder} is writing to it; wait until it ends, or stop it"

@@ -4,6 +4,8 @@ VERSION = 1
 
 # Every transaction of the loop is one row of `turn`; its rows carry the turn's id. Clocks and
 # seconds are in seconds. `report.spent` counts the run's epochs up to and with that report.
+# `lost` has a row for each time that a process ended while an attempt was running, with the last
+# epoch stored by then.
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE run (
@@ -38,6 +40,10 @@ CREATE TABLE outcome (
     epoch INTEGER NOT NULL, reason TEXT NOT NULL, clock REAL NOT NULL, seconds REAL NOT NULL,
     PRIMARY KEY (run, trial, number)
 ) WITHOUT ROWID;
+CREATE TABLE lost (
+    run INTEGER NOT NULL REFERENCES run, trial INTEGER NOT NULL, attempt INTEGER NOT NULL,
+    epoch INTEGER NOT NULL
+);
 CREATE TABLE process (
     pid INTEGER NOT NULL, created REAL NOT NULL, host TEXT NOT NULL,
     PRIMARY KEY (pid, created, host)

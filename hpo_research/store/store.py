@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from hpo_research.errors import StoreError, StoreWriteError
+from hpo_research.errors import StoreError
 from hpo_research.ledger import AskRow, Grant, Ledger
 from hpo_research.records import Outcome, Report
 from hpo_research.store import lock, schema
+from hpo_research.store.connection import reader, writing
 
 
 class RunName(NamedTuple):
@@ -72,7 +73,7 @@ class Store:
             raise StoreError(f"{folder}: cannot be made ({error.strerror})") from error
         held = lock.acquire(folder)
         try:
-            with _writing(folder):
+            with writing(folder):
                 connection = sqlite3.connect(folder / FILE, isolation_level=None)
                 store = cls(connection, folder, held)
                 store._prepare()
@@ -87,7 +88,7 @@ class Store:
         path = folder / FILE
         if not path.is_file():
             raise StoreError(f"{folder}: holds no store ({FILE} is missing); name a results folder")
-        store = cls(_reader(path), folder, None)
+        store = cls(reader(path), folder, None)
         try:
             store._check_version()
         except BaseException:
@@ -199,12 +200,19 @@ class Store:
         """Return the ids of the runs that have come to their end."""
         return {row[0] for row in self._db.execute("SELECT id FROM run WHERE is_over")}
 
-    def append_asks(self, rows: Sequence[AskRow], over: Collection[int] = ()) -> None:
-        """Store all asks of a turn, and which runs are over with it.
+    def append_asks(
+        self,
+        rows: Sequence[AskRow],
+        over: Collection[int] = (),
+        texts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store all asks of a turn, which runs are over with it, and texts that change with it.
 
         Empty asks need no row, but the turn itself is stored.
         """
         with self._transaction():
+            for key, text in (texts or {}).items():
+                self._set(key, text)
             turn = self._db.execute("INSERT INTO turn (kind) VALUES ('ask')").lastrowid
             self._db.executemany(
                 "UPDATE run SET is_over = ? WHERE id = ?",
@@ -287,6 +295,16 @@ class Store:
         counts = (f"(SELECT count(*) FROM {name})" for name in ("proposal", "report", "outcome"))
         return int(self._db.execute(f"SELECT {' + '.join(counts)}").fetchone()[0])
 
+    def mark_lost(self, attempts: Sequence[tuple[int, int, int, int]]) -> None:
+        """Note attempts that were running when their process ended: run, trial, attempt, epoch."""
+        if attempts:
+            with self._transaction():
+                self._db.executemany("INSERT INTO lost VALUES (?, ?, ?, ?)", attempts)
+
+    def lost(self) -> list[tuple[int, int, int, int]]:
+        """Return the attempts that were lost: run, trial, attempt, last stored epoch."""
+        return self._db.execute("SELECT * FROM lost ORDER BY rowid").fetchall()
+
     # -- child processes
 
     def add_process(self, pid: int, created: float, host: str) -> None:
@@ -307,7 +325,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _writing(self.folder):
+        with writing(self.folder):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -328,34 +346,6 @@ class Store:
             yield
         finally:
             self._db.execute("COMMIT")
-
-
-@contextmanager
-def _writing(folder: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise StoreWriteError(
-            f"{folder}: the store could not be written ({error}); everything stored before is "
-            "kept: make room or mend the disk, and run the same command again"
-        ) from error
-
-
-def _reader(path: Path) -> sqlite3.Connection:
-    address = path.resolve().as_uri()
-    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, isolation_level=None)
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master")
-    except sqlite3.OperationalError as error:
-        # In a folder that cannot be written to, SQLite cannot make the index of the write-ahead
-        # log; without a log there is nothing to index, and the file alone is the whole store.
-        connection.close()
-        if path.with_name(path.name + "-wal").exists():
-            raise StoreError(f"{path.parent}: cannot be read ({error})") from error
-        return sqlite3.connect(f"{address}?immutable=1", uri=True, isolation_level=None)
-    except sqlite3.DatabaseError:
-        pass  # not a database at all: the version check says so
-    return connection
 
 
 def _metrics(report: Report) -> str:

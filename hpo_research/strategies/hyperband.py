@@ -209,6 +209,8 @@ def _seen(trial: Trial, epoch: int) -> Trial:
         pending: Status = "running"
         return replace(trial, status=pending, epochs=(), values=(), value=None)
     known = sum(e <= epoch for e in trial.epochs)
+    if known == 0:  # its first report came later
+        return replace(trial, status="running", epochs=(), values=(), value=None)
     seen: Status = "finished"
     return replace(
         trial,

@@ -11,6 +11,7 @@ from hpo_research.analysis.result import Result
 from hpo_research.cli import app, checkup, listings
 from hpo_research.cli.loading import load
 from hpo_research.doctor import Check, checks
+from hpo_research.experiment import loop
 from hpo_research.experiment import run as run_experiment
 from hpo_research.problems import registry
 from hpo_research.store import Store
@@ -34,8 +35,9 @@ class Halted(Exception):
 
 
 @pytest.fixture
-def halfway(tmp_path):
+def halfway(tmp_path, monkeypatch):
     """The folder of an experiment that was cut off while trials were running."""
+    monkeypatch.setattr(loop, "_WATCH_SECONDS", 0.0)
     (tmp_path / "small.py").write_text(SMALL)
     experiment = load(tmp_path / "small.py")
 
