@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.registry import problem
+from hpo_research.problems.synthetic import FUNCTIONS
 from hpo_research.records import Segment
 from hpo_research.rng import Stream
 from hpo_research.strategies.sobol import sobol
@@ -50,9 +51,8 @@ def checks(device: str = "cpu") -> list[Check]:
 
 
 def _problems() -> dict[str, Problem]:
-    functions = ("branin", "hartmann6", "ackley", "levy", "rosenbrock", "rastrigin")
     return {
-        **{name: problem(name) for name in functions},
+        **{name: problem(name) for name in FUNCTIONS},
         "curves": problem("curves"),
         "digits-mlp, one epoch": problem("digits-mlp", max_epochs=1),
         "digits-cnn, one epoch": problem("digits-cnn", max_epochs=1),

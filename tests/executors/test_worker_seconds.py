@@ -87,16 +87,6 @@ def test_a_trial_that_dies_in_its_report_has_cost_nothing_since() -> None:
 
 
 def test_a_function_that_cannot_be_loaded_costs_the_time_of_trying() -> None:
-    class Late:
-        def __call__(self, config):
-            return 0.0
-
-        def __reduce__(self):
-            return time.sleep, (NAP,)
-
-    def f(config, late=Late()):  # noqa: B008
-        return 0.0
-
     class Unloadable:
         def __reduce__(self):
             return eval, ("__import__('time').sleep(0.4) or 1 / 0",)

@@ -2,8 +2,10 @@
 
 import functools
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,11 @@ import pytest
 import torch
 
 from hpo_research.errors import ProblemError
-from hpo_research.problems.function import FunctionProblem
+from hpo_research.problems.function import FunctionProblem, function_of
 from hpo_research.problems.protocol import Problem
-from hpo_research.problems.reporting import NoValue, blame
+from hpo_research.problems.reporting import NoValue, blame, value_reason
+from hpo_research.problems.synthetic import Synthetic
+from hpo_research.problems.wrappers import Discretised, Noisy
 from hpo_research.records import Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.space import Float, SearchSpace
@@ -100,11 +104,60 @@ def test_whether_a_function_reports_is_read_from_its_arguments(f, takes_report: 
         (count, {"memory": "much"}, r"memory='much'\): expected bytes, or text such as '2 GB'"),
         (count, {"memory": 0}, r"memory=0\): expected bytes"),
         (count, {"direction": "down"}, r"direction='down'\): expected 'minimize' or 'maximize'"),
+        (count, {"max_epochs": None}, r"max_epochs=None\): expected a whole number, at least 1"),
+        (count, {"max_epochs": True}, r"max_epochs=True\): expected a whole number, at least 1"),
+        (count, {"workers": 1.5}, r"workers=1.5\): expected a whole number, at least 1, or None"),
+        (count, {"timeout": "5"}, r"timeout='5'\): expected seconds above 0, or None"),
+        (count, {"timeout": float("inf")}, r"timeout=inf\): expected seconds above 0, or None"),
+        (count, {"timeout": float("nan")}, r"timeout=nan\): expected seconds above 0, or None"),
+        (count, {"memory": True}, r"memory=True\): expected bytes"),
+        (count, {"memory": [1]}, r"memory=\[1\]\): expected bytes"),
+        (count, {"metric": 3}, r"metric=3\): expected the name of a metric"),
+        (count, {"metric": ""}, r"metric=''\): expected the name of a metric"),
+        (count, {"can_resume": 1}, r"can_resume=1\): expected True or False"),
+        (count, {"name": 3}, r"name=3\): expected a text"),
     ],
 )
 def test_a_mistake_is_refused_at_birth(f, options: dict, message: str) -> None:
     with pytest.raises(ProblemError, match=message):
         FunctionProblem(f, SPACE, **options)
+
+
+@pytest.mark.parametrize("space", [3, None, {"x": (0, 1)}, SearchSpace])
+def test_a_space_must_be_one(space: object) -> None:
+    with pytest.raises(ProblemError, match=r"FunctionProblem\(space=.*\): expected a SearchSpace"):
+        FunctionProblem(count, space)
+
+
+def test_all_mistakes_are_said_at_once_with_a_line_for_each() -> None:
+    with pytest.raises(ProblemError) as caught:
+        FunctionProblem(lambda: 0, 3, metric=4, max_epochs=None, timeout="5", memory="much")
+    names = [line.split("=")[0] for line in str(caught.value).split("\n")]
+    assert names[1:] == [
+        f"FunctionProblem({name}" for name in ("space", "metric", "max_epochs", "timeout", "memory")
+    ]
+    assert str(caught.value).startswith("FunctionProblem(function): expected f(config) or")
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_a_function_is_found_inside_its_wrappers(layers: int) -> None:
+    function = FunctionProblem(count, SPACE, max_epochs=3)
+    problem = [function, Noisy(function, 0.1), Noisy(Discretised(function, 4), 0.1)][layers]
+    assert function_of(problem) is function
+    assert function_of(Noisy(Synthetic("branin"), 0.1)) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "loss is not reported at epoch 3"),
+        (float("nan"), "loss is nan at epoch 3"),
+        (float("-inf"), "loss is -inf at epoch 3"),
+        (NoValue("ValueError: bad width"), "ValueError: bad width"),
+    ],
+)
+def test_a_bad_value_has_a_reason(value: float | None, reason: str) -> None:
+    assert value_reason("loss", value, 3) == reason
 
 
 @pytest.mark.parametrize(
@@ -301,6 +354,54 @@ def test_training_to_3_then_to_9_equals_training_to_9() -> None:
     assert [(r.epoch, r.metrics) for r in joined] == [
         (r.epoch, r.metrics) for reports in whole for r in reports
     ]
+
+
+def saving(when: str) -> Callable[..., object]:
+    """A function that keeps its epoch in a file, at different times."""
+
+    def f(config, report):
+        file = report.folder / "epoch.txt"
+        for epoch in range(report.start + 1, report.until + 1):
+            if when == "before each report" or (when == "before some" and epoch % 2):
+                file.write_text(str(epoch))
+            goes_on = report(epoch, 0.5)
+            if when == "after each report" or (when == "at its end" and not goes_on):
+                file.write_text(str(epoch))
+
+    return f
+
+
+@pytest.mark.parametrize(
+    ("when", "kept"),
+    [
+        ("before each report", [1, 2, 3, 4, 5]),
+        ("before some", [1, 3, 5]),
+        ("after each report", [5]),
+        ("at its end", [5]),
+    ],
+)
+@pytest.mark.parametrize("start", [0, 4])
+def test_a_state_never_holds_the_files_of_another_epoch(
+    when: str, kept: list[int], start: int
+) -> None:
+    problem = FunctionProblem(saving(when), SPACE, max_epochs=9, can_resume=True)
+    state = {"epoch.txt": torch.tensor(list(b"4"), dtype=torch.uint8)} if start else None
+    states = {}
+    for (report,) in problem.evaluate([segment(start=start, until=start + 5, state=state)]):
+        time.sleep(0.01)  # the file system's clock may be no finer
+        if report.state is not None:
+            states[report.epoch] = report.state()["epoch.txt"].numpy().tobytes().decode()
+    assert list(states) == [start + epoch for epoch in kept]
+    assert list(states.values()) == [str(start + epoch) for epoch in kept]
+
+
+def test_a_trial_uses_its_own_folder_and_leaves_nothing(tmp_path: Path) -> None:
+    problem = FunctionProblem(saving("before each report"), SPACE, max_epochs=3, can_resume=True)
+    evaluation = problem.evaluate([segment(until=3, folder=str(tmp_path / "own"))])
+    next(evaluation)
+    assert (tmp_path / "own" / "files" / "epoch.txt").read_text() == "1"
+    evaluation.close()
+    assert list((tmp_path / "own").iterdir()) == []
 
 
 def test_a_folder_needs_a_problem_that_can_resume() -> None:

@@ -13,7 +13,9 @@ from scipy.stats import kstest
 
 from hpo_research.errors import ProblemError
 from hpo_research.problems.curves import LearningCurves
+from hpo_research.problems.function import FunctionProblem
 from hpo_research.problems.protocol import Evaluation, Problem
+from hpo_research.problems.reporting import NoValue
 from hpo_research.problems.synthetic import FUNCTIONS, Synthetic
 from hpo_research.problems.wrappers import Discretised, Noisy, Rotated, Shifted
 from hpo_research.records import Report, Segment
@@ -269,3 +271,24 @@ def test_a_name_says_what_was_done(problem, name):
 def test_a_wrong_argument_is_refused_with_what_is_legal(build, message):
     with pytest.raises(ProblemError, match=message):
         build()
+
+
+@pytest.mark.parametrize("metrics", [{"accuracy": NoValue("bad width")}, {"loss": 3.0}])
+def test_noise_leaves_a_report_without_a_value_as_it_is(metrics: dict[str, float]):
+    @dataclass(frozen=True)
+    class Failing(Mixed):
+        def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
+            yield [Report(*s.key, 1, metrics) for s in segments]
+
+    ((report,),) = Noisy(Failing(), 1.0).evaluate([Segment(0, 0, {}, 2, Stream(0))])
+    assert report.metrics is metrics
+
+
+@pytest.mark.parametrize("wrap", [lambda p: Noisy(p, 0.1), lambda p: Discretised(p, 4)])
+def test_the_reason_of_a_failure_comes_through_a_wrapper(wrap):
+    def f(config):
+        raise ValueError("bad width")
+
+    problem = wrap(FunctionProblem(f, SearchSpace(x=Float(0, 1))))
+    ((report,),) = problem.evaluate([Segment(0, 0, {"x": 0.5}, 1, Stream(0))])
+    assert "ValueError: bad width" in report.metrics["loss"].reason
