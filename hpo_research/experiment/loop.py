@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from hpo_research.analysis.result import Result
 from hpo_research.device import Place, resolve
+from hpo_research.errors import ProblemError
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.experiment.checks import asks_of
@@ -264,12 +265,23 @@ class Loop:
         for report in reports:
             key = report.key
             is_due = key in paused or (key not in ended and self._saved_at[key] <= due)
+            if report.state is None and key in paused:
+                self._check_stateless(report)
             if report.state is not None and is_due:
                 states[key, report.epoch] = report.state()
                 self._saved_at[key] = time.monotonic()
         self._checkpoints.save(states)
         for outcome in outcomes:
             self._saved_at.pop(outcome.key, None)
+
+    def _check_stateless(self, report: Report) -> None:
+        """Raise `ProblemError` where a problem breaks its word: a bug in it."""
+        if self._ledgers[report.run].info.can_resume:
+            raise ProblemError(
+                f"{self._opened.names[report.run].problem}: trial {report.trial} was paused at "
+                f"epoch {report.epoch} without a state, though can_resume is True; let its "
+                "reports give a state, or say can_resume=False"
+            )
 
     def _forget_paused(self, runs: Collection[int]) -> None:
         for run in runs:

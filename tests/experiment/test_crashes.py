@@ -8,6 +8,7 @@ import torch
 from doubles import SPACE, Halving, Walk
 
 import hpo_research as hpo
+from hpo_research.errors import ProblemError
 from hpo_research.executors.batches import Simulated
 from hpo_research.executors.protocol import Poll
 from hpo_research.experiment import loop
@@ -94,6 +95,23 @@ def test_a_checkpoint_is_written_within_a_segment_when_it_is_due(
     hpo.run(experiment(Walk()), out=tmp_path, device="cpu")
     assert written == set(range(1, 9))  # nothing goes on from the last epoch
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Forgetful(Walk):
+    """Says that it can resume, and gives no state."""
+
+    name: str = "forgetful"
+
+    def evaluate(self, segments, device="cpu") -> Evaluation:
+        for reports in Walk.evaluate(self, segments, device):
+            yield [dataclasses.replace(report, state=None) for report in reports]
+
+
+def test_a_problem_that_pauses_without_a_state_is_named(tmp_path: Path):
+    wrong = experiment(Forgetful(), strategies={"hyperband": hpo.Hyperband()})
+    with pytest.raises(ProblemError, match=r"forgetful: trial \d+ was paused at epoch 1 without"):
+        hpo.run(wrong, out=tmp_path, device="cpu")
 
 
 def test_what_a_crash_left_of_ended_trials_is_swept_on_opening(tmp_path: Path):

@@ -215,22 +215,6 @@ def test_a_resumed_trial_goes_on_from_its_state():
     assert all(s.start > 0 and s.state is not None for s in resumed)
 
 
-@dataclass(frozen=True)
-class Forgetful(Walk):
-    """A walk that cannot hand out a state, though it says it resumes: it is trained again."""
-
-    def _report(self, segment: Segment, epoch: int, state) -> Report:
-        return replace(Walk._report(self, segment, epoch, state), state=None)
-
-
-def test_without_a_state_a_trial_is_trained_again_in_silence():
-    kept, lost = (
-        run(problems=[problem], strategies={"one": hpo.Hyperband()}, seeds=[3])
-        for problem in (HEALTHY, Forgetful(fails_above=2.0))
-    )
-    pd.testing.assert_frame_equal(stable(kept.reports()), stable(lost.reports()), check_exact=True)
-
-
 # --- failures ---
 
 REASONS = {
