@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from hpo_research.problems.protocol import Evaluation, Problem
-from hpo_research.problems.reporting import NoValue, blame
+from hpo_research.problems.reporting import blame, value_reason
 from hpo_research.records import Key, Report, Segment
 
 
@@ -109,7 +109,7 @@ class Lane:
         value = report.metrics.get(self._problem.metric)
         seconds = share if report.seconds is None else report.seconds
         if value is None or not math.isfinite(value):
-            reason = _reason(self._problem.metric, value, report.epoch)
+            reason = value_reason(self._problem.metric, value, report.epoch)
             self._queues[key].append(Failure(*key, self._produced[key], reason, seconds))
             return
         self._produced[key] = report.epoch
@@ -131,9 +131,3 @@ class Lane:
     def _until(self, key: Key) -> int:
         segment = self.live.get(key)
         return 0 if segment is None else segment.until
-
-
-def _reason(metric: str, value: float | None, epoch: int) -> str:
-    if isinstance(value, NoValue):
-        return value.reason
-    return f"{metric} is {'not reported' if value is None else value} at epoch {epoch}"
