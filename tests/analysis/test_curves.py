@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 import pytest
+from handmade import made
 from hypothesis import given
 from hypothesis import strategies as st
-from results import made
 
 from hpo_research.analysis.curves import Curve, band, curve, regret
 from hpo_research.analysis.result import Result

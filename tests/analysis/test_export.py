@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from results import made
+from handmade import made
 
 from hpo_research.analysis.export import export
 from hpo_research.errors import MissingPackageError, StoreError, StoreWriteError

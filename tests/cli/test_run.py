@@ -208,7 +208,13 @@ def test_a_traceback_is_shown_where_it_is_wanted(place):
 def begin(*arguments: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", "from hpo_research.cli import main; main()", *arguments]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+        # A shell starts what it runs in the background deaf to Ctrl-C; these tests press it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -220,7 +226,12 @@ def test_an_interrupted_run_says_how_to_go_on_and_keeps_what_it_did(place, numbe
         time.sleep(0.05)
     time.sleep(1.0)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
     assert process.returncode == code, err
     assert err == "interrupted: what was done is stored; run the same command again to go on\n"
     assert out.startswith("long: 1 runs on cpu")

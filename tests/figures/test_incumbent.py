@@ -2,8 +2,8 @@ import re
 
 import numpy as np
 import pytest
+from handmade import made
 from matplotlib import image, rcParams
-from results import made
 
 from hpo_research.figures.draw import draw
 from hpo_research.figures.incumbent import incumbent_figure
