@@ -1,6 +1,7 @@
 """Data frames of a result: one row a trial, one row a report; sorted, without ids of machines."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,8 @@ def trials(runs: Mapping[RunName, Run]) -> pd.DataFrame:
     finished, stopped, failed); `value` (the objective in the user's metric, by the experiment's
     rule; missing where there is none); `epochs` (the last epoch reported); `until` (the epoch it
     was to reach); `origin` (why it was proposed); `reason` (why it failed); `cost_seconds` (its
-    share of the time its epochs took); then one column `config.NAME` a hyperparameter.
+    share of the time its epochs took); then one column `config.NAME` a hyperparameter
+    (missing for problems that have no such one).
     """
     rows = [
         {**name._asdict(), **_trial(trial)}
@@ -27,11 +29,21 @@ def trials(runs: Mapping[RunName, Run]) -> pd.DataFrame:
     fixed = [*_TRIAL, *_trial(Trial(0, {}, "running", 0))]
     fixed = list(dict.fromkeys(fixed))
     settings = list(dict.fromkeys(key for row in rows for key in row if key not in fixed))
-    # Objects keep native types: an integer column with gaps would turn into floats.
     frame = pd.DataFrame(rows, columns=[*fixed, *settings])
     for column in settings:
-        frame[column] = pd.Series([row.get(column) for row in rows], dtype=object)
+        frame[column] = _column([row.get(column) for row in rows])
     return frame
+
+
+def _column(values: Sequence[object]) -> "pd.Series[Any]":
+    """Return numbers as numbers where no type is lost, and native objects otherwise.
+
+    An integer column with gaps would turn into floats, so it stays a column of objects.
+    """
+    types = {type(value) for value in values}
+    if float in types and types <= {float, type(None)}:
+        return pd.Series(values, dtype=float)
+    return pd.Series(values, dtype="int64" if types == {int} else object)
 
 
 def _trial(trial: Trial) -> dict[str, object]:

@@ -84,6 +84,10 @@ class Result:
             store.folder,
         )
 
+    def __repr__(self) -> str:
+        over = f"{len(self.over)} of {len(self.runs)} runs over"
+        return f"<Result of {self.description['name']!r}: {over}, in {self.folder or 'memory'}>"
+
     def frame(self) -> pd.DataFrame:
         """Return one row a trial, sorted; the columns are those of `frames.trials`."""
         return frames.trials(self.runs)

@@ -78,13 +78,18 @@ def _share(result: Result, name: RunName) -> float | None:
 def table(rows: Sequence[Row], *, is_final: bool = False) -> Table:
     """Lay the rows out; a final table leaves out what tells how far an experiment is."""
     drawn = plain_table("problem", "strategy")
-    for title in ("median best", "trials", "failed", "epochs"):
+    for title in ("seeds", "median best", "trials", "failed", "epochs"):
         drawn.add_column(title, justify="right")
     if not is_final:
         for title in ("running", "runs over", "budget"):
             drawn.add_column(title, justify="right")
     for row in rows:
-        cells = [row.problem, row.strategy, "-" if row.best is None else f"{row.best:.5g}"]
+        cells = [
+            row.problem,
+            row.strategy,
+            str(row.runs),
+            "-" if row.best is None else f"{row.best:.5g}",
+        ]
         cells += [str(row.trials), str(row.failed), str(row.epochs)]
         if not is_final:
             share = "-" if row.share is None else f"{row.share:.0%}"

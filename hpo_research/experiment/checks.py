@@ -15,7 +15,8 @@ def strategy_mistake(strategy: object) -> str:
     if isinstance(strategy, type):
         return f"must have ask(runs, slots), got the class {strategy!r}; call it to make one"
     if not callable(getattr(strategy, "ask", None)):
-        return f"must have ask(runs, slots), got {strategy!r}"
+        hint = "; make one, as Random()" if isinstance(strategy, str) else ""
+        return f"must have ask(runs, slots), got {strategy!r}{hint}"
     return ""
 
 

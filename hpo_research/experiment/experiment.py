@@ -78,7 +78,11 @@ class Experiment:
             return ["problems is empty; name at least one"]
         wrong = [p for p in self.problems if not isinstance(p, Problem) or isinstance(p, type)]
         if wrong:
-            return [f"problems must be problems, got {problem!r}" for problem in wrong]
+            return [
+                f"problems must be problems, got {problem!r}"
+                + (f"; make one, as problem({problem!r})" if isinstance(problem, str) else "")
+                for problem in wrong
+            ]
         names = [problem.name for problem in self.problems]
         mistakes = [
             f"two problems are named {name!r}; give one another name="
@@ -107,7 +111,9 @@ class Experiment:
     def _option_mistakes(self) -> list[str]:
         mistakes = []
         if not isinstance(self.budget, Budget):
-            mistakes.append(f"budget must be a Budget, got {self.budget!r}")
+            mistakes.append(
+                f"budget must be a Budget, got {self.budget!r}; make one, as Budget(evaluations=48)"
+            )
         if self.execution not in _EXECUTIONS:
             expected = ", ".join(_EXECUTIONS)
             mistakes.append(f"execution must be one of {expected}, got {self.execution!r}")

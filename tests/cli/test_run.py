@@ -56,8 +56,8 @@ def test_a_run_ends_with_a_line_that_says_where_the_results_are(place):
 def test_a_run_prints_a_row_for_each_problem_and_strategy(place):
     table = hpo("run", "small.py").stdout
     # 2 seeds x 4 evaluations of 3 epochs; a fitted grid of 4 points, trained to the end.
-    assert re.search(r"branin +grid +\S+ +8 +0 +8 *\n", table)
-    assert re.search(r"curves +grid +\S+ +8 +0 +24 *\n", table)
+    assert re.search(r"branin +grid +2 +\S+ +8 +0 +8 *\n", table)
+    assert re.search(r"curves +grid +2 +\S+ +8 +0 +24 *\n", table)
     assert len(re.findall(r"(?:branin|curves) +(?:grid|random|hyperband) ", table)) == 6
 
 

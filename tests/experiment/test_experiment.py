@@ -72,6 +72,14 @@ FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
         ({"seeds": [True]}, r"seeds\[0\] must be a whole number, got True"),
         ({"seeds": [2**63]}, r"seeds\[0\] must lie between -2\*\*63 and 2\*\*63"),
         ({"seeds": [3, 1, 3, 1]}, "seeds must be distinct, 1, 3 is repeated"),
+        (
+            {"problems": ["branin"]},
+            r"problems must be problems, got 'branin'; make one, as problem\('branin'\)",
+        ),
+        (
+            {"strategies": {"r": "random"}},
+            r"strategies\['r'\] must have .* got 'random'; make one, as Random\(\)",
+        ),
         ({"budget": 5}, "budget must be a Budget, got 5"),
         ({"parallel": 0}, "parallel must be a whole number from 1, or None, got 0"),
         ({"parallel": 1.5}, r"parallel must be a whole number from 1, or None, got 1\.5"),
@@ -101,7 +109,7 @@ def test_all_mistakes_are_listed_at_once():
         "Experiment: problems is empty; name at least one",
         "Experiment: strategies['a'] must have ask(runs, slots), got 1",
         "Experiment: seeds must be distinct, 0 is repeated",
-        "Experiment: budget must be a Budget, got None",
+        "Experiment: budget must be a Budget, got None; make one, as Budget(evaluations=48)",
         "Experiment: parallel must be a whole number from 1, or None, got -1",
     ]
 
