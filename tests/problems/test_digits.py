@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load, save
 from sklearn.datasets import load_digits
 
@@ -163,7 +162,6 @@ def test_nothing_to_evaluate_yields_nothing(problem: Problem) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_agrees_with_the_cpu_within_a_hundredth(problem: Problem) -> None:
     segment = Segment(0, 0, problem.space.validate(GOOD), 3, Stream(0))
     cpu, cuda = (list(problem.evaluate([segment], d))[-1][0].metrics for d in ("cpu", "cuda:0"))

@@ -198,7 +198,6 @@ def test_a_state_is_flat_on_the_cpu_and_owns_its_memory(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_agrees_with_the_cpu_within_a_hundredth(
     architecture: Architecture, tasks: list[Task], data: Data
 ) -> None:
