@@ -9,6 +9,7 @@ from hpo_research.problems.protocol import Problem
 from hpo_research.problems.registry import problem
 from hpo_research.records import Ask, Proposal, Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.protocol import Strategy
@@ -18,6 +19,7 @@ from hpo_research.tune import tune
 
 __all__ = [
     "Ask",
+    "Bayesian",
     "Budget",
     "Categorical",
     "Experiment",

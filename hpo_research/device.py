@@ -1,6 +1,9 @@
 """Where an experiment computes: the device, chosen once by name, and the threads."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
@@ -40,3 +43,21 @@ def resolve(name: str = "auto") -> str:
     if number >= here:
         raise DeviceError(f"device={name!r}: this machine has {here} CUDA devices; use auto or cpu")
     return f"cuda:{number}"
+
+
+_used: ContextVar[str] = ContextVar("device", default="cpu")
+
+
+@contextmanager
+def used(device: str) -> Iterator[None]:
+    """Have the models of strategies computed on a device inside the block."""
+    token = _used.set(device)
+    try:
+        yield
+    finally:
+        _used.reset(token)
+
+
+def current() -> str:
+    """Return the device that models are computed on: the CPU, unless inside `used`."""
+    return _used.get()

@@ -60,10 +60,13 @@ class Ask:
 
     `notes` are plain numbers that say why (fitted hyperparameters, the figures a stop compared);
     they are stored and later asks can read them. A key `"note"` may hold a sentence for people.
+    `seconds` is what the parts of the ask took; it is stored, and no part of what asks are
+    compared by.
     """
 
     proposals: tuple[Proposal, ...] = ()
     notes: Mapping[str, Note] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

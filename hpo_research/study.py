@@ -196,7 +196,7 @@ class Study:
         known = [Trial(first + i, c, "running", until) for i, (c, until) in enumerate(served)]
         rest = self._asked(replace(run, trials=(*run.trials, *known)), n - len(served))
         starts = [start(config, until, "enqueued") for config, until in served]
-        return Ask((*starts, *rest.proposals), rest.notes)
+        return replace(rest, proposals=(*starts, *rest.proposals))
 
     def _asked(self, run: Run, slots: int) -> Ask:
         ledgers = [self._ledger]

@@ -22,11 +22,12 @@ FLOORS = [
     {"acquisition"},
     {"problems"},
     {"strategies", "executors", "analysis"},
-    {"figures"},
+    {"figures", "tables"},
     {"experiment", "loop"},
     {"study", "tune", "doctor"},
     {PACKAGE},  # its __init__, which re-exports
-    {"report", "cli"},
+    {"report"},
+    {"cli"},
 ]
 FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
 

@@ -61,7 +61,7 @@ def _checked(who: str, ledger: Ledger, ask: Ask, slots: int) -> Ask:
     twice = sorted({str(trial) for trial in named if named.count(trial) > 1})
     if twice:
         raise StrategyError(f"{who}: trial {', '.join(twice)} is resumed or stopped twice at once")
-    return Ask(tuple(_proposal(who, ledger, p) for p in ask.proposals), ask.notes)
+    return replace(ask, proposals=tuple(_proposal(who, ledger, p) for p in ask.proposals))
 
 
 def _proposal(who: str, ledger: Ledger, proposal: Proposal) -> Proposal:

@@ -98,11 +98,11 @@ class Hyperband:
             return asks
         views = [_view(runs[i]) for i in wanted]
         for i, found in zip(wanted, self.inner.ask(views, list(wanted.values())), strict=True):
-            ask = Ask(asks[i].proposals + rungs[i].starts(found), rungs[i].notes)
+            ask = Ask(asks[i].proposals + rungs[i].starts(found), rungs[i].notes, found.seconds)
             if not ask.proposals:  # no more configurations: go on with those there are
                 rung = _open_rung(tables[i], runs[i], vacant=False)
                 ask = Ask() if rung is None else rung.resumes(slots[i])
-            asks[i] = Ask(ask.proposals, {**found.notes, **ask.notes})
+            asks[i] = Ask(ask.proposals, {**found.notes, **ask.notes}, ask.seconds)
         return asks
 
     def _table(self, run: Run, slots: int) -> list[Bracket]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hpo_research.records import Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.protocol import Strategy
@@ -30,8 +31,11 @@ STRATEGIES: dict[str, Strategy] = {
     "hyperband floor": Hyperband(eta=2, rounding="floor"),
     "hyperband sobol": Hyperband(inner=Random("sobol")),
     "hyperband grid": Hyperband(inner=Grid(2)),
+    "bayesian": Bayesian(initial=3),
+    "bayesian ucb": Bayesian("ucb", "rbf", "standardise", initial=4, samples=8, starts=4),
+    "hyperband bayesian": Hyperband(inner=Bayesian(initial=3)),
 }
-KEYED = {name: STRATEGIES[name] for name in STRATEGIES if not name.startswith("hyperband")}
+KEYED = {name: STRATEGIES[name] for name in STRATEGIES if name.startswith(("grid", "random"))}
 FREE = {name: STRATEGIES[name] for name in STRATEGIES if name != "grid fit"}
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)

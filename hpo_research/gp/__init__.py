@@ -1,0 +1,28 @@
+"""Exact Gaussian processes, many at once: tensors in, tensors out.
+
+The legend of shapes, here and in `acquisition/`: `b` independent GPs (runs), `n` known rows
+(padded; a mask says which count), `q` rows asked, `d` encoded columns, `p` lengthscales (one a
+hyperparameter; the columns of an unordered choice share one), `s` starts, `m` Monte-Carlo samples.
+Everything is float64 and bit-equal, on the CPU, whatever other GPs stand in the batch.
+"""
+
+from hpo_research.gp.data import Data
+from hpo_research.gp.evidence import Hyperparameters, Priors, evidence
+from hpo_research.gp.fit import Fit, fit
+from hpo_research.gp.kernels import KERNELS, Kernel
+from hpo_research.gp.posterior import Posterior, condition
+from hpo_research.gp.transforms import TRANSFORMS
+
+__all__ = [
+    "KERNELS",
+    "TRANSFORMS",
+    "Data",
+    "Fit",
+    "Hyperparameters",
+    "Kernel",
+    "Posterior",
+    "Priors",
+    "condition",
+    "evidence",
+    "fit",
+]

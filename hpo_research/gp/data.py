@@ -1,0 +1,66 @@
+"""What a batch of GPs knows: padded rows with a mask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+CENTRE = 0.5
+"""Columns are shifted by this before they are scaled, so that distances lose fewer digits."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows `x` of the unit cube and targets `y`, of which those in `mask` count.
+
+    `owner[j]` is the lengthscale that column j belongs to. Rows outside the mask may hold any
+    finite numbers: they change no bit of a result.
+    """
+
+    x: Float[Tensor, "b n d"]
+    y: Float[Tensor, "b n"]
+    mask: Bool[Tensor, "b n"]
+    owner: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        x: Float[Tensor, "b n d"],
+        y: Float[Tensor, "b n"],
+        mask: Bool[Tensor, "b n"] | None = None,
+        owner: Sequence[int] | None = None,
+    ) -> "Data":
+        """Return the data with padded rows set to 0; by default all rows count."""
+        b, n, d = x.shape
+        mask = torch.ones(b, n, dtype=torch.bool, device=x.device) if mask is None else mask
+        x = torch.where(mask[..., None], x, torch.full_like(x, CENTRE))
+        y = torch.where(mask, y, torch.zeros_like(y))
+        return cls(x, y, mask, tuple(range(d)) if owner is None else tuple(owner))
+
+    def take(self, groups: Int[Tensor, " k"]) -> "Data":
+        """Return the data of some GPs only."""
+        return Data(self.x[groups], self.y[groups], self.mask[groups], self.owner)
+
+    @property
+    def parameters(self) -> int:
+        """How many lengthscales there are."""
+        return max(self.owner) + 1
+
+    @cached_property
+    def index(self) -> Int[Tensor, " d"]:
+        """The owner of each column, as a tensor."""
+        return torch.tensor(self.owner, device=self.x.device)
+
+    @cached_property
+    def membership(self) -> Float[Tensor, "p d"]:
+        """1 where a column belongs to a lengthscale."""
+        rows = torch.arange(self.parameters, device=self.x.device)[:, None]
+        return (rows == self.index[None]).to(self.x)
+
+    @cached_property
+    def count(self) -> Float[Tensor, " b"]:
+        """How many rows count."""
+        return self.mask.sum(dim=1).to(self.x)

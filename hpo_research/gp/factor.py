@@ -1,0 +1,30 @@
+"""Cholesky factors of a batch, where one that fails touches no other."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+JITTERS = (0.0, 1e-8, 1e-6, 1e-4)
+"""What is added to the diagonal, the next only where the one before failed."""
+
+
+def factorised(
+    off_diagonal: Float[Tensor, "b n n"], noise: Float[Tensor, " b"], mask: Bool[Tensor, "b n"]
+) -> Float[Tensor, "b n n"]:
+    """Return the lower factor of K + (1 + σ²)I; rows outside the mask are those of the identity.
+
+    `off_diagonal` is 0 on the diagonal and wherever a row does not count. A factor that fails
+    even with the largest jitter is NaN.
+    """
+    diagonal = torch.where(mask, 1 + noise[:, None], torch.ones_like(noise[:, None]))
+    k = off_diagonal + torch.diag_embed(diagonal)
+    root, info = torch.linalg.cholesky_ex(k)
+    for jitter in JITTERS[1:]:
+        failed = (info > 0).nonzero()[:, 0]
+        if failed.numel() == 0:
+            break
+        bump = torch.diag_embed(jitter * mask[failed].to(k))
+        again, info_again = torch.linalg.cholesky_ex(k[failed] + bump)
+        root[failed], info[failed] = again, info_again
+    lower: Tensor = torch.where((info > 0)[:, None, None], torch.full_like(root, torch.nan), root)
+    return lower

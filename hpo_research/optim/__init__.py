@@ -1,0 +1,8 @@
+"""Batched optimisers: many small problems at once, each of which advances alone.
+
+Shapes: `b` groups, `s` rows of a group (the starts of one problem), `p` variables.
+"""
+
+from hpo_research.optim.lbfgs import Minimum, Objective, Options, minimise
+
+__all__ = ["Minimum", "Objective", "Options", "minimise"]

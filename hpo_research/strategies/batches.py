@@ -1,0 +1,143 @@
+"""Runs as tensors: what a model is fitted to, for runs that are computed together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hpo_research.acquisition import Domain, Points, Surface
+from hpo_research.gp import Data
+from hpo_research.records import Note, Run
+from hpo_research.rng import Stream
+from hpo_research.space import Config
+from hpo_research.strategies.encoding import Encoding
+
+_BUCKET = 16
+_CENTRES = 4
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a run's model may learn from.
+
+    `configs` and `losses` are of ended trials; one that failed, or was stopped without a value,
+    has the worst loss of the others, so that a model leaves the place. `pending` are running.
+    """
+
+    configs: tuple[Config, ...]
+    losses: tuple[float, ...]
+    pending: tuple[Config, ...]
+    values: int
+    failures: int
+
+    @classmethod
+    def of(cls, run: Run) -> "Known":
+        """Sort a run's trials."""
+        pending = tuple(trial.config for trial in run.trials if trial.is_running)
+        ended = [
+            (trial, float(loss))
+            for trial, loss in zip(run.trials, run.losses, strict=True)
+            if not trial.is_running
+        ]
+        found = [loss for _, loss in ended if not np.isnan(loss)]
+        worst = max(found, default=0.0)
+        losses = tuple(worst if np.isnan(loss) else loss for _, loss in ended)
+        configs = tuple(trial.config for trial, _ in ended)
+        return cls(configs, losses, pending, len(found), len(ended) - len(found))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs of one encoding, with as many pending trials and free slots each.
+
+    `data` holds padded rows and raw losses; `pending` the running trials; `centres` the points of
+    the least losses, repeated where there are few; `streams` what each run draws from now.
+    """
+
+    runs: tuple[Run, ...]
+    known: tuple[Known, ...]
+    encoding: Encoding
+    slots: int
+    data: Data
+    pending: Points
+    centres: Points
+    streams: tuple[Stream, ...]
+    device: str
+
+    @property
+    def domain(self) -> Domain:
+        """The domain, on the batch's device."""
+        return moved(self.encoding.domain, self.device)
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """A batch's acquisition functions before the first point, running trials being pending.
+
+    `lengthscale` says how far from an incumbent it is worth to look; `notes` what was fitted.
+    """
+
+    surface: Surface
+    lengthscale: Float[Tensor, "b p"]
+    notes: Sequence[Mapping[str, Note]]
+
+
+def key(run: Run, known: Known, slots: int, encoding: Encoding) -> tuple[object, ...]:
+    """Return what runs must share to be computed together: shapes that each has by itself."""
+    n = -(-len(known.configs) // _BUCKET) * _BUCKET
+    return encoding.key, n, len(known.pending), slots
+
+
+def batch(
+    runs: Sequence[Run], known: Sequence[Known], encoding: Encoding, *, slots: int, device: str
+) -> Batch:
+    """Stack runs that share a `key`."""
+    n = -(-len(known[0].configs) // _BUCKET) * _BUCKET
+    domain = encoding.domain
+    x = torch.full((len(runs), n, domain.dimension), 0.5, dtype=torch.float64)
+    y = torch.zeros(len(runs), n, dtype=torch.float64)
+    mask = torch.zeros(len(runs), n, dtype=torch.bool)
+    centres, pending = [], []
+    for i, one in enumerate(known):
+        points, count = encoding.points(one.configs), len(one.configs)
+        x[i, :count], mask[i, :count] = points.x[0], True
+        y[i, :count] = torch.tensor(one.losses, dtype=torch.float64)
+        centres.append(points.at(_least(one.losses)[None]))
+        pending.append(encoding.points(one.pending))
+    data = Data.of(x.to(device), y.to(device), mask.to(device), encoding.owner)
+    streams = tuple(run.stream.at("bayesian", len(run.trials)) for run in runs)
+    return Batch(
+        tuple(runs),
+        tuple(known),
+        encoding,
+        slots,
+        data,
+        _stacked(pending, device),
+        _stacked(centres, device),
+        streams,
+        device,
+    )
+
+
+def _least(losses: Sequence[float]) -> Tensor:
+    order = torch.tensor(losses, dtype=torch.float64).argsort(stable=True)
+    return order[torch.arange(_CENTRES) % len(order)]
+
+
+def _stacked(parts: Sequence[Points], device: str) -> Points:
+    x = torch.cat([part.x for part in parts]).to(device)
+    return Points(x, torch.cat([part.index for part in parts]).to(device))
+
+
+def moved(domain: Domain, device: str) -> Domain:
+    """Return a domain whose tensors are on a device."""
+    if device == "cpu":
+        return domain
+    choices = tuple(
+        replace(c, points=c.points.to(device), edges=c.edges.to(device)) for c in domain.choices
+    )
+    table = None if domain.table is None else domain.table.to(device)
+    return replace(domain, choices=choices, table=table)

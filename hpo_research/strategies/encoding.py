@@ -1,0 +1,131 @@
+"""A search space as a model sees it: columns of the unit cube, and where to search them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import jaxtyping as jt
+import numpy as np
+import torch
+from torch import Tensor
+
+from hpo_research.acquisition import Choice, Domain, Points
+from hpo_research.space import Categorical, Config, Float, Integer, SearchSpace
+from hpo_research.space.parameters import Parameter
+
+TABLE = 100_000
+"""Finite spaces of up to so many configurations are scored whole."""
+
+Signature = tuple[tuple[str, tuple[float, ...]], ...]
+"""For each hyperparameter: continuous, ordered or unordered, and the middles of its values."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How configurations of a space become rows of a model, and come back.
+
+    A number or an ordered category fills one column, at the middle of its value's share of [0, 1].
+    An unordered category of k values fills k columns, with 1/√2 in the one of its value: then two
+    that differ are at distance 1 (Hamming), and its columns share one lengthscale.
+    """
+
+    space: SearchSpace
+
+    @cached_property
+    def signature(self) -> Signature:
+        """What two spaces must share for their runs to be computed in one batch."""
+        return tuple(_kind(parameter) for parameter in self.space.parameters.values())
+
+    @cached_property
+    def key(self) -> tuple[Signature, bytes]:
+        """The signature and, for a list of configurations, the list."""
+        listed = b"" if self.space.among is None else self.space.encode(self.space.among).tobytes()
+        return self.signature, listed
+
+    @cached_property
+    def owner(self) -> tuple[int, ...]:
+        """The hyperparameter that each column belongs to."""
+        widths = [_width(kind) for kind in self.signature]
+        return tuple(i for i, width in enumerate(widths) for _ in range(width))
+
+    @cached_property
+    def domain(self) -> Domain:
+        """Where acquisition functions of this space are maximised, on the CPU."""
+        domain = _product(self.signature)
+        if self.space.among is not None:
+            table = domain.placed(torch.from_numpy(self.space.encode(self.space.among))[None])
+            return Domain(domain.dimension, domain.order, domain.choices, table.x[0])
+        if self.space.size is not None and self.space.size <= TABLE:
+            return _with_table(self.signature)
+        return domain
+
+    def points(self, configs: Sequence[Config]) -> Points:
+        """Encode configurations as the points of one run. Shape: 1 n d."""
+        return self.domain.placed(torch.from_numpy(self.space.encode(configs))[None])
+
+    def config(self, x: jt.Float64[Tensor, " d"], index: jt.Int64[Tensor, " c"]) -> Config:
+        """Return the configuration of a point."""
+        cube = np.empty((1, self.space.dimension))
+        for i, kind in enumerate(self.domain.order):
+            middles = self.signature[i][1]
+            cube[0, i] = float(x[kind]) if kind >= 0 else middles[int(index[-1 - kind])]
+        return self.space.decode(cube)[0]
+
+    def rows(self, configs: Sequence[Config]) -> list[int]:
+        """Return where configurations stand in the domain's table."""
+        if self.space.among is not None:
+            listed = {self.space.identity(c): i for i, c in enumerate(self.space.among)}
+            return [listed[self.space.identity(config)] for config in configs]
+        index = self.points(configs).index[0]
+        rows = torch.zeros(len(configs), dtype=torch.int64)
+        for kind in self.domain.order:  # the last hyperparameter varies first, as in config_at
+            rows = rows * self.domain.choices[-1 - kind].size + index[:, -1 - kind]
+        return [int(row) for row in rows]
+
+
+def _kind(parameter: Parameter) -> tuple[str, tuple[float, ...]]:
+    if isinstance(parameter, Categorical):
+        name = "ordered" if parameter.ordered else "unordered"
+        return name, tuple((k + 0.5) / parameter.size for k in range(parameter.size))
+    assert isinstance(parameter, Float | Integer)
+    if parameter.bins is None or parameter.bins.count > TABLE:
+        return "continuous", ()  # decoding snaps to the value beside it
+    return "ordered", tuple(parameter.bins.encode(np.arange(parameter.bins.count)).tolist())
+
+
+def _width(kind: tuple[str, tuple[float, ...]]) -> int:
+    return len(kind[1]) if kind[0] == "unordered" else 1
+
+
+@lru_cache(maxsize=64)
+def _product(signature: Signature) -> Domain:
+    order: list[int] = []
+    choices: list[Choice] = []
+    column = 0
+    for kind in signature:
+        name, middles = kind
+        width = _width(kind)
+        if name == "continuous":
+            order.append(column)
+        else:
+            order.append(-1 - len(choices))
+            columns = tuple(range(column, column + width))
+            choices.append(_choice(columns, middles, is_ordered=name == "ordered"))
+        column += width
+    return Domain(column, tuple(order), tuple(choices))
+
+
+def _choice(columns: tuple[int, ...], middles: tuple[float, ...], *, is_ordered: bool) -> Choice:
+    values = torch.tensor(middles, dtype=torch.float64)
+    points = values[:, None] if is_ordered else torch.eye(len(middles)).double() / 2**0.5
+    return Choice(columns, points, (values[:-1] + values[1:]) / 2, is_ordered)
+
+
+@lru_cache(maxsize=4)
+def _with_table(signature: Signature) -> Domain:
+    domain = _product(signature)
+    sizes = [choice.size for choice in domain.choices]
+    index = torch.cartesian_prod(*[torch.arange(size) for size in sizes]).reshape(-1, len(sizes))
+    empty = torch.zeros(1, len(index), domain.dimension, dtype=torch.float64)
+    table = domain.assigned(empty, index[None]).x[0]
+    return Domain(domain.dimension, domain.order, domain.choices, table)
