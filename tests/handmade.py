@@ -4,12 +4,33 @@ from collections.abc import Mapping, Sequence
 
 from hpo_research.analysis.result import Cost, Result
 from hpo_research.records import Direction, Report, Run, Trial
+from hpo_research.rng import Stream
 from hpo_research.space import Float, SearchSpace
 from hpo_research.store import RunName
 
 SPACE = SearchSpace(x=Float(0, 1))
 Entry = tuple[int, int, float]
 """trial, epoch, value; each in a turn of its own and one epoch more than the one before."""
+
+
+def histories(
+    problems: Sequence[str] = ("p",),
+    strategies: Sequence[str] = ("grid", "random"),
+    *,
+    seeds: int = 3,
+    n: int = 20,
+    least: float = 0.5,
+) -> dict[RunName, list[Entry]]:
+    """Values at random, at least `least`: each run has n reports, two a trial."""
+    return {
+        RunName(p, s, k): [
+            (i // 2, i % 2 + 1, least + float(value))
+            for i, value in enumerate(Stream(k).at(p, s).generator().exponential(size=n))
+        ]
+        for p in problems
+        for s in strategies
+        for k in range(seeds)
+    }
 
 
 def made(
@@ -19,30 +40,43 @@ def made(
     optimum: float | None = None,
     over: bool = True,
     execution: str = "lock-step",
+    asked: Mapping[RunName, Sequence[tuple[int, float]]] | None = None,
+    max_epochs: int = 9,
+    budget: int | None = 40,
 ) -> Result:
-    """A result in which each run reported these values, in this order."""
+    """A result in which each run reported these values, in this order.
+
+    The first report comes in turn 1. `asked` holds (turn, seconds) of a run's asks, none if left
+    out; `budget` counts epochs.
+    """
     problems = {name.problem for name in histories}
-    facts = {"metric": "log_loss", "direction": direction, "max_epochs": 9, "optimum": optimum}
+    facts: dict[str, object] = {
+        "metric": "log_loss",
+        "direction": direction,
+        "max_epochs": max_epochs,
+    }
+    facts["optimum"] = optimum
     description = {
         "name": "made",
         "problems": dict.fromkeys(sorted(problems), facts),
         "strategies": dict.fromkeys(name.strategy for name in histories),
         "seeds": sorted({name.seed for name in histories}),
-        "budget": {"evaluations": None, "epochs": 40, "trials": None, "seconds": None},
+        "budget": {"evaluations": None, "epochs": budget, "trials": None, "seconds": None},
         "execution": execution,
         "final": "last",
     }
     return Result(
         description,
         {},
-        {name: _run(entries, direction) for name, entries in histories.items()},
+        {name: _run(entries, direction, max_epochs) for name, entries in histories.items()},
         {name: _history(entries) for name, entries in histories.items()},
         frozenset(histories if over else ()),
         {name: Cost(len(entries)) for name, entries in histories.items()},
+        dict.fromkeys(histories, ()) | dict(asked or {}),
     )
 
 
-def _run(entries: Sequence[Entry], direction: Direction) -> Run:
+def _run(entries: Sequence[Entry], direction: Direction, max_epochs: int) -> Run:
     reported: dict[int, list[tuple[int, float]]] = {}
     for trial, epoch, value in entries:
         reported.setdefault(trial, []).append((epoch, value))
@@ -52,7 +86,7 @@ def _run(entries: Sequence[Entry], direction: Direction) -> Run:
         trials.append(
             Trial(trial, {"x": 0.5}, "finished", epochs[-1], epochs, values, values[-1], 1.0)
         )
-    return Run(SPACE, direction, max_epochs=9, trials=tuple(trials))
+    return Run(SPACE, direction, max_epochs=max_epochs, trials=tuple(trials))
 
 
 def _history(entries: Sequence[Entry]) -> list[tuple[Report, int, int]]:

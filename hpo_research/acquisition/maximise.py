@@ -22,11 +22,23 @@ GLOBAL, LOCAL = "global", "local"
 
 @dataclass(frozen=True)
 class Search:
-    """How thoroughly to look: raw points of each kind, and how many of them are starts."""
+    """How thoroughly to look: from how many starts, chosen among so many points each.
 
-    spread: int = 512
-    near: int = 256
-    starts: int = 16
+    32 starts came within 1e-6 of brute force in 199 of 200 cases of one to six hyperparameters,
+    16 in 196, and missed up to 0.2 nats elsewhere (`tests/acquisition/test_maximise.py`).
+    """
+
+    starts: int = 32
+
+    @property
+    def spread(self) -> int:
+        """Points spread over the space."""
+        return 32 * self.starts
+
+    @property
+    def near(self) -> int:
+        """Points beside incumbents."""
+        return 16 * self.starts
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Curves: the best value so far against what it cost, with bootstrap bands over seeds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -8,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
-from hpo_research.records import Direction
+from hpo_research.records import Direction, Report
 from hpo_research.rng import Stream
 from hpo_research.store import RunName
 
@@ -69,8 +70,9 @@ def curve(
     """Return the incumbent curve of a problem × strategy, over all of its seeds.
 
     - `epochs`: epochs that the run had trained, and the best value reported at any epoch so far;
-    - `seconds`: the same over the run's seconds: its own clock where that is simulated or worker
-      processes run, otherwise its share of the time that training took, asking left out;
+    - `seconds`: the same over the run's seconds. In lock-step they are its share of the time that
+      training and, before it, the strategy's search took (an epoch that failed is left out);
+      otherwise its own clock, real or simulated;
     - `evaluations`: ended trials, by the turn of their last report and then by id, with the value
       that counts by the experiment's rule. A paused trial has ended unless it is resumed; a failed
       one counts and has no value; one without a report stands behind the trial before it.
@@ -101,6 +103,14 @@ def regret(curve: Curve, optimum: float) -> Curve:
     return replace(curve, direction="minimize", values=sign * (curve.values - optimum))
 
 
+def at(curve: Curve, cost: Float[np.ndarray, " q"]) -> Float[np.ndarray, "seeds q"]:
+    """Evaluate a curve at other costs; beyond its last one it keeps its last values."""
+    before = np.full((len(curve.seeds), 1), np.nan)
+    levels = np.concatenate([before, curve.values], axis=1)
+    values: np.ndarray = levels[:, np.searchsorted(curve.cost, cost, side="right")]
+    return values
+
+
 Steps = tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
 """A run's costs, ascending, and the value that came at each (NaN for none)."""
 
@@ -116,10 +126,22 @@ def _reports(result: Result, name: RunName, axis: Axis) -> Steps:
     if axis == "epochs":
         cost = np.array([spent for _, spent, _ in history], dtype=float)
     elif result.description["execution"] == "lock-step":
-        cost = np.cumsum([report.seconds or 0.0 for report, _, _ in history], dtype=float)
+        cost = _training_and_search(history, result.asked[name])
     else:
         cost = np.maximum.accumulate([0.0, *(report.clock for report, _, _ in history)])[1:]
     return cost, values
+
+
+def _training_and_search(
+    history: Sequence[tuple[Report, int, int]], asked: Sequence[tuple[int, float]]
+) -> Float[np.ndarray, " n"]:
+    """Return, at each report, the seconds of all epochs up to it and of the asks before it."""
+    trained = np.cumsum([report.seconds or 0.0 for report, _, _ in history], dtype=float)
+    searched = np.cumsum([0.0, *(seconds for _, seconds in asked)])
+    turns = np.array([turn for turn, _ in asked], dtype=int)
+    before = np.searchsorted(turns, np.array([turn for _, _, turn in history], dtype=int))
+    cost: np.ndarray = trained + searched[before]
+    return cost
 
 
 def _evaluations(result: Result, name: RunName) -> Steps:

@@ -38,6 +38,8 @@ class Result:
     `description` is the resolved experiment as plain JSON, `provenance` the versions, commit and
     device of every sitting it ran in. `history` holds each run's reports by trial and epoch, each
     with the epochs that the run had spent and its turn. `over` names the runs that have ended.
+    `asked` holds the turns in which each run was asked, ascending, with the seconds that this took
+    (the run's share where several were asked together); asks that changed nothing are not stored.
     """
 
     description: Mapping[str, Any]
@@ -46,6 +48,7 @@ class Result:
     history: Mapping[RunName, list[tuple[Report, int, int]]]
     over: frozenset[RunName]
     costs: Mapping[RunName, Cost]
+    asked: Mapping[RunName, Sequence[tuple[int, float]]]
     folder: Path | None = None
 
     @classmethod
@@ -71,9 +74,14 @@ class Result:
             ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}
             store.replay(ledgers)
             reports, over = store.reports(), store.over()
+            asks = store.asks()
         history: dict[int, list[tuple[Report, int, int]]] = {i: [] for i in names.values()}
         for report, spent, turn in reports:
             history[report.run].append((report, spent, turn))
+        asked: dict[int, list[tuple[int, float]]] = {i: [] for i in names.values()}
+        for turn, rows in sorted(asks.items()):
+            for row in rows:
+                asked[row.run].append((turn, row.seconds))
         return cls(
             description,
             provenance,
@@ -81,6 +89,7 @@ class Result:
             {name: history[i] for name, i in names.items()},
             frozenset(name for name, i in names.items() if i in over),
             {name: _cost(ledgers[i]) for name, i in names.items()},
+            {name: asked[i] for name, i in names.items()},
             store.folder,
         )
 

@@ -49,10 +49,29 @@ def run(
     ] = False,
     show_traceback: Traceback = False,
 ) -> None:
-    """Run an experiment, or go on where it stopped, and draw its figures."""
+    """Run an experiment, or go on where it stopped, and write its report."""
     wanted = running.Wanted(file, out, device, threads, seeds, tuple(only or ()), quiet)
     with readable(show_traceback), answers.interruptible():
         code = running.run(wanted)
+    raise typer.Exit(code)
+
+
+@app.command(
+    epilog="Exit codes: 0 every report is written; 1 an error, on stderr: the other folders are "
+    "still reported on; 2 wrong usage; 130 interrupted by Ctrl-C, 143 by SIGTERM.",
+)
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Results folders, one or several.")
+    ],
+    show_traceback: Traceback = False,
+) -> None:
+    """Write DIR/report.html, figures and tables from the store alone.
+
+    The experiment may be running at the same time; the report then says what is not over yet.
+    """
+    with answers.interruptible():
+        code = stored.reports(folders, show_traceback)
     raise typer.Exit(code)
 
 

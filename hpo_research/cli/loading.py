@@ -3,12 +3,15 @@
 import importlib.util
 import re
 import sys
+import tokenize
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment
+from hpo_research.experiment.provenance import Source
 
 
 def load(path: Path) -> Experiment:
@@ -34,6 +37,12 @@ def load(path: Path) -> Experiment:
             f"{path}: `experiment` must be an hpo_research.Experiment, got {experiment!r:.80}"
         )
     return experiment
+
+
+def source(path: Path, options: Sequence[str] = ()) -> Source:
+    """Return the text of an experiment file that has been loaded, in the encoding it declares."""
+    with tokenize.open(path) as file:
+        return Source(path.name, file.read(), tuple(options))
 
 
 def _run(path: Path) -> ModuleType:

@@ -1,20 +1,19 @@
-"""`hpo run`: load, choose, run, draw, and say where the results are."""
+"""`hpo run`: load, choose, run, report, and say where the results are."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
 
-from hpo_research.analysis.result import Result
 from hpo_research.cli import selection, summary
 from hpo_research.cli.answers import ALL_FAILED
 from hpo_research.cli.display import display, say
-from hpo_research.cli.loading import load
+from hpo_research.cli.loading import load, source
 from hpo_research.cli.screen import screen
 from hpo_research.device import resolve
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment, loop
-from hpo_research.figures.draw import draw
+from hpo_research.report import write
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,13 @@ class Wanted:
     only: tuple[str, ...]
     quiet: bool
 
+    @property
+    def options(self) -> list[str]:
+        """The options that decide what is computed, the device apart; not where it is stored."""
+        options = [] if self.threads == 1 else ["--threads", str(self.threads)]
+        options += [] if self.seeds is None else ["--seeds", self.seeds]
+        return options + [part for name in self.only for part in ("--only", name)]
+
 
 def run(wanted: Wanted) -> int:
     """Run the experiment and return the exit code."""
@@ -41,17 +47,23 @@ def run(wanted: Wanted) -> int:
     console = screen()
     if not wanted.quiet:
         say(console, _heading(experiment, folder, device))
+    origin = source(wanted.file, wanted.options)
     with display(experiment, console, quiet=wanted.quiet) as watch:
         result = loop.run(
-            experiment, out=folder, device=device, threads=wanted.threads, watch=watch
+            experiment,
+            out=folder,
+            device=device,
+            threads=wanted.threads,
+            watch=watch,
+            source=origin,
         )
-    figures = draw(result, folder / "figures")
+    page = write(result, folder)
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
     for message in messages:
         typer.echo(f"warning: {message}", err=True)
-    say(console, _last_line(result, folder, figures[0]))
+    say(console, f"results are in {folder} (the report: {page}){summary.rest(result)}")
     return ALL_FAILED if messages else 0
 
 
@@ -69,9 +81,3 @@ def _heading(experiment: Experiment, folder: Path, device: str) -> str:
         f"problems: {problems} (best values below are in this order)\n"
         f"strategies: {', '.join(experiment.strategies)}; seeds: {len(experiment.seeds)}"
     )
-
-
-def _last_line(result: Result, folder: Path, figure: Path) -> str:
-    left = len(result.runs) - len(result.over)
-    rest = f"; {left} of its {len(result.runs)} runs are not over" if left else ""
-    return f"results are in {folder} (the picture: {figure}){rest}"

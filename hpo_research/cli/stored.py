@@ -1,6 +1,7 @@
-"""`hpo status` and `hpo export`: readers of a results folder."""
+"""`hpo report`, `hpo status` and `hpo export`: readers of a results folder."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,8 +10,30 @@ import typer
 from hpo_research.analysis.export import export as write
 from hpo_research.analysis.result import Result
 from hpo_research.cli import summary
+from hpo_research.cli.answers import readable
 from hpo_research.cli.display import say
 from hpo_research.cli.screen import screen
+from hpo_research.report import write as write_report
+
+
+def reports(folders: Sequence[Path], show_traceback: bool = False) -> int:
+    """Write the report of each folder; an error in one does not stop the others."""
+    code = 0
+    for folder in folders:
+        try:
+            with readable(show_traceback):
+                _report(folder)
+        except typer.Exit as error:
+            code = error.exit_code
+    return code
+
+
+def _report(folder: Path) -> None:
+    result = Result.read(folder)
+    page = write_report(result, folder)
+    for message in result.messages():
+        typer.echo(f"warning: {message}", err=True)
+    say(screen(), f"the report of {result.description['name']} is {page}{summary.rest(result)}")
 
 
 def status(folder: Path, as_json: bool) -> None:

@@ -96,3 +96,9 @@ def table(rows: Sequence[Row], *, is_final: bool = False) -> Table:
             cells += [str(row.running), f"{row.over}/{row.runs}", share]
         drawn.add_row(*map(Text, cells))
     return drawn
+
+
+def rest(result: Result) -> str:
+    """Say what is not over, to be put behind a line; nothing where all is."""
+    left = len(result.runs) - len(result.over)
+    return f"; {left} of its {len(result.runs)} runs are not over" if left else ""

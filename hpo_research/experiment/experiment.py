@@ -24,7 +24,8 @@ _EXECUTIONS = ("lock-step", "asynchronous", "simulated")
 class Experiment:
     """Problems × strategies × seeds, each run with the same budget.
 
-    `parallel` is how many trials of a run may train at once, None as many as the strategy wants.
+    `parallel` is how many trials of a run may train at once, None as many as the strategy wants
+    (its `batch` where it has one).
     `execution` is `lock-step` (a run is asked when all its segments have ended), `asynchronous`
     (worker processes; a free slot is refilled at once) or `simulated` (a clock of recorded
     times). `final` says which value of a trial counts: its `last` epoch's or its `best`.
@@ -53,7 +54,7 @@ class Experiment:
         for problem in self.problems:
             for name, strategy in self.strategies.items():
                 ledger = self.ledger(problem, self.seeds[0], 0)
-                slots = [self.parallel or 1]
+                slots = [parallel_of(self, strategy) or 1]
                 asks_of(name, strategy, [ledger.run()], ledgers=[ledger], slots=slots)
 
     def _entry_mistakes(self) -> list[str]:
@@ -184,6 +185,15 @@ class Experiment:
             "space": describe(problem.space, f"{problem.name}.space"),
         }
         return {"identity": describe(problem, problem.name), **facts}
+
+
+def parallel_of(experiment: Experiment, strategy: Strategy) -> int | None:
+    """Return how many trials of a run may train at once, None for as many as there is budget for.
+
+    Where the experiment leaves it open, a strategy with a `batch` of its own says so.
+    """
+    batch: int | None = getattr(strategy, "batch", None)
+    return batch if experiment.parallel is None else experiment.parallel
 
 
 def _seed_mistakes(seeds: object) -> list[str]:

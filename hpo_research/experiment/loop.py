@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from hpo_research.analysis.result import Result
-from hpo_research.device import Place, resolve
+from hpo_research.device import Place, resolve, used
 from hpo_research.errors import ProblemError
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.experiment.checks import asks_of
-from hpo_research.experiment.experiment import Experiment
+from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.opening import Opened, open_experiment
 from hpo_research.experiment.progress import Progress, progress
+from hpo_research.experiment.provenance import Source
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.records import Key, Outcome, Report, Segment, State
 from hpo_research.rng import Stream
@@ -40,26 +41,35 @@ def run(
     device: str = "auto",
     threads: int = 1,
     watch: Watch | None = None,
+    source: Source | None = None,
 ) -> Result:
     """Run an experiment, or go on where it stopped, and return what is known at the end.
 
     `out` is the results folder, `results/NAME` by default; `device` is `auto`, `cpu` or `cuda:N`;
     `threads` is how many each process may use (numbers repeat bit for bit with one); `watch` is
-    called a few times a second, and at the end. Raises `StoreLockedError` where another process
-    runs the folder, `ExperimentError` where the stored experiment differs, `StoreWriteError` where
-    the disk refuses a write. A configuration that fails never stops the others.
+    called a few times a second, and at the end; `source` is the file that the experiment was read
+    from, stored for the report. Raises `StoreLockedError` where another process runs the folder,
+    `ExperimentError` where the stored experiment differs, `StoreWriteError` where the disk refuses
+    a write. A configuration that fails never stops the others.
     """
     place = Place(resolve(device), threads)
     folder = Path("results", experiment.name) if out is None else Path(out)
     with Store.write(folder) as store:
-        execute(experiment, store, place, watch)
+        execute(experiment, store, place, watch, source=source)
         return Result.of(store)
 
 
-def execute(experiment: Experiment, store: Store, place: Place, watch: Watch | None = None) -> None:
+def execute(
+    experiment: Experiment,
+    store: Store,
+    place: Place,
+    watch: Watch | None = None,
+    *,
+    source: Source | None = None,
+) -> None:
     """Run an experiment in an open store."""
-    opened = open_experiment(experiment, store, place.device)
-    with limited(place.threads):
+    opened = open_experiment(experiment, store, place.device, source=source)
+    with limited(place.threads), used(place.device):
         loop = Loop(experiment, store, opened, place)
         try:
             loop.run(watch)
@@ -124,7 +134,8 @@ class Loop:
             ledgers = [self._ledgers[i] for i in runs if self._opened.names[i].strategy == name]
             if not ledgers:
                 continue
-            slots = [self._slots(ledger) for ledger in ledgers]
+            parallel = parallel_of(self._experiment, strategy)
+            slots = [self._slots(ledger, parallel) for ledger in ledgers]
             began = time.perf_counter()
             views = [ledger.run() for ledger in ledgers]
             asks = asks_of(name, strategy, views, ledgers=ledgers, slots=slots)
@@ -144,10 +155,10 @@ class Loop:
         self._forget_paused(over)
         self._act(rows)
 
-    def _slots(self, ledger: Ledger) -> int:
+    def _slots(self, ledger: Ledger, parallel: int | None) -> int:
         if self._experiment.execution == "lock-step" and ledger.open:
             return 0
-        return ledger.slots(self._experiment.parallel)
+        return ledger.slots(parallel)
 
     def _act(self, rows: Sequence[AskRow]) -> None:
         stops: dict[str, list[Key]] = {}

@@ -8,7 +8,7 @@ from hpo_research.errors import ExperimentError
 from hpo_research.executors.processes import ProcessId, end_survivors
 from hpo_research.experiment.description import Json, sources
 from hpo_research.experiment.experiment import Experiment, merged
-from hpo_research.experiment.provenance import provenance
+from hpo_research.experiment.provenance import Source, provenance
 from hpo_research.ledger import Ledger
 from hpo_research.records import Key
 from hpo_research.store import Checkpoints, RunName, Store
@@ -35,12 +35,14 @@ class Opened:
         return {"unanswered": json.dumps(sorted(left))} if self.unanswered else {}
 
 
-def open_experiment(experiment: Experiment, store: Store, device: str) -> Opened:
+def open_experiment(
+    experiment: Experiment, store: Store, device: str, *, source: Source | None = None
+) -> Opened:
     """Match the experiment with its store, end survivors of an earlier process, fill the books.
 
     Raises `ExperimentError` where something that is stored has changed.
     """
-    _match(experiment, store, device)
+    _match(experiment, store, provenance(device, source))
     end_survivors([ProcessId(*row) for row in store.processes()])
     store.forget_processes()
     names = experiment.run_names()
@@ -81,14 +83,14 @@ def _ended(ledgers: Mapping[int, Ledger]) -> list[Key]:
     ]
 
 
-def _match(experiment: Experiment, store: Store, device: str) -> None:
+def _match(experiment: Experiment, store: Store, facts: Mapping[str, object]) -> None:
     text = store.meta("experiment")
     old = None if text is None else json.loads(text)
     if old is not None and old["execution"] == "study":
         raise ExperimentError(f"{store.folder}: holds a study, not an experiment; choose another")
     new = merged(old, json.loads(json.dumps(experiment.description())))
     notes = {
-        **provenance(device),
+        **facts,
         "sources": sources([*experiment.problems, *experiment.strategies.values()]),
     }
     record(store, new, notes)

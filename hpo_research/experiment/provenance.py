@@ -2,19 +2,34 @@
 
 import platform
 import subprocess
+from dataclasses import asdict, dataclass
 from importlib import metadata
 
 PACKAGES = ("hpo_research", "torch", "gpytorch", "botorch", "numpy", "scipy", "scikit-learn")
 
 
-def provenance(device: str) -> dict[str, object]:
-    """Return the package versions, the commit of the working folder, Python and the device."""
+@dataclass(frozen=True)
+class Source:
+    """The file that an experiment was read from: its name without folders, and its text.
+
+    `options` are those of the command line that made it another experiment than the file's
+    (`("--seeds", "3")`).
+    """
+
+    name: str
+    text: str
+    options: tuple[str, ...] = ()
+
+
+def provenance(device: str, source: Source | None = None) -> dict[str, object]:
+    """Return the package versions, the commit of the working folder, Python, device and file."""
     return {
         "versions": versions(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "commit": commit(),
         "device": device,
+        **({} if source is None else {"file": asdict(source)}),
     }
 
 

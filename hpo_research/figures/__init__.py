@@ -1,1 +1,17 @@
-"""Pictures for papers."""
+"""Pictures for papers: `draw_...` on axes of your own, `..._figure` arranged, `draw` as files."""
+
+from hpo_research.figures.finals import draw_finals
+from hpo_research.figures.incumbent import draw_incumbent
+from hpo_research.figures.learning import draw_learning_curves
+from hpo_research.figures.ranks import draw_ranks
+from hpo_research.figures.surrogate import draw_acquisition, draw_belief, draw_surface
+
+__all__ = [
+    "draw_acquisition",
+    "draw_belief",
+    "draw_finals",
+    "draw_incumbent",
+    "draw_learning_curves",
+    "draw_ranks",
+    "draw_surface",
+]

@@ -1,102 +1,165 @@
-"""What a panel of incumbent curves shows, and what must be said below it."""
+"""What a panel of incumbent curves shows, and what must be said about it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
 from hpo_research.analysis.curves import Axis, Band, Curve, band, curve, regret
+from hpo_research.analysis.finals import finals
 from hpo_research.analysis.result import Result
+from hpo_research.figures.scales import Scale, scale_for
+from hpo_research.figures.words import (
+    BEST,
+    counted,
+    listed,
+    noted,
+    regret_where,
+    unfinished,
+    value_label,
+)
 
 LEVEL, RESAMPLES = 0.95, 2000
-_WIDE = 20.0  # values that span a larger ratio are drawn on a log axis
+
+_SECONDS = {
+    "lock-step": "seconds of training and search in a run",
+    "asynchronous": "seconds since a run began",
+    "simulated": "simulated seconds of a run",
+}
+_AGAINST = {
+    "epochs": "the epochs trained in a run",
+    "evaluations": "the evaluations in a run",
+}
 
 
 @dataclass(frozen=True)
 class Panel:
     """One problem: a band for each strategy that has values, and how to draw them.
 
-    `optimum` is a line to draw, None where it is unknown or the bands are distances from it;
-    `notes` are sentences for readers.
+    `label` names the value, `cost` the cost axis. `optimum` is a line to draw, None where it is
+    unknown or the bands are distances from it. `notes` are for readers: what they say
+    holds on this problem.
     """
 
     problem: str
     bands: Mapping[str, Band]
     label: str
-    is_log: bool
+    cost: str
+    scale: Scale
+    is_regret: bool
     optimum: float | None
     notes: Sequence[str]
 
 
-def panel(result: Result, problem: str, axis: Axis) -> Panel:
-    """Take from a result what the panel of a problem shows.
+def panel(
+    result: Result, problem: str, axis: Axis, strategies: Sequence[str] | None = None
+) -> Panel:
+    """Take from a result what the panel of a problem shows, of all or of some strategies.
 
     The distance from the optimum where it is known and no run has a value beyond it (which noise
-    can bring), otherwise the value. The axis is logarithmic where distances do not reach 0, and
-    for positive values that span much.
+    can bring), otherwise the value. The axis is logarithmic for distances (linear where they reach
+    0 and span little), and for positive values that span much.
     """
     facts = result.description["problems"][problem]
     present = {name.strategy for name in result.runs if name.problem == problem}
-    names = [name for name in result.description["strategies"] if name in present]
+    wanted = result.description["strategies"] if strategies is None else strategies
+    names = [n for n in result.description["strategies"] if n in present and n in wanted]
     curves = {name: curve(result, problem, name, axis) for name in names}
-    metric, optimum = facts["metric"].replace("_", " "), facts["optimum"]
-    is_minimised = facts["direction"] == "minimize"
-    label = f"best {metric} so far\n({'lower' if is_minimised else 'higher'} is better)"
-    if optimum is not None:
-        distances = {name: regret(c, optimum) for name, c in curves.items()}
-        if all(_least(c) >= 0 for c in distances.values()):
-            gap = "best so far − optimum" if is_minimised else "optimum − best so far"
-            curves, label, optimum = distances, f"{metric} regret\n({gap})", None
-    is_distance = facts["optimum"] is not None and optimum is None
+    optimum = facts["optimum"]
+    is_regret = optimum is not None and bool(present) and finals(result, problem).is_regret
+    if is_regret:
+        curves = {name: regret(c, optimum) for name, c in curves.items()}
     bands = {name: band(c, level=LEVEL, resamples=RESAMPLES) for name, c in curves.items()}
     bands = {name: b for name, b in bands.items() if not np.isnan(b.center).all()}
-    seen = [_extent(b) for b in bands.values()]
-    least = min((low for low, _ in seen), default=0.0)
-    most = max((high for _, high in seen), default=0.0)
-    is_log = least > 0 and (is_distance or most > _WIDE * least)
-    notes = _notes(result, problem, curves, bands)
-    return Panel(problem, bands, label, is_log, optimum, notes)
+    seen = [np.concatenate([b.center, b.low, b.high]) for b in bands.values()]
+    scale = scale_for(np.concatenate([[], *seen]), is_distance=is_regret)
+    return Panel(
+        problem,
+        bands,
+        value_label(facts, BEST, is_regret=is_regret),
+        _cost(result, problem, axis, names),
+        scale,
+        is_regret,
+        None if is_regret else optimum,
+        _notes(result, problem, curves, bands=bands, scale=scale),
+    )
 
 
-def _least(curve: Curve) -> float:
-    return float(np.nanmin(curve.values)) if curve.has_value.any() else np.inf
+def trains_fully(result: Result, problem: str, strategy: str) -> bool:
+    """Whether every trial of a strategy that ended without a failure has reached the last epoch.
+
+    Only then are its trials evaluations, and can be counted beside those of other strategies.
+    """
+    last = result.description["problems"][problem]["max_epochs"]
+    return all(
+        trial.reached >= last
+        for name, run in result.runs.items()
+        if name[:2] == (problem, strategy)
+        for trial in run.trials
+        if trial.status not in ("running", "failed")
+    )
 
 
-def _extent(band: Band) -> tuple[float, float]:
-    shown = np.concatenate([band.center, band.low, band.high])
-    return float(np.nanmin(shown)), float(np.nanmax(shown))
+def _cost(result: Result, problem: str, axis: Axis, strategies: Sequence[str]) -> str:
+    if axis == "seconds":
+        return _SECONDS.get(result.description["execution"], "seconds since the run began")
+    last = result.description["problems"][problem]["max_epochs"]
+    if axis == "epochs":
+        return "epochs trained in a run" if last > 1 else "evaluations in a run"
+    are_full = all(trains_fully(result, problem, name) for name in strategies)
+    return "evaluations in a run" if are_full else "trials ended in a run"
 
 
 def _notes(
-    result: Result, problem: str, curves: Mapping[str, Curve], bands: Mapping[str, Band]
+    result: Result,
+    problem: str,
+    curves: Mapping[str, Curve],
+    *,
+    bands: Mapping[str, Band],
+    scale: Scale,
 ) -> list[str]:
+    if not bands:
+        return ["no run has a value"]
     notes = []
     for name, drawn in curves.items():
         wanted, found = len(drawn.seeds), int(drawn.has_value.sum())
         if found < wanted:
-            notes.append(f"On {problem}, {found} of the {wanted} seeds of {name} have values.")
-    for a, b in combinations(bands, 2):
-        if np.array_equal(curves[a].values, curves[b].values, equal_nan=True):
-            notes.append(f"On {problem}, {a} and {b} coincide.")
-    runs = [name for name in result.runs if name.problem == problem]
-    unfinished = sum(name not in result.over for name in runs)
-    if unfinished:
-        notes.append(f"On {problem}, {unfinished} of {len(runs)} runs are not over.")
-    return notes
+            notes.append(f"{name} has values for {found} of {wanted} seeds")
+    notes += [f"{listed(names)} coincide" for names in _coinciding(curves, list(bands))]
+    return [*notes, *scale.notes, *unfinished(result, problem, list(curves))]
 
 
-def caption(panels: Sequence[Panel]) -> str:
+def _coinciding(curves: Mapping[str, Curve], names: Sequence[str]) -> list[list[str]]:
+    """Return the groups of two curves or more that are equal."""
+    groups: list[list[str]] = []
+    for name in names:
+        for group in groups:
+            if np.array_equal(curves[group[0]].values, curves[name].values, equal_nan=True):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return [group for group in groups if len(group) > 1]
+
+
+def caption(panels: Sequence[Panel], axis: Axis) -> str:
     """Return what the lines and bands are, and the notes of all panels."""
-    counts = sorted({band.seeds for shown in panels for band in shown.bands.values()})
+    shown = [panel for panel in panels if panel.bands]
+    counts = {band.seeds for panel in shown for band in panel.bands.values()}
     if not counts:
         return "No run has a value yet."
-    many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
-    if counts[-1] == 1:
-        first = "Best value so far of one seed; there is no band over one seed."
+    against = f"the {shown[0].cost}" if axis == "seconds" else _AGAINST[axis]
+    problems = [panel.problem for panel in shown]
+    what = f"Best value so far on {listed(problems)} against {against}"
+    if max(counts) == 1:
+        lines = [f"{what}, of one seed.", "There is no band over one seed."]
     else:
-        first = (
-            f"Lines: median over {many} seeds. Bands: pointwise {LEVEL:.0%} percentile bootstrap "
-            f"over seeds ({RESAMPLES:,} resamples)."
-        )
-    return " ".join([first, *(note for shown in panels for note in shown.notes)])
+        lines = [
+            f"{what}: median over {counted(counts, 'seed')}.",
+            f"Bands: pointwise {LEVEL:.0%} percentile bootstrap over seeds "
+            f"({RESAMPLES:,} resamples).",
+            "A line begins where all of its seeds have a value.",
+        ]
+    distances = regret_where(problems, [panel.problem for panel in shown if panel.is_regret])
+    notes = noted({panel.problem: panel.notes for panel in panels})
+    return " ".join([lines[0], *distances, *lines[1:], *notes])

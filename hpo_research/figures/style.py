@@ -3,15 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
+from matplotlib.axes import Axes
 
 COLUMN, PAGE = 3.4, 7.0
 """Widths in inches: one column of a two-column paper, and both."""
 
 BODY, SMALL = 8.0, 6.5
 """Font sizes in points."""
+
+DARK, MIDDLE, LIGHT = "#222222", "#666666", "#b0b0b0"
+"""Greys of what belongs to no strategy: what matters, what helps, what stands behind."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,21 @@ _SETTINGS: Any = {
 def verbatim(text: str) -> str:
     """Return a user's text so that Matplotlib shows it as it is, dollar signs included."""
     return text.replace("$", r"\$")
+
+
+def dressed(axes: Axes) -> Axes:
+    """Give axes that were made elsewhere, in a notebook say, the spines and ticks of the look."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["bottom", "left"]].set_linewidth(0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=BODY - 1, width=0.6)
+    axes.tick_params(which="minor", width=0.4)
+    return axes
+
+
+def ruled(axes: Axes, side: Literal["x", "y"]) -> None:
+    """Draw faint lines at the numbers of one side."""
+    axes.grid(axis=side, color=_SETTINGS["grid.color"], linewidth=_SETTINGS["grid.linewidth"])
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Batched bounded L-BFGS: every row has its own history, step and end."""
 
 from dataclasses import dataclass, fields, replace
+from itertools import count
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -40,7 +41,7 @@ class Options:
     evaluations: int = 200
     gradient: float = 1e-6
     decrease: float = 1e-10
-    history: int = 10
+    history: int = 8
     shrinks: int = 25
 
 
@@ -103,7 +104,7 @@ def minimise(
     options = options or Options()
     state = _begun(objective, x.clamp(lower, upper), lower, upper, options)
     found = state
-    while True:
+    for turn in count():
         ended = state.is_done.all(dim=1)
         if ended.any():
             found = _entered(found, state.take(ended.nonzero()[:, 0]))
@@ -111,7 +112,7 @@ def minimise(
             state, objective = state.take(going), objective.take(going)
         if state.group.numel() == 0:
             break
-        state = _advanced(objective, state, options)
+        state = _advanced(objective, state, options, depth=min(turn, options.history))
     converged = found.evaluations < options.evaluations
     return Minimum(found.x, found.value, found.evaluations, converged & found.value.isfinite())
 
@@ -124,7 +125,7 @@ def _begun(
     pairs = x.new_zeros(b, s, options.history, p)
     known = value.isfinite() & gradient.isfinite().all(dim=-1)
     gradient = torch.where(known[..., None], gradient, torch.zeros_like(gradient))
-    count = torch.ones(b, s, dtype=torch.int64, device=x.device)
+    once = torch.ones(b, s, dtype=torch.int64, device=x.device)
     state = _State(
         group=torch.arange(b, device=x.device),
         lower=lower,
@@ -137,11 +138,11 @@ def _begun(
         scale=1 / _norm(gradient).clamp(min=1.0),
         steps=pairs,
         turns=pairs,
-        shrinks=torch.zeros_like(count),
-        evaluations=count,
+        shrinks=torch.zeros_like(once),
+        evaluations=once,
         is_done=~known,
     )
-    state = replace(state, direction=_direction(state))
+    state = replace(state, direction=_direction(state, depth=0))
     return replace(state, is_done=state.is_done | (_slope(state) <= options.gradient))
 
 
@@ -155,8 +156,11 @@ def _entered(found: _State, ended: _State) -> _State:
     return replace(found, **changed)
 
 
-def _advanced(objective: Objective, state: _State, options: Options) -> _State:
-    """Evaluate one trial point of every row, and accept it or shrink the step."""
+def _advanced(objective: Objective, state: _State, options: Options, *, depth: int) -> _State:
+    """Evaluate one trial point of every row, and accept it or shrink the step.
+
+    `depth`: so many of the newest pairs may hold anything, the others are zeros.
+    """
     trial = (state.x + state.step[..., None] * state.direction).clamp(state.lower, state.upper)
     value, gradient = objective(trial)
     moved = trial - state.x
@@ -175,6 +179,8 @@ def _advanced(objective: Objective, state: _State, options: Options) -> _State:
         shrinks=torch.where(refused, state.shrinks + 1, state.shrinks),
     )
     state = _accept(state, accepted, moved, gradient, value)
+    direction = _direction(state, depth=min(depth + 1, options.history))
+    state = replace(state, direction=torch.where(accepted[..., None], direction, state.direction))
     flat = fallen <= options.decrease * torch.maximum(before.value.abs(), value.abs()).clamp(min=1)
     ended = accepted & (flat | (_slope(state) <= options.gradient))
     ended = ended | (refused & (state.shrinks > options.shrinks))
@@ -200,7 +206,7 @@ def _accept(
     scale = torch.where(accepted, state.scale * _GROW, state.scale)
     square = _dot(turned, turned)
     scale = torch.where(is_curved, curved / square.where(is_curved, torch.ones_like(square)), scale)
-    state = replace(
+    return replace(
         state,
         x=torch.where(row, state.x + moved, state.x).clamp(state.lower, state.upper),
         value=torch.where(accepted, value, state.value),
@@ -211,7 +217,6 @@ def _accept(
         step=torch.where(accepted, torch.ones_like(state.step), state.step),
         shrinks=torch.where(accepted, torch.zeros_like(state.shrinks), state.shrinks),
     )
-    return replace(state, direction=torch.where(row, _direction(state), state.direction))
 
 
 def _pushed(pairs: Tensor, newest: Tensor) -> Tensor:
@@ -225,11 +230,13 @@ def _free(state: _State) -> Tensor:
     return ~(at_lower | at_upper | (state.lower >= state.upper))
 
 
-def _direction(state: _State) -> Tensor:
+def _direction(state: _State, *, depth: int) -> Tensor:
     """Return −H g on the free variables by the two-loop recursion; downhill in any case."""
     free = _free(state).to(state.x)
     g = state.gradient * free
-    steps, turns = state.steps * free[..., None, :], state.turns * free[..., None, :]
+    newest = state.steps.shape[2] - depth
+    steps = state.steps[:, :, newest:] * free[..., None, :]
+    turns = state.turns[:, :, newest:] * free[..., None, :]
     curved = _dot(steps, turns)
     used = curved > _FLAT * _norm(steps) * _norm(turns)
     rho = torch.where(used, 1 / curved.where(used, torch.ones_like(curved)), 0.0)

@@ -236,7 +236,7 @@ class Store:
         """Enter every stored row of these runs into their ledgers, in the order of writing."""
         with self.snapshot():
             polls = self._polls()
-            asks = self._asks()
+            asks = self.asks()
             turns = self._db.execute("SELECT id, kind FROM turn ORDER BY id").fetchall()
         touched: set[int] = set()
         for turn, kind in turns:
@@ -263,7 +263,8 @@ class Store:
             polls.setdefault(turn, []).append(outcome)
         return polls
 
-    def _asks(self) -> dict[int, list[AskRow]]:
+    def asks(self) -> dict[int, list[AskRow]]:
+        """Return the stored asks of all runs by their turn."""
         grants: dict[int, list[Grant]] = {}
         for ask, kind, trial, attempt, begin, until, config, origin in self._db.execute(
             "SELECT ask, kind, trial, attempt, start, until, config, origin FROM proposal "

@@ -12,7 +12,9 @@ class Strategy(Protocol):
 
     `ask` is pure: the same runs give the same asks, a run's ask does not depend on the other runs
     beside it, and nothing is remembered between calls. `slots[i]` is how many trials of run i may
-    be started or resumed now; with 0 slots only stops are wanted, and the call must be cheap.
+    be started or resumed now; with 0 slots only stops are wanted, and the call must be cheap. A
+    field `batch`, where a strategy has one, is how many slots it gets if the experiment leaves
+    that open (`parallel=None`).
     """
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:

@@ -6,7 +6,7 @@ from handmade import made
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_research.analysis.curves import Curve, band, curve, regret
+from hpo_research.analysis.curves import Curve, at, band, curve, regret
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.rng import Stream
@@ -73,6 +73,23 @@ def test_seconds_are_the_runs_share_in_lock_step_and_its_clock_otherwise():
     assert curve(made(found), "p", "s", "seconds").cost.tolist() == [0.5, 2.0, 4.5]
     simulated = made(found, execution="simulated")
     assert curve(simulated, "p", "s", "seconds").cost.tolist() == [0, 2, 4]
+
+
+def test_seconds_in_lock_step_count_the_asks_before_a_report():
+    name = RunName("p", "s", 0)
+    found = {name: [(0, 1, 3.0), (1, 1, 2.0), (0, 2, 1.0)]}  # in turns 1, 2, 3
+    asked = {name: [(0, 10.0), (2, 100.0), (3, 1000.0)]}
+    drawn = curve(made(found, asked=asked), "p", "s", "seconds")
+    assert drawn.cost.tolist() == [0.5 + 10, 2 + 10, 4.5 + 110]
+    simulated = made(found, asked=asked, execution="simulated")
+    assert curve(simulated, "p", "s", "seconds").cost.tolist() == [0, 2, 4]
+
+
+@given(histories(), st.lists(st.integers(0, 20), min_size=1, max_size=5))
+def test_a_curve_at_other_costs_equals_a_plain_loop(found, costs):
+    drawn = curve(made(found), "p", "s", "epochs")
+    expected = [[slow(own, cost, float.__lt__) for cost in costs] for own in found.values()]
+    np.testing.assert_array_equal(at(drawn, np.array(costs, dtype=float)), np.array(expected))
 
 
 def test_evaluations_count_ended_trials_in_the_order_of_their_last_report():

@@ -1,5 +1,7 @@
 """A result and its frames: what a store holds, read by anyone at any moment."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +166,19 @@ def test_what_is_read_equals_what_the_run_returned(tmp_path: Path):
     assert read.is_finished
     assert read.folder == tmp_path
     assert read.provenance[0]["device"] == "cpu"
+
+
+def test_every_stored_ask_is_read_with_its_turn_and_seconds(folder: Path, result: hpo.Result):
+    query = (
+        "SELECT problem, strategy, seed, turn, seconds FROM ask JOIN run ON run.id = ask.run "
+        "ORDER BY turn"
+    )
+    with closing(sqlite3.connect(folder / "store.sqlite")) as database:
+        rows = database.execute(query).fetchall()
+    for name, asked in result.asked.items():
+        assert asked == [row[3:] for row in rows if row[:3] == name]
+    assert sum(map(len, result.asked.values())) == len(rows) > len(result.runs)
+    assert all(seconds > 0 for *_, seconds in rows)
 
 
 def test_a_running_experiment_can_be_read_at_every_turn(tmp_path: Path, monkeypatch):

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -134,6 +135,48 @@ def test_an_unknown_format_is_one_message(finished):
     assert done.stderr == "error: format='xlsx': expected one of csv, parquet\n"
 
 
+# -- report
+
+
+def test_a_report_says_where_its_page_is(finished):
+    done = hpo("report", finished)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"the report of small is {finished}/report.html\n"
+    assert done.stderr == ""
+    assert (finished / "report.html").exists() and (finished / "manifest.json").exists()
+
+
+def test_a_folder_without_a_store_does_not_keep_the_others_from_their_reports(finished, tmp_path):
+    (finished / "report.html").unlink(missing_ok=True)
+    done = hpo("report", tmp_path, finished)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        f"error: {tmp_path}: holds no store (store.sqlite is missing); name a results folder"
+    ]
+    assert (finished / "report.html").exists()
+
+
+def test_a_report_of_an_unfinished_experiment_says_what_is_left(halfway):
+    done = hpo("report", halfway)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"report\.html; \d+ of its 12 runs are not over$", done.stdout)
+    assert "Not over yet" in (halfway / "report.html").read_text()
+
+
+def test_a_report_is_made_while_another_process_writes(finished):
+    with Store.write(finished) as store, store._transaction():
+        store._set("note", "not yet committed")
+        assert hpo("report", finished).exit_code == 0
+
+
+def test_a_report_warns_of_runs_in_which_everything_failed(tmp_path):
+    (tmp_path / "failing.py").write_text(FAILING)
+    run_experiment(load(tmp_path / "failing.py"), out=tmp_path / "out")
+    done = hpo("report", tmp_path / "out")
+    assert done.exit_code == 0
+    assert "warning: random on broken, seed 0: all " in done.stderr
+
+
 # -- lists
 
 
@@ -155,7 +198,7 @@ def test_every_strategy_is_listed_with_its_options():
 
 def test_help_lists_the_commands_and_the_exit_codes():
     text = hpo("--help").stdout
-    for command in ("run", "status", "export", "problems", "strategies", "doctor"):
+    for command in ("run", "report", "status", "export", "problems", "strategies", "doctor"):
         assert f" {command} " in text
     assert "Exit codes: 0 all runs are over; 1 an error" in hpo("run", "--help").stdout
 

@@ -46,10 +46,12 @@ def test_a_run_ends_with_a_line_that_says_where_the_results_are(place):
     done = hpo("run", "small.py")
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[-1] == (
-        "results are in results/small (the picture: results/small/figures/incumbent.pdf)"
+        "results are in results/small (the report: results/small/report.html)"
     )
-    figures = place / "results/small/figures"
-    assert sorted(path.suffix for path in figures.iterdir()) == [".pdf", ".png", ".svg"]
+    folder = place / "results/small"
+    assert {path.suffix for path in (folder / "figures").iterdir()} == {".pdf", ".png", ".svg"}
+    assert {path.suffix for path in (folder / "tables").iterdir()} == {".csv", ".md", ".tex"}
+    assert (folder / "report.html").exists() and (folder / "manifest.json").exists()
     assert Result.read(place / "results/small").is_finished
 
 
@@ -73,7 +75,7 @@ def test_lines_are_plain_where_there_is_no_terminal(place):
 
 def test_quiet_prints_the_last_line_alone(place):
     done = hpo("run", "small.py", "--quiet", "--out", "here")
-    assert done.stdout == "results are in here (the picture: here/figures/incumbent.pdf)\n"
+    assert done.stdout == "results are in here (the report: here/report.html)\n"
     assert done.stderr == ""
 
 
@@ -82,6 +84,23 @@ def test_a_second_run_changes_nothing(place):
     before = Result.read(place / "results/small").frame()
     assert hpo("run", "small.py").exit_code == 0
     assert Result.read(place / "results/small").frame().equals(before)
+
+
+def test_the_store_keeps_the_file_and_how_the_command_narrowed_it(place):
+    (place / "small.py").write_bytes(b"# coding: latin-1\n# caf\xe9\n" + SMALL.encode())
+    hpo("run", "small.py", "--seeds", "3", "--only", "random", "--threads", "2")
+    (note,) = Result.read(place / "results/small").provenance
+    assert note["file"] == {
+        "name": "small.py",
+        "text": "# coding: latin-1\n# café\n" + SMALL,
+        "options": ["--threads", "2", "--seeds", "3", "--only", "random"],
+    }
+
+
+def test_a_run_of_the_same_file_again_adds_no_note(place):
+    for _ in range(2):
+        hpo("run", "small.py", "--quiet")
+    assert len(Result.read(place / "results/small").provenance) == 1
 
 
 def test_seeds_and_names_choose_a_part(place):
@@ -175,6 +194,8 @@ def test_a_mistake_in_the_file_is_one_message_with_its_line(place, text, message
         (["walk"], r"No such command 'walk'", 2),
         (["status", "."], r"error: \.: holds no store", 1),
         (["export", "nowhere"], r"error: nowhere: holds no store", 1),
+        (["report", "nowhere"], r"error: nowhere: holds no store", 1),
+        (["report"], r"Missing argument '\{?DIR\.\.\.", 2),
     ],
 )
 def test_wrong_input_is_one_message(place, arguments, message, code):

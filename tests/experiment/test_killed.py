@@ -22,6 +22,8 @@ STRATEGIES = {
     "random": hpo.Random(),
     "hyperband": hpo.Hyperband(),
     "halving": Halving(),
+    "q-EI": hpo.Bayesian(initial=3, samples=8, starts=2),
+    "hyperband q-EI": hpo.Hyperband(inner=hpo.Bayesian(initial=3, samples=8, starts=2)),
 }
 
 

@@ -29,6 +29,7 @@ experiment = hpo.Experiment(
         "grid": hpo.Grid("fit"),
         "random": hpo.Random(),
         "hyperband": hpo.Hyperband(inner=hpo.Random(kind="sobol")),
+        "q-EI": hpo.Bayesian(starts=4),
     },
     seeds=range(2),
     parallel=4,

@@ -1,78 +1,72 @@
-import re
+"""The best value so far against what it cost."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import made
-from matplotlib import image, rcParams
+from handmade import histories, made
+from matplotlib.figure import Figure
 
-from hpo_research.figures.draw import draw
-from hpo_research.figures.incumbent import incumbent_figure
-from hpo_research.figures.panel import caption, panel
-from hpo_research.rng import Stream
+from hpo_research.analysis.curves import band, curve
+from hpo_research.figures.incumbent import draw_incumbent, incumbent_figure
+from hpo_research.figures.panel import panel, trains_fully
+from hpo_research.figures.scales import Scale
+from hpo_research.figures.style import COLUMN, PAGE, look
 from hpo_research.store import RunName
-
-KINDS = ("pdf", "svg", "png")
-
-
-def histories(problems=("p",), strategies=("grid", "random"), seeds=3, n=20, least=0.5):
-    return {
-        RunName(p, s, k): [
-            (i // 2, i % 2 + 1, least + float(value))
-            for i, value in enumerate(Stream(k).at(p, s).generator().exponential(size=n))
-        ]
-        for p in problems
-        for s in strategies
-        for k in range(seeds)
-    }
+from tests.figures.reading import mistakes
 
 
-def test_three_formats_are_written_and_nothing_else(tmp_path):
-    paths = draw(made(histories()), tmp_path / "figures")
-    assert [path.name for path in paths] == [f"incumbent.{kind}" for kind in KINDS]
-    assert set((tmp_path / "figures").iterdir()) == set(paths)
-    assert paths[0].read_bytes().startswith(b"%PDF")
-    assert b"<svg" in paths[1].read_bytes()
-
-
-def test_the_same_result_gives_the_same_files(tmp_path):
-    first = [path.read_bytes() for path in draw(made(histories()), tmp_path / "a")]
-    assert first == [path.read_bytes() for path in draw(made(histories()), tmp_path / "b")]
-
-
-def test_a_users_own_settings_change_nothing_and_stay(tmp_path, monkeypatch):
-    first = draw(made(histories()), tmp_path / "a")[2].read_bytes()
-    monkeypatch.setitem(rcParams, "font.size", 20.0)
-    assert draw(made(histories()), tmp_path / "b")[2].read_bytes() == first
-    assert rcParams["font.size"] == 20.0
-
-
-def test_no_date_and_no_type_3_font_is_in_the_files(tmp_path):
-    pdf, svg, _ = (path.read_bytes() for path in draw(made(histories()), tmp_path))
-    assert b"CreationDate" not in pdf
-    assert b"/Type3" not in pdf
-    assert b"/CIDFontType2" in pdf
-    assert not re.search(rb"<dc:date>", svg)
-
-
-def test_the_picture_is_not_blank(tmp_path):
-    shown = image.imread(draw(made(histories()), tmp_path)[2])
-    assert len(np.unique(shown.reshape(-1, shown.shape[2]), axis=0)) > 20
+def lines(axes):
+    """The lines of strategies, without the edges of their bands."""
+    return [line for line in axes.lines if not line.get_label().startswith("_child")]
 
 
 def test_there_is_a_panel_a_problem_and_a_line_a_strategy():
-    figure = incumbent_figure(made(histories(("b", "a", "c", "d"))))
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles[:4] == ["a", "b", "c", "d"]
-    assert [len(axes.lines) for axes in figure.axes[:4]] == [2, 2, 2, 2]
+    figure = incumbent_figure(made(histories(("a", "b", "c", "d")))).figure
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c", "d"]
+    assert [len(lines(axes)) for axes in figure.axes] == [2, 2, 2, 2]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["grid", "random"]
 
 
-def test_a_line_is_the_median_over_seeds():
+@pytest.mark.parametrize(("problems", "width"), [(1, COLUMN), (4, COLUMN), (5, PAGE)])
+def test_up_to_four_panels_fit_a_column(problems, width):
+    found = histories([f"p{i}" for i in range(problems)], seeds=1)
+    assert incumbent_figure(made(found)).figure.get_figwidth() == width
+
+
+def test_a_line_is_the_median_over_seeds_and_its_last_step_can_be_seen():
     found = {RunName("p", "s", k): [(0, 1, 3.0 + k), (0, 2, 2.0 - k)] for k in range(3)}
-    (line,) = incumbent_figure(made(found)).axes[0].lines
-    assert line.get_xdata().tolist() == [1, 2]
-    assert line.get_ydata().tolist() == [4, 1]
+    (line,) = lines(incumbent_figure(made(found)).figure.axes[0])
+    assert line.get_xdata().tolist() == [1, 2, 2.04]
+    assert line.get_ydata().tolist() == [4, 1, 1]
     assert line.get_drawstyle() == "steps-post"
+
+
+def test_a_band_is_that_of_the_analysis():
+    result = made(histories(strategies=["s"], seeds=5))
+    axes = Figure().subplots()
+    draw_incumbent(axes, result, "p")
+    edges = [line for line in axes.lines if line not in lines(axes)]
+    expected = band(curve(result, "p", "s"))
+    np.testing.assert_array_equal(edges[0].get_ydata()[:-1], expected.low)
+    np.testing.assert_array_equal(edges[1].get_ydata()[:-1], expected.high)
+
+
+def test_a_strategy_keeps_its_look_on_axes_of_ones_own_and_in_a_subset():
+    result = made(histories(strategies=["a", "b", "c"]))
+    axes = Figure().subplots()
+    draw_incumbent(axes, result, "p", strategies=["c"])
+    (line,) = lines(axes)
+    assert (line.get_color(), line.get_marker()) == (look(2).color, look(2).marker)
+    assert line.get_label() == "c"
+    assert [text.get_text() for text in axes.legend().get_texts()] == ["c"]
+
+
+def test_lines_differ_without_colour():
+    result = made(histories(strategies=[f"s{i}" for i in range(5)], seeds=1))
+    drawn = lines(incumbent_figure(result).figure.axes[0])
+    assert len({(line.get_marker()) for line in drawn}) == 5
+    assert len({str(line._unscaled_dash_pattern) for line in drawn}) == 5
 
 
 @pytest.mark.parametrize(
@@ -84,95 +78,135 @@ def test_a_line_is_the_median_over_seeds():
     ],
 )
 def test_a_known_optimum_that_is_not_passed_gives_regret(optimum, scale, label):
-    axes = incumbent_figure(made(histories(least=0.9), optimum=optimum)).axes[0]
+    axes = incumbent_figure(made(histories(least=0.9), optimum=optimum)).figure.axes[0]
     assert axes.get_yscale() == scale
     assert axes.get_ylabel() == label
 
 
-def test_a_regret_of_zero_is_drawn_on_a_linear_axis():
-    found = {RunName("p", "s", k): [(0, 1, 3.0), (1, 1, 2.0)] for k in range(2)}
-    shown = panel(made(found, optimum=2.0), "p", "epochs")
-    assert not shown.is_log
-    assert shown.bands["s"].center.tolist() == [1, 0]
-
-
-def test_values_that_span_much_are_drawn_on_a_log_axis():
-    found = {RunName("p", "s", 0): [(0, 1, 3.0), (1, 1, 0.1)]}
-    assert panel(made(found), "p", "epochs").is_log
-    assert not panel(made({RunName("p", "s", 0): [(0, 1, 3.0)]}), "p", "epochs").is_log
-
-
 def test_an_optimum_that_noise_passed_is_drawn_as_a_line():
-    figure = incumbent_figure(made(histories(), optimum=1.0))
+    figure = incumbent_figure(made(histories(), optimum=1.0)).figure
     assert figure.axes[0].texts[0].get_text() == "optimum"
 
 
-def told(result):
-    return caption([panel(result, name, "epochs") for name in result.description["problems"]])
+def test_a_regret_that_reaches_0_is_drawn_down_to_0():
+    found = {RunName("p", "s", k): [(0, 1, 3.0), (1, 1, 2.002), (2, 1, 2.0)] for k in range(2)}
+    result = made(found, optimum=2.0)
+    shown = panel(result, "p", "epochs")
+    assert shown.scale == Scale("log and zero", 0.001)
+    np.testing.assert_allclose(shown.bands["s"].center, [1, 0.002, 0])
+    picture = incumbent_figure(result)
+    assert "On p, the axis is linear between 0 and 0.001." in picture.caption
+    assert picture.figure.axes[0].get_ylim()[0] < 0
+    assert mistakes(picture.figure) == []
 
 
-def test_the_caption_says_seeds_and_band():
+def told(result, axis="epochs"):
+    return incumbent_figure(result, axis).caption
+
+
+def test_the_caption_says_costs_seeds_and_band():
     assert told(made(histories())) == (
-        "Lines: median over 3 seeds. Bands: pointwise 95% percentile bootstrap over seeds "
-        "(2,000 resamples)."
+        "Best value so far on p against the epochs trained in a run: median over 3 seeds. "
+        "Bands: pointwise 95% percentile bootstrap over seeds (2,000 resamples). "
+        "A line begins where all of its seeds have a value."
     )
+
+
+@pytest.mark.parametrize(("optimum", "says"), [(0.0, True), (1.0, False), (None, False)])
+def test_the_caption_says_where_values_are_regret(optimum, says):
+    assert ("Values are regret" in told(made(histories(), optimum=optimum))) == says
 
 
 def test_the_caption_says_that_one_seed_has_no_band():
     result = made(histories(seeds=1))
-    assert told(result) == "Best value so far of one seed; there is no band over one seed."
-    assert not incumbent_figure(result).axes[0].collections
+    assert "of one seed. There is no band over one seed." in told(result)
+    assert not incumbent_figure(result).figure.axes[0].collections
 
 
-def test_the_caption_names_lines_that_coincide():
-    found = histories(strategies=["random"])
-    found |= {RunName("p", "hyperband", name.seed): rows for name, rows in found.items()}
-    assert "On p, random and hyperband coincide." in told(made(found))
+def test_the_caption_names_lines_that_coincide_once_for_all_problems():
+    found = histories(("p", "q"), ["random"])
+    for other in ("hyperband", "third"):
+        found |= {
+            RunName(n.problem, other, n.seed): rows for n, rows in found.items() if n[1] == "random"
+        }
+    text = told(made(found))
+    assert "On p and q, random, hyperband and third coincide." in text
+    assert text.count("coincide") == 1
 
 
 def test_the_caption_names_seeds_without_values_and_unfinished_runs():
     found = {**histories(), RunName("p", "grid", 0): []}
     text = told(made(found, over=False))
     assert "median over 2 to 3 seeds" in text
-    assert "On p, 2 of the 3 seeds of grid have values." in text
+    assert "On p, grid has values for 2 of 3 seeds." in text
     assert "On p, 6 of 6 runs are not over." in text
 
 
-def test_a_result_without_values_draws_a_panel_that_says_so(tmp_path):
-    result = made({RunName("p", "s", k): [] for k in range(2)})
-    assert incumbent_figure(result).axes[0].texts[0].get_text() == "no values"
-    assert told(result) == "No run has a value yet."
-    draw(result, tmp_path)
+def test_a_result_without_values_draws_a_panel_that_says_so():
+    picture = incumbent_figure(made({RunName("p", "s", k): [] for k in range(2)}))
+    assert picture.figure.axes[0].texts[0].get_text() == "no values"
+    assert picture.caption == "No run has a value yet."
 
 
+@pytest.mark.parametrize("problems", [1, 4, 6])
 @pytest.mark.parametrize("strategies", [2, 7])
-def test_nothing_is_cut_off_and_no_text_overlaps(strategies):
+def test_no_text_is_cut_off_small_or_over_another(problems, strategies):
     names = [f"strategy number {i}" for i in range(strategies)]
-    figure = incumbent_figure(made(histories(("a", "b", "c", "d"), names, seeds=2), optimum=0))
-    figure.draw_without_rendering()
-    boxes = [axes.get_tightbbox() for axes in figure.axes[:4]]
-    boxes += [figure.legends[0].get_window_extent(), figure.texts[0].get_window_extent()]
-    page = figure.bbox.padded(1)
-    assert all(page.containsx(b.x0) and page.containsx(b.x1) for b in boxes)
-    assert all(page.containsy(b.y0) and page.containsy(b.y1) for b in boxes)
-    pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
-    assert not any(a.overlaps(b) for a, b in pairs)
+    titles = [f"curves(ackley{i},max_epochs=27,agreement=0.3)" for i in range(problems)]
+    result = made(histories(titles, names, seeds=2), optimum=0)
+    assert mistakes(incumbent_figure(result).figure) == []
+    assert mistakes(incumbent_figure(result, "seconds").figure) == []
 
 
 @pytest.mark.parametrize(
-    ("axis", "label"),
+    ("execution", "label"),
     [
-        ("epochs", "epochs trained in a run"),
-        ("evaluations", "trials ended in a run"),
-        ("seconds", "seconds of a run"),
+        ("lock-step", "seconds of training and search in a run"),
+        ("asynchronous", "seconds since a run began"),
+        ("simulated", "simulated seconds of a run"),
     ],
 )
-def test_every_axis_can_be_drawn_and_is_named(axis, label):
-    assert incumbent_figure(made(histories()), axis).axes[0].get_xlabel() == label
+def test_the_seconds_say_what_they_count(execution, label):
+    result = made(histories(), execution=execution)
+    assert incumbent_figure(result, "seconds").figure.axes[0].get_xlabel() == label
+    assert f"against the {label}" in told(result, "seconds")
 
 
-def test_names_are_shown_as_they_are(tmp_path):
-    figure = incumbent_figure(made(histories(["$x_{", "cost in $ and $"], ["_a", "b$c$"])))
+@pytest.mark.parametrize(
+    ("axis", "max_epochs", "label"),
+    [
+        ("epochs", 9, "epochs trained in a run"),
+        ("epochs", 1, "evaluations in a run"),
+        ("evaluations", 2, "evaluations in a run"),
+        ("evaluations", 9, "trials ended in a run"),
+    ],
+)
+def test_an_evaluation_is_a_trial_trained_to_the_end(axis, max_epochs, label):
+    result = made(histories(), max_epochs=max_epochs)  # whose trials end at epoch 2
+    assert incumbent_figure(result, axis).figure.axes[0].get_xlabel() == label
+
+
+def test_a_failed_trial_is_an_evaluation_and_a_paused_one_is_not():
+    result = made(histories(n=4), max_epochs=2)
+    name = RunName("p", "grid", 0)
+    for status, is_one in (("failed", True), ("paused", False)):
+        run = result.runs[name]
+        first = replace(run.trials[0], status=status, epochs=(1,), values=(0.5,), value=None)
+        runs = {**result.runs, name: replace(run, trials=(first, *run.trials[1:]))}
+        assert trains_fully(replace(result, runs=runs), "p", "grid") == is_one
+
+
+def test_what_is_left_out_over_evaluations_is_said():
+    shown = {"p": ["random"], "q": ["random", "grid"]}
+    picture = incumbent_figure(made(histories(("p", "q"))), "evaluations", strategies=shown)
+    assert picture.caption.endswith(
+        "On p, grid is left out: not every trial was trained to the last epoch."
+    )
+    assert [len(lines(axes)) for axes in picture.figure.axes] == [1, 2]
+
+
+def test_names_are_shown_as_they_are():
+    figure = incumbent_figure(made(histories(["$x_{", "cost in $ and $"], ["_a", "b$c$"]))).figure
     figure.draw_without_rendering()
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_a", r"b\$c\$"]
-    assert figure.axes[1].get_title() == r"cost in \$ and \$"
+    assert {axes.get_title() for axes in figure.axes} == {r"\$x_{", r"cost in \$ and \$"}

@@ -31,9 +31,9 @@ STRATEGIES: dict[str, Strategy] = {
     "hyperband floor": Hyperband(eta=2, rounding="floor"),
     "hyperband sobol": Hyperband(inner=Random("sobol")),
     "hyperband grid": Hyperband(inner=Grid(2)),
-    "bayesian": Bayesian(initial=3),
+    "bayesian": Bayesian(initial=3, samples=16, starts=4),
     "bayesian ucb": Bayesian("ucb", "rbf", "standardise", initial=4, samples=8, starts=4),
-    "hyperband bayesian": Hyperband(inner=Bayesian(initial=3)),
+    "hyperband bayesian": Hyperband(inner=Bayesian(initial=3, samples=16, starts=4)),
 }
 KEYED = {name: STRATEGIES[name] for name in STRATEGIES if name.startswith(("grid", "random"))}
 FREE = {name: STRATEGIES[name] for name in STRATEGIES if name != "grid fit"}

@@ -1,0 +1,71 @@
+"""Finals: the best value that every run of a problem came to, seed by seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
+from hpo_research.records import Direction, Run
+from hpo_research.store import RunName
+
+
+@dataclass(frozen=True)
+class Finals:
+    """The final incumbent of every run of a problem.
+
+    `values` holds one array a strategy, in the experiment's order: `values[strategy][i]` belongs
+    to seed `seeds[i]`, and is NaN where that run found nothing or does not exist. They are regret
+    where the optimum is known and no report lies beyond it (which noise can bring), otherwise the
+    metric itself. `direction` is that of the values: regret is minimised.
+    """
+
+    problem: str
+    metric: str
+    direction: Direction
+    is_regret: bool
+    seeds: tuple[int, ...]
+    values: Mapping[str, Float[np.ndarray, " seeds"]]
+
+
+def finals(result: Result, problem: str) -> Finals:
+    """Return the value of the best trial of every run of a problem, by the rule `final`.
+
+    Nothing is normalised by what other runs found. Raises `StoreError` where the result holds no
+    run of the problem.
+    """
+    runs = {name: run for name, run in sorted(result.runs.items()) if name.problem == problem}
+    if not runs:
+        known = ", ".join(sorted({name.problem for name in result.runs})) or "none"
+        raise StoreError(f"no runs on {problem}; there are runs on {known}")
+    facts = result.description["problems"][problem]
+    direction, optimum = facts["direction"], facts["optimum"]
+    sign = 1.0 if direction == "minimize" else -1.0
+    is_regret = optimum is not None and not any(
+        sign * (value - optimum) < 0 for run in runs.values() for value in _reported(run)
+    )
+    present = {name.strategy for name in runs}
+    strategies = [name for name in result.description["strategies"] if name in present]
+    seeds = tuple(sorted({name.seed for name in runs}))
+    best = {name: _best(run) for name, run in runs.items()}
+    values = {
+        strategy: np.array(
+            [best.get(RunName(problem, strategy, seed), np.nan) for seed in seeds], dtype=float
+        )
+        for strategy in strategies
+    }
+    if is_regret:
+        values = {strategy: sign * (own - optimum) for strategy, own in values.items()}
+        direction = "minimize"
+    return Finals(problem, facts["metric"], direction, is_regret, seeds, values)
+
+
+def _best(run: Run) -> float:
+    best = run.best()
+    return np.nan if best is None or best.value is None else best.value
+
+
+def _reported(run: Run) -> list[float]:
+    return [value for trial in run.trials for value in trial.values]

@@ -1,0 +1,200 @@
+"""Ranks: how the strategies place among each other as the budget goes on."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import rankdata
+
+from hpo_research.analysis.curves import Axis, Band, Curve, at, curve
+from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
+from hpo_research.rng import Stream
+from hpo_research.store import RunName
+
+RankAxis = Literal["budget", "evaluations", "epochs", "seconds"]
+
+_MOST_POINTS = 1000
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The mean rank of each strategy at each cost, over problems and seeds; 1 is best.
+
+    `bands` holds the strategies in the experiment's order: the mean and its bootstrap band. They
+    share their costs. `problems` and `seeds` are those that were ranked, `pairs` how many pairs of
+    them; `left_out` says in sentences for readers what was not. Without pairs, `bands` is empty.
+    """
+
+    axis: RankAxis
+    bands: Mapping[str, Band]
+    problems: tuple[str, ...]
+    seeds: tuple[int, ...]
+    pairs: int
+    left_out: tuple[str, ...]
+
+
+def ranks(
+    result: Result,
+    axis: RankAxis = "budget",
+    *,
+    strategies: Sequence[str] | None = None,
+    points: int = _MOST_POINTS,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Ranks:
+    """Rank the strategies by their best value so far, on each problem and seed by itself.
+
+    At a cost, the strategies of one problem and seed are ranked by their incumbents (as in
+    `curve`): 1 is best, equal values share the mean of their ranks, and runs without a value come
+    last, sharing too. The mean is taken over all pairs of a problem and a seed on which every
+    strategy has a run that is over and some run has a value; the others are left out. Nothing is
+    normalised.
+
+    `axis="budget"` is the fraction of each run's budget: of its epochs (an evaluation counts
+    `max_epochs`) where the budget limits these, otherwise of its trials, otherwise of its seconds.
+    The other axes are those of `curve`. A run that ended early keeps its last value.
+
+    The band is the percentile bootstrap of the mean over resampled seeds, all problems of a seed
+    together, so that pairing is kept; pointwise, and none for one seed. `strategies` restricts
+    the comparison, which changes the ranks. Raises `StoreError` for fewer than two strategies, an
+    unknown one or axis, or a fraction of a budget where there is none.
+    """
+    if axis not in get_args(RankAxis):
+        raise StoreError(f"axis={axis!r}: expected one of {', '.join(get_args(RankAxis))}")
+    compared = _compared(result, strategies)
+    pairs, left_out = _pairs(result, compared)
+    seeds = sorted({seed for own in pairs.values() for seed in own})
+    if not pairs:
+        return Ranks(axis, {}, (), (), 0, tuple(left_out))
+    cost, total, count = _summed(result, compared, pairs, axis=axis, points=points)
+    bounds = _bootstrapped(total, count, level=level, resamples=resamples)
+    center = total.sum(axis=1) / count.sum()
+    bands = {
+        name: Band(cost, center[i], bounds[0, i], bounds[1, i], len(seeds))
+        for i, name in enumerate(compared)
+    }
+    return Ranks(axis, bands, tuple(pairs), tuple(seeds), int(count.sum()), tuple(left_out))
+
+
+Sums = tuple[
+    Float[np.ndarray, " p"], Float[np.ndarray, "strategies seeds p"], Int[np.ndarray, " seeds"]
+]
+"""Costs; each seed's ranks, added up over its problems; and how many problems these are."""
+
+
+def _summed(
+    result: Result,
+    compared: Sequence[str],
+    pairs: Mapping[str, Sequence[int]],
+    *,
+    axis: RankAxis,
+    points: int,
+) -> Sums:
+    curves = {problem: _curves(result, problem, compared, axis) for problem in pairs}
+    cost = _costs([own for group in curves.values() for own in group], axis, points)
+    seeds = sorted({seed for own in pairs.values() for seed in own})
+    total = np.zeros((len(compared), len(seeds), len(cost)))
+    count = np.zeros(len(seeds), dtype=int)
+    for problem, own in pairs.items():
+        rows = [seeds.index(seed) for seed in own]
+        total[:, rows] += _ranked(curves[problem], own, cost)
+        count[rows] += 1
+    return cost, total, count
+
+
+def _compared(result: Result, strategies: Sequence[str] | None) -> list[str]:
+    present = {name.strategy for name in result.runs}
+    known = [name for name in result.description["strategies"] if name in present]
+    wanted = known if strategies is None else strategies
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise StoreError(f"no runs of {', '.join(unknown)}; there are {', '.join(known)}")
+    compared = [name for name in known if name in wanted]
+    if len(compared) < 2:
+        raise StoreError(f"ranks compare two strategies or more, got {', '.join(compared) or '0'}")
+    return compared
+
+
+def _pairs(result: Result, compared: Sequence[str]) -> tuple[dict[str, list[int]], list[str]]:
+    """Return the seeds of each problem that can be ranked, and sentences on the others."""
+    pairs, left_out = {}, []
+    for problem in result.description["problems"]:
+        seeds = sorted({name.seed for name in result.runs if name.problem == problem})
+        runs = {seed: [RunName(problem, name, seed) for name in compared] for seed in seeds}
+        over = [seed for seed in seeds if all(name in result.over for name in runs[seed])]
+        found = [s for s in over if any(result.runs[name].best() for name in runs[s])]
+        if found:
+            pairs[problem] = found
+        if len(over) < len(seeds):
+            few = f"{len(seeds) - len(over)} of {len(seeds)} seeds on " if over else ""
+            left_out.append(
+                f"Left out: {few}{problem}, where not every strategy has a run that is over."
+            )
+        if len(found) < len(over):
+            few = f"{len(over) - len(found)} of {len(seeds)} seeds on " if found else ""
+            left_out.append(f"Left out: {few}{problem}, where no run has a value.")
+        if not seeds:
+            left_out.append(f"Left out: {problem}, where there are no runs.")
+    return pairs, left_out
+
+
+def _curves(result: Result, problem: str, compared: Sequence[str], axis: RankAxis) -> list[Curve]:
+    """Return each strategy's curve over the ranks' own axis."""
+    unit, whole = _unit(result, problem) if axis == "budget" else (axis, 1.0)
+    curves = [curve(result, problem, name, unit, points=sys.maxsize) for name in compared]
+    return [replace(own, cost=own.cost / whole) for own in curves]
+
+
+def _unit(result: Result, problem: str) -> tuple[Axis, float]:
+    """Return what a run's budget counts, and how much of it there is."""
+    budget = result.description["budget"] or {}
+    max_epochs = result.description["problems"][problem]["max_epochs"]
+    epochs = [budget.get("epochs"), (budget.get("evaluations") or 0) * max_epochs]
+    if any(epochs):
+        return "epochs", float(min(limit for limit in epochs if limit))
+    if budget.get("trials"):
+        return "evaluations", float(budget["trials"])
+    if budget.get("seconds"):
+        return "seconds", float(budget["seconds"])
+    raise StoreError("axis='budget': this result has no budget; choose axis='epochs'")
+
+
+def _costs(curves: Sequence[Curve], axis: RankAxis, points: int) -> Float[np.ndarray, " p"]:
+    cost = np.unique(np.concatenate([own.cost for own in curves]))
+    if axis == "budget":  # running trials may finish beyond a budget of seconds
+        cost = np.unique(np.append(cost[cost < 1], 1.0))
+    return cost if len(cost) <= points else np.linspace(cost[0], cost[-1], points)
+
+
+def _ranked(
+    curves: Sequence[Curve], seeds: Sequence[int], cost: Float[np.ndarray, " p"]
+) -> Float[np.ndarray, "strategies seeds p"]:
+    sign = 1.0 if curves[0].direction == "minimize" else -1.0
+    losses = [sign * at(own, cost)[[own.seeds.index(seed) for seed in seeds]] for own in curves]
+    found = np.nan_to_num(np.stack(losses), nan=np.inf, posinf=np.inf, neginf=-np.inf)
+    ranked: np.ndarray = rankdata(found, method="average", axis=0)
+    return ranked
+
+
+def _bootstrapped(
+    total: Float[np.ndarray, "strategies seeds p"],
+    count: Int[np.ndarray, " seeds"],
+    *,
+    level: float,
+    resamples: int,
+) -> Float[np.ndarray, "2 strategies p"]:
+    """Return the bounds of the mean over resampled seeds, NaN for one seed."""
+    n = len(count)
+    if n < 2:
+        return np.full((2, total.shape[0], total.shape[2]), np.nan)
+    draws = Stream(0).at("bootstrap").generator().integers(n, size=(resamples, n))
+    times = (draws[:, :, None] == np.arange(n)).sum(axis=1).astype(float)
+    quantiles = [(1 - level) / 2, (1 + level) / 2]
+    bounds = [
+        np.quantile((times @ own) / (times @ count)[:, None], quantiles, axis=0) for own in total
+    ]
+    return np.stack(bounds, axis=1)

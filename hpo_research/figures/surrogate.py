@@ -1,0 +1,328 @@
+"""What a model believed when it chose a batch: for problems of one and two hyperparameters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
+from hpo_research.figures.learning import median_run
+from hpo_research.figures.sheet import Picture, sheet
+from hpo_research.figures.style import BODY, DARK, MIDDLE, dressed, look, styled, verbatim
+from hpo_research.records import Run, Status, Trial
+from hpo_research.space import Float as FloatParameter
+from hpo_research.space import Integer
+from hpo_research.store import RunName
+from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.surrogate import Surrogate, surrogate
+
+Quantity = Literal["median", "uncertainty", "acquisition"]
+_LINE, _SIDE = 400, 80  # points of a line, and along each side of a surface
+_NATS = 10.0  # below the largest value, logarithms of acquisition values are all alike
+_HEIGHT = {1: 1.9, 2: 2.3}
+_BATCH = look(1).color
+_ACQUISITIONS = {"qlogei": "ln EI", "qei": "EI", "ucb": "UCB"}
+_SPOKEN = {
+    "qlogei": "logarithm of the expected improvement",
+    "qei": "expected improvement",
+    "ucb": "confidence bound",
+}
+_CLASS = "hpo_research.strategies.bayesian.Bayesian"
+
+
+def believed(result: Result, name: RunName, ask: int | None = None) -> Surrogate:
+    """Return what a run's model believed at one of its asks, by default the first of the model.
+
+    From the store alone: the trials as they were known then, and the batch that was chosen.
+    Raises `StoreError` where the run has no such ask, or its strategy is not our own `Bayesian`.
+    """
+    strategy = _strategy(result, name.strategy)
+    run = result.runs[name]
+    modelled = [i for i, a in enumerate(run.asks) if "lengthscale" in a.notes and a.proposals]
+    if strategy is None or not modelled or (ask is not None and ask not in modelled):
+        which = "of a model of our own" if ask is None else f"number {ask} of a model of our own"
+        raise StoreError(f"{tuple(name)} holds no ask {which}")
+    number = modelled[0] if ask is None else ask
+    chosen = [p.config for p in run.asks[number].proposals if p.config is not None]
+    return surrogate(strategy, _then(result, name, number), chosen)
+
+
+def _strategy(result: Result, name: str) -> Bayesian | None:
+    """Rebuild a strategy from its description; None where its options cannot be read back."""
+    options = dict(result.description["strategies"][name])
+    is_plain = not any(isinstance(value, dict) for value in options.values())
+    if options.pop("class", None) != _CLASS or not is_plain:
+        return None
+    names = {field.name for field in fields(Bayesian)}
+    return Bayesian(**options) if set(options) <= names else None
+
+
+def _then(result: Result, name: RunName, ask: int) -> Run:
+    """Return a run as it was when it was asked for the ask-th time."""
+    run, (turn, _) = result.runs[name], result.asked[name][ask]
+    started = sum(p.kind == "start" for earlier in run.asks[:ask] for p in earlier.proposals)
+    known: dict[int, int] = {}
+    for report, _, reported in result.history[name]:
+        if reported < turn:
+            known[report.trial] = max(report.epoch, known.get(report.trial, 0))
+    trials = tuple(_as_of(trial, known.get(trial.id, 0)) for trial in run.trials[:started])
+    return replace(run, trials=trials, asks=run.asks[:ask])
+
+
+def _as_of(trial: Trial, epoch: int) -> Trial:
+    if trial.reached == epoch and not trial.is_running:
+        return trial
+    running: Status = "running"
+    return replace(trial, status=running, value=None, epochs=(), values=())
+
+
+def draw_belief(axes: Axes, view: Surrogate) -> None:
+    """Draw the model of a problem of one hyperparameter: its median, its 95 % band, its batch.
+
+    Dots are trials with values; numbered lines are the points of the batch, in the order in which
+    they were chosen. `axes.legend()` names them.
+    """
+    with styled():
+        (name,) = _one(dressed(axes), view)
+        cube = np.linspace(0, 1, _LINE)[:, None]
+        x = _values(view, cube, name)
+        belief = view.believe(cube)
+        axes.fill_between(x, belief.low, belief.high, color=MIDDLE, alpha=0.25, linewidth=0)
+        axes.plot(x, belief.median, color=DARK, linewidth=1.2)
+        seen = [trial for trial in view.run.trials if trial.value is not None]
+        values = [float(t.value) for t in seen if t.value is not None]
+        axes.plot(
+            _numbers(seen, name),
+            values,
+            linestyle="none",
+            marker="o",
+            markersize=3.5,
+            color="black",
+            zorder=5,
+        )
+        _lines(axes, view, name, count=len(view.chosen))
+
+
+def draw_acquisition(axes: Axes, view: Surrogate) -> None:
+    """Draw the acquisition function of a problem of one hyperparameter as the batch grows.
+
+    One line a point of the batch: what that point maximises, the earlier ones being pending.
+    """
+    with styled():
+        (name,) = _one(dressed(axes), view)
+        cube = np.linspace(0, 1, _LINE)[:, None]
+        x = _values(view, cube, name)
+        top = -np.inf
+        for k in range(max(len(view.chosen), 1)):
+            values = view.acquisition(cube, k)
+            top = max(top, float(values.max()))
+            drawn = look(k + 1)
+            axes.plot(x, values, color=drawn.color, linestyle=drawn.dash, linewidth=1.2)
+            if k < len(view.chosen):
+                at = float(view.chosen[k][name])  # type: ignore[arg-type]
+                height = float(np.interp(at, x, values))
+                axes.plot(at, height, marker="v", color=drawn.color)
+                _number(axes, k + 1, (at, height), above=4)
+        if _is_log(view):
+            axes.set_ylim(top - _NATS, top + 0.12 * _NATS)
+        axes.set_ylabel(_names(view)["acquisition"])
+
+
+def draw_surface(axes: Axes, view: Surrogate, quantity: Quantity) -> None:
+    """Draw the median, the uncertainty or the acquisition function over two hyperparameters.
+
+    Uncertainty is the width of the middle 95 % of the function's values. Light means large. Circles
+    are trials with values; numbers are the points of the batch in the order of their choice.
+    """
+    with styled():
+        first, second = _one(dressed(axes), view)
+        side = np.linspace(0, 1, _SIDE)
+        cube = np.stack(np.meshgrid(side, side, indexing="ij"), axis=-1).reshape(-1, 2)
+        values = _quantity(view, cube, quantity).reshape(_SIDE, _SIDE)
+        ends = np.repeat(side[:, None], 2, axis=1)
+        x, y = _values(view, ends, first), _values(view, ends, second)
+        filled = axes.contourf(x, y, values.T, levels=12, cmap="cividis")
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        bar = figure.colorbar(filled, ax=axes, pad=0.02)
+        bar.ax.tick_params(labelsize=BODY - 1)
+        bar.set_label(_names(view)[quantity], fontsize=BODY)
+        seen = [trial for trial in view.run.trials if trial.value is not None]
+        axes.plot(
+            _numbers(seen, first),
+            _numbers(seen, second),
+            linestyle="none",
+            marker="o",
+            markersize=4,
+            markerfacecolor="white",
+            markeredgecolor="black",
+            markeredgewidth=0.6,
+        )
+        for k, config in enumerate(view.chosen, 1):
+            axes.annotate(
+                str(k),
+                (config[first], config[second]),
+                ha="center",
+                va="center",
+                fontsize=BODY - 1,
+                fontweight="bold",
+                zorder=6,
+                bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": _BATCH, "lw": 1.2},
+            )
+
+
+def surrogate_figure(result: Result, problem: str, strategy: str) -> Picture | None:
+    """Draw what the model of the median seed's run believed when it chose its first batch.
+
+    None where the problem has not one or two numbers to choose, or the strategy no such model.
+    """
+    name = median_run(result, problem, strategy)
+    if name is None or not _can_be_drawn(result.runs[name]):
+        return None
+    if not any("lengthscale" in ask.notes and ask.proposals for ask in result.runs[name].asks):
+        return None
+    if _strategy(result, strategy) is None:
+        return None
+    view = believed(result, name)
+    d = view.run.space.dimension
+    with styled():
+        figure, places = sheet(2 if d == 1 else 3, _HEIGHT[d], _legend(view))
+        if d == 1:
+            draw_belief(places[0], view)
+            draw_acquisition(places[1], view)
+            places[0].set_xlabel("")
+        else:
+            quantities: tuple[Quantity, ...] = ("median", "uncertainty", "acquisition")
+            for axes, quantity in zip(places, quantities, strict=True):
+                draw_surface(axes, view, quantity)
+            for axes in places[:-1]:
+                axes.set_xlabel("")
+        places[0].set_title(verbatim(problem))
+    title = f"What {strategy} believed about {problem}"
+    return Picture(f"surrogate-{problem}-{strategy}", title, _caption(result, name, view), figure)
+
+
+def _can_be_drawn(run: Run) -> bool:
+    space = run.space
+    numeric = all(isinstance(p, FloatParameter | Integer) for p in space.parameters.values())
+    return numeric and space.among is None and space.dimension in (1, 2)
+
+
+def _one(axes: Axes, view: Surrogate) -> tuple[str, ...]:
+    """Name the axes after the hyperparameters, on their scales; return their names."""
+    space = view.run.space
+    if not _can_be_drawn(view.run):
+        raise StoreError(f"expected one or two numbers to draw over, got {', '.join(space.names)}")
+    names = space.names
+    axes.set_xlabel(verbatim(names[0].replace("_", " ")))
+    axes.set_xscale(_scale(view, names[0]))
+    if len(names) == 2:
+        axes.set_ylabel(verbatim(names[1].replace("_", " ")))
+        axes.set_yscale(_scale(view, names[1]))
+    if len(names) == 1:
+        axes.set_ylabel(_names(view)["median"])
+    return names
+
+
+def _scale(view: Surrogate, name: str) -> str:
+    parameter = view.run.space.parameters[name]
+    assert isinstance(parameter, FloatParameter | Integer)  # `_one` has seen to it
+    return "log" if parameter.resolved.name == "log" else "linear"
+
+
+def _values(view: Surrogate, cube: Float[np.ndarray, "q p"], name: str) -> Float[np.ndarray, " q"]:
+    """Return the values of a hyperparameter along the unit interval, not rounded to steps."""
+    parameter = view.run.space.parameters[name]
+    unit = cube[:, 0]
+    if isinstance(parameter, FloatParameter) and parameter.step is None:
+        return np.array(parameter.decode(unit), dtype=float)
+    assert isinstance(parameter, FloatParameter | Integer) and parameter.bins is not None
+    left, right = parameter.bins.line
+    return np.asarray(parameter.resolved.backward(left + unit * (right - left)), dtype=float)
+
+
+def _numbers(trials: Sequence[Trial], name: str) -> list[float]:
+    return [float(trial.config[name]) for trial in trials]  # type: ignore[arg-type]
+
+
+def _quantity(view: Surrogate, cube: Float[np.ndarray, "q p"], quantity: Quantity) -> np.ndarray:
+    if quantity == "acquisition":
+        values = view.acquisition(cube)
+        return np.maximum(values, values.max() - _NATS) if _is_log(view) else values
+    belief = view.believe(cube)
+    return belief.median if quantity == "median" else belief.high - belief.low
+
+
+def _is_log(view: Surrogate) -> bool:
+    return view.acquisition_name == "qlogei"
+
+
+def _names(view: Surrogate) -> Mapping[Quantity, str]:
+    return {
+        "median": "model's median",
+        "uncertainty": "95 % width",
+        "acquisition": _ACQUISITIONS[view.acquisition_name],
+    }
+
+
+def _lines(axes: Axes, view: Surrogate, name: str, *, count: int) -> None:
+    for k, config in enumerate(view.chosen[:count], 1):
+        at = float(config[name])  # type: ignore[arg-type]
+        axes.axvline(at, color=_BATCH, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+        _number(axes, k, (at, axes.get_ylim()[1]), above=1)
+
+
+def _number(axes: Axes, number: int, place: tuple[float, float], *, above: float) -> None:
+    axes.annotate(
+        str(number),
+        place,
+        xytext=(0, above),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=BODY - 1,
+        color=DARK,
+        annotation_clip=False,
+    )
+
+
+def _legend(view: Surrogate) -> Sequence[Artist]:
+    dots = Line2D([], [], label="trials", linestyle="none", marker="o", markersize=4, color="black")
+    if view.run.space.dimension == 1:
+        return [
+            dots,
+            Line2D([], [], label="median", color=DARK, linewidth=1.2),
+            Patch(label="middle 95 %", color=MIDDLE, alpha=0.25, linewidth=0),
+            Line2D([], [], label="batch", color=_BATCH, linestyle=(0, (4, 2)), linewidth=0.9),
+        ]
+    dots.set_markerfacecolor("white")
+    batch = Line2D([], [], label="batch, in its order", linestyle="none", marker="o", markersize=7)
+    batch.set(markeredgecolor=_BATCH, markeredgewidth=1.2, markerfacecolor="white")
+    return [dots, batch]
+
+
+def _caption(result: Result, name: RunName, view: Surrogate) -> str:
+    seeds = sum(other[:2] == name[:2] for other in result.runs)
+    median = f", the median of {seeds} seeds by its best value" if seeds > 1 else ""
+    spoken = _SPOKEN[view.acquisition_name]
+    down = f", down to {_NATS:g} below its largest value" if _is_log(view) else ""
+    shown = (
+        "Above: the model's median and the middle 95 % of the function's values, without noise. "
+        f"Below: the {spoken}, one line for each point of the batch, the points before it being "
+        "pending; each triangle is the point chosen."
+        if view.run.space.dimension == 1
+        else "From above: the model's median; the width of the middle 95 % of the function's "
+        f"values; the {spoken} before the first point{down}."
+    )
+    values = sum(trial.value is not None for trial in view.run.trials)
+    return (
+        f"The Gaussian process of {name.strategy} on {name.problem}, seed {name.seed}{median}, "
+        f"when it chose its first batch of {len(view.chosen)} after {values} values. {shown}"
+    )

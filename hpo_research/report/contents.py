@@ -1,0 +1,101 @@
+"""What the page says besides figures and tables: how far the runs are, and how all was set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hpo_research.analysis.result import Result
+from hpo_research.report.calls import budget, call
+
+_FINALS = {
+    "last": "the value of a trial's last epoch",
+    "best": "the best value of a trial at any epoch",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem as the page shows it: facts, the call that made it, and its hyperparameters."""
+
+    name: str
+    made: str
+    metric: str
+    direction: str
+    epochs: int
+    optimum: str
+    parameters: Sequence[tuple[str, str]]
+
+
+def heading(result: Result) -> str:
+    """Say how many runs are over."""
+    runs, over = len(result.runs), len(result.over)
+    if not runs:
+        return "No run has begun."
+    if over == runs:
+        return "Its run is over." if runs == 1 else f"All {runs} runs are over."
+    verb = "is" if runs - over == 1 else "are"
+    left = f"{runs - over} of {runs} runs {verb} not over yet"
+    return f"{left}: this page shows what was known when it was made."
+
+
+def unfinished(result: Result) -> list[str]:
+    """Say of each problem × strategy that is not over how far it is."""
+    lines = []
+    for problem in result.description["problems"]:
+        for strategy in result.description["strategies"]:
+            names = [name for name in result.runs if name[:2] == (problem, strategy)]
+            over = sum(name in result.over for name in names)
+            if over < len(names):
+                trials = [trial for name in names for trial in result.runs[name].trials]
+                running = sum(trial.is_running for trial in trials)
+                lines.append(
+                    f"{strategy} on {problem}: {over} of {len(names)} runs over, "
+                    f"{len(trials)} trials, {running} of them running"
+                )
+    return lines
+
+
+def settings(result: Result) -> dict[str, str]:
+    """Return what holds for every run of the experiment."""
+    described = result.description
+    parallel = described.get("parallel")
+    return {
+        "seeds": _seeds(described["seeds"]),
+        "budget": budget(described["budget"]),
+        "trials at once": "as many as wanted" if parallel is None else f"{parallel} in a run",
+        "execution": described["execution"],
+        "final value": _FINALS[described["final"]],
+    }
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    is_range = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds)))
+    shown = f"{seeds[0]} to {seeds[-1]}" if is_range else ", ".join(map(str, seeds))
+    return f"{len(seeds)} ({shown})"
+
+
+def strategies(result: Result) -> dict[str, str]:
+    """Return how each strategy was configured, as the call that makes it."""
+    return {name: call(made) for name, made in result.description["strategies"].items()}
+
+
+def problems(result: Result) -> list[Problem]:
+    """Return the problems of the experiment."""
+    return [_problem(name, facts) for name, facts in result.description["problems"].items()]
+
+
+def _problem(name: str, facts: Mapping[str, Any]) -> Problem:
+    optimum = facts["optimum"]
+    space = facts.get("space", {"parameters": []})
+    parameters = [(key, call(described)) for key, described in space["parameters"]]
+    if space.get("among") is not None:
+        parameters.append(("one of", f"{len(space['among'])} listed configurations"))
+    return Problem(
+        name,
+        call(facts["identity"]) if "identity" in facts else "",
+        facts["metric"],
+        {"minimize": "lower is better", "maximize": "higher is better"}[facts["direction"]],
+        facts["max_epochs"],
+        "not known" if optimum is None else f"{optimum:.6g}",
+        parameters,
+    )

@@ -1,0 +1,21 @@
+"""Which tables a result has."""
+
+from hpo_research.analysis.finals import finals
+from hpo_research.analysis.result import Result
+from hpo_research.tables.paired import comparisons_table, ranks_table
+from hpo_research.tables.spent import seconds_table, spent_table
+from hpo_research.tables.table import Table
+from hpo_research.tables.values import finals_table, summary_table
+
+
+def tables(result: Result) -> list[Table]:
+    """Return the tables of a result; those that compare need two strategies on a problem."""
+    present = {name.problem for name in result.runs}
+    known = [finals(result, name) for name in result.description["problems"] if name in present]
+    if not known:
+        return []
+    compared = [own for own in known if len(own.values) > 1]
+    found = [summary_table(result, known), finals_table(result, known)]
+    if compared:
+        found += [ranks_table(result, compared), comparisons_table(result, compared)]
+    return [*found, spent_table(result), seconds_table(result)]

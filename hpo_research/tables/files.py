@@ -1,0 +1,45 @@
+"""Tables as files: the same result gives the same bytes, seconds apart."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hpo_research.analysis.files import write_beside
+from hpo_research.analysis.result import Result
+from hpo_research.tables.contents import tables
+from hpo_research.tables.markup import latex, markdown
+from hpo_research.tables.table import Table
+
+
+@dataclass(frozen=True)
+class Written:
+    """A table that was written: its files are CSV, Markdown and LaTeX, in this order."""
+
+    name: str
+    title: str
+    caption: str
+    paths: tuple[Path, ...]
+
+
+def write(result: Result, folder: str | Path) -> list[Written]:
+    """Write every table of a result into a folder as CSV, Markdown and LaTeX.
+
+    Only the table `seconds` differs between two equal runs. A file is renamed into its place when
+    it is complete. Raises `StoreWriteError` where the disk refuses.
+    """
+    return [save(table, folder) for table in tables(result)]
+
+
+def save(table: Table, folder: str | Path) -> Written:
+    """Write a table as `NAME.csv`, `NAME.md` and `NAME.tex`."""
+    csv = table.data.to_csv(index=False, lineterminator="\n")
+    paths = []
+    for kind, text in {"csv": csv, "md": markdown(table), "tex": latex(table)}.items():
+        path = Path(folder) / f"{table.name}.{kind}"
+        write_beside(path, partial(_write, text))
+        paths.append(path)
+    return Written(table.name, table.title, table.caption, tuple(paths))
+
+
+def _write(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,194 @@
+"""What the strategies found: final incumbents over seeds."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from hpo_research.analysis.curves import Curve, Statistic, band
+from hpo_research.analysis.finals import Finals
+from hpo_research.analysis.result import Result
+from hpo_research.records import Direction
+from hpo_research.tables.table import (
+    Cell,
+    Table,
+    best_of,
+    breaks,
+    interval,
+    number,
+    text,
+    unrepeated,
+)
+
+_RULES = {
+    "last": "A trial is worth the value of its last epoch.",
+    "best": "A trial is worth its best value at any epoch.",
+}
+
+
+def said(finals: Finals) -> str:
+    """Return what the values of a problem are, with an arrow to where they are better."""
+    metric = finals.metric.replace("_", " ")
+    arrow = "↓" if finals.direction == "minimize" else "↑"
+    if finals.is_regret:
+        metric = "regret" if metric == "value" else f"{metric} regret"
+    return f"{metric} {arrow}"
+
+
+def summary_table(result: Result, known: Sequence[Finals]) -> Table:
+    """Return the medians: a row a strategy, a column a problem."""
+    medians = {own.problem: _medians(own) for own in known}
+    best = {own.problem: best_of(medians[own.problem], own.direction) for own in known}
+    strategies = [
+        name
+        for name in result.description["strategies"]
+        if any(name in own.values for own in known)
+    ]
+    rows = [
+        [
+            text(name),
+            *(number(medians[p].get(name, np.nan), is_best=name in best[p]) for p in medians),
+        ]
+        for name in strategies
+    ]
+    data = pd.DataFrame(
+        {
+            "strategy": strategies,
+            **{p: [medians[p].get(name, np.nan) for name in strategies] for p in medians},
+        }
+    )
+    caption = (
+        "Median over seeds of the best value of each run; the best of each problem is bold. "
+        + explanation(result, known)
+    )
+    head = ["Strategy", *(f"{own.problem} ({said(own)})" for own in known)]
+    return Table("summary", "Medians of the final values", caption, data, head, rows)
+
+
+def explanation(result: Result, known: Sequence[Finals]) -> str:
+    """Say how the values are to be read, and what of the runs is not in them."""
+    sentences = ["Arrows point to better values."]
+    if any(own.is_regret for own in known):
+        sentences.append("Regret is the distance from the known optimum.")
+    sentences.append(_RULES[result.description["final"]])
+    for own in known:
+        lacking = [
+            f"{np.isnan(values).sum()} of {name}"
+            for name, values in own.values.items()
+            if np.isnan(values).any()
+        ]
+        if lacking:
+            sentences.append(
+                f"On {own.problem}, seeds without a value are left out: {', '.join(lacking)}."
+            )
+    left = len(result.runs) - len(result.over)
+    if left:
+        sentences.append(
+            f"{left} of {len(result.runs)} runs {'is' if left == 1 else 'are'} not over."
+        )
+    return " ".join(sentences)
+
+
+@dataclass(frozen=True)
+class Row:
+    """The final values of one problem × strategy; a row of the CSV."""
+
+    problem: str
+    metric: str
+    is_regret: bool
+    direction: Direction
+    strategy: str
+    median: float
+    median_low: float
+    median_high: float
+    lower_quartile: float
+    upper_quartile: float
+    mean: float
+    mean_low: float
+    mean_high: float
+    seeds_with_value: int
+    seeds: int
+
+
+def finals_table(result: Result, known: Sequence[Finals]) -> Table:
+    """Return medians, means, quartiles and bootstrap intervals: a row a problem × strategy."""
+    data = [_row(own, strategy) for own in known for strategy in own.values]
+    problems = [row.problem for row in data]
+    best = {own.problem: best_of(_medians(own), own.direction) for own in known}
+    labels = {own.problem: said(own) for own in known}
+    rows = [
+        [
+            text(problem),
+            text(labels.get(problem, "")),
+            *_cells(row, is_best=row.strategy in best[row.problem]),
+        ]
+        for problem, row in zip(unrepeated(problems), data, strict=True)
+    ]
+    caption = (
+        "The best value of each run, over seeds. The interval is that of the median: 95% "
+        "percentile bootstrap over seeds (2,000 resamples). The best median of each problem is "
+        "bold. " + explanation(result, known)
+    )
+    head = ["Problem", "Value", "Strategy", "Median", "95% interval", "Quartiles", "Mean", "Seeds"]
+    frame = pd.DataFrame(map(asdict, data))
+    return Table("finals", "Final values", caption, frame, head, rows, breaks(problems))
+
+
+def _medians(finals: Finals) -> dict[str, float]:
+    return {
+        name: float(np.nanmedian(values)) if not np.isnan(values).all() else np.nan
+        for name, values in finals.values.items()
+    }
+
+
+def _row(finals: Finals, strategy: str) -> Row:
+    values = finals.values[strategy]
+    known = values[~np.isnan(values)]
+    lower, upper = np.quantile(known, [0.25, 0.75]) if len(known) else (np.nan, np.nan)
+    median, median_low, median_high = _bounds(finals, strategy, "median")
+    mean, mean_low, mean_high = _bounds(finals, strategy, "mean")
+    return Row(
+        finals.problem,
+        finals.metric,
+        finals.is_regret,
+        finals.direction,
+        strategy,
+        median,
+        median_low,
+        median_high,
+        lower_quartile=float(lower),
+        upper_quartile=float(upper),
+        mean=mean,
+        mean_low=mean_low,
+        mean_high=mean_high,
+        seeds_with_value=len(known),
+        seeds=len(values),
+    )
+
+
+def _bounds(finals: Finals, strategy: str, statistic: Statistic) -> tuple[float, float, float]:
+    """Return the statistic and its interval: those of a curve that has a single point."""
+    point = Curve(
+        finals.problem,
+        strategy,
+        "evaluations",
+        finals.direction,
+        finals.seeds,
+        cost=np.zeros(1),
+        values=finals.values[strategy][:, None],
+    )
+    shown = band(point, statistic)
+    return float(shown.center[0]), float(shown.low[0]), float(shown.high[0])
+
+
+def _cells(row: Row, *, is_best: bool) -> list[Cell]:
+    found, wanted = row.seeds_with_value, row.seeds
+    return [
+        text(row.strategy),
+        number(row.median, is_best=is_best),
+        interval(row.median_low, row.median_high),
+        interval(row.lower_quartile, row.upper_quartile),
+        number(row.mean),
+        Cell(str(wanted) if found == wanted else f"{found}/{wanted}", is_number=True),
+    ]

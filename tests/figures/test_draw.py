@@ -1,0 +1,126 @@
+"""Figures as files."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from handmade import histories, made
+from matplotlib import image, rcParams
+from PIL import Image
+
+from hpo_research.figures.draw import draw, pictures
+from hpo_research.records import Ask, resume, start
+from hpo_research.store import RunName
+
+KINDS = ("pdf", "svg", "png")
+
+
+@pytest.fixture
+def small():
+    return made(histories(n=6, seeds=2))
+
+
+def names(result):
+    return [picture.name for picture in pictures(result)]
+
+
+def sparing(result, *strategies):
+    """The same result, whose trials of some strategies pause at epoch 1."""
+    asks = (Ask((start({"x": 0.5}, 1, ""),)), Ask((resume(0, 2),)))
+    runs = {
+        name: replace(run, asks=asks) if name.strategy in strategies else run
+        for name, run in result.runs.items()
+    }
+    return replace(result, runs=runs)
+
+
+def test_three_formats_of_each_figure_are_written_and_nothing_else(small, tmp_path):
+    drawn = draw(small, tmp_path / "figures")
+    assert [figure.name for figure in drawn] == [
+        "incumbent",
+        "incumbent-seconds",
+        "ranks",
+        "finals",
+    ]
+    for figure in drawn:
+        assert [path.name for path in figure.paths] == [f"{figure.name}.{kind}" for kind in KINDS]
+        assert figure.paths[0].read_bytes().startswith(b"%PDF")
+        assert b"<svg" in figure.paths[1].read_bytes()
+        assert figure.title
+        assert figure.caption.endswith(".")
+    assert set((tmp_path / "figures").iterdir()) == {p for f in drawn for p in f.paths}
+
+
+def test_the_same_result_gives_the_same_files(tmp_path):
+    def files(folder):
+        result = sparing(made(histories(n=6, seeds=2), optimum=0), "grid")
+        return [path.read_bytes() for figure in draw(result, folder) for path in figure.paths]
+
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_a_users_own_settings_change_nothing_and_stay(small, tmp_path, monkeypatch):
+    first = [figure.paths[2].read_bytes() for figure in draw(small, tmp_path / "a")]
+    monkeypatch.setitem(rcParams, "font.size", 20.0)
+    assert [figure.paths[2].read_bytes() for figure in draw(small, tmp_path / "b")] == first
+    assert rcParams["font.size"] == 20.0
+
+
+def test_no_date_and_no_type_3_font_is_in_the_files(small, tmp_path):
+    for figure in draw(small, tmp_path):
+        pdf, svg, _ = (path.read_bytes() for path in figure.paths)
+        assert b"CreationDate" not in pdf
+        assert b"/Type3" not in pdf
+        assert b"/CIDFontType2" in pdf
+        assert not re.search(rb"<dc:date>", svg)
+
+
+def test_the_caption_is_in_the_files_and_not_in_the_picture(small, tmp_path):
+    figure = draw(small, tmp_path)[0]
+    assert Image.open(figure.paths[2]).text["Description"] == figure.caption
+    assert figure.caption.encode() in figure.paths[1].read_bytes()
+    texts = [text.get_text() for text in pictures(small)[0].figure.texts]
+    assert figure.caption not in texts
+
+
+def test_no_picture_is_blank_in_grey(small, tmp_path):
+    for figure in draw(small, tmp_path):
+        shown = image.imread(figure.paths[2])[..., :3].mean(axis=-1)
+        assert len(np.unique(shown)) > 20
+        assert shown.min() < 0.4
+
+
+def test_problems_of_one_epoch_are_drawn_over_evaluations_alone():
+    found = pictures(made(histories(n=6), max_epochs=1))
+    assert found[0].name == "incumbent"
+    assert found[0].figure.axes[0].get_xlabel() == "evaluations in a run"
+    assert "incumbent-evaluations" not in [picture.name for picture in found]
+
+
+def test_evaluations_are_drawn_where_trials_are_trained_to_the_end():
+    result = made(histories(n=6), max_epochs=2)
+    assert names(result)[:2] == ["incumbent", "incumbent-evaluations"]
+    assert "incumbent-evaluations" not in names(made(histories(n=6), max_epochs=9))
+
+
+def test_there_are_learning_curves_of_each_strategy_that_spares_epochs():
+    found = made(histories(strategies=["a", "b/c", "b c"], n=6, seeds=2))
+    assert names(sparing(found, "a", "b/c"))[-2:] == ["learning-curves-a", "learning-curves-b/c"]
+
+
+def test_names_of_files_are_plain_and_differ(tmp_path):
+    found = sparing(made(histories(strategies=["b/c", "B c"], n=6, seeds=1)), "b/c", "B c")
+    drawn = draw(found, tmp_path)
+    assert [f.name for f in drawn[-2:]] == ["learning-curves-b-c", "learning-curves-b-c-2"]
+    assert all(path.parent == tmp_path for figure in drawn for path in figure.paths)
+
+
+def test_one_strategy_has_no_ranks():
+    assert "ranks" not in names(made(histories(strategies=["s"], n=6)))
+
+
+def test_a_result_without_values_has_one_figure_that_says_so(tmp_path):
+    (figure,) = draw(made({RunName("p", "s", k): [] for k in range(2)}), tmp_path)
+    assert figure.name == "incumbent"
+    assert figure.caption == "No run has a value yet."

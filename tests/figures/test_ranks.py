@@ -1,0 +1,66 @@
+"""Mean ranks as the budget goes on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from handmade import histories, made
+from matplotlib.figure import Figure
+
+from hpo_research.analysis.ranks import ranks
+from hpo_research.figures.ranks import draw_ranks, ranks_figure
+from hpo_research.figures.style import look
+from tests.figures.reading import mistakes
+
+
+def test_a_line_is_the_mean_rank_over_the_share_of_the_budget():
+    result = made(histories(("p", "q")))
+    axes = ranks_figure(result).figure.axes[0]
+    expected = ranks(result, points=101).bands["random"]
+    line = next(line for line in axes.lines if line.get_label() == "random")
+    np.testing.assert_array_equal(line.get_ydata()[:-1], expected.center)
+    assert axes.get_xlabel() == "share of a run's budget"
+    assert axes.get_ylim() == (0.9, 2.1)
+
+
+def test_a_strategy_keeps_its_look_in_a_subset():
+    axes = Figure().subplots()
+    result = made(histories(strategies=["a", "b", "c"]))
+    draw_ranks(axes, result, "epochs", strategies=["b", "c"])
+    colors = {line.get_label(): line.get_color() for line in axes.lines}
+    assert (colors["b"], colors["c"]) == (look(1).color, look(2).color)
+    assert axes.get_xlabel() == "epochs trained in a run"
+
+
+def test_the_caption_says_what_was_ranked_and_what_was_left_out():
+    found = histories(("p", "q"))
+    found = {name: rows for name, rows in found.items() if name[:2] != ("q", "grid")}
+    assert ranks_figure(made(found)).caption == (
+        "Mean rank of each strategy over 3 paired seeds on p (3 pairs); 1 is best. At each share "
+        "of the budget, strategies are ranked by their best value so far on one problem and seed; "
+        "equal values share the mean of their ranks, and runs without a value come last. Bands: "
+        "pointwise 95% percentile bootstrap over seeds (2,000 resamples). Left out: q, where not "
+        "every strategy has a run that is over."
+    )
+
+
+def test_one_seed_has_no_band():
+    picture = ranks_figure(made(histories(seeds=1)))
+    assert "over one paired seed on p (one pair)" in picture.caption
+    assert "There is no band over one seed." in picture.caption
+    assert not picture.figure.axes[0].collections
+
+
+def test_there_is_no_figure_of_one_strategy_or_of_runs_that_go_on():
+    assert ranks_figure(made(histories(strategies=["a"]))) is None
+    assert ranks_figure(made(histories(), over=False)) is None
+    axes = Figure().subplots()
+    draw_ranks(axes, made(histories(), over=False))
+    assert axes.texts[0].get_text() == "no values"
+
+
+@pytest.mark.parametrize("strategies", [2, 7])
+def test_no_text_is_cut_off_small_or_over_another(strategies):
+    result = made(histories(strategies=[f"strategy number {i}" for i in range(strategies)]))
+    assert mistakes(ranks_figure(result).figure) == []
+    assert mistakes(ranks_figure(replace(result), "epochs").figure) == []

@@ -1,0 +1,260 @@
+"""The report: one page without anything outside of it, a manifest, and what they say."""
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from doubles import SPACE, Walk
+
+import hpo_research as hpo
+from hpo_research import report
+from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreWriteError
+from hpo_research.experiment import loop
+from hpo_research.experiment.provenance import Source
+from hpo_research.figures.draw import draw
+from hpo_research.store import Store
+
+NASTY = "<b>&amp; 100% $x_1$<i>"
+TEXT = 'print("<script>alert(1)</script> & {{ name }}")\n'
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Reads a page: its tags with attributes, its text, and tags that are never closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def experiment(**options: object) -> hpo.Experiment:
+    given = {
+        "name": NASTY,
+        "problems": [Walk(max_epochs=1), Walk(name="other", max_epochs=3)],
+        "strategies": {"random": hpo.Random(), "hb & <co>": hpo.Hyperband()},
+        "seeds": range(2),
+        "budget": hpo.Budget(evaluations=4),
+    }
+    return hpo.Experiment(**{**given, **options})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A results folder of an experiment that came from a file, with its report."""
+    folder = tmp_path_factory.mktemp("reported")
+    source = Source("mine.py", TEXT, ("--seeds", "0:2"))
+    report.write(hpo.run(experiment(), out=folder, device="cpu", source=source), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder) -> Page:
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+# --- the page ---
+
+
+def test_every_tag_is_closed(page):
+    assert page.open == []
+
+
+def test_the_page_needs_nothing_outside_of_it(page, folder):
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
+    assert all(image["src"].startswith("data:image/svg+xml;base64,") for image in page.all("img"))
+    assert all((folder / link["href"]).is_file() for link in page.all("a"))
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    assert not re.search(r"url\(|@import|@font-face", style)
+
+
+def test_the_images_are_the_figures_each_with_an_alternative_text(page, folder):
+    images = page.all("img")
+    held = {base64.b64decode(image["src"].partition(",")[2]) for image in images}
+    assert held == {path.read_bytes() for path in (folder / "figures").glob("*.svg")}
+    assert all(image["alt"].startswith("Figure: ") for image in images)
+    assert len(page.all("figcaption")) == len(images)
+
+
+def test_a_users_signs_are_shown_as_they_are(page, folder):
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<b>&amp; 100%" not in text
+    assert NASTY in page.text
+    assert "hb & <co>" in page.text
+
+
+def test_every_table_is_on_the_page(page, folder):
+    titles = ["Final values", "Mean ranks", "Pairwise comparisons", "What was spent", "Seconds"]
+    assert all(title in page.text for title in titles)
+    assert len([a for a in page.all("table") if a.get("class") == "data"]) == 6
+
+
+def test_the_file_the_command_and_the_set_up_are_on_the_page(page):
+    assert " ".join(TEXT.split()) in page.text
+    assert "hpo run mine.py --device cpu --seeds 0:2" in page.text
+    assert "Hyperband(eta=3, rounding='ceil', " in page.text
+    assert "Float(low=0.0, high=1.0" in page.text
+    assert "4 evaluations a run" in page.text
+
+
+def test_the_environment_is_on_the_page(page, folder):
+    (note,) = Result.read(folder).provenance
+    for value in (note["python"], note["device"], *note["versions"].values()):
+        assert value in page.text
+
+
+def test_hyperband_on_one_epoch_is_said_to_equal_random_search(page):
+    assert (
+        "walk has a single epoch, so there is nothing to stop early: hb & <co> (Hyperband) has "
+        "one rung there and equals random search."
+    ) in page.text
+    assert (
+        "On walk, random and hb & <co> tried the same configurations in every seed and got the "
+        "same values."
+    ) in page.text
+    assert "On other, random and" not in page.text
+
+
+def test_a_finished_experiment_says_so(page):
+    assert "All 8 runs are over." in page.text
+    assert "Not over yet" not in page.text
+
+
+# --- the manifest and the bytes ---
+
+
+def test_the_manifest_lists_every_file_by_its_digest(folder):
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    parts = [folder / "report.html", *folder.glob("figures/*"), *folder.glob("tables/*")]
+    assert manifest["files"] == {
+        path.relative_to(folder).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in parts
+    }
+    assert (manifest["experiment"], manifest["schema"]) == (NASTY, 1)
+    assert manifest["commands"] == ["hpo run mine.py --device cpu --seeds 0:2"]
+    assert manifest["versions"]["experiment"] == Result.read(folder).provenance[-1]["versions"]
+    assert list(manifest) == sorted(manifest)
+
+
+def test_no_path_of_this_machine_is_written(folder):
+    for path in (folder / "report.html", folder / "manifest.json", *folder.glob("tables/*")):
+        assert str(folder.parent) not in path.read_text(encoding="utf-8")
+
+
+def test_a_report_made_again_has_the_same_bytes(folder, tmp_path):
+    report.write(Result.read(folder), tmp_path)
+    names = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(names) > 20
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_each_figure_is_drawn_once(monkeypatch, folder, tmp_path):
+    calls = []
+
+    def counted(result, place):
+        calls.append(place)
+        return draw(result, place)
+
+    monkeypatch.setattr("hpo_research.report.report.draw", counted)
+    report.write(Result.read(folder), tmp_path)
+    assert calls == [tmp_path / "figures"]
+
+
+# --- other experiments ---
+
+
+def written(folder: Path) -> str:
+    return Page(report.write(Result.read(folder), folder).read_text(encoding="utf-8")).text
+
+
+def test_an_experiment_from_python_has_no_file_and_the_page_says_so(tmp_path):
+    hpo.run(experiment(name="plain"), out=tmp_path, device="cpu")
+    assert "so the store holds no experiment file" in written(tmp_path)
+    assert json.loads((tmp_path / "manifest.json").read_text())["commands"] == []
+
+
+def test_a_file_that_changed_between_sittings_is_shown_as_it_was_too(tmp_path):
+    for text, seeds in {"first = 1": [0], "second = 2": [0, 1]}.items():
+        source = Source("mine.py", text)
+        hpo.run(experiment(name="twice", seeds=seeds), out=tmp_path, device="cpu", source=source)
+    text = written(tmp_path)
+    assert text.index("second = 2") < text.index("as it was before") < text.index("first = 1")
+
+
+def test_what_is_not_over_is_said(tmp_path, monkeypatch):
+    class Halted(Exception):
+        pass
+
+    def watch(progress):
+        if any(0 < run.share < 1 for run in progress.runs):
+            raise Halted
+
+    monkeypatch.setattr(loop, "_WATCH_SECONDS", 0.0)
+    with pytest.raises(Halted):
+        hpo.run(experiment(), out=tmp_path, device="cpu", watch=watch)
+    text = written(tmp_path)
+    assert re.search(r"\d of 8 runs are not over yet: this page shows what was known", text)
+    assert re.search(r"random on other: \d of 2 runs over, \d+ trials, \d+ of them running", text)
+
+
+def test_a_report_is_written_while_the_store_is_written_to(folder, tmp_path):
+    with Store.write(folder) as store, store._transaction():
+        store._set("note", "not yet committed")
+        assert report.write(Result.read(folder), tmp_path).exists()
+
+
+def broken(config):
+    raise ValueError("<i>no</i>")
+
+
+def test_runs_in_which_everything_failed_are_named(tmp_path):
+    problem = hpo.FunctionProblem(broken, SPACE)
+    options = {"problems": [problem], "strategies": {"random": hpo.Random()}, "seeds": [3]}
+    hpo.run(experiment(**options), out=tmp_path, device="cpu")
+    text = written(tmp_path)
+    assert "random on broken, seed 3: all 4 trials failed; the first: ValueError: <i>no</i>" in text
+
+
+def test_a_study_without_any_value_has_a_page(tmp_path):
+    with hpo.Study(SPACE, hpo.Random(), path=tmp_path):
+        text = written(tmp_path)
+    assert "1 of 1 runs is not over yet" in text
+    assert "This is a study" in text
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_ours(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreWriteError, match="could not be written"):
+        report.write(Result.read(folder), tmp_path / "file")

@@ -1,0 +1,62 @@
+import torch
+
+from hpo_research.records import Run, Trial
+from hpo_research.space import Categorical, Float, SearchSpace
+from hpo_research.strategies.batches import Known, batch, key
+from hpo_research.strategies.encoding import Encoding
+
+SPACE = SearchSpace(x=Float(0, 1), kind=Categorical(("a", "b")))
+
+
+def trial(number: int, status: str = "finished", value: float | None = None) -> Trial:
+    config = {"x": number / 100, "kind": "ab"[number % 2]}
+    return Trial(number, config, status, 1, value=value)
+
+
+def run(*trials: Trial, direction: str = "minimize", seed: int = 0) -> Run:
+    return Run(SPACE, direction=direction, trials=trials, seed=seed)
+
+
+def test_failed_trials_count_as_bad_as_the_worst_value():
+    known = Known.of(
+        run(trial(0, value=1.0), trial(1, "failed"), trial(2, value=3.0), trial(3, "stopped"))
+    )
+    assert known.losses == (1.0, 3.0, 3.0, 3.0)
+    assert (known.values, known.failures) == (2, 2)
+
+
+def test_running_trials_are_pending_even_where_they_have_reported():
+    known = Known.of(run(trial(0, value=1.0), trial(1, "running", value=0.5)))
+    assert known.losses == (1.0,)
+    assert known.pending == ({"x": 0.01, "kind": "b"},)
+
+
+def test_a_metric_to_maximise_becomes_a_loss():
+    known = Known.of(run(trial(0, value=1.0), trial(1, value=3.0), direction="maximize"))
+    assert known.losses == (-1.0, -3.0)
+
+
+def keyed(one: Run, slots: int = 1) -> tuple[object, ...]:
+    return key(one, Known.of(one), slots, Encoding(one.space))
+
+
+def test_what_runs_are_computed_together_depends_on_rounded_sizes_of_their_own():
+    few = run(*(trial(i, value=float(i)) for i in range(3)))
+    more = run(*(trial(i, value=float(i)) for i in range(16)))
+    many = run(*(trial(i, value=float(i)) for i in range(17)))
+    assert keyed(few) == keyed(more) != keyed(many)
+    assert keyed(few) != keyed(few, slots=2)
+    assert keyed(few) != keyed(run(*few.trials, trial(3, "running")))
+
+
+def test_rows_are_padded_and_the_best_points_are_the_centres():
+    runs = [
+        run(*(trial(i, value=float(9 - i)) for i in range(9))),
+        run(trial(0, value=2.0), trial(1, value=1.0)),
+    ]
+    together = batch(runs, [Known.of(r) for r in runs], Encoding(SPACE), slots=1, device="cpu")
+    assert together.data.x.shape == (2, 16, 3)
+    assert together.data.mask.sum(dim=1).tolist() == [9, 2]
+    assert together.centres.x[0, :, 0].tolist() == [0.08, 0.07, 0.06, 0.05]
+    assert together.centres.x[1, :, 0].tolist() == [0.01, 0.0, 0.01, 0.0]
+    assert torch.equal(together.data.y[0, :9], torch.arange(9.0, 0.0, -1.0).double())

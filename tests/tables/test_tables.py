@@ -1,0 +1,157 @@
+"""The tables of a result, and their files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from doubles import Walk
+from handmade import made
+
+import hpo_research as hpo
+from hpo_research import tables
+from hpo_research.analysis.curves import Curve, band
+from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreWriteError
+from hpo_research.store import RunName
+
+SEEDS = (0, 1, 2)
+VALUES = {"a_1": [3.0, 1.0, 2.0], "b": [5.0, 4.0, 6.0]}
+
+
+def result(**options):
+    histories = {
+        RunName("p&q", strategy, seed): [(0, 1, value)]
+        for strategy, own in VALUES.items()
+        for seed, value in zip(SEEDS, own, strict=True)
+    }
+    return made(histories, **options)
+
+
+def table(found, name):
+    return next(table for table in tables.tables(found) if table.name == name)
+
+
+def run(folder):
+    experiment = hpo.Experiment(
+        name="walks",
+        problems=[Walk(), Walk(name="other", max_epochs=3)],
+        strategies={"random": hpo.Random(), "hyperband": hpo.Hyperband()},
+        seeds=range(3),
+        budget=hpo.Budget(evaluations=4),
+    )
+    return hpo.run(experiment, out=folder, device="cpu")
+
+
+def test_each_table_is_csv_markdown_and_latex(tmp_path):
+    written = tables.write(result(), tmp_path)
+    names = ["summary", "finals", "ranks", "comparisons", "spent", "seconds"]
+    assert [own.name for own in written] == names
+    assert [[path.name for path in own.paths] for own in written] == [
+        [f"{name}.csv", f"{name}.md", f"{name}.tex"] for name in names
+    ]
+    assert all(path.exists() for own in written for path in own.paths)
+    assert all(own.title and own.caption.endswith(".") for own in written)
+
+
+def test_statistics_are_those_of_numpy_and_of_the_bands_of_the_figures():
+    row = table(result(), "finals").data.iloc[0]
+    values = np.array(VALUES["a_1"])
+    assert (row["median"], row["mean"]) == (2.0, 2.0)
+    assert (row["lower_quartile"], row["upper_quartile"]) == (1.5, 2.5)
+    shown = band(
+        Curve("p", "a_1", "epochs", "minimize", SEEDS, cost=np.zeros(1), values=values[:, None])
+    )
+    assert (row["median_low"], row["median_high"]) == (shown.low[0], shown.high[0])
+
+
+def test_values_are_regret_where_the_optimum_is_known():
+    found = table(result(optimum=0.5), "finals")
+    assert found.data["median"].tolist() == [1.5, 4.5]
+    assert found.data["is_regret"].all()
+    assert found.rows[0][1].text == "log loss regret ↓"
+    assert "Regret is the distance from the known optimum." in found.caption
+
+
+@pytest.mark.parametrize(("direction", "best"), [("minimize", "a_1"), ("maximize", "b")])
+def test_the_best_median_of_a_problem_is_bold(direction, best):
+    for name in ("summary", "finals"):
+        rows = table(result(direction=direction), name).rows
+        bold = [[cell.text for cell in row] for row in rows if any(c.is_best for c in row)]
+        assert len(bold) == 1
+        assert best in bold[0]
+
+
+def test_a_single_strategy_is_compared_with_nothing():
+    found = made({RunName("p", "only", 0): [(0, 1, 1.0)]})
+    assert [own.name for own in tables.tables(found)] == ["summary", "finals", "spent", "seconds"]
+
+
+def test_one_seed_has_no_interval():
+    row = table(made({RunName("p", "only", 0): [(0, 1, 1.0)]}), "finals")
+    assert np.isnan(row.data["median_low"][0])
+    assert row.rows[0][4].text == "–"
+
+
+def test_seeds_without_a_value_are_counted_and_said():
+    names = [RunName("p", "a", seed) for seed in (0, 1)]
+    found = table(made({names[0]: [(0, 1, 1.0)], names[1]: []}), "finals")
+    assert found.rows[0][-1].text == "1/2"
+    assert "On p, seeds without a value are left out: 1 of a." in found.caption
+
+
+def test_what_is_not_over_is_said():
+    assert "6 of 6 runs are not over." in table(result(over=False), "summary").caption
+    assert "not over" not in table(result(), "summary").caption
+
+
+def test_a_result_without_runs_has_no_tables():
+    assert tables.tables(made({})) == []
+
+
+def test_costs_are_those_of_the_result(tmp_path):
+    found = run(tmp_path)
+    frame = found.frame()
+    for row in table(found, "spent").data.itertuples():
+        own = frame[(frame["problem"] == row.problem) & (frame["strategy"] == row.strategy)]
+        assert row.trials == len(own)
+        assert row.failed == (own["status"] == "failed").sum()
+        pair = (row.problem, row.strategy)
+        costs = [cost for name, cost in found.costs.items() if name[:2] == pair]
+        assert row.epochs == sum(cost.epochs for cost in costs)
+        whole = found.description["problems"][row.problem]["max_epochs"]
+        assert row.evaluations_per_run == pytest.approx(row.epochs / whole / 3)
+    seconds = table(found, "seconds").data
+    total = seconds["search_seconds"] + seconds["training_seconds"]
+    assert total.sum() == pytest.approx(sum(cost.seconds for cost in found.costs.values()))
+
+
+def test_equal_runs_give_equal_bytes_seconds_apart(tmp_path):
+    for name in ("one", "two"):
+        tables.write(run(tmp_path / name), tmp_path / name / "tables")
+    files = sorted(path.name for path in (tmp_path / "one/tables").iterdir())
+    differing = {
+        name
+        for name in files
+        if (tmp_path / "one/tables" / name).read_bytes()
+        != (tmp_path / "two/tables" / name).read_bytes()
+    }
+    assert differing <= {"seconds.csv", "seconds.md", "seconds.tex"}
+
+
+def test_the_csv_has_every_digit(tmp_path):
+    found = run(tmp_path)
+    written = {own.name: own for own in tables.write(found, tmp_path / "tables")}
+    read = pd.read_csv(written["finals"].paths[0])
+    assert read["median"].tolist() == table(found, "finals").data["median"].tolist()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreWriteError, match="could not be written"):
+        tables.write(result(), tmp_path / "file")
+
+
+def test_a_written_result_is_read_again_with_the_same_tables(tmp_path):
+    first = run(tmp_path)
+    again = Result.read(tmp_path)
+    for one, two in zip(tables.tables(first), tables.tables(again), strict=True):
+        assert one.data.equals(two.data)
