@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: install quickstart test evidence benchmark clean
+.PHONY: install quickstart test evidence benchmark notebooks clean
 
 install: $(STAMP)
 
@@ -39,6 +39,10 @@ evidence: install
 # Without the shape checks of the tests, which would be timed too.
 benchmark: install
 	$(BIN)/python -m pytest benchmarks --benchmark-only -s -o addopts='' -o python_files='bench_*.py' -o python_functions='bench_*'
+
+# Run the notebooks again and keep what they show.
+notebooks: install
+	$(BIN)/python -m tests.test_notebooks
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -3,12 +3,15 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from hpo_research.device import used
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.registry import problem
 from hpo_research.problems.synthetic import FUNCTIONS
-from hpo_research.records import Segment
+from hpo_research.records import Run, Segment, Trial
 from hpo_research.rng import Stream
+from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.sobol import sobol
 from hpo_research.threads import limited
 
@@ -46,6 +49,7 @@ def checks(device: str = "cpu") -> list[Check]:
     if device == "cpu":  # all draws are made there
         kernels["Sobol points"] = _sobol
         kernels["random streams"] = _streams
+    kernels["Gaussian process, one ask"] = partial(_model, device)
     with limited():
         return [_check(name, kernel, device) for name, kernel in kernels.items()]
 
@@ -91,6 +95,22 @@ def _problem_kernel(problem: Problem, device: str) -> Kernel:
 def _sobol(items: Sequence[int]) -> Rows:
     points = sobol(Stream(0), 8, first=items[0], count=len(items))
     return [tuple(row) for row in points.tolist()]
+
+
+def _model(device: str, items: Sequence[int]) -> Rows:
+    """Fit a model to each item's own trials of Branin, and choose two configurations with it."""
+    space = problem("branin").space
+    runs = []
+    for i in items:
+        draws = Stream(i).at("doctor").generator()
+        configs, values = space.from_uniform(draws.random((12 + i, 2))), draws.normal(size=12 + i)
+        trials = enumerate(zip(configs, values.tolist(), strict=True))
+        known = tuple(Trial(k, c, "finished", 1, value=v) for k, (c, v) in trials)
+        runs.append(Run(space, seed=i, trials=known))
+    with used(device):
+        asks = Bayesian(starts=8).ask(runs, [2] * len(runs))
+    chosen = [[p.config for p in ask.proposals if p.config is not None] for ask in asks]
+    return [tuple(space.encode(configs).ravel().tolist()) for configs in chosen]
 
 
 def _streams(items: Sequence[int]) -> Rows:

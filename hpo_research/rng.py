@@ -8,6 +8,8 @@ with different paths are independent. Draws are made on the CPU and moved to the
 
 import hashlib
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +56,21 @@ class Stream:
     def _key(self) -> int:
         text = repr((self.seed, self.path)).encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "little")
+
+
+@contextmanager
+def lent(stream: Stream, device: str = "cpu") -> Iterator[None]:
+    """Have torch's global generators follow a stream inside the block, and restore them after it.
+
+    For other people's models that draw globally and take no generator; of this package, nothing
+    else may. `device` is where they compute, besides the CPU.
+    """
+    here = torch.device(device)
+    with torch.random.fork_rng(devices=[here] if here.type == "cuda" else []):
+        torch.default_generator.manual_seed(stream.integer())
+        if here.type == "cuda":
+            torch.cuda.default_generators[here.index or 0].manual_seed(stream.integer())
+        yield
 
 
 def _plain(name: str | int) -> str | int:

@@ -44,7 +44,7 @@ def log_qei_increment(
     u = (best[:, None, :] - mean) / deviation[..., None]
     h = log_h(u)
     total = torch.logsumexp(h.value, dim=-1)
-    share = torch.exp(h.value - total[..., None]) * h.slope
+    share = torch.softmax(h.value, dim=-1) * h.slope
     value = total - math.log(mean.shape[-1]) + 0.5 * variance.log()
     by_variance = (1 - (share * u).sum(dim=-1)) / (2 * variance)
     return Score(value, -share / deviation[..., None], by_variance)

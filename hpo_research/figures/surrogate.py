@@ -94,8 +94,10 @@ def draw_belief(axes: Axes, view: Surrogate) -> None:
         cube = np.linspace(0, 1, _LINE)[:, None]
         x = _values(view, cube, name)
         belief = view.believe(cube)
-        axes.fill_between(x, belief.low, belief.high, color=MIDDLE, alpha=0.25, linewidth=0)
-        axes.plot(x, belief.median, color=DARK, linewidth=1.2)
+        axes.fill_between(
+            x, belief.low, belief.high, color=MIDDLE, alpha=0.25, linewidth=0, label="middle 95 %"
+        )
+        axes.plot(x, belief.median, color=DARK, linewidth=1.2, label="median")
         seen = [trial for trial in view.run.trials if trial.value is not None]
         values = [float(t.value) for t in seen if t.value is not None]
         axes.plot(
@@ -106,6 +108,7 @@ def draw_belief(axes: Axes, view: Surrogate) -> None:
             markersize=3.5,
             color="black",
             zorder=5,
+            label="trials",
         )
         _lines(axes, view, name, count=len(view.chosen))
 
@@ -124,7 +127,8 @@ def draw_acquisition(axes: Axes, view: Surrogate) -> None:
             values = view.acquisition(cube, k)
             top = max(top, float(values.max()))
             drawn = look(k + 1)
-            axes.plot(x, values, color=drawn.color, linestyle=drawn.dash, linewidth=1.2)
+            label = f"before point {k + 1}"
+            axes.plot(x, values, color=drawn.color, linestyle=drawn.dash, lw=1.2, label=label)
             if k < len(view.chosen):
                 at = float(view.chosen[k][name])  # type: ignore[arg-type]
                 height = float(np.interp(at, x, values))
@@ -275,7 +279,8 @@ def _names(view: Surrogate) -> Mapping[Quantity, str]:
 def _lines(axes: Axes, view: Surrogate, name: str, *, count: int) -> None:
     for k, config in enumerate(view.chosen[:count], 1):
         at = float(config[name])  # type: ignore[arg-type]
-        axes.axvline(at, color=_BATCH, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+        label = "batch" if k == 1 else "_"  # one entry of a legend for all
+        axes.axvline(at, color=_BATCH, lw=0.9, linestyle=(0, (4, 2)), zorder=1, label=label)
         _number(axes, k, (at, axes.get_ylim()[1]), above=1)
 
 

@@ -16,8 +16,8 @@ CENTRE = 0.5
 class Data:
     """Rows `x` of the unit cube and targets `y`, of which those in `mask` count.
 
-    `owner[j]` is the lengthscale that column j belongs to. Rows outside the mask may hold any
-    finite numbers: they change no bit of a result.
+    `owner[j]` is the lengthscale that column j belongs to. Rows outside the mask change
+    no bit of a result: `of` sets them to numbers of the size of the others.
     """
 
     x: Float[Tensor, "b n d"]

@@ -10,6 +10,7 @@ from torch import Tensor
 from hpo_research.gp.data import CENTRE, Data
 from hpo_research.gp.factor import factorised
 from hpo_research.gp.kernels import LOG_2PI, Kernel, squared_distances
+from hpo_research.gp.products import inverse_of, product
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,14 @@ def evidence(
     pairs = pairs_of(data)
     k, h = k * pairs, h * pairs
     root = factorised(k, hyper.noise, data.mask)
-    inverse = torch.cholesky_inverse(root)
+    inverse = inverse_of(root)
     residual = torch.where(data.mask, data.y - hyper.mean[:, None], torch.zeros_like(data.y))
     alpha = (inverse * residual[:, None, :]).sum(dim=-1)
     logdet = 2 * root.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
     value = -0.5 * ((residual * alpha).sum(dim=-1) + logdet + data.count * LOG_2PI)
     w = alpha[:, :, None] * alpha[:, None, :] - inverse
     m = w * h
-    products = (x * torch.bmm(m, x)).sum(dim=1)
+    products = (x * product(m, x)).sum(dim=1)
     columns = (m.sum(dim=-1)[..., None] * x * x).sum(dim=1) - products
     lengthscales = (columns[:, None, :] * data.membership).sum(dim=-1)
     trace = (w.diagonal(dim1=1, dim2=2) * data.mask).sum(dim=-1)

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hpo_research.gp.products import product
+
 LOG_2PI = math.log(2 * math.pi)
 
 Profile = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -56,4 +58,4 @@ def squared_distances(
     The rows are of the unit cube; what cancels is of the size of their distance from its middle.
     """
     squares = (x * x).sum(dim=-1)[..., :, None] + (z * z).sum(dim=-1)[..., None, :]
-    return (squares - 2 * torch.bmm(x, z.transpose(1, 2))).clamp(min=0.0)
+    return (squares - 2 * product(x, z.transpose(1, 2))).clamp(min=0.0)

@@ -10,6 +10,7 @@ from hpo_research.gp.data import CENTRE, Data
 from hpo_research.gp.evidence import Hyperparameters, pairs_of
 from hpo_research.gp.factor import factorised
 from hpo_research.gp.kernels import Kernel, squared_distances
+from hpo_research.gp.products import product
 
 LEAST_VARIANCE = 1e-10
 """Variances are not less than this: what rounding leaves of zero, in units of the kernel's."""
@@ -67,8 +68,8 @@ class Posterior:
         k, h = self.kernel.profile(squared_distances(scaled, self.x))
         known = self.mask.to(k)[:, None, :]
         k, h = k * known, h * known
-        mean = self.hyperparameters.mean[:, None, None] + torch.bmm(k, self.weights)
-        half = torch.bmm(k, self.root.transpose(1, 2))
+        mean = self.hyperparameters.mean[:, None, None] + product(k, self.weights)
+        half = product(k, self.root.transpose(1, 2))
         variance = (1 - (half * half).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
         return Prediction(mean, variance), scaled, h, half
 
@@ -82,7 +83,7 @@ class Posterior:
         """
         prediction, scaled, _, half = self._forward(x[:, None, :].expand(-1, 2, -1))
         deviation = prediction.variance[:, 0].sqrt()
-        row = -torch.bmm(half, self.root)[:, 0] / deviation[:, None]
+        row = -product(half, self.root)[:, 0] / deviation[:, None]
         row[:, place] = 1 / deviation
         root, points, mask = self.root.clone(), self.x.clone(), self.mask.clone()
         root[:, place], points[:, place], mask[:, place] = row, scaled[:, 0], True
@@ -104,10 +105,10 @@ class Pullback:
     ) -> Float[Tensor, "b q d"]:
         """Return ∂/∂x = [(wX̃) − (w1)x̃]/ℓ with w = c ∘ H, c = ∂f/∂k."""
         posterior = self.posterior
-        c = torch.bmm(by_mean, posterior.weights.transpose(1, 2))
-        c = c - 2 * by_variance[..., None] * torch.bmm(self.half, posterior.root)
+        c = product(by_mean, posterior.weights.transpose(1, 2))
+        c = c - 2 * by_variance[..., None] * product(self.half, posterior.root)
         w = c * self.h
-        moved = torch.bmm(w, posterior.x) - w.sum(dim=-1)[..., None] * self.x
+        moved = product(w, posterior.x) - w.sum(dim=-1)[..., None] * self.x
         return moved / posterior.scale[:, None, :]
 
 

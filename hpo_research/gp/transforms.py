@@ -10,7 +10,8 @@ from torch import Tensor
 
 POWERS = (-3.0, 3.0)
 """The powers that are searched; 1 changes nothing."""
-_GRID, _REFINEMENTS = 49, 40
+_GRID, _REFINEMENTS = 49, 24
+_FAR = 1e100  # scaled targets are not larger
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -39,7 +40,11 @@ class Transformed:
 def standardised(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Transformed:
     """Shift and scale the targets of each GP to mean 0 and variance 1; constant ones become 0."""
     one = torch.ones_like(t[:, 0])
-    return _standard(t, mask, power=one, centre=one * 0, spread=one)
+    largest = torch.where(mask, t.abs(), torch.zeros_like(t)).amax(dim=1)
+    # By powers of two, which change no digit, so that squares neither overflow nor vanish.
+    spread = torch.where(largest > 0, torch.exp2(largest.log2().floor()), one)
+    scaled = t / spread[:, None]
+    return _standard(scaled, mask, power=one, centre=one * 0, spread=spread)
 
 
 def yeo_johnson(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Transformed:
@@ -51,16 +56,19 @@ def yeo_johnson(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Transform
     a grid, then golden sections beside it.
     """
     centre, spread = _robust(t, mask)
-    scaled = torch.where(mask, (t - centre[:, None]) / spread[:, None], torch.zeros_like(t))
+    scaled = ((t - centre[:, None]) / spread[:, None]).clamp(-_FAR, _FAR)
+    scaled = torch.where(mask, scaled, torch.zeros_like(t))
     grid = torch.linspace(*POWERS, _GRID, dtype=t.dtype, device=t.device)
-    likelihoods = torch.stack([_likelihood(scaled, p.expand(len(t)), mask) for p in grid], dim=-1)
-    best, width = grid[likelihoods.argmax(dim=-1)], grid[1] - grid[0]
+    best = grid[_likelihood(scaled, grid.expand(len(t), -1), mask).argmax(dim=-1)]
+    width = grid[1] - grid[0]
     low, high = (best - width).clamp(min=POWERS[0]), (best + width).clamp(max=POWERS[1])
     for _ in range(_REFINEMENTS):
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        is_left = _likelihood(scaled, left, mask) >= _likelihood(scaled, right, mask)
+        pair = _likelihood(scaled, torch.stack([left, right], dim=-1), mask)
+        is_left = pair[:, 0] >= pair[:, 1]
         low, high = torch.where(is_left, low, left), torch.where(is_left, right, high)
-    power = (low + high) / 2
+    _, variance = _moments(scaled, mask)
+    power = torch.where(variance > 0, (low + high) / 2, torch.ones_like(low))
     return _standard(_powered(scaled, power), mask, power=power, centre=centre, spread=spread)
 
 
@@ -69,7 +77,8 @@ def _standard(
 ) -> Transformed:
     mean, variance = _moments(t, mask)
     scale = torch.where(variance > 0, variance, torch.ones_like(variance)).sqrt()
-    y = torch.where(mask, (t - mean[:, None]) / scale[:, None], torch.zeros_like(t))
+    is_kept = mask & (variance > 0)[:, None]
+    y = torch.where(is_kept, (t - mean[:, None]) / scale[:, None], torch.zeros_like(t))
     return Transformed(y, power, centre, spread, mean, scale)
 
 
@@ -78,8 +87,10 @@ def _moments(y: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     mean = torch.where(mask, y, torch.zeros_like(y)).sum(dim=1) / count
     centred = torch.where(mask, y - mean[:, None], torch.zeros_like(y))
     variance = (centred * centred).sum(dim=1) / count
-    # What rounding leaves of equal values is no spread.
-    return mean, torch.where(variance > 1e-28 * mean * mean, variance, torch.zeros_like(variance))
+    # What rounding leaves of equal values is no spread; what overflows is not equal.
+    is_spread = ~(variance <= 1e-28 * mean * mean) & (variance > 0) | ~variance.isfinite()
+    known = torch.where(variance.isfinite(), variance, torch.full_like(variance, torch.inf))
+    return mean, torch.where(is_spread, known, torch.zeros_like(variance))
 
 
 def _robust(y: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,7 +98,7 @@ def _robust(y: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     ordered = torch.where(mask, y, torch.full_like(y, torch.inf)).sort(dim=1).values
     count = mask.sum(dim=1)
     low, middle, high = (_quantile(ordered, count, level) for level in (0.25, 0.5, 0.75))
-    spread = (high - low) / 2
+    spread = high / 2 - low / 2
     _, variance = _moments(y, mask)
     spread = torch.where(spread > 0, spread, variance.sqrt())
     return middle, torch.where(spread > 0, spread, torch.ones_like(spread))
@@ -121,11 +132,16 @@ def _unpowered(value: Tensor, power: Tensor) -> Tensor:
     return value.sign() * torch.expm1(log)
 
 
-def _likelihood(y: Tensor, power: Tensor, mask: Tensor) -> Tensor:
-    _, variance = _moments(_powered(y, power), mask)
+def _likelihood(y: Tensor, powers: Tensor, mask: Tensor) -> Tensor:
+    """Return the profile likelihood of each of g powers. Shapes: b n, b g and b n to b g."""
+    (b, n), g = y.shape, powers.shape[1]
+    every = mask[:, None].expand(b, g, n).reshape(b * g, n)
+    repeated = y[:, None].expand(b, g, n).reshape(b * g, n)
+    _, variance = _moments(_powered(repeated, powers.reshape(b * g)), every)
     stretch = torch.where(mask, y.sign() * torch.log1p(y.abs()), torch.zeros_like(y)).sum(dim=1)
-    spread = variance.clamp(min=torch.finfo(y.dtype).tiny)
-    return -0.5 * mask.sum(dim=1) * spread.log() + (power - 1) * stretch
+    spread = variance.clamp(min=torch.finfo(y.dtype).tiny).reshape(b, g)
+    count = mask.sum(dim=1)[:, None]
+    return -0.5 * count * spread.log() + (powers - 1) * stretch[:, None]
 
 
 TRANSFORMS: Mapping[str, Callable[[Tensor, Tensor], Transformed]] = {

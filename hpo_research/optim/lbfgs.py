@@ -47,7 +47,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where each row ended, after how many evaluations, and whether it ended by itself.
+    """Where each row ended, after how many evaluations, and whether by its gradient or decrease.
 
     The value is NaN where even the start had none.
     """
@@ -80,6 +80,7 @@ class _State:
     shrinks: Int[Tensor, "b s"]
     evaluations: Int[Tensor, "b s"]
     is_done: Bool[Tensor, "b s"]
+    has_converged: Bool[Tensor, "b s"]
 
     def take(self, groups: Int[Tensor, " k"]) -> "_State":
         return _State(*(getattr(self, f.name)[groups] for f in fields(self)))
@@ -113,8 +114,7 @@ def minimise(
         if state.group.numel() == 0:
             break
         state = _advanced(objective, state, options, depth=min(turn, options.history))
-    converged = found.evaluations < options.evaluations
-    return Minimum(found.x, found.value, found.evaluations, converged & found.value.isfinite())
+    return Minimum(found.x, found.value, found.evaluations, found.has_converged)
 
 
 def _begun(
@@ -141,15 +141,18 @@ def _begun(
         shrinks=torch.zeros_like(once),
         evaluations=once,
         is_done=~known,
+        has_converged=torch.zeros_like(known),
     )
     state = replace(state, direction=_direction(state, depth=0))
-    return replace(state, is_done=state.is_done | (_slope(state) <= options.gradient))
+    is_flat = known & (_slope(state) <= options.gradient)
+    is_done = state.is_done | is_flat | (options.evaluations <= 1)
+    return replace(state, is_done=is_done, has_converged=is_flat)
 
 
 def _entered(found: _State, ended: _State) -> _State:
     """Write the groups that have ended into a copy of all."""
     changed = {}
-    for name in ("x", "value", "evaluations"):
+    for name in ("x", "value", "evaluations", "has_converged"):
         whole = getattr(found, name).clone()
         whole[ended.group] = getattr(ended, name)
         changed[name] = whole
@@ -178,14 +181,27 @@ def _advanced(objective: Objective, state: _State, options: Options, *, depth: i
         step=torch.where(refused, state.step * _shrink(promised, fallen, known), state.step),
         shrinks=torch.where(refused, state.shrinks + 1, state.shrinks),
     )
-    state = _accept(state, accepted, moved, gradient, value)
+    state = _accept(state, accepted, trial, gradient, value)
     direction = _direction(state, depth=min(depth + 1, options.history))
-    state = replace(state, direction=torch.where(accepted[..., None], direction, state.direction))
+    # Beside a bound that does not yet hold a variable the projected step may point uphill: such a
+    # row, and one that has shrunk long, begins anew along its gradient.
+    jammed = refused & ((promised >= 0) | (state.shrinks == options.shrinks // 2))
+    steep = -state.gradient * _free(state).to(state.x) * state.scale[..., None]
+    direction = torch.where(accepted[..., None], direction, state.direction)
+    state = replace(
+        state,
+        direction=torch.where(jammed[..., None], steep, direction),
+        step=torch.where(jammed, torch.ones_like(state.step), state.step),
+    )
     flat = fallen <= options.decrease * torch.maximum(before.value.abs(), value.abs()).clamp(min=1)
-    ended = accepted & (flat | (_slope(state) <= options.gradient))
-    ended = ended | (refused & (state.shrinks > options.shrinks))
+    converged = accepted & (flat | (_slope(state) <= options.gradient))
+    ended = converged | (refused & (state.shrinks > options.shrinks))
     ended = ended | (state.evaluations >= options.evaluations)
-    return replace(state, is_done=state.is_done | ended)
+    return replace(
+        state,
+        is_done=state.is_done | ended,
+        has_converged=state.has_converged | converged,
+    )
 
 
 def _shrink(promised: Tensor, fallen: Tensor, known: Tensor) -> Tensor:
@@ -196,9 +212,10 @@ def _shrink(promised: Tensor, fallen: Tensor, known: Tensor) -> Tensor:
 
 
 def _accept(
-    state: _State, accepted: Tensor, moved: Tensor, gradient: Tensor, value: Tensor
+    state: _State, accepted: Tensor, trial: Tensor, gradient: Tensor, value: Tensor
 ) -> _State:
     row = accepted[..., None]
+    moved = trial - state.x
     turned = gradient - state.gradient
     curved = _dot(moved, turned)
     is_curved = accepted & (curved > _FLAT * _norm(moved) * _norm(turned))
@@ -208,7 +225,7 @@ def _accept(
     scale = torch.where(is_curved, curved / square.where(is_curved, torch.ones_like(square)), scale)
     return replace(
         state,
-        x=torch.where(row, state.x + moved, state.x).clamp(state.lower, state.upper),
+        x=torch.where(row, trial, state.x),  # not x + moved, which may miss a bound by rounding
         value=torch.where(accepted, value, state.value),
         gradient=torch.where(row, gradient, state.gradient),
         steps=torch.where(pushed, _pushed(state.steps, moved), state.steps),
@@ -231,27 +248,39 @@ def _free(state: _State) -> Tensor:
 
 
 def _direction(state: _State, *, depth: int) -> Tensor:
-    """Return −H g on the free variables by the two-loop recursion; downhill in any case."""
+    """Return −H g on the free variables; downhill in any case.
+
+    H in its compact form (Byrd, Nocedal and Schnabel, Mathematical Programming 1994, theorem 2.2):
+    a few products of all pairs at once, where the two-loop recursion takes one pair after another.
+    """
     free = _free(state).to(state.x)
     g = state.gradient * free
     newest = state.steps.shape[2] - depth
     steps = state.steps[:, :, newest:] * free[..., None, :]
     turns = state.turns[:, :, newest:] * free[..., None, :]
+    gamma = state.scale[..., None]
     curved = _dot(steps, turns)
     used = curved > _FLAT * _norm(steps) * _norm(turns)
-    rho = torch.where(used, 1 / curved.where(used, torch.ones_like(curved)), 0.0)
-    q, first = g, []
-    for i in reversed(range(steps.shape[-2])):
-        a = rho[..., i] * _dot(steps[..., i, :], q)
-        q = q - a[..., None] * turns[..., i, :]
-        first.append(a)
-    q = q * state.scale[..., None]
-    for i, a in zip(range(steps.shape[-2]), reversed(first), strict=True):
-        c = rho[..., i] * _dot(turns[..., i, :], q)
-        q = q + (a - c)[..., None] * steps[..., i, :]
-    q = q * free
-    is_uphill = _dot(q, g) <= 0
-    return -torch.where(is_uphill[..., None], g * state.scale[..., None], q)
+    steps, turns = steps * used[..., None], turns * used[..., None]
+    # Pairs that are left out are zeros, with a 1 on the diagonal of R: they add exactly nothing.
+    r = _products(steps, turns).triu() + torch.diag_embed((~used).to(g))
+    u = _solved(r, _dot(steps, g[..., None, :]), upper=True)
+    inner = curved * used * u + gamma * (_products(turns, turns) * u[..., None, :]).sum(dim=-1)
+    inner = inner - gamma * _dot(turns, g[..., None, :])
+    v = _solved(r.transpose(-1, -2), inner, upper=False)
+    along = (steps * v[..., None] - gamma[..., None] * turns * u[..., None]).sum(dim=-2)
+    q = (gamma * g + along) * free
+    is_uphill = ~(_dot(q, g) > 0)
+    return -torch.where(is_uphill[..., None], gamma * g, q)
+
+
+def _products(a: Tensor, b: Tensor) -> Tensor:
+    return (a[..., :, None, :] * b[..., None, :, :]).sum(dim=-1)
+
+
+def _solved(triangle: Tensor, right: Tensor, *, upper: bool) -> Tensor:
+    solved: Tensor = torch.linalg.solve_triangular(triangle, right[..., None], upper=upper)
+    return solved[..., 0]
 
 
 def _slope(state: _State) -> Tensor:

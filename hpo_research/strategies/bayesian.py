@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
+from botorch.models.model import Model
 
 from hpo_research.acquisition import (
     CRITERIA,
@@ -15,9 +17,12 @@ from hpo_research.acquisition import (
 )
 from hpo_research.device import current
 from hpo_research.errors import StrategyError
-from hpo_research.gp import KERNELS, TRANSFORMS, Data, condition, fit
+from hpo_research.gp import KERNELS, TRANSFORMS, Data, Fit, condition, fit
+from hpo_research.gp.dressed import Dressed
 from hpo_research.gp.quasi import normal_set
 from hpo_research.records import Ask, Note, Run, start
+from hpo_research.strategies import botorch_door as door
+from hpo_research.strategies import botorch_parts as parts
 from hpo_research.strategies.batches import Batch, Known, Modelled, batch, key
 from hpo_research.strategies.encoding import Encoding
 from hpo_research.strategies.picks import picks
@@ -42,21 +47,31 @@ class Bayesian:
     to 100,000 configurations are scored whole. `acquisition`: `"qlogei"`, `"qei"` or `"ucb"`
     (with `beta`). `batch` is how many trials are asked for where the experiment leaves it open
     (`parallel=None`). Raises `StrategyError`.
+
+    `model` may also be a class of BoTorch, a `functools.partial` of one, or a function
+    `(train_X, train_Y) -> Model`; what it leaves in training mode is fitted (exact GPs by their
+    marginal likelihood, SAAS by NUTS; NumPyro is needed). It is given the unit cube, categories
+    one-hot and scaled, or one column each where it takes `cat_dims`; and the transformed losses,
+    negated. `acquisition` may be a class, a partial or a function that makes one of BoTorch's
+    acquisition functions: `model`, `best_f`, `X_baseline`, `X_observed`, `X_pending` and a
+    `sampler` of `samples` are supplied by name, anything else is bound with `functools.partial`.
+    Either may be ours beside the other's. The runs are then computed one by one; each batch is
+    still chosen one point at a time, on the same domain.
     """
 
-    acquisition: str = "qlogei"
-    model: str = "matern52"
+    acquisition: str | parts.Factory = "qlogei"
+    model: str | parts.Factory = "matern52"
     transform: str = "yeo-johnson"
     initial: int | None = None
     batch: int = 4
     samples: int = 64
-    starts: int = 16
+    starts: int = 32
     beta: float = 4.0
 
     def __post_init__(self) -> None:
         mistakes = [
-            *_unknown("acquisition", self.acquisition, [*CRITERIA, "ucb"]),
-            *_unknown("model", self.model, KERNELS),
+            *_part("acquisition", self.acquisition, [*CRITERIA, "ucb"]),
+            *_part("model", self.model, KERNELS),
             *_unknown("transform", self.transform, TRANSFORMS),
             *_too_small("batch", self.batch, 1),
             *_too_small("samples", self.samples, 2),
@@ -76,6 +91,8 @@ class Bayesian:
         encodings: dict[tuple[object, ...], Encoding] = {}
         known: dict[int, Known] = {}
         for i, (run, free) in enumerate(zip(runs, slots, strict=True)):
+            if free > 0:
+                parts.refuse(self.model, self.acquisition, run, free)
             free = _places(run, free)
             if free == 0:
                 continue
@@ -85,6 +102,8 @@ class Bayesian:
                 continue
             encoding = Encoding(run.space)
             name = key(run, known[i], free, encoding)
+            if not self._is_ours:
+                name = (i, *name)
             groups.setdefault(name, []).append(i)
             encodings.setdefault(name, encoding)
         for name, members in groups.items():
@@ -106,19 +125,25 @@ class Bayesian:
             return self.initial
         return min(max(2 * run.space.dimension, _LEAST_INITIAL), _MOST_INITIAL)
 
+    @property
+    def _is_ours(self) -> bool:
+        return isinstance(self.model, str) and isinstance(self.acquisition, str)
+
     def _asked(self, batch: Batch) -> list[Ask]:
         began = time.perf_counter()
-        model = self.surface(batch)
-        fitted = time.perf_counter()
-        chosen = picks(model, batch, Search(starts=self.starts))
+        with self._guarded(batch):
+            model = self.surface(batch)
+            fitted = time.perf_counter()
+            chosen = picks(model, batch, Search(starts=self.starts))
         share = 1 / len(batch.runs)
         seconds = {
             "fit": (fitted - began) * share,
             "acquisition": (time.perf_counter() - fitted) * share,
         }
+        origin = parts.name_of(self.acquisition)
         return [
             Ask(
-                tuple(start(pick.config, run.max_epochs, self.acquisition) for pick in own),
+                tuple(start(pick.config, run.max_epochs, origin) for pick in own),
                 {
                     **note,
                     "acquisition": [pick.value for pick in own],
@@ -129,14 +154,35 @@ class Bayesian:
             for run, own, note in zip(batch.runs, chosen, model.notes, strict=True)
         ]
 
+    def _guarded(self, batch: Batch) -> AbstractContextManager[None]:
+        if self._is_ours:
+            return nullcontext()
+        names = f"model={parts.name_of(self.model)}, acquisition={parts.name_of(self.acquisition)}"
+        return door.guarded(f"Bayesian({names})", batch)
+
     def surface(self, batch: Batch) -> Modelled:
         """Fit the batch's models, and return their acquisition functions."""
-        data = batch.data
-        transformed = TRANSFORMS[self.transform](data.y, data.mask)
-        data = Data.of(data.x, transformed.y, data.mask, data.owner)
+        transformed = TRANSFORMS[self.transform](batch.data.y, batch.data.mask)
+        data = Data.of(batch.data.x, transformed.y, batch.data.mask, batch.data.owner)
+        model = self._ours(batch, data) if self._is_ours else self._theirs(batch, data)
+        notes: list[Notes] = [
+            {
+                "trials": float(len(known.configs)),
+                "failed": float(known.failures),
+                "pending": float(len(known.pending)),
+                **model.notes[i],
+                "power": float(transformed.power[i]),
+            }
+            for i, known in enumerate(batch.known)
+        ]
+        return Modelled(model.surface, model.lengthscale, notes)
+
+    def _ours(self, batch: Batch, data: Data) -> Modelled:
+        assert isinstance(self.model, str)
         kernel = KERNELS[self.model]
         fitted = fit(data, kernel)
         places = batch.pending.x.shape[1] + batch.slots
+        places += places % 2  # products of odd sizes are padded each time
         hyper = fitted.hyperparameters
         posterior = condition(data, kernel, hyper, samples=self.samples, places=places)
         least = torch.where(data.mask, data.y, torch.full_like(data.y, torch.inf)).amin(dim=1)
@@ -149,31 +195,60 @@ class Bayesian:
         )
         for k in range(batch.pending.x.shape[1]):
             surface = surface.pending(batch.pending.x[:, k])
-        notes: list[Notes] = [
-            {
-                "trials": float(len(known.configs)),
-                "failed": float(known.failures),
-                "pending": float(len(known.pending)),
-                "lengthscale": hyper.lengthscale[i].tolist(),
-                "noise": float(hyper.noise[i]),
-                "mean": float(hyper.mean[i]),
-                "log_evidence": float(fitted.log_evidence[i]),
-                "fit_start": float(fitted.start[i]),
-                "power": float(transformed.power[i]),
-            }
-            for i, known in enumerate(batch.known)
-        ]
+        notes = [_notes(fitted, i) for i in range(len(batch.runs))]
         return Modelled(surface, hyper.lengthscale, notes)
 
     def _criterion(self) -> Criterion:
-        return (
-            confidence_bound(self.beta) if self.acquisition == "ucb" else CRITERIA[self.acquisition]
-        )
+        assert isinstance(self.acquisition, str)
+        if self.acquisition == "ucb":
+            return confidence_bound(self.beta)
+        return CRITERIA[self.acquisition]
+
+    def _theirs(self, batch: Batch, data: Data) -> Modelled:
+        """Model one run, with the model or the acquisition function of BoTorch."""
+        training = door.Training.of(self.model, batch, data)
+        notes: Notes = {"model": parts.name_of(self.model)}
+        if isinstance(self.model, str):
+            fitted = fit(data, KERNELS[self.model])
+            lengthscale = fitted.hyperparameters.lengthscale
+            model: Model = Dressed(condition(data, KERNELS[self.model], fitted.hyperparameters))
+            notes |= _notes(fitted, 0)
+        else:
+            model = door.fitted(self.model, training)
+            owner = training.columns.owner
+            lengthscale = door.lengthscales(model, owner).nan_to_num(nan=1.0)[None].to(data.x)
+            notes |= door.notes(model, owner)
+        factory, named = self.acquisition, isinstance(self.acquisition, str)
+        if isinstance(factory, str):
+            factory = parts.counterpart(factory, self.beta)
+        notes["function"] = parts.name_of(factory)
+        valued = door.Valued(factory, model, training, self.samples, is_named=named)
+        surface = door.BoTorchSurface.of(valued, batch.pending.x[0])
+        return Modelled(surface, lengthscale, [notes])
+
+
+def _notes(fitted: Fit, i: int) -> Notes:
+    hyper = fitted.hyperparameters
+    return {
+        "lengthscale": hyper.lengthscale[i].tolist(),
+        "noise": float(hyper.noise[i]),
+        "mean": float(hyper.mean[i]),
+        "log_evidence": float(fitted.log_evidence[i]),
+        "fit_start": float(fitted.start[i]),
+    }
 
 
 def _places(run: Run, slots: int) -> int:
     """Return how many of the slots there are untried configurations for."""
     return slots if run.space.size is None else min(slots, run.space.size - len(tried(run)))
+
+
+def _part(name: str, value: object, legal: Iterable[str]) -> list[str]:
+    """Say what is wrong with something that is to be one of our names or a part of BoTorch's."""
+    if isinstance(value, str) or not callable(value):
+        return [f"{mistake}, or a class of BoTorch" for mistake in _unknown(name, value, legal)]
+    found = parts.model_mistakes(value) if name == "model" else parts.acquisition_mistakes(value)
+    return [f"{name}={parts.name_of(value)}): {mistake}" for mistake in found]
 
 
 def _unknown(name: str, value: object, legal: Iterable[str]) -> list[str]:

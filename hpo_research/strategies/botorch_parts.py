@@ -1,4 +1,4 @@
-"""Classes of BoTorch as parts of a strategy: what they are called, what they need, what is refused."""
+"""Classes of BoTorch as parts of a strategy: their names, what they need, what is refused."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -8,14 +8,10 @@ from typing import Any
 
 import botorch.acquisition
 import torch
-from botorch.acquisition import (
-    AcquisitionFunction,
-    AnalyticAcquisitionFunction,
-    OneShotAcquisitionFunction,
-    qExpectedImprovement,
-    qLogExpectedImprovement,
-    qUpperConfidenceBound,
-)
+from botorch.acquisition.acquisition import AcquisitionFunction, OneShotAcquisitionFunction
+from botorch.acquisition.analytic import AnalyticAcquisitionFunction
+from botorch.acquisition.logei import qLogExpectedImprovement
+from botorch.acquisition.monte_carlo import qExpectedImprovement, qUpperConfidenceBound
 from botorch.models.fully_bayesian import AbstractFullyBayesianSingleTaskGP
 from botorch.models.fully_bayesian_multitask import SaasFullyBayesianMultiTaskGP
 from botorch.models.model import Model
@@ -27,7 +23,9 @@ from hpo_research.strategies.encoding import Encoding
 Factory = Callable[..., Any]
 """A class of BoTorch, a `functools.partial` of one, or a function that makes one's objects."""
 
+# What an acquisition function is given by name.
 SUPPLIED = ("model", "best_f", "X_baseline", "X_observed", "X_pending", "sampler")
+# Models that are sampled, by NumPyro.
 NUTS = (AbstractFullyBayesianSingleTaskGP, SaasFullyBayesianMultiTaskGP)
 SAAS = "fully Bayesian models need NumPyro: pip install 'hpo_research[saas]'"
 
@@ -55,13 +53,15 @@ def _unbound(part: object) -> object:
 
 
 def bound(part: object) -> set[str]:
+    """Return the names of the arguments that the user has bound."""
     return set(part.keywords) if isinstance(part, partial) else set()
 
 
 def parameters(factory: Factory) -> Mapping[str, inspect.Parameter]:
+    """Return what a factory takes, by name; nothing for a compiled function, which tells nobody."""
     try:
         return inspect.signature(factory).parameters
-    except ValueError:  # compiled functions tell nobody
+    except ValueError:
         return {}
 
 
@@ -77,9 +77,7 @@ def model_mistakes(model: object) -> list[str]:
     target = _unbound(model)
     if not callable(target) or (isinstance(target, type) and not issubclass(target, Model)):
         return [f"{model!r} makes no BoTorch model"]
-    takes_dims = takes_dims(target)
-    supplied = (*list(parameters(target))[:2], *(["cat_dims"] if takes_dims else []))
-    return _unsupplied(model, target, supplied)
+    return _unsupplied(model, target, (*list(parameters(target))[:2], "cat_dims"))
 
 
 def acquisition_mistakes(acquisition: object) -> list[str]:
@@ -88,10 +86,10 @@ def acquisition_mistakes(acquisition: object) -> list[str]:
         name = name_of(type(acquisition))
         return [f"got an object of {name}; give its class: it is made at each ask"]
     target = _unbound(acquisition)
-    is_class = isinstance(target, type)
-    if not callable(target) or (is_class and not issubclass(target, AcquisitionFunction)):
+    made = target if isinstance(target, type) else AcquisitionFunction
+    if not callable(target) or not issubclass(made, AcquisitionFunction):
         return [f"{acquisition!r} makes no BoTorch acquisition function"]
-    if is_class and issubclass(target, OneShotAcquisitionFunction):
+    if issubclass(made, OneShotAcquisitionFunction):
         return [
             f"{name_of(target)} is maximised over its fantasies as well, which is not supported; "
             "use an acquisition function of the points alone, as qLogNoisyExpectedImprovement"
@@ -131,6 +129,7 @@ def refuse(model: object, acquisition: object, run: Run, slots: int) -> None:
 
 
 def refuse_batches(acquisition: type, points: int) -> None:
+    """Raise `StrategyError` for several points of a function that values one alone."""
     if points <= 1:
         return
     name = acquisition.__name__
@@ -142,8 +141,10 @@ def refuse_batches(acquisition: type, points: int) -> None:
 
 
 def takes_dims(model: Any) -> bool:
+    """Return whether a model is to be told which columns are categories."""
     return "cat_dims" in parameters(model) and "cat_dims" not in bound(model)
 
 
 def unordered(encoding: Encoding) -> list[int]:
+    """Return the numbers of the hyperparameters that are unordered choices."""
     return [i for i, (kind, _) in enumerate(encoding.signature) if kind == "unordered"]

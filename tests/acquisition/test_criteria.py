@@ -23,7 +23,8 @@ def predictions(m, *, shift=0.0):
 @pytest.mark.parametrize("name", SCORED)
 def test_derivatives_are_those_that_autograd_finds(name, shift, m):
     mean, variance, best = predictions(m, shift=shift)
-    mean.requires_grad_(), variance.requires_grad_()
+    mean.requires_grad_()
+    variance.requires_grad_()
     score = SCORED[name](mean, variance, best)
     by_mean, by_variance = torch.autograd.grad(score.value.sum(), (mean, variance))
     torch.testing.assert_close(score.by_mean, by_mean, rtol=1e-7, atol=1e-15)

@@ -6,10 +6,10 @@ import mpmath
 import pytest
 import torch
 from botorch.acquisition import LogExpectedImprovement
-from tests.gp.drawn import OWNERS, drawn, gpytorch_row
 
 from hpo_research.acquisition import ei, log_ei, log_h
 from hpo_research.gp import KERNELS, condition
+from tests.gp.drawn import OWNERS, drawn, gpytorch_row
 
 JOINS = (-1.0, -1000.0)
 ARGUMENTS = [
@@ -78,7 +78,9 @@ def test_log_ei_is_botorchs(name):
         model = gpytorch_row(name, batch, row)
         for best in (-30.0, -3.0, 0.0, 2.0):
             theirs = LogExpectedImprovement(model, best, maximize=False)(batch.asked[row][:, None])
-            ours = log_ei(found.mean[row, :, 0], found.variance[row], found.variance.new_tensor(best))
+            ours = log_ei(
+                found.mean[row, :, 0], found.variance[row], found.variance.new_tensor(best)
+            )
             torch.testing.assert_close(ours, theirs.detach(), rtol=1e-6, atol=1e-7)
 
 

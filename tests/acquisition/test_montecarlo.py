@@ -5,9 +5,11 @@ import torch
 from botorch.acquisition import qExpectedImprovement, qLogExpectedImprovement
 from botorch.acquisition.objective import GenericMCObjective
 from botorch.sampling import SobolQMCNormalSampler
-from tests.gp.drawn import OWNERS, drawn, gpytorch_row
 
 from hpo_research.acquisition import qei, qlogei
+from tests.gp.drawn import OWNERS, drawn, gpytorch_row
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*qExpectedImprovement has known numerical")
 
 PAIRS = {"qei": (qei, qExpectedImprovement), "qlogei": (qlogei, qLogExpectedImprovement)}
 MINIMISED = GenericMCObjective(lambda samples, X=None: -samples[..., 0])

@@ -1,10 +1,10 @@
 import pytest
 import torch
 from botorch.acquisition import UpperConfidenceBound
-from tests.gp.drawn import OWNERS, drawn, gpytorch_row
 
 from hpo_research.acquisition import ucb
 from hpo_research.gp import KERNELS, condition
+from tests.gp.drawn import OWNERS, drawn, gpytorch_row
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 4.0])
