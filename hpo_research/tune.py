@@ -15,8 +15,8 @@ from hpo_research.problems.function import FunctionProblem
 from hpo_research.records import Direction, Trial
 from hpo_research.space import SearchSpace
 from hpo_research.store import RunName, Store
+from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.protocol import Strategy
-from hpo_research.strategies.random import Random
 
 
 def tune(
@@ -35,8 +35,8 @@ def tune(
     """Tune `function(config)` or `function(config, report)` and return the best trial.
 
     The function runs in `parallel` worker processes. In lock-step the same seed gives the same
-    result; `execution="asynchronous"` refills a free worker at once. `strategy` is random search
-    unless told otherwise. With `path` the folder is a store: called again, it goes on. Where the
+    result; `execution="asynchronous"` refills a free worker at once. `strategy` is Bayesian
+    optimisation unless told otherwise. With `path` the folder is a store: called again, it goes on. Where the
     function needs limits (seconds, memory), make a `FunctionProblem` and `run` an `Experiment`.
     Raises `AllTrialsFailedError` where no trial gave a value.
     """
@@ -46,7 +46,7 @@ def tune(
     experiment = Experiment(
         name="tune",
         problems=[problem],
-        strategies={"tune": Random() if strategy is None else strategy},
+        strategies={"tune": Bayesian() if strategy is None else strategy},
         seeds=[seed],
         budget=Budget(trials=trials),
         parallel=parallel,

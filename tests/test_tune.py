@@ -43,7 +43,15 @@ def expected(trials: int, seed: int = 0) -> list[dict]:
     ("direction", "choose", "parallel"), [("minimize", min, 1), ("maximize", max, 2)]
 )
 def test_the_best_trial_is_returned(direction: str, choose, parallel: int):
-    best = hpo.tune(parabola, SPACE, trials=6, parallel=parallel, seed=3, direction=direction)
+    best = hpo.tune(
+        parabola,
+        SPACE,
+        strategy=hpo.Random(),
+        trials=6,
+        parallel=parallel,
+        seed=3,
+        direction=direction,
+    )
     configs = expected(6, seed=3)
     assert best.config == choose(configs, key=parabola)
     assert best.value == parabola(best.config)
@@ -53,7 +61,9 @@ def test_the_best_trial_is_returned(direction: str, choose, parallel: int):
 
 def test_a_lambda_and_a_closure_are_functions():
     shift = 0.5
-    best = hpo.tune(lambda config: (config["x"] - shift) ** 2, SPACE, trials=3)
+    best = hpo.tune(
+        lambda config: (config["x"] - shift) ** 2, SPACE, strategy=hpo.Random(), trials=3
+    )
     assert best.config == min(expected(3), key=lambda config: (config["x"] - shift) ** 2)
 
 
@@ -76,7 +86,14 @@ def test_a_folder_goes_on_and_takes_more_trials(tmp_path: Path):
         return parabola(config)
 
     def tuned(trials: int) -> hpo.Trial:
-        return hpo.tune(counted, SPACE, trials=trials, parallel=2, path=tmp_path / "out")
+        return hpo.tune(
+            counted,
+            SPACE,
+            strategy=hpo.Random(),
+            trials=trials,
+            parallel=2,
+            path=tmp_path / "out",
+        )
 
     first = tuned(4)
     assert tuned(4) == first
@@ -113,7 +130,7 @@ def test_failures_are_passed_over():
     def picky(config):
         return math.nan if config["kind"] == "a" else config["x"]
 
-    best = hpo.tune(picky, SPACE, trials=6, parallel=2)
+    best = hpo.tune(picky, SPACE, strategy=hpo.Random(), trials=6, parallel=2)
     allowed = [config for config in expected(6) if config["kind"] == "b"]
     assert best.config == min(allowed, key=lambda config: config["x"])
 
@@ -123,9 +140,22 @@ def test_asynchronous_execution_tries_the_same_random_configurations(tmp_path: P
         time.sleep(0.02 * (config["kind"] == "a"))
         return parabola(config)
 
-    best = hpo.tune(slow, SPACE, trials=6, parallel=2, execution="asynchronous", path=tmp_path)
+    best = hpo.tune(
+        slow,
+        SPACE,
+        strategy=hpo.Random(),
+        trials=6,
+        parallel=2,
+        execution="asynchronous",
+        path=tmp_path,
+    )
     assert best.config == min(expected(6), key=parabola)
     assert set(hpo.Result.read(tmp_path).frame()["status"]) == {"finished"}
+
+
+def test_a_model_chooses_unless_told_otherwise(tmp_path: Path):
+    hpo.tune(parabola, SPACE, trials=6, parallel=2, path=tmp_path)
+    assert hpo.Result.read(tmp_path).frame()["origin"].tolist() == ["sobol"] * 4 + ["qlogei"] * 2
 
 
 def test_a_strategy_is_taken_as_it_is():

@@ -71,7 +71,7 @@ def _ask(draw: st.DrawFn, book: Ledger):
 def _poll(draw: st.DrawFn, books: dict[int, Ledger]):
     entries, outcomes = [], []
     for run, book in books.items():
-        for trial, segment in list(book.open.items()):
+        for trial, segment in sorted(book.open.items()):  # as the loop sorts what a poll brought
             if trial in book.stopping or draw(st.integers(0, 9)) == 0:
                 status = "stopped" if trial in book.stopping else "failed"
                 reached = book.trials[trial].reached
