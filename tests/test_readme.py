@@ -25,7 +25,7 @@ def test_the_examples_of_the_readme_run_one_after_another(
                 experiment, problems=experiment.problems[:1], seeds=[0], budget=hpo.Budget(trials=3)
             )
     assert isinstance(names["result"], hpo.Result)
-    assert len(names["result"].frame()) == 6
+    assert len(names["result"].frame()) == 9
     best = names["best"]
     assert isinstance(best, hpo.Trial)
     assert best.epochs == tuple(range(1, 28))

@@ -106,11 +106,11 @@ def test_a_folder_goes_on_and_takes_more_trials(tmp_path: Path):
 
 
 def test_a_folder_with_another_seed_holds_both(tmp_path: Path):
-    one = hpo.tune(parabola, SPACE, trials=2, path=tmp_path)
-    two = hpo.tune(parabola, SPACE, trials=2, path=tmp_path, seed=1)
+    one = hpo.tune(parabola, SPACE, strategy=hpo.Random(), trials=2, path=tmp_path)
+    two = hpo.tune(parabola, SPACE, strategy=hpo.Random(), trials=2, path=tmp_path, seed=1)
     assert one.config == min(expected(2), key=parabola)
     assert two.config == min(expected(2, seed=1), key=parabola)
-    assert hpo.tune(parabola, SPACE, trials=2, path=tmp_path) == one
+    assert hpo.tune(parabola, SPACE, strategy=hpo.Random(), trials=2, path=tmp_path) == one
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path):
