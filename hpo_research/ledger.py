@@ -17,7 +17,6 @@ from hpo_research.records import Ask, Direction, Note, Outcome, Proposal, Report
 from hpo_research.space import Config, SearchSpace
 
 Final = Literal["last", "best"]
-_SECONDS = "_seconds"  # ends the keys of stored notes that say what a part of an ask took
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class AskRow:
     """One stored ask of a run: what was granted, why, when, and at what cost.
 
     `exhausted` names the limits that a proposal did not fit, or is empty: under those limits the
-    run takes only stops from then on.
+    run takes only stops from then on. `parts` are the seconds of the ask's parts.
     """
 
     run: int
@@ -67,6 +66,7 @@ class AskRow:
     exhausted: str = ""
     clock: float = 0.0
     seconds: float = 0.0
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -187,9 +187,9 @@ class Ledger:
             left -= cost
             count += starts
             grants.append(grant)
-        parts = {f"{part}{_SECONDS}": took for part, took in ask.seconds.items()}
-        notes = {**ask.notes, **parts}
-        return AskRow(self.info.id, tuple(grants), notes, exhausted, clock, seconds)
+        return AskRow(
+            self.info.id, tuple(grants), ask.notes, exhausted, clock, seconds, ask.seconds
+        )
 
     def _granted(self, proposal: Proposal, count: int) -> Grant:
         if proposal.kind == "start":
@@ -221,7 +221,7 @@ class Ledger:
             Proposal(g.kind, None if g.kind == "start" else g.trial, g.config, g.until, g.origin)
             for g in row.grants
         )
-        self.asks.append(Ask(proposals, *_parted(row.notes)))
+        self.asks.append(Ask(proposals, row.notes, row.parts))
         self.is_exhausted |= row.exhausted == self.limits.name
         self._enter(row.clock, row.seconds)
 
@@ -280,14 +280,3 @@ class Ledger:
         self.clock = max(self.clock, clock)
         self.seconds += seconds
         self._view = None
-
-
-def _parted(notes: Mapping[str, Note]) -> tuple[dict[str, Note], dict[str, float]]:
-    """Return the notes that say why, and what the parts of the ask took."""
-    why, seconds = {}, {}
-    for key, note in notes.items():
-        if key.endswith(_SECONDS) and isinstance(note, int | float):
-            seconds[key.removesuffix(_SECONDS)] = note
-        else:
-            why[key] = note
-    return why, seconds

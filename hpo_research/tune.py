@@ -36,8 +36,9 @@ def tune(
 
     The function runs in `parallel` worker processes. In lock-step the same seed gives the same
     result; `execution="asynchronous"` refills a free worker at once. `strategy` is Bayesian
-    optimisation unless told otherwise. With `path` the folder is a store: called again, it goes on. Where the
-    function needs limits (seconds, memory), make a `FunctionProblem` and `run` an `Experiment`.
+    optimisation unless told otherwise. With `path` the folder is a store: called again, it goes
+    on. Where the function needs limits (seconds, memory), make a `FunctionProblem` and `run` an
+    `Experiment`.
     Raises `AllTrialsFailedError` where no trial gave a value.
     """
     problem = FunctionProblem(

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from hpo_research.errors import ExperimentError
+from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.checks import asks_of, seed_mistake, strategy_mistake
 from hpo_research.experiment.description import Json, describe, differences
@@ -192,8 +192,15 @@ def parallel_of(experiment: Experiment, strategy: Strategy) -> int | None:
 
     Where the experiment leaves it open, a strategy with a `batch` of its own says so.
     """
-    batch: int | None = getattr(strategy, "batch", None)
-    return batch if experiment.parallel is None else experiment.parallel
+    if experiment.parallel is not None:
+        return experiment.parallel
+    batch = getattr(strategy, "batch", None)
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
+        raise StrategyError(
+            f"{type(strategy).__name__}(batch={batch!r}): where parallel=None, `batch` is how many "
+            "trials train at once: a whole number from 1 on; name the field otherwise"
+        )
+    return batch
 
 
 def _seed_mistakes(seeds: object) -> list[str]:

@@ -33,14 +33,14 @@ class Data:
         mask: Bool[Tensor, "b n"] | None = None,
         owner: Sequence[int] | None = None,
     ) -> "Data":
-        """Return the data with padded rows set to 0; by default all rows count."""
+        """Return the data, padded rows set to the middle and 0; by default there are none."""
         b, n, d = x.shape
         mask = torch.ones(b, n, dtype=torch.bool, device=x.device) if mask is None else mask
         x = torch.where(mask[..., None], x, torch.full_like(x, CENTRE))
         y = torch.where(mask, y, torch.zeros_like(y))
         return cls(x, y, mask, tuple(range(d)) if owner is None else tuple(owner))
 
-    def take(self, groups: Int[Tensor, " k"]) -> "Data":
+    def take(self, groups: Int[Tensor, " k"] | slice) -> "Data":
         """Return the data of some GPs only."""
         return Data(self.x[groups], self.y[groups], self.mask[groups], self.owner)
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hpo_research.gp.data import Data
@@ -12,6 +12,7 @@ from hpo_research.gp.evidence import Hyperparameters, Priors, evidence
 from hpo_research.gp.kernels import Kernel
 from hpo_research.optim import Options, minimise
 
+_ENTRIES = 2**17  # of the covariances of one block: 1 MiB, so that a few stay in the cache
 OPTIONS = Options(evaluations=120, gradient=1e-6, decrease=1e-9)
 
 
@@ -19,12 +20,13 @@ OPTIONS = Options(evaluations=120, gradient=1e-6, decrease=1e-9)
 class Fit:
     """The hyperparameters of most evidence, its logarithm, and which of the starts led there.
 
-    The evidence includes the priors.
+    The evidence includes the priors; `has_converged` is False where the evaluations ran out.
     """
 
     hyperparameters: Hyperparameters
     log_evidence: Float[Tensor, " b"]
     start: Int[Tensor, " b"]
+    has_converged: Bool[Tensor, " b"]
 
 
 def fit(data: Data, kernel: Kernel, priors: Priors | None = None) -> Fit:
@@ -48,7 +50,8 @@ def fit(data: Data, kernel: Kernel, priors: Priors | None = None) -> Fit:
     rows = torch.arange(b, device=best.device)
     # Where no start could be evaluated, the first one stands: the prior's mode, without data.
     theta = found.x[rows, best]
-    return Fit(Hyperparameters.of(theta), -loss[rows, best] * _scale(data), best)
+    value = -loss[rows, best] * _scale(data)
+    return Fit(Hyperparameters.of(theta), value, best, found.has_converged[rows, best])
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,13 @@ class _Loss:
         b, s, t = x.shape
         rows = torch.arange(b, device=x.device).repeat_interleave(s)
         data = self.data.take(rows)
-        value, gradient = evidence(x.reshape(b * s, t), data, self.kernel, self.priors)
+        theta = x.reshape(b * s, t)
+        size = max(1, _ENTRIES // data.x.shape[1] ** 2)
+        parts = [
+            evidence(theta[i : i + size], data.take(slice(i, i + size)), self.kernel, self.priors)
+            for i in range(0, b * s, size)
+        ]
+        value, gradient = (torch.cat(part) for part in zip(*parts, strict=True))
         scale = _scale(data)
         return (-value / scale).reshape(b, s), (-gradient / scale[:, None]).reshape(b, s, t)
 

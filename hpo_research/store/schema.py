@@ -1,11 +1,11 @@
 """The tables of a store, and the version that a reader checks first."""
 
-VERSION = 1
+VERSION = 2
 
 # Every transaction of the loop is one row of `turn`; its rows carry the turn's id. Clocks and
-# seconds are in seconds. `report.spent` counts the run's epochs up to and with that report.
-# `lost` has a row for each time that a process ended while an attempt was running, with the last
-# epoch stored by then.
+# seconds are in seconds; `ask.parts` says what the parts of an ask took. `report.spent` counts the
+# run's epochs up to and with that report. `lost` has a row for each time that a process ended while
+# an attempt was running, with the last epoch stored by then.
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE run (
@@ -18,7 +18,8 @@ CREATE TABLE turn (id INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('p
 CREATE TABLE ask (
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES run, turn INTEGER NOT NULL REFERENCES turn,
-    exhausted TEXT NOT NULL, notes TEXT NOT NULL, clock REAL NOT NULL, seconds REAL NOT NULL
+    exhausted TEXT NOT NULL, notes TEXT NOT NULL, clock REAL NOT NULL, seconds REAL NOT NULL,
+    parts TEXT NOT NULL
 );
 CREATE TABLE proposal (
     ask INTEGER NOT NULL REFERENCES ask, position INTEGER NOT NULL,

@@ -126,6 +126,11 @@ class Store:
                 f"{self.folder}: written by a newer version (schema {found}, this version reads "
                 f"{schema.VERSION}); nothing was changed: upgrade hpo_research to go on"
             )
+        if found < schema.VERSION:
+            raise StoreError(
+                f"{self.folder}: written by an older version (schema {found}, this version reads "
+                f"{schema.VERSION}); nothing was changed: run the experiment in another folder"
+            )
 
     def close(self) -> None:
         """Close the file and give back the lock."""
@@ -222,10 +227,11 @@ class Store:
                 if row.is_empty:
                     continue
                 notes = json.dumps(dict(row.notes), sort_keys=True)
+                parts = json.dumps(dict(row.parts))
                 ask = self._db.execute(
-                    "INSERT INTO ask (run, turn, exhausted, notes, clock, seconds) "
-                    "VALUES (?, ?, ?, ?, ?, ?)",
-                    (row.run, turn, row.exhausted, notes, row.clock, row.seconds),
+                    "INSERT INTO ask (run, turn, exhausted, notes, clock, seconds, parts) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (row.run, turn, row.exhausted, notes, row.clock, row.seconds, parts),
                 ).lastrowid
                 self._db.executemany(
                     "INSERT INTO proposal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -274,11 +280,12 @@ class Store:
             grant = Grant(kind, trial, attempt, begin, until, native, origin)
             grants.setdefault(ask, []).append(grant)
         asks: dict[int, list[AskRow]] = {}
-        for ask, run, turn, exhausted, notes, clock, seconds in self._db.execute(
-            "SELECT id, run, turn, exhausted, notes, clock, seconds FROM ask ORDER BY id"
+        for ask, run, turn, exhausted, notes, clock, seconds, parts in self._db.execute(
+            "SELECT id, run, turn, exhausted, notes, clock, seconds, parts FROM ask ORDER BY id"
         ):
             granted = tuple(grants.get(ask, []))
-            row = AskRow(run, granted, json.loads(notes), exhausted, clock, seconds)
+            why, took = json.loads(notes), json.loads(parts)
+            row = AskRow(run, granted, why, exhausted, clock, seconds, took)
             asks.setdefault(turn, []).append(row)
         return asks
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -51,15 +52,16 @@ class Known:
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs of one encoding, with as many pending trials and free slots each.
+    """Runs of spaces that look alike to a model, with as many pending trials and slots each.
 
-    `data` holds padded rows and raw losses; `pending` the running trials; `centres` the points of
-    the least losses, repeated where there are few; `streams` what each run draws from now.
+    `encodings` are the runs' own: bounds, scales and names may differ. `data` holds padded rows
+    and raw losses; `pending` the running trials; `centres` the points of the least losses,
+    repeated where there are few; `streams` what each run draws from now.
     """
 
     runs: tuple[Run, ...]
     known: tuple[Known, ...]
-    encoding: Encoding
+    encodings: tuple[Encoding, ...]
     slots: int
     data: Data
     pending: Points
@@ -67,10 +69,10 @@ class Batch:
     streams: tuple[Stream, ...]
     device: str
 
-    @property
+    @cached_property
     def domain(self) -> Domain:
-        """The domain, on the batch's device."""
-        return moved(self.encoding.domain, self.device)
+        """The domain that the runs share, on the batch's device."""
+        return moved(self.encodings[0].domain, self.device)
 
 
 @dataclass(frozen=True)
@@ -92,27 +94,32 @@ def key(run: Run, known: Known, slots: int, encoding: Encoding) -> tuple[object,
 
 
 def batch(
-    runs: Sequence[Run], known: Sequence[Known], encoding: Encoding, *, slots: int, device: str
+    runs: Sequence[Run],
+    known: Sequence[Known],
+    encodings: Sequence[Encoding],
+    *,
+    slots: int,
+    device: str,
 ) -> Batch:
     """Stack runs that share a `key`."""
     n = -(-len(known[0].configs) // _BUCKET) * _BUCKET
-    domain = encoding.domain
+    domain, owner = encodings[0].domain, encodings[0].owner
     x = torch.full((len(runs), n, domain.dimension), 0.5, dtype=torch.float64)
     y = torch.zeros(len(runs), n, dtype=torch.float64)
     mask = torch.zeros(len(runs), n, dtype=torch.bool)
     centres, pending = [], []
-    for i, one in enumerate(known):
+    for i, (one, encoding) in enumerate(zip(known, encodings, strict=True)):
         points, count = encoding.points(one.configs), len(one.configs)
         x[i, :count], mask[i, :count] = points.x[0], True
         y[i, :count] = torch.tensor(one.losses, dtype=torch.float64)
         centres.append(points.at(_least(one.losses)[None]))
         pending.append(encoding.points(one.pending))
-    data = Data.of(x.to(device), y.to(device), mask.to(device), encoding.owner)
+    data = Data.of(x.to(device), y.to(device), mask.to(device), owner)
     streams = tuple(run.stream.at("bayesian", len(run.trials)) for run in runs)
     return Batch(
         tuple(runs),
         tuple(known),
-        encoding,
+        tuple(encodings),
         slots,
         data,
         _stacked(pending, device),

@@ -37,16 +37,17 @@ _LEAST_INITIAL, _MOST_INITIAL = 4, 24
 class Bayesian:
     """Bayesian optimisation with a Gaussian process and q-EI (Jones et al. 1998; Ginsbourger 2010).
 
-    The first `initial` trials are a scrambled Sobol sequence (None: two a hyperparameter, 4 to
-    24), shared with every strategy of the seed that begins so. Then each ask fits a GP with kernel
-    `model` to the losses under `transform`, and chooses its batch one point at a time: running
-    trials and points chosen before are conditioned on in `samples` fixed quasi-random samples, and
-    the next point is where the acquisition function, exact given each sample, is largest.
+    Asks that come before `initial` trials (None: two a hyperparameter, 4 to 24) or before two
+    values are filled by a scrambled Sobol sequence, shared with every strategy of the seed that
+    begins so. Every later ask fits a GP with kernel `model` to the losses under `transform`, and
+    chooses its batch one point at a time: running trials and points chosen before are conditioned
+    on in `samples` fixed quasi-random samples, and the next point is where the acquisition
+    function, exact given each sample, is largest.
 
-    Failed trials count as bad as the worst value so far. A finite space is never tried twice; up
-    to 100,000 configurations are scored whole. `acquisition`: `"qlogei"`, `"qei"` or `"ucb"`
-    (with `beta`). `batch` is how many trials are asked for where the experiment leaves it open
-    (`parallel=None`). Raises `StrategyError`.
+    Failed trials count as bad as the worst value so far. No configuration is tried twice; finite
+    spaces of up to 100,000 configurations are scored whole. `acquisition`: `"qlogei"`, `"qei"` or
+    `"ucb"` (with `beta`). `batch` is how many trials are asked for where the experiment leaves it
+    open (`parallel=None`). Raises `StrategyError`.
 
     `model` may also be a class of BoTorch, a `functools.partial` of one, or a function
     `(train_X, train_Y) -> Model`; what it leaves in training mode is fitted (exact GPs by their
@@ -88,7 +89,7 @@ class Bayesian:
         """Fill every slot: by the initial design, then by the model."""
         asks = [Ask() for _ in runs]
         groups: dict[tuple[object, ...], list[int]] = {}
-        encodings: dict[tuple[object, ...], Encoding] = {}
+        encodings: dict[int, Encoding] = {}
         known: dict[int, Known] = {}
         for i, (run, free) in enumerate(zip(runs, slots, strict=True)):
             if free > 0:
@@ -100,18 +101,17 @@ class Bayesian:
             if len(run.trials) < self._initial(run) or known[i].values < 2:
                 asks[i] = Random("sobol").ask([run], [free])[0]
                 continue
-            encoding = Encoding(run.space)
-            name = key(run, known[i], free, encoding)
+            encodings[i] = Encoding(run.space)
+            name = key(run, known[i], free, encodings[i])
             if not self._is_ours:
                 name = (i, *name)
             groups.setdefault(name, []).append(i)
-            encodings.setdefault(name, encoding)
-        for name, members in groups.items():
+        for members in groups.values():
             chosen = self._asked(
                 batch(
                     [runs[i] for i in members],
                     [known[i] for i in members],
-                    encodings[name],
+                    [encodings[i] for i in members],
                     slots=_places(runs[members[0]], slots[members[0]]),
                     device=current(),
                 )
@@ -235,6 +235,7 @@ def _notes(fitted: Fit, i: int) -> Notes:
         "mean": float(hyper.mean[i]),
         "log_evidence": float(fitted.log_evidence[i]),
         "fit_start": float(fitted.start[i]),
+        "fit_converged": float(fitted.has_converged[i]),
     }
 
 

@@ -118,7 +118,7 @@ class Training:
     @classmethod
     def of(cls, model: object, batch: Batch, data: Data) -> "Training":
         """Return what the model of the batch's one run learns from; `data` is transformed."""
-        columns = Columns(batch.encoding, callable(model) and takes_dims(model))
+        columns = Columns(batch.encodings[0], callable(model) and takes_dims(model))
         rows, losses = data.x[0][data.mask[0]], data.y[0][data.mask[0]]
         return cls(columns, columns(rows), -losses[:, None], batch.streams[0])
 

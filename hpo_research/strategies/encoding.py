@@ -12,6 +12,7 @@ from torch import Tensor
 from hpo_research.acquisition import Choice, Domain, Points
 from hpo_research.space import Categorical, Config, Float, Integer, SearchSpace
 from hpo_research.space.parameters import Parameter
+from hpo_research.space.search_space import Identity
 
 TABLE = 100_000
 """Finite spaces of up to so many configurations are scored whole."""
@@ -74,13 +75,16 @@ class Encoding:
     def rows(self, configs: Sequence[Config]) -> list[int]:
         """Return where configurations stand in the domain's table."""
         if self.space.among is not None:
-            listed = {self.space.identity(c): i for i, c in enumerate(self.space.among)}
-            return [listed[self.space.identity(config)] for config in configs]
+            return [self._listed[self.space.identity(config)] for config in configs]
         index = self.points(configs).index[0]
         rows = torch.zeros(len(configs), dtype=torch.int64)
         for kind in self.domain.order:  # the last hyperparameter varies first, as in config_at
             rows = rows * self.domain.choices[-1 - kind].size + index[:, -1 - kind]
         return [int(row) for row in rows]
+
+    @cached_property
+    def _listed(self) -> dict[Identity, int]:
+        return {self.space.identity(c): i for i, c in enumerate(self.space.among or ())}
 
 
 def _kind(parameter: Parameter) -> tuple[str, tuple[float, ...]]:

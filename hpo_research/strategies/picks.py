@@ -28,7 +28,7 @@ class Pick:
 
 
 def picks(model: Modelled, batch: Batch, search: Search) -> list[list[Pick]]:
-    """Return as many picks for each run as it has slots; none repeats one of a finite space."""
+    """Return as many picks for each run as it has slots; none repeats a configuration."""
     surface = model.surface
     taken = [[trial.config for trial in run.trials] for run in batch.runs]
     chosen: list[list[Pick]] = []
@@ -50,11 +50,13 @@ def _from_table(surface: Surface, batch: Batch, taken: list[list[Config]]) -> li
     assert table is not None
     allowed = torch.ones(len(taken), len(table), dtype=torch.bool)
     for i, configs in enumerate(taken):
-        allowed[i, batch.encoding.rows(configs)] = False
+        allowed[i, batch.encodings[i].rows(configs)] = False
     best, values = best_of_table(surface, table, allowed.to(table.device))
     return [
-        Pick(batch.encoding.space.config_at(row), table[row], value, "table")
-        for row, value in zip(best.tolist(), values.tolist(), strict=True)
+        Pick(encoding.space.config_at(row), table[row], value, "table")
+        for encoding, row, value in zip(
+            batch.encodings, best.tolist(), values.tolist(), strict=True
+        )
     ]
 
 
@@ -73,17 +75,18 @@ def _from_search(
 
 
 def _best(surface: Surface, found: Found, batch: Batch, run: int, taken: Sequence[Config]) -> Pick:
-    """Return the best end of a search that is not taken, if the space is finite."""
-    space = batch.encoding.space
-    known = {space.identity(config) for config in taken} if space.size is not None else set()
+    """Return the best end of a search that is not taken."""
+    encoding = batch.encodings[run]
+    known = {encoding.space.identity(config) for config in taken}
     x, index = found.points.x[run].cpu(), found.points.index[run].cpu()
     for k in range(len(x)):
-        config = batch.encoding.config(x[k], index[k])
-        if space.identity(config) not in known:
+        config = encoding.config(x[k], index[k])
+        if encoding.space.identity(config) not in known:
             winner = "global" if found.is_global[run, k] else "local"
             return Pick(config, found.points.x[run, k], float(found.value[run, k]), winner)
-    spare = untried(space, known, batch.streams[run].at("untried", len(known)).generator())
+    draws = batch.streams[run].at("spare", len(known)).generator()
+    spare = untried(encoding.space, known, draws)
     assert spare is not None  # a run has no more slots than untried configurations
-    point = batch.encoding.points([spare]).x.to(found.points.x)
+    point = encoding.points([spare]).x.to(found.points.x)
     value = surface.take(torch.tensor([run], device=point.device)).value(point)
     return Pick(spare, point[0, 0], float(value), "random")

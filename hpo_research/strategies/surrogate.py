@@ -81,7 +81,7 @@ def surrogate(strategy: Bayesian, run: Run, chosen: Sequence[Config] = ()) -> Su
     if known.values < 2:
         raise StrategyError(f"a model needs at least 2 values, the run has {known.values}")
     encoding = Encoding(run.space)
-    one = batch([run], [known], encoding, slots=max(len(chosen), 1), device="cpu")
+    one = batch([run], [known], [encoding], slots=max(len(chosen), 1), device="cpu")
     surface = strategy.surface(one).surface
     assert isinstance(surface, GPSurface)
     surfaces = [surface]

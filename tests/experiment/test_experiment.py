@@ -410,3 +410,26 @@ def test_killed_then_run_in_part_then_whole_equals_uninterrupted(
     part = {**options, "strategies": {"random": hpo.Random()}}
     hpo.run(made(**part), out=tmp_path / "twice", device="cpu")
     assert_same(hpo.run(made(**options), out=tmp_path / "twice", device="cpu"), once)
+
+
+@dataclass(frozen=True)
+class Batched(hpo.Random):
+    """Random search that says how many trials train at once, rightly or wrongly."""
+
+    batch: object = 3
+
+
+def test_a_strategy_with_a_batch_trains_so_many_where_the_experiment_leaves_it_open(tmp_path):
+    experiment = hpo.Experiment(
+        "open", [hpo.problem("branin")], {"three": Batched()}, [0], hpo.Budget(evaluations=7)
+    )
+    run = next(iter(hpo.run(experiment, out=tmp_path, device="cpu").runs.values()))
+    assert [len(ask.proposals) for ask in run.asks] == [3, 3, 1]
+
+
+@pytest.mark.parametrize("batch", ["full", 0, True, 2.0], ids=repr)
+def test_a_batch_that_is_no_number_of_trials_is_refused(batch):
+    with pytest.raises(StrategyError, match=r"Batched\(batch=.*whole number from 1 on"):
+        hpo.Experiment(
+            "open", [hpo.problem("branin")], {"x": Batched(batch=batch)}, [0], hpo.Budget(trials=7)
+        )

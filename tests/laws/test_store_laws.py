@@ -65,7 +65,9 @@ def _ask(draw: st.DrawFn, book: Ledger):
             proposals.append(resume(trial.id, draw(st.integers(trial.reached + 1, 9))))
         if trial.is_running and draw(st.integers(0, 5)) == 0 and trial.id not in book.stopping:
             proposals.append(stop(trial.id))
-    return book.grant(Ask(tuple(proposals), draw(NOTES)), draw(st.floats(0, 1e6)), 0.25)
+    parts = draw(st.dictionaries(TEXTS, st.floats(0, 9), max_size=2))
+    ask = Ask(tuple(proposals), draw(NOTES), parts)
+    return book.grant(ask, draw(st.floats(0, 1e6)), 0.25)
 
 
 def _poll(draw: st.DrawFn, books: dict[int, Ledger]):
@@ -120,7 +122,16 @@ def read(store: Store) -> dict[int, Ledger]:
 
 def facts(books: dict[int, Ledger]) -> list[object]:
     return [
-        (b.run().trials, b.run().asks, b.open, b.stopping, b.spent, b.clock, b.seconds)
+        (
+            b.run().trials,
+            b.run().asks,
+            [a.seconds for a in b.asks],
+            b.open,
+            b.stopping,
+            b.spent,
+            b.clock,
+            b.seconds,
+        )
         for b in books.values()
     ]
 

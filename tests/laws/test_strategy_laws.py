@@ -160,6 +160,38 @@ def test_a_run_does_not_see_its_neighbours(strategy, runs, slots):
     assert strategy.ask(runs[::-1], free[::-1]) == together[::-1]
 
 
+@st.composite
+def alike_runs(draw):
+    """Runs of spaces that look alike to a model: other names, bounds, scales and values."""
+    pairs = [
+        (Float(-1.0, 2.0), Float(100.0, 200.0)),
+        (Float(0.0, 1.0), Float(1e-5, 1.0, scale="log")),
+        (Integer(1, 3), Integer(7, 9)),
+        (Categorical(("a", "b")), Categorical((0, 1))),
+        (Categorical((1, 2, 3), ordered=True), Integer(4, 6)),
+    ]
+    chosen = draw(st.lists(st.sampled_from(pairs), min_size=1, max_size=3))
+    runs = []
+    for side in (0, 1):
+        named = {f"{'pq'[side]}{i}": pair[side] for i, pair in enumerate(chosen)}
+        run = Run(SearchSpace(named), seed=draw(st.integers(0, 99)), total=30, id=side)
+        (ask,) = Random().ask([run], [6])
+        runs.append(settled(accepted(run, ask), curve_of("noise")))
+    return runs
+
+
+@every_strategy
+@few
+@given(runs=alike_runs())
+def test_a_run_does_not_see_a_neighbour_of_a_space_that_looks_alike(strategy, runs):
+    runs = [open_total(strategy, run) for run in runs]
+    together = strategy.ask(runs, [3, 3])
+    assert together == [strategy.ask([run], [3])[0] for run in runs]
+    for run, ask in zip(runs, together, strict=True):
+        for proposal in ask.proposals:
+            run.space.validate(proposal.config)
+
+
 @every_strategy
 @few
 @given(run=fresh_runs(), curve=curves, parallel=st.sampled_from([1, 3, 50]))

@@ -35,14 +35,23 @@ def test_the_lock_dies_with_its_process(tmp_path: Path):
     Store.write(tmp_path).close()
 
 
-def test_a_newer_store_is_refused_and_left_as_it_was(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (99, r"newer version \(schema 99, this version reads 2\)"),
+        (1, r"older version \(schema 1, this version reads 2\)"),
+    ],
+)
+def test_a_store_of_another_version_is_refused_and_left_as_it_was(
+    tmp_path: Path, version: int, message: str
+):
     Store.write(tmp_path).close()
     with sqlite3.connect(tmp_path / FILE) as db:
-        db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+        db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (version,))
     db.close()
     before = (tmp_path / FILE).read_bytes()
     for door in (Store.read, Store.write):
-        with pytest.raises(StoreError, match=r"newer version \(schema 99, this version reads 1\)"):
+        with pytest.raises(StoreError, match=message):
             door(tmp_path)
     assert (tmp_path / FILE).read_bytes() == before
 

@@ -54,7 +54,9 @@ def test_rows_are_padded_and_the_best_points_are_the_centres():
         run(*(trial(i, value=float(9 - i)) for i in range(9))),
         run(trial(0, value=2.0), trial(1, value=1.0)),
     ]
-    together = batch(runs, [Known.of(r) for r in runs], Encoding(SPACE), slots=1, device="cpu")
+    together = batch(
+        runs, [Known.of(r) for r in runs], [Encoding(SPACE)] * 2, slots=1, device="cpu"
+    )
     assert together.data.x.shape == (2, 16, 3)
     assert together.data.mask.sum(dim=1).tolist() == [9, 2]
     assert together.centres.x[0, :, 0].tolist() == [0.08, 0.07, 0.06, 0.05]
