@@ -22,12 +22,23 @@ STRATEGIES = {
     "random": hpo.Random(),
     "hyperband": hpo.Hyperband(),
     "halving": Halving(),
-    "q-EI": hpo.Bayesian(initial=3, samples=8, starts=2),
-    "hyperband q-EI": hpo.Hyperband(inner=hpo.Bayesian(initial=3, samples=8, starts=2)),
 }
+MODEL = hpo.Bayesian(initial=3, samples=8, starts=2)
+MODELS = {"q-EI": MODEL, "hyperband q-EI": hpo.Hyperband(inner=MODEL)}
 
 
 def experiment(execution: str, parallel: int | None) -> hpo.Experiment:
+    """All strategies without a model; with `models` before the execution, those with one."""
+    if execution.startswith("models, "):
+        return hpo.Experiment(
+            name="killed",
+            problems=[Walk(max_epochs=3)],
+            strategies=MODELS,
+            seeds=[3],
+            budget=hpo.Budget(evaluations=6),
+            parallel=parallel,
+            execution=execution.removeprefix("models, "),
+        )
     return hpo.Experiment(
         name="killed",
         problems=[Walk(), Walk(name="restarting", can_resume=False, max_epochs=3)],
@@ -71,6 +82,8 @@ SETTINGS = [
     ("lock-step", None),
     ("lock-step", 2),
     ("simulated", 3),
+    ("models, lock-step", 2),
+    ("models, simulated", 3),
 ]
 
 
