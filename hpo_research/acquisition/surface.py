@@ -41,7 +41,8 @@ class Surface(Protocol):
 class GPSurface:
     """A criterion over the posteriors of a batch of GPs.
 
-    `best` is the least value to improve on, in each of m samples of what is pending. `samples`
+    `best` is the least value to improve on, in each of m samples of what is pending (2 equal ones
+    while nothing is). `samples`
     holds the standard normal deviations of the points that may become pending, of which `taken`
     are; the posterior has a free row for each.
     """
@@ -49,7 +50,7 @@ class GPSurface:
     posterior: Posterior
     criterion: Criterion
     best: Float[Tensor, "b m"]
-    samples: Float[Tensor, "b m k"]
+    samples: Float[Tensor, "b samples k"]
     taken: int = 0
 
     def value(self, x: Float[Tensor, "b q d"]) -> Float[Tensor, "b q"]:
@@ -89,10 +90,13 @@ class GPSurface:
         z = self.samples[..., self.taken]
         place = self.posterior.mask.shape[1] - self.samples.shape[-1] + self.taken
         prediction = self.posterior.predict(x[:, None, :].expand(-1, 2, -1))
-        sampled = prediction.mean[:, 0] + prediction.variance[:, :1].sqrt() * z
+        mean, best = prediction.mean[:, 0], self.best
+        if mean.shape != z.shape:  # nothing was pending: all samples have been alike so far
+            mean, best = mean[:, :1], best[:, :1]
+        sampled = mean + prediction.variance[:, :1].sqrt() * z
         return replace(
             self,
             posterior=self.posterior.extended(x, z, place),
-            best=torch.minimum(self.best, sampled),
+            best=torch.minimum(best, sampled),
             taken=self.taken + 1,
         )

@@ -29,8 +29,8 @@ class Posterior:
     """GPs conditioned on data, and on sampled values at points that are still pending.
 
     `x` holds scaled rows, `root` the inverse of the lower Cholesky factor, `weights` the vectors
-    K⁻¹(y − μ), one for each of the m samples (two equal ones without samples, since products of
-    one column take another path). Rows outside `mask` are free places.
+    K⁻¹(y − μ), one for each of the m samples (two equal ones while nothing is pending, since
+    products of one column take another path). Rows outside `mask` are free places.
     """
 
     kernel: Kernel
@@ -87,7 +87,9 @@ class Posterior:
         row[:, place] = 1 / deviation
         root, points, mask = self.root.clone(), self.x.clone(), self.mask.clone()
         root[:, place], points[:, place], mask[:, place] = row, scaled[:, 0], True
-        weights = self.weights + row[:, :, None] * z[:, None, :]
+        is_sampled = self.weights.shape[-1] == z.shape[-1]
+        weights = self.weights if is_sampled else self.weights[..., :1]
+        weights = weights + row[:, :, None] * z[:, None, :]
         return Posterior(self.kernel, self.hyperparameters, self.scale, points, mask, root, weights)
 
 
@@ -117,13 +119,9 @@ def condition(
     kernel: Kernel,
     hyperparameters: Hyperparameters,
     *,
-    samples: int = 2,
     places: int = 0,
 ) -> Posterior:
-    """Condition GPs on their data; `places` rows are kept free for pending points.
-
-    `samples` is the number of equal weight vectors that pending points will tell apart.
-    """
+    """Condition GPs on their data; `places` rows are kept free for pending points."""
     b, n, d = data.x.shape
     scale = hyperparameters.lengthscale[:, data.index]
     x = (data.x - CENTRE) / scale[:, None, :]
@@ -137,7 +135,7 @@ def condition(
         data.mask, data.y - hyperparameters.mean[:, None], torch.zeros_like(data.y)
     )
     half = (inverse * residual[:, None, :]).sum(dim=-1)
-    weights = torch.zeros(b, n + places, samples, dtype=x.dtype, device=x.device)
+    weights = torch.zeros(b, n + places, 2, dtype=x.dtype, device=x.device)
     weights[:, :n] = (inverse * half[:, :, None]).sum(dim=1)[..., None]
     free = torch.zeros(b, places, d, dtype=x.dtype, device=x.device)
     places_mask = torch.zeros(b, places, dtype=torch.bool, device=x.device)

@@ -184,13 +184,13 @@ class Bayesian:
         places = batch.pending.x.shape[1] + batch.slots
         places += places % 2  # products of odd sizes are padded each time
         hyper = fitted.hyperparameters
-        posterior = condition(data, kernel, hyper, samples=self.samples, places=places)
+        posterior = condition(data, kernel, hyper, places=places)
         least = torch.where(data.mask, data.y, torch.full_like(data.y, torch.inf)).amin(dim=1)
         samples = normal_set(self.samples, places).to(data.x)
         surface = GPSurface(
             posterior,
             self._criterion(),
-            least[:, None].repeat(1, self.samples),
+            least[:, None].repeat(1, 2),
             samples.expand(len(batch.runs), -1, -1),
         )
         for k in range(batch.pending.x.shape[1]):

@@ -86,8 +86,8 @@ def case(number: int, *, is_finite: bool = False) -> Case:
     noise = torch.from_numpy(np.exp(g.normal(-7, 1, size=1))).clamp(min=1e-4)
     hyper = Hyperparameters(lengthscale, noise, torch.zeros(1, dtype=torch.float64))
     pending = int(g.integers(0, 3))
-    posterior = condition(data, KERNELS["matern52"], hyper, samples=64, places=pending)
-    least = data.y.amin(dim=1)[:, None].repeat(1, 64)
+    posterior = condition(data, KERNELS["matern52"], hyper, places=pending)
+    least = data.y.amin(dim=1)[:, None].repeat(1, 2)
     surface = GPSurface(posterior, CRITERIA["qlogei"], least, normal_set(64, pending)[None])
     under_way = domain.placed(torch.from_numpy(g.random((1, pending, p))))
     for k in range(pending):

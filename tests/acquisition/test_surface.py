@@ -18,9 +18,8 @@ MATERN = KERNELS["matern52"]
 
 def surface_of(batch, samples, best, name="qlogei"):
     """Return a surface with nothing pending yet, and a place for each of the samples."""
-    m, places = samples.shape[1:]
-    posterior = condition(batch.data, MATERN, batch.hyperparameters, samples=m, places=places)
-    start = torch.full((len(batch.theta), m), best, dtype=torch.float64)
+    posterior = condition(batch.data, MATERN, batch.hyperparameters, places=samples.shape[2])
+    start = torch.full((len(batch.theta), 2), best, dtype=torch.float64)
     return GPSurface(posterior, CRITERION[name], start, samples)
 
 
