@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from hpo_research.analysis.result import Cost, Result
-from hpo_research.records import Direction, Report, Run, Trial
+from hpo_research.records import Direction, Outcome, Report, Run, Trial
 from hpo_research.rng import Stream
 from hpo_research.space import Float, SearchSpace
 from hpo_research.store import RunName
@@ -17,7 +17,7 @@ def histories(
     problems: Sequence[str] = ("p",),
     strategies: Sequence[str] = ("grid", "random"),
     *,
-    seeds: int = 3,
+    seeds: int = 5,
     n: int = 20,
     least: float = 0.5,
 ) -> dict[RunName, list[Entry]]:
@@ -46,8 +46,8 @@ def made(
 ) -> Result:
     """A result in which each run reported these values, in this order.
 
-    The first report comes in turn 1. `asked` holds (turn, seconds) of a run's asks, none if left
-    out; `budget` counts epochs.
+    The first report comes in turn 1, and a trial finishes in that of its last. `asked` holds (turn,
+    seconds) of a run's asks, none if left out; `budget` counts epochs.
     """
     problems = {name.problem for name in histories}
     facts: dict[str, object] = {
@@ -73,6 +73,7 @@ def made(
         frozenset(histories if over else ()),
         {name: Cost(len(entries)) for name, entries in histories.items()},
         dict.fromkeys(histories, ()) | dict(asked or {}),
+        {name: _outcomes(entries) for name, entries in histories.items()},
     )
 
 
@@ -95,3 +96,11 @@ def _history(entries: Sequence[Entry]) -> list[tuple[Report, int, int]]:
         for i, (trial, epoch, value) in enumerate(entries)
     ]
     return sorted(rows, key=lambda row: (row[0].trial, row[0].epoch))
+
+
+def _outcomes(entries: Sequence[Entry]) -> list[tuple[int, Outcome]]:
+    last = {trial: (i, epoch) for i, (trial, epoch, _) in enumerate(entries)}
+    return [
+        (i + 1, Outcome(0, trial, "finished", epoch, clock=2.0 * i))
+        for trial, (i, epoch) in sorted(last.items(), key=lambda entry: entry[1])
+    ]

@@ -16,6 +16,14 @@ from hpo_research.store import RunName
 Axis = Literal["evaluations", "epochs", "seconds"]
 Statistic = Literal["median", "mean"]
 
+LEAST_SEEDS = 5
+"""Seeds below which there is no band: a 95 % interval over fewer would not be one.
+
+A percentile-bootstrap interval of the median over n seeds lies within their range, so it covers
+with a probability of at most 1 − 2^(1−n): 50 % for 2 seeds, 75 % for 3, 87.5 % for 4, and 93.75 %
+for 5.
+"""
+
 _MOST_POINTS = 1000
 _BYTES = 64 * 2**20  # of one block of resampled values
 
@@ -49,7 +57,7 @@ class Band:
     """A statistic over seeds at each cost of a curve, with a bootstrap confidence band.
 
     `seeds` counts the seeds it is taken over: those with any value. `center` is NaN where one of
-    them has none yet; `low` and `high` are NaN there too, and everywhere for fewer than two seeds.
+    them has none yet; `low` and `high` are NaN there too, and everywhere below `LEAST_SEEDS` seeds.
     """
 
     cost: Float[np.ndarray, " p"]
@@ -190,7 +198,9 @@ def band(
     (1 ± level) / 2 quantiles of the statistic over the resamples (Efron, Annals of Statistics
     1979; the percentile method). It is pointwise: it covers at each cost, not the whole curve at
     once. The resamples are the same for all curves with as many seeds, and for every call, unless
-    another `stream` is given. With one seed there is no band.
+    another `stream` is given. Below `LEAST_SEEDS` seeds there is no band; that of the median over
+    n seeds covers with a probability of at most 1 − 2^(1−n). At a level of 95 %, normal values give
+    93 % for 5 seeds, 94 % for 6, 87 % for 7 and 93 to 95 % for more.
     """
     stream = Stream(0).at("bootstrap") if stream is None else stream
     known = curve.values[curve.has_value]
@@ -200,8 +210,8 @@ def band(
         return Band(curve.cost, nothing, nothing, nothing, 0)
     whole = ~np.isnan(known).any(axis=0)
     center = np.where(whole, _statistic(known, statistic, axis=0), np.nan)
-    if n == 1:
-        return Band(curve.cost, center, nothing, nothing, 1)
+    if n < LEAST_SEEDS:
+        return Band(curve.cost, center, nothing, nothing, n)
     # Incumbents seldom change: one column stands for all that equal it.
     changes = np.ones(p, dtype=bool)
     changes[1:] = (known[:, 1:] != known[:, :-1]).any(axis=0)

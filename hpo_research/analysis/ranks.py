@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
-from hpo_research.analysis.curves import Axis, Band, Curve, at, curve
+from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, at, curve
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.rng import Stream
@@ -59,9 +59,9 @@ def ranks(
     The other axes are those of `curve`. A run that ended early keeps its last value.
 
     The band is the percentile bootstrap of the mean over resampled seeds, all problems of a seed
-    together, so that pairing is kept; pointwise, and none for one seed. `strategies` restricts
-    the comparison, which changes the ranks. Raises `StoreError` for fewer than two strategies, an
-    unknown one or axis, or a fraction of a budget where there is none.
+    together, so that pairing is kept; pointwise, and none below `LEAST_SEEDS` seeds. `strategies`
+    restricts the comparison, which changes the ranks. Raises `StoreError` for fewer than two
+    strategies, an unknown one or axis, or a fraction of a budget where there is none.
     """
     if axis not in get_args(RankAxis):
         raise StoreError(f"axis={axis!r}: expected one of {', '.join(get_args(RankAxis))}")
@@ -144,13 +144,16 @@ def _pairs(result: Result, compared: Sequence[str]) -> tuple[dict[str, list[int]
 
 def _curves(result: Result, problem: str, compared: Sequence[str], axis: RankAxis) -> list[Curve]:
     """Return each strategy's curve over the ranks' own axis."""
-    unit, whole = _unit(result, problem) if axis == "budget" else (axis, 1.0)
-    curves = [curve(result, problem, name, unit, points=sys.maxsize) for name in compared]
+    counted, whole = unit(result, problem) if axis == "budget" else (axis, 1.0)
+    curves = [curve(result, problem, name, counted, points=sys.maxsize) for name in compared]
     return [replace(own, cost=own.cost / whole) for own in curves]
 
 
-def _unit(result: Result, problem: str) -> tuple[Axis, float]:
-    """Return what a run's budget counts, and how much of it there is."""
+def unit(result: Result, problem: str) -> tuple[Axis, float]:
+    """Return what a run's budget counts, the same on all problems, and how much of it there is.
+
+    Raises `StoreError` where there is no budget.
+    """
     budget = result.description["budget"] or {}
     max_epochs = result.description["problems"][problem]["max_epochs"]
     epochs = [budget.get("epochs"), (budget.get("evaluations") or 0) * max_epochs]
@@ -187,9 +190,9 @@ def _bootstrapped(
     level: float,
     resamples: int,
 ) -> Float[np.ndarray, "2 strategies p"]:
-    """Return the bounds of the mean over resampled seeds, NaN for one seed."""
+    """Return the bounds of the mean over resampled seeds, NaN below `LEAST_SEEDS` of them."""
     n = len(count)
-    if n < 2:
+    if n < LEAST_SEEDS:
         return np.full((2, total.shape[0], total.shape[2]), np.nan)
     draws = Stream(0).at("bootstrap").generator().integers(n, size=(resamples, n))
     times = (draws[:, :, None] == np.arange(n)).sum(axis=1).astype(float)

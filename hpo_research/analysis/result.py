@@ -11,7 +11,7 @@ import pandas as pd
 from hpo_research.analysis import frames
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits, RunInfo
-from hpo_research.records import Report, Run
+from hpo_research.records import Outcome, Report, Run
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.store import RunName, Store
 
@@ -40,6 +40,7 @@ class Result:
     with the epochs that the run had spent and its turn. `over` names the runs that have ended.
     `asked` holds the turns in which each run was asked, ascending, with the seconds that this took
     (the run's share where several were asked together); asks that changed nothing are not stored.
+    `outcomes` holds how each run's segments ended, each with its turn, in the order of writing.
     """
 
     description: Mapping[str, Any]
@@ -49,6 +50,7 @@ class Result:
     over: frozenset[RunName]
     costs: Mapping[RunName, Cost]
     asked: Mapping[RunName, Sequence[tuple[int, float]]]
+    outcomes: Mapping[RunName, Sequence[tuple[int, Outcome]]]
     folder: Path | None = None
 
     @classmethod
@@ -74,7 +76,7 @@ class Result:
             ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}
             store.replay(ledgers)
             reports, over = store.reports(), store.over()
-            asks = store.asks()
+            asks, polls = store.asks(), store.polls()
         history: dict[int, list[tuple[Report, int, int]]] = {i: [] for i in names.values()}
         for report, spent, turn in reports:
             history[report.run].append((report, spent, turn))
@@ -82,6 +84,11 @@ class Result:
         for turn, rows in sorted(asks.items()):
             for row in rows:
                 asked[row.run].append((turn, row.seconds))
+        outcomes: dict[int, list[tuple[int, Outcome]]] = {i: [] for i in names.values()}
+        for turn, poll in sorted(polls.items()):
+            for entry in poll:
+                if isinstance(entry, Outcome):
+                    outcomes[entry.run].append((turn, entry))
         return cls(
             description,
             provenance,
@@ -90,6 +97,7 @@ class Result:
             frozenset(name for name, i in names.items() if i in over),
             {name: _cost(ledgers[i]) for name, i in names.items()},
             {name: asked[i] for name, i in names.items()},
+            {name: outcomes[i] for name, i in names.items()},
             store.folder,
         )
 

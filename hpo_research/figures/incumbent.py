@@ -26,8 +26,9 @@ def draw_incumbent(
 ) -> None:
     """Draw the median over seeds of the best value so far, with 95 % bootstrap bands over seeds.
 
-    Regret where the optimum is known and no value lies beyond it, otherwise the value. A strategy
-    keeps its colour where only some `strategies` are drawn. `axes.legend()` names the lines.
+    Below `LEAST_SEEDS` seeds there is no band. Regret where the optimum is known and no value lies
+    beyond it, otherwise the value. A strategy keeps its colour where only some `strategies` are
+    drawn. `axes.legend()` names the lines.
     """
     with styled():
         _draw(

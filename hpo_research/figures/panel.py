@@ -1,11 +1,11 @@
 """What a panel of incumbent curves shows, and what must be said about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hpo_research.analysis.curves import Axis, Band, Curve, band, curve, regret
+from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, band, curve, regret
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.result import Result
 from hpo_research.figures.scales import Scale, scale_for
@@ -152,14 +152,24 @@ def caption(panels: Sequence[Panel], axis: Axis) -> str:
     problems = [panel.problem for panel in shown]
     what = f"Best value so far on {listed(problems)} against {against}"
     if max(counts) == 1:
-        lines = [f"{what}, of one seed.", "There is no band over one seed."]
+        lines = [f"{what}, of one seed.", _bands(counts)]
     else:
         lines = [
             f"{what}: median over {counted(counts, 'seed')}.",
-            f"Bands: pointwise {LEVEL:.0%} percentile bootstrap over seeds "
-            f"({RESAMPLES:,} resamples).",
+            _bands(counts),
             "A line begins where all of its seeds have a value.",
         ]
     distances = regret_where(problems, [panel.problem for panel in shown if panel.is_regret])
     notes = noted({panel.problem: panel.notes for panel in panels})
     return " ".join([lines[0], *distances, *lines[1:], *notes])
+
+
+def _bands(counts: Collection[int]) -> str:
+    """Say what the bands are over these numbers of seeds, and where there is none."""
+    if max(counts) < LEAST_SEEDS:
+        return f"There is no band below {LEAST_SEEDS} seeds."
+    few = f"; no band below {LEAST_SEEDS} seeds" if min(counts) < LEAST_SEEDS else ""
+    return (
+        f"Bands: pointwise {LEVEL:.0%} percentile bootstrap over seeds "
+        f"({RESAMPLES:,} resamples){few}."
+    )

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from hpo_research.analysis.ranks import RankAxis, Ranks, ranks
+from hpo_research.analysis.curves import LEAST_SEEDS
+from hpo_research.analysis.ranks import RankAxis, Ranks, ranks, unit
 from hpo_research.analysis.result import Result
 from hpo_research.figures.lines import cost_axis, draw_bands, key, nothing
 from hpo_research.figures.sheet import Picture, sheet
@@ -31,8 +32,9 @@ def draw_ranks(
 ) -> None:
     """Draw the mean rank of each strategy over problems and seeds, with 95 % bootstrap bands.
 
-    What is ranked, and what is left out, is said at `analysis.ranks.ranks`. 1 is best. A strategy
-    keeps its colour where only some `strategies` are compared, though not its rank.
+    Below `LEAST_SEEDS` paired seeds there is no band. What is ranked, and what is left out, is said
+    at `analysis.ranks.ranks`. 1 is best. A strategy keeps its colour where only some `strategies`
+    are compared, though not its rank.
     """
     with styled():
         shown = ranks(result, axis, strategies=strategies, points=_POINTS)
@@ -51,7 +53,7 @@ def ranks_figure(result: Result, axis: RankAxis = "budget") -> Picture | None:
         legend = [key(everyone.index(name), name) for name in shown.bands]
         figure, (axes,) = sheet(1, _HEIGHT, legend)
         _draw(axes, shown, everyone)
-    return Picture("ranks", "Mean rank over the budget", _caption(shown), figure)
+    return Picture("ranks", "Mean rank over the budget", _caption(result, shown), figure)
 
 
 def _draw(axes: Axes, shown: Ranks, strategies: Sequence[str]) -> None:
@@ -69,21 +71,29 @@ def _draw(axes: Axes, shown: Ranks, strategies: Sequence[str]) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
-def _caption(shown: Ranks) -> str:
+def _caption(result: Result, shown: Ranks) -> str:
     seeds = len(shown.seeds)
     at = "share of the budget" if shown.axis == "budget" else "cost"
+    counted_in = unit(result, shown.problems[0])[0] if shown.axis == "budget" else shown.axis
+    value = "best value so far, at any epoch,"
+    if counted_in == "evaluations":
+        value = "best value so far by the experiment's rule"
     band = (
         "Bands: pointwise 95% percentile bootstrap over seeds (2,000 resamples)."
-        if seeds > 1
-        else "There is no band over one seed."
+        if seeds >= LEAST_SEEDS
+        else f"There is no band below {LEAST_SEEDS} seeds."
     )
     return " ".join(
         [
             f"Mean rank of each strategy over {counted([seeds], 'paired seed')} on "
             f"{listed(shown.problems)} ({counted([shown.pairs], 'pair')}); 1 is best.",
-            f"At each {at}, strategies are ranked by their best value so far on one problem and "
-            "seed; equal values share the mean of their ranks, and runs without a value come last.",
+            f"At each {at}, strategies are ranked by their {value} on one problem and seed; equal "
+            "values share the mean of their ranks, and runs without a value come last. Each pair "
+            "of a problem and a seed counts alike; pairs without any value are left out.",
             band,
             *shown.left_out,
+            "The table of mean ranks has a rule of its own and may differ: it ranks final values "
+            "by the experiment's rule, and counts problems alike and seeds without any value as "
+            "ties.",
         ]
     )

@@ -1,7 +1,9 @@
 """What a model believed when it chose a batch: for problems of one and two hyperparameters."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
@@ -16,10 +18,11 @@ from hpo_research.errors import StoreError
 from hpo_research.figures.learning import median_run
 from hpo_research.figures.sheet import Picture, sheet
 from hpo_research.figures.style import BODY, DARK, MIDDLE, dressed, look, styled, verbatim
-from hpo_research.records import Run, Status, Trial
+from hpo_research.records import Ask, Note, Run, Status, Trial
 from hpo_research.space import Float as FloatParameter
 from hpo_research.space import Integer
 from hpo_research.store import RunName
+from hpo_research.strategies.batches import Known
 from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.surrogate import Surrogate, surrogate
 
@@ -35,23 +38,37 @@ _SPOKEN = {
     "ucb": "confidence bound",
 }
 _CLASS = "hpo_research.strategies.bayesian.Bayesian"
+_COUNTS = ("trials", "failed", "pending")  # in the notes of a model's ask
 
 
 def believed(result: Result, name: RunName, ask: int | None = None) -> Surrogate:
     """Return what a run's model believed at one of its asks, by default the first of the model.
 
-    From the store alone: the trials as they were known then, and the batch that was chosen.
-    Raises `StoreError` where the run has no such ask, or its strategy is not our own `Bayesian`.
+    From the store alone: the trials as they were known then, and the batch that was chosen. A
+    running trial is shown without values, since a model uses none of them. Raises `StoreError`
+    where the run has no such ask, its strategy is not our own `Bayesian`, or what is stored does
+    not come to the counts of trials that the ask noted.
     """
     strategy = _strategy(result, name.strategy)
     run = result.runs[name]
-    modelled = [i for i, a in enumerate(run.asks) if "lengthscale" in a.notes and a.proposals]
+    modelled = _modelled(run)
     if strategy is None or not modelled or (ask is not None and ask not in modelled):
         which = "of a model of our own" if ask is None else f"number {ask} of a model of our own"
         raise StoreError(f"{tuple(name)} holds no ask {which}")
     number = modelled[0] if ask is None else ask
+    then, noted = _then(result, name, number), _noted(run.asks[number])
+    if _counts(then) != noted:
+        raise StoreError(
+            f"{tuple(name)}: ask number {number} noted {noted}, but the stored reports and "
+            f"outcomes come to {_counts(then)}; what it believed cannot be shown"
+        )
     chosen = [p.config for p in run.asks[number].proposals if p.config is not None]
-    return surrogate(strategy, _then(result, name, number), chosen)
+    return surrogate(strategy, then, chosen)
+
+
+def _modelled(run: Run) -> list[int]:
+    """Return the numbers of the asks in which a model chose."""
+    return [i for i, a in enumerate(run.asks) if "lengthscale" in a.notes and a.proposals]
 
 
 def _strategy(result: Result, name: str) -> Bayesian | None:
@@ -65,22 +82,55 @@ def _strategy(result: Result, name: str) -> Bayesian | None:
 
 
 def _then(result: Result, name: RunName, ask: int) -> Run:
-    """Return a run as it was when it was asked for the ask-th time."""
+    """Return a run as it was when it was asked for the ask-th time.
+
+    A trial was running if fewer of its segments had ended by then than had been proposed.
+    """
     run, (turn, _) = result.runs[name], result.asked[name][ask]
-    started = sum(p.kind == "start" for earlier in run.asks[:ask] for p in earlier.proposals)
-    known: dict[int, int] = {}
-    for report, _, reported in result.history[name]:
-        if reported < turn:
-            known[report.trial] = max(report.epoch, known.get(report.trial, 0))
-    trials = tuple(_as_of(trial, known.get(trial.id, 0)) for trial in run.trials[:started])
-    return replace(run, trials=trials, asks=run.asks[:ask])
+    segments = _segments(run.asks[:ask])
+    reports = Counter(report.trial for report, _, at in result.history[name] if at < turn)
+    ends: defaultdict[int, list[Status]] = defaultdict(list)
+    for at, outcome in result.outcomes[name]:
+        if at < turn:
+            ends[outcome.trial].append(outcome.status)
+    best = min if run.direction == "minimize" else max
+    worth = itemgetter(-1) if result.description["final"] == "last" else best
+    trials = []
+    for trial in run.trials[: len(segments)]:
+        own = ends[trial.id]
+        status = "running" if len(own) < segments[trial.id] else own[-1]
+        known = 0 if status == "running" else reports[trial.id]
+        values = trial.values[:known]
+        value = worth(values) if values and status != "failed" else None
+        epochs = trial.epochs[:known]
+        trials.append(replace(trial, status=status, epochs=epochs, values=values, value=value))
+    return replace(run, trials=tuple(trials), asks=run.asks[:ask])
 
 
-def _as_of(trial: Trial, epoch: int) -> Trial:
-    if trial.reached == epoch and not trial.is_running:
-        return trial
-    running: Status = "running"
-    return replace(trial, status=running, value=None, epochs=(), values=())
+def _segments(asks: Sequence[Ask]) -> Counter[int]:
+    """Count the segments that were proposed for each trial, started or resumed."""
+    segments: Counter[int] = Counter()
+    for proposal in (proposal for ask in asks for proposal in ask.proposals):
+        if proposal.kind == "start":
+            segments[len(segments)] = 1
+        elif proposal.kind == "resume" and proposal.trial is not None:
+            segments[proposal.trial] += 1
+    return segments
+
+
+def _counts(run: Run) -> dict[str, Note | None]:
+    """Count a run's trials as a model's asks note them."""
+    known = Known.of(run)
+    counts = (len(known.configs), known.failures, len(known.pending))
+    return dict(zip(_COUNTS, map(float, counts), strict=True))
+
+
+def _noted(ask: Ask) -> dict[str, Note | None]:
+    return {key: ask.notes.get(key) for key in _COUNTS}
+
+
+def _is_as_noted(result: Result, name: RunName, ask: int) -> bool:
+    return _counts(_then(result, name, ask)) == _noted(result.runs[name].asks[ask])
 
 
 def draw_belief(axes: Axes, view: Surrogate) -> None:
@@ -185,14 +235,16 @@ def draw_surface(axes: Axes, view: Surrogate, quantity: Quantity) -> None:
 def surrogate_figure(result: Result, problem: str, strategy: str) -> Picture | None:
     """Draw what the model of the median seed's run believed when it chose its first batch.
 
-    None where the problem has not one or two numbers to choose, or the strategy no such model.
+    None where the problem has not one or two numbers to choose, the strategy has no such model, or
+    what is stored does not come to what the ask noted.
     """
     name = median_run(result, problem, strategy)
     if name is None or not _can_be_drawn(result.runs[name]):
         return None
-    if not any("lengthscale" in ask.notes and ask.proposals for ask in result.runs[name].asks):
+    modelled = _modelled(result.runs[name])
+    if not modelled or _strategy(result, strategy) is None:
         return None
-    if _strategy(result, strategy) is None:
+    if not _is_as_noted(result, name, modelled[0]):
         return None
     view = believed(result, name)
     d = view.run.space.dimension

@@ -1,13 +1,12 @@
 """Strategies that came to the same, said in words, so that nobody takes it for a mistake."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpo_research.analysis.result import Result
-from hpo_research.report.calls import class_of
+from hpo_research.figures.words import listed
+from hpo_research.report.calls import call, class_of
 from hpo_research.store import RunName
-
-_WITH_ONE_RUNG = {"Hyperband": "random search"}
 
 
 def coincidences(result: Result) -> list[str]:
@@ -23,12 +22,13 @@ def coincidences(result: Result) -> list[str]:
         if facts["max_epochs"] == 1:
             lines += [
                 f"{problem} has a single epoch, so there is nothing to stop early: "
-                f"{_called(name, kind)} has one rung there and equals {_WITH_ONE_RUNG[kind]}."
+                f"{_called(name, 'Hyperband')} has one rung there and equals {_inner(described)}."
                 for name in strategies
-                if (kind := class_of(result.description["strategies"][name])) in _WITH_ONE_RUNG
+                if class_of(described := result.description["strategies"][name]) == "Hyperband"
+                and "inner" in described
             ]
         lines += [
-            f"On {problem}, {_listed(group)} tried the same configurations in every seed and got "
+            f"On {problem}, {listed(group)} tried the same configurations in every seed and got "
             "the same values."
             for group in _groups(result, problem, strategies)
         ]
@@ -59,5 +59,9 @@ def _called(name: str, kind: str) -> str:
     return name if name.lower() == kind.lower() else f"{name} ({kind})"
 
 
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def _inner(hyperband: Mapping[str, Any]) -> str:
+    """Say what Hyperband is where it has a single rung: its inner strategy."""
+    inner = hyperband["inner"]
+    if class_of(inner) == "Random" and inner.get("kind") == "uniform":
+        return "random search"
+    return f"its inner strategy, {class_of(inner) or call(inner)}"

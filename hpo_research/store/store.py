@@ -241,7 +241,7 @@ class Store:
     def replay(self, ledgers: Mapping[int, Ledger]) -> LastTurn:
         """Enter every stored row of these runs into their ledgers, in the order of writing."""
         with self.snapshot():
-            polls = self._polls()
+            polls = self.polls()
             asks = self.asks()
             turns = self._db.execute("SELECT id, kind FROM turn ORDER BY id").fetchall()
         touched: set[int] = set()
@@ -254,7 +254,8 @@ class Store:
                     _enter(ledgers[row.run], row)
         return LastTurn(turns[-1][1] if turns else None, frozenset(touched))
 
-    def _polls(self) -> dict[int, list[Report | Outcome]]:
+    def polls(self) -> dict[int, list[Report | Outcome]]:
+        """Return the stored reports and outcomes of all runs by their turn, in order of writing."""
         polls: dict[int, list[Report | Outcome]] = {}
         for run, trial, epoch, turn, metrics, _, clock, seconds in self._db.execute(
             "SELECT * FROM report ORDER BY turn, run, trial, epoch"

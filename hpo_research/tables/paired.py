@@ -23,6 +23,7 @@ from hpo_research.tables.table import (
     text,
     unrepeated,
 )
+from hpo_research.tables.values import RULES
 
 FEWEST = 6
 """Differing pairs below which no signed-rank test reaches 5% (its least p is 2 / 2^n)."""
@@ -47,10 +48,16 @@ def ranks_table(result: Result, compared: Sequence[Finals]) -> Table:
             for name, rank in column.items()
         ]
     ).astype({"seeds": "Int64"})
+    has_all = len(compared) > 1
+    and_problems = "; in the last column, over problems, each counting alike" if has_all else ""
     head = ["Strategy", *(f"{p} (n = {counts[p]})" if p in counts else p for p in columns)]
     caption = (
-        "Rank 1 is the best of a seed; equal values share their mean rank, and a run without a "
-        "value ranks last. Means over the n seeds in which the run of every strategy is over."
+        "Strategies are ranked by the final values of a seed; 1 is the best, equal values share "
+        "the mean of their ranks, and so do runs without a value, which come last. "
+        f"{RULES[result.description['final']]} Means over the n seeds in which the run of every "
+        f"strategy is over{and_problems}. The figure of mean ranks has a rule of its own and may "
+        "differ: it ranks the best values so far, at any epoch unless the budget counts trials, "
+        "counts each pair of a problem and a seed alike, and leaves out pairs without any value."
     )
     return Table("ranks", "Mean ranks", caption, data, head, rows)
 
@@ -114,11 +121,12 @@ def comparisons_table(result: Result, compared: Sequence[Finals]) -> Table:
         for problem, row in zip(unrepeated(problems), data, strict=True)
     ]
     caption = (
-        "Seeds are pairs: both strategies had the same initial design, weights and data order. "
-        "Wins, ties and losses are those of A; the difference is the median of A − B over seeds "
-        "in which both have a value. n counts the seeds in which both runs are over; a run without "
-        "a value loses. p: two-sided Wilcoxon signed-rank test over the pairs that differ, given "
-        f"where at least {FEWEST} do. Holm: corrected for all pairs of the problem."
+        "Seeds are pairs: a seed gives both strategies the same initial weights, data order and "
+        "noise, and the same initial design where they begin with the same kind. Wins, ties and "
+        "losses are those of A; the difference is the median of A − B over seeds in which both "
+        "have a value. n counts the seeds in which both runs are over; a run without a value "
+        "loses. p: two-sided Wilcoxon signed-rank test over the pairs that differ, given where at "
+        f"least {FEWEST} do. Holm: corrected for all pairs of the problem."
     )
     head = ["Problem", "A", "B", "n", "Wins", "Ties", "Losses", "Difference", "p", "p (Holm)"]
     frame = pd.DataFrame(map(asdict, data))

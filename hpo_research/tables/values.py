@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from hpo_research.analysis.curves import Curve, Statistic, band
+from hpo_research.analysis.curves import LEAST_SEEDS, Curve, Statistic, band
 from hpo_research.analysis.finals import Finals
 from hpo_research.analysis.result import Result
 from hpo_research.records import Direction
@@ -21,10 +21,11 @@ from hpo_research.tables.table import (
     unrepeated,
 )
 
-_RULES = {
+RULES = {
     "last": "A trial is worth the value of its last epoch.",
     "best": "A trial is worth its best value at any epoch.",
 }
+"""What counts as a trial's value, by the experiment's rule `final`."""
 
 
 def said(finals: Finals) -> str:
@@ -71,7 +72,7 @@ def explanation(result: Result, known: Sequence[Finals]) -> str:
     sentences = ["Arrows point to better values."]
     if any(own.is_regret for own in known):
         sentences.append("Regret is the distance from the known optimum.")
-    sentences.append(_RULES[result.description["final"]])
+    sentences.append(RULES[result.description["final"]])
     for own in known:
         lacking = [
             f"{np.isnan(values).sum()} of {name}"
@@ -112,7 +113,11 @@ class Row:
 
 
 def finals_table(result: Result, known: Sequence[Finals]) -> Table:
-    """Return medians, means, quartiles and bootstrap intervals: a row a problem × strategy."""
+    """Return medians, means, quartiles and bootstrap intervals: a row a problem × strategy.
+
+    The intervals are those of `band`: none below `LEAST_SEEDS` seeds with a value, and that of the
+    median over n seeds covers at most 1 − 2^(1−n).
+    """
     data = [_row(own, strategy) for own in known for strategy in own.values]
     problems = [row.problem for row in data]
     best = {own.problem: best_of(_medians(own), own.direction) for own in known}
@@ -126,13 +131,24 @@ def finals_table(result: Result, known: Sequence[Finals]) -> Table:
         for problem, row in zip(unrepeated(problems), data, strict=True)
     ]
     caption = (
-        "The best value of each run, over seeds. The interval is that of the median: 95% "
-        "percentile bootstrap over seeds (2,000 resamples). The best median of each problem is "
-        "bold. " + explanation(result, known)
+        f"The best value of each run, over seeds. {_intervals(data)} The best median of each "
+        f"problem is bold. {explanation(result, known)}"
     )
     head = ["Problem", "Value", "Strategy", "Median", "95% interval", "Quartiles", "Mean", "Seeds"]
     frame = pd.DataFrame(map(asdict, data))
     return Table("finals", "Final values", caption, frame, head, rows, breaks(problems))
+
+
+def _intervals(rows: Sequence[Row]) -> str:
+    """Say what the intervals are, and where there is none."""
+    counts = [row.seeds_with_value for row in rows]
+    if max(counts) < LEAST_SEEDS:
+        return f"There is no interval below {LEAST_SEEDS} seeds with a value."
+    few = f"; none below {LEAST_SEEDS} seeds with a value" if min(counts) < LEAST_SEEDS else ""
+    return (
+        "The interval is that of the median: 95% percentile bootstrap over seeds (2,000 "
+        f"resamples){few}."
+    )
 
 
 def _medians(finals: Finals) -> dict[str, float]:
@@ -168,7 +184,10 @@ def _row(finals: Finals, strategy: str) -> Row:
 
 
 def _bounds(finals: Finals, strategy: str, statistic: Statistic) -> tuple[float, float, float]:
-    """Return the statistic and its interval: those of a curve that has a single point."""
+    """Return the statistic and its interval: those of a curve that has a single point.
+
+    NaN bounds below `LEAST_SEEDS` seeds with a value, as for `band`.
+    """
     point = Curve(
         finals.problem,
         strategy,

@@ -8,6 +8,7 @@ from handmade import histories, made
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpo_research.analysis.curves import LEAST_SEEDS
 from hpo_research.analysis.ranks import ranks
 from hpo_research.errors import StoreError
 from hpo_research.rng import Stream
@@ -169,10 +170,11 @@ def grid_is_worse(found, problem: str, seed: int) -> bool:
     return best["grid"] > best["random"]
 
 
-def test_one_seed_has_no_band():
-    band = ranks(made(histories(seeds=1))).bands["grid"]
-    assert np.isnan(band.low).all()
-    assert band.seeds == 1
+@pytest.mark.parametrize("seeds", range(1, LEAST_SEEDS + 1))
+def test_only_five_seeds_or_more_have_a_band(seeds):
+    band = ranks(made(histories(seeds=seeds))).bands["grid"]
+    assert np.isnan(band.low).all() == np.isnan(band.high).all() == (seeds < LEAST_SEEDS)
+    assert band.seeds == seeds
 
 
 def test_a_subset_is_ranked_by_itself_in_the_experiments_order():

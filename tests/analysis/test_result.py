@@ -181,6 +181,23 @@ def test_every_stored_ask_is_read_with_its_turn_and_seconds(folder: Path, result
     assert all(seconds > 0 for *_, seconds in rows)
 
 
+def test_every_stored_outcome_is_read_with_its_turn_in_the_order_of_writing(
+    folder: Path, result: hpo.Result
+):
+    query = (
+        "SELECT problem, strategy, seed, turn, trial, status, epoch FROM outcome "
+        "JOIN run ON run.id = outcome.run ORDER BY turn, trial"
+    )
+    with closing(sqlite3.connect(folder / "store.sqlite")) as database:
+        rows = database.execute(query).fetchall()
+    for name, outcomes in result.outcomes.items():
+        read = [(turn, o.trial, o.status, o.epoch) for turn, o in outcomes]
+        assert read == [row[3:] for row in rows if row[:3] == name]
+        last = {outcome.trial: outcome.status for _, outcome in outcomes}
+        assert last == {trial.id: trial.status for trial in result.runs[name].trials}
+    assert sum(map(len, result.outcomes.values())) == len(rows) > len(result.runs)
+
+
 def test_a_running_experiment_can_be_read_at_every_turn(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(loop, "_WATCH_SECONDS", 0.0)
     seen = []

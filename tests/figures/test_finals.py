@@ -73,20 +73,20 @@ def test_the_values_are_those_of_the_analysis():
 
 def test_the_caption_says_seeds_boxes_and_what_is_missing():
     found = histories(("p", "q")) | {RunName("p", "grid", 1): []}
-    found |= {RunName("r", s, k): [] for s in ("grid", "random") for k in range(3)}
+    found |= {RunName("r", s, k): [] for s in ("grid", "random") for k in range(5)}
     picture = finals_figure(made(found))
     assert [axes.get_title() for axes in picture.figure.axes] == ["p", "q"]
     assert picture.caption == (
-        "Best value that each run ended with on p and q, over 3 seeds. Points: seeds. Boxes: the "
+        "Best value that each run ended with on p and q, over 5 seeds. Points: seeds. Boxes: the "
         "middle half of the seeds, with the median; whiskers reach to the least and the greatest "
-        "value. On p, grid has no value for 1 of 3 seeds. On r, no run has a value."
+        "value. On p, grid has no value for 1 of 5 seeds. On r, no run has a value."
     )
 
 
 def test_the_caption_says_where_values_are_regret_and_runs_go_on():
     text = finals_figure(made(histories(), optimum=0.0, over=False)).caption
     assert "Values are regret, the distance from the known optimum." in text
-    assert "On p, 6 of 6 runs are not over." in text
+    assert "On p, 10 of 10 runs are not over." in text
 
 
 def test_nothing_found_gives_no_figure_and_axes_that_say_so():

@@ -106,7 +106,7 @@ def told(result, axis="epochs"):
 
 def test_the_caption_says_costs_seeds_and_band():
     assert told(made(histories())) == (
-        "Best value so far on p against the epochs trained in a run: median over 3 seeds. "
+        "Best value so far on p against the epochs trained in a run: median over 5 seeds. "
         "Bands: pointwise 95% percentile bootstrap over seeds (2,000 resamples). "
         "A line begins where all of its seeds have a value."
     )
@@ -117,10 +117,20 @@ def test_the_caption_says_where_values_are_regret(optimum, says):
     assert ("Values are regret" in told(made(histories(), optimum=optimum))) == says
 
 
-def test_the_caption_says_that_one_seed_has_no_band():
-    result = made(histories(seeds=1))
-    assert "of one seed. There is no band over one seed." in told(result)
+@pytest.mark.parametrize(
+    ("seeds", "says"), [(1, "of one seed."), (4, "median over 4 seeds.")], ids=["1", "4"]
+)
+def test_the_caption_says_that_fewer_than_five_seeds_have_no_band(seeds, says):
+    result = made(histories(seeds=seeds))
+    assert f"{says} There is no band below 5 seeds." in told(result)
+    assert "Bands:" not in told(result)
     assert not incumbent_figure(result).figure.axes[0].collections
+
+
+def test_the_caption_says_where_some_lines_have_too_few_seeds_for_a_band():
+    found = {**histories(), RunName("p", "grid", 0): []}
+    assert "(2,000 resamples); no band below 5 seeds." in told(made(found))
+    assert len(incumbent_figure(made(found)).figure.axes[0].collections) == 1
 
 
 def test_the_caption_names_lines_that_coincide_once_for_all_problems():
@@ -137,9 +147,9 @@ def test_the_caption_names_lines_that_coincide_once_for_all_problems():
 def test_the_caption_names_seeds_without_values_and_unfinished_runs():
     found = {**histories(), RunName("p", "grid", 0): []}
     text = told(made(found, over=False))
-    assert "median over 2 to 3 seeds" in text
-    assert "On p, grid has values for 2 of 3 seeds." in text
-    assert "On p, 6 of 6 runs are not over." in text
+    assert "median over 4 to 5 seeds" in text
+    assert "On p, grid has values for 4 of 5 seeds." in text
+    assert "On p, 10 of 10 runs are not over." in text
 
 
 def test_a_result_without_values_draws_a_panel_that_says_so():
@@ -153,7 +163,7 @@ def test_a_result_without_values_draws_a_panel_that_says_so():
 def test_no_text_is_cut_off_small_or_over_another(problems, strategies):
     names = [f"strategy number {i}" for i in range(strategies)]
     titles = [f"curves(ackley{i},max_epochs=27,agreement=0.3)" for i in range(problems)]
-    result = made(histories(titles, names, seeds=2), optimum=0)
+    result = made(histories(titles, names), optimum=0)
     assert mistakes(incumbent_figure(result).figure) == []
     assert mistakes(incumbent_figure(result, "seconds").figure) == []
 

@@ -36,18 +36,42 @@ def test_the_caption_says_what_was_ranked_and_what_was_left_out():
     found = histories(("p", "q"))
     found = {name: rows for name, rows in found.items() if name[:2] != ("q", "grid")}
     assert ranks_figure(made(found)).caption == (
-        "Mean rank of each strategy over 3 paired seeds on p (3 pairs); 1 is best. At each share "
-        "of the budget, strategies are ranked by their best value so far on one problem and seed; "
-        "equal values share the mean of their ranks, and runs without a value come last. Bands: "
-        "pointwise 95% percentile bootstrap over seeds (2,000 resamples). Left out: q, where not "
-        "every strategy has a run that is over."
+        "Mean rank of each strategy over 5 paired seeds on p (5 pairs); 1 is best. At each share "
+        "of the budget, strategies are ranked by their best value so far, at any epoch, on one "
+        "problem and seed; equal values share the mean of their ranks, and runs without a value "
+        "come last. Each pair of a problem and a seed counts alike; pairs without any value are "
+        "left out. Bands: pointwise 95% percentile bootstrap over seeds (2,000 resamples). Left "
+        "out: q, where not every strategy has a run that is over. The table of mean ranks has a "
+        "rule of its own and may differ: it ranks final values by the experiment's rule, and "
+        "counts problems alike and seeds without any value as ties."
     )
 
 
-def test_one_seed_has_no_band():
-    picture = ranks_figure(made(histories(seeds=1)))
-    assert "over one paired seed on p (one pair)" in picture.caption
-    assert "There is no band over one seed." in picture.caption
+@pytest.mark.parametrize(
+    ("axis", "budget", "by_rule"),
+    [
+        ("budget", {"epochs": 40}, False),
+        ("budget", {"trials": 20}, True),
+        ("evaluations", {"epochs": 40}, True),
+        ("seconds", {"trials": 20}, False),
+    ],
+)
+def test_the_caption_says_which_values_are_ranked(axis, budget, by_rule):
+    result = made(histories())
+    result = replace(result, description={**result.description, "budget": budget})
+    text = ranks_figure(result, axis).caption
+    assert ("by their best value so far by the experiment's rule on one problem" in text) == by_rule
+    assert ("by their best value so far, at any epoch, on one problem" in text) != by_rule
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(1, "one paired seed on p (one pair)"), (4, "4 pairs")]
+)
+def test_fewer_than_five_seeds_have_no_band(seeds, said):
+    picture = ranks_figure(made(histories(seeds=seeds)))
+    assert said in picture.caption
+    assert "There is no band below 5 seeds." in picture.caption
+    assert "Bands:" not in picture.caption
     assert not picture.figure.axes[0].collections
 
 

@@ -1,5 +1,5 @@
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -7,7 +7,9 @@ from matplotlib.figure import Figure
 
 import hpo_research as hpo
 from hpo_research.analysis.result import Result
+from hpo_research.device import Place
 from hpo_research.errors import StoreError
+from hpo_research.experiment import loop
 from hpo_research.figures.draw import pictures
 from hpo_research.figures.surrogate import (
     believed,
@@ -16,7 +18,8 @@ from hpo_research.figures.surrogate import (
     draw_surface,
     surrogate_figure,
 )
-from hpo_research.store import RunName
+from hpo_research.records import Report, Run, Segment
+from hpo_research.store import RunName, Store
 from hpo_research.strategies.surrogate import surrogate
 
 LINE = hpo.SearchSpace(rate=hpo.Float(1e-3, 1.0, scale="log"))
@@ -54,14 +57,111 @@ def test_what_is_shown_is_what_the_ask_knew_and_chose(result):
         assert hyper.lengthscale[0].tolist() == ask.notes["lengthscale"]
 
 
-def test_trials_that_had_not_reported_by_then_were_running(result):
-    name = RunName("branin", "q-EI", 0)
-    early = replace(
-        result, asked={**result.asked, name: [(turn - 2, s) for turn, s in result.asked[name]]}
+@dataclass(frozen=True)
+class Slow:
+    """A wave whose configurations above 0.2 take long, and half of which fail without a word."""
+
+    max_epochs: int = 1
+    name: str = "slow"
+    space: hpo.SearchSpace = LINE
+    metric: str = "value"
+    direction: str = "minimize"
+    optimum: float | None = None
+    can_resume: bool = True
+    has_recorded_seconds: bool = True
+
+    def evaluate(self, segments, device="cpu"):
+        for epoch in range(1, self.max_epochs + 1):
+            dropped = yield [self._report(s, epoch) for s in segments if s.until >= epoch]
+            segments = [s for s in segments if s.key not in (dropped or ())]
+
+    def _report(self, segment: Segment, epoch: int) -> Report:
+        rate = float(segment.config["rate"])
+        is_silent = rate > 0.1 and segment.trial % 2 == 0
+        value = math.nan if is_silent else wave(segment.config) + 1 / epoch
+        seconds = 1 + 20 * rate
+        return Report(*segment.key, epoch, {"value": value}, seconds, state=dict)
+
+
+def facts(run: Run) -> list[tuple[object, ...]]:
+    """What is known of a run's trials; a running one's values are of no use to a model."""
+    return [
+        (t.id, "running") if t.is_running else (t.id, t.status, t.value, t.epochs, t.values)
+        for t in run.trials
+    ]
+
+
+@pytest.mark.parametrize("final", ["last", "best"])
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_run_is_rebuilt_as_the_strategy_saw_it(epochs, final, monkeypatch):
+    seen: dict[int, Run] = {}
+    asking = hpo.Bayesian.ask
+
+    def ask(strategy, runs, slots):
+        seen.update({len(run.asks): run for run in runs})
+        return asking(strategy, runs, slots)
+
+    monkeypatch.setattr(hpo.Bayesian, "ask", ask)
+    experiment = hpo.Experiment(
+        "slow",
+        [Slow(epochs)],
+        {"q-EI": hpo.Bayesian(initial=4, starts=4)},
+        seeds=[0],
+        parallel=3,
+        budget=hpo.Budget(trials=14),
+        execution="simulated",
+        final=final,
     )
-    trials = believed(early, name, ask=2).run.trials
-    assert {t.status for t in trials[4:]} == {"running"}
-    assert all(t.value is None for t in trials[4:])
+    with Store.in_memory() as store:
+        loop.execute(experiment, store, Place())
+        result = Result.of(store)
+    name = RunName("slow", "q-EI", 0)
+    asks = result.runs[name].asks
+    modelled = [i for i, ask in enumerate(asks) if "lengthscale" in ask.notes and ask.proposals]
+    for number in modelled:
+        assert facts(believed(result, name, number).run) == facts(seen[number])
+    ended = {trial.id: trial.status for trial in result.runs[name].trials}
+    late = {t.id for i in modelled for t in seen[i].trials if t.is_running}
+    assert any(ended[trial] == "failed" for trial in late)
+
+
+@pytest.mark.parametrize("status", ["failed", "stopped"])
+def test_a_trial_that_ended_later_without_a_report_was_running(result, status):
+    name = RunName("branin", "q-EI", 0)
+    run, turn = result.runs[name], result.asked[name][2][0]
+    silent = replace(run.trials[5], status=status, value=None, epochs=(), values=())
+    late = [
+        (turn + 1, replace(o, status=status, epoch=0)) if o.trial == 5 else (at, o)
+        for at, o in result.outcomes[name]
+    ]
+    reports = [row for row in result.history[name] if row[0].trial != 5]
+    trials = (*run.trials[:5], silent, *run.trials[6:])
+    changed = replace(noting(result, pending=1.0, trials=7.0), history={name: reports})
+    changed = replace(
+        changed,
+        outcomes={name: late},
+        runs={name: replace(changed.runs[name], trials=trials)},
+    )
+    trials = believed(changed, name, ask=2).run.trials
+    assert [trial.status for trial in trials] == ["finished"] * 5 + ["running"] + ["finished"] * 2
+
+
+def noting(result: Result, ask: int = 2, **counts: float) -> Result:
+    """The same result, in which an ask of a model noted other counts of trials."""
+    name = RunName("branin", "q-EI", 0)
+    run = result.runs[name]
+    asks = list(run.asks)
+    asks[ask] = replace(asks[ask], notes={**asks[ask].notes, **counts})
+    return replace(result, runs={**result.runs, name: replace(run, asks=tuple(asks))})
+
+
+@pytest.mark.parametrize("counts", [{"trials": 5.0}, {"failed": 1.0}, {"pending": 2.0}], ids=str)
+def test_a_rebuilt_run_that_is_not_the_one_that_was_noted_is_not_shown(result, counts):
+    other = noting(result, 1, **counts)
+    (key, count), *_ = counts.items()
+    with pytest.raises(StoreError, match=rf"ask number 1 noted .*'{key}': {count}.* come to"):
+        believed(other, RunName("branin", "q-EI", 0))
+    assert surrogate_figure(other, "branin", "q-EI") is None
 
 
 @pytest.mark.parametrize("ask", [0, 99])

@@ -17,7 +17,9 @@ from hpo_research.errors import StoreWriteError
 from hpo_research.experiment import loop
 from hpo_research.experiment.provenance import Source
 from hpo_research.figures.draw import draw
+from hpo_research.report.coincidences import coincidences
 from hpo_research.store import Store
+from hpo_research.store.schema import VERSION
 
 NASTY = "<b>&amp; 100% $x_1$<i>"
 TEXT = 'print("<script>alert(1)</script> & {{ name }}")\n'
@@ -143,6 +145,26 @@ def test_hyperband_on_one_epoch_is_said_to_equal_random_search(page):
     assert "On other, random and" not in page.text
 
 
+@pytest.mark.parametrize(
+    ("inner", "said"),
+    [
+        (hpo.Random(), "random search"),
+        (hpo.Random("sobol"), "its inner strategy, Random"),
+        (hpo.Bayesian(), "its inner strategy, Bayesian"),
+        (hpo.Hyperband(), "its inner strategy, Hyperband"),
+    ],
+    ids=str,
+)
+def test_hyperband_on_one_epoch_is_said_to_equal_its_inner_strategy(inner, said):
+    with Store.in_memory() as store:
+        options = {"strategies": {"bohb": hpo.Hyperband(inner=inner)}, "seeds": [0]}
+        loop.open_experiment(experiment(**options), store, "cpu")
+        assert coincidences(Result.of(store)) == [
+            "walk has a single epoch, so there is nothing to stop early: bohb (Hyperband) has one "
+            f"rung there and equals {said}."
+        ]
+
+
 def test_a_finished_experiment_says_so(page):
     assert "All 8 runs are over." in page.text
     assert "Not over yet" not in page.text
@@ -161,7 +183,7 @@ def test_the_manifest_lists_every_file_by_its_digest(folder):
         }
         for path in parts
     }
-    assert (manifest["experiment"], manifest["schema"]) == (NASTY, 1)
+    assert (manifest["experiment"], manifest["schema"]) == (NASTY, VERSION)
     assert manifest["commands"] == ["hpo run mine.py --device cpu --seeds 0:2"]
     assert manifest["versions"]["experiment"] == Result.read(folder).provenance[-1]["versions"]
     assert list(manifest) == sorted(manifest)

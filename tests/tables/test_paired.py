@@ -1,5 +1,6 @@
 """Strategies compared seed by seed: oracles are brute force and SciPy."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -8,6 +9,7 @@ from handmade import made
 from scipy import stats
 
 from hpo_research import tables
+from hpo_research.analysis.ranks import ranks
 from hpo_research.store import RunName
 from hpo_research.tables.paired import holm, signed_rank
 
@@ -103,6 +105,44 @@ def test_runs_that_are_not_over_are_compared_with_none():
     row = table(found, "comparisons").data.iloc[0]
     assert (row["seeds"], row["wins"], row["losses"]) == (0, 0, 0)
     assert table(found, "ranks").data["mean_rank"].isna().all()
+
+
+def test_the_caption_says_what_the_pairs_of_a_seed_share():
+    caption = table(result({"a": [1.0], "b": [2.0]}), "comparisons").caption
+    assert caption.startswith(
+        "Seeds are pairs: a seed gives both strategies the same initial weights, data order and "
+        "noise, and the same initial design where they begin with the same kind. Wins, ties and "
+    )
+
+
+@pytest.mark.parametrize(
+    ("final", "rule"), [("last", "the value of its last epoch"), ("best", "its best value at any")]
+)
+def test_the_caption_of_the_ranks_says_their_rule_and_that_the_figure_has_another(final, rule):
+    found = result({"a": [1.0], "b": [2.0]})
+    found = replace(found, description={**found.description, "final": final})
+    caption = table(found, "ranks").caption
+    assert f"A trial is worth {rule}" in caption
+    assert "The figure of mean ranks has a rule of its own and may differ" in caption
+    assert "in the last column" not in caption
+
+
+def test_the_caption_of_the_ranks_says_how_problems_count_in_the_last_column():
+    values = {RunName(p, s, 0): [(0, 1, 1.0)] for p in "pq" for s in "ab"}
+    caption = table(made(values), "ranks").caption
+    assert "is over; in the last column, over problems, each counting alike." in caption
+
+
+def test_the_table_and_the_figure_of_mean_ranks_differ_where_their_rules_do():
+    # At its last epoch a is worse than b; on the way it was better.
+    found = made(
+        {
+            RunName("p", "a", 0): [(0, 1, 1.0), (0, 2, 3.0)],
+            RunName("p", "b", 0): [(0, 1, 2.5), (0, 2, 2.0)],
+        }
+    )
+    assert table(found, "ranks").data["mean_rank"].tolist() == [2.0, 1.0]
+    assert [float(band.center[-1]) for band in ranks(found).bands.values()] == [1.0, 2.0]
 
 
 def test_ranks_do_not_depend_on_the_scale_of_a_problem():

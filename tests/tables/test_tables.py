@@ -13,8 +13,8 @@ from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreWriteError
 from hpo_research.store import RunName
 
-SEEDS = (0, 1, 2)
-VALUES = {"a_1": [3.0, 1.0, 2.0], "b": [5.0, 4.0, 6.0]}
+SEEDS = (0, 1, 2, 3, 4)
+VALUES = {"a_1": [3.0, 1.0, 2.0, 1.5, 2.5], "b": [5.0, 4.0, 6.0, 4.5, 5.5]}
 
 
 def result(**options):
@@ -85,10 +85,27 @@ def test_a_single_strategy_is_compared_with_nothing():
     assert [own.name for own in tables.tables(found)] == ["summary", "finals", "spent", "seconds"]
 
 
-def test_one_seed_has_no_interval():
-    row = table(made({RunName("p", "only", 0): [(0, 1, 1.0)]}), "finals")
-    assert np.isnan(row.data["median_low"][0])
-    assert row.rows[0][4].text == "–"
+@pytest.mark.parametrize("seeds", range(1, 5))
+def test_fewer_than_five_seeds_have_no_interval(seeds):
+    found = made({RunName("p", "only", k): [(0, 1, 1.0 + k)] for k in range(seeds)})
+    shown = table(found, "finals")
+    bounds = ["median_low", "median_high", "mean_low", "mean_high"]
+    assert shown.data[bounds].isna().all(axis=None)
+    assert shown.rows[0][4].text == "–"
+    assert "There is no interval below 5 seeds with a value." in shown.caption
+    assert "bootstrap" not in shown.caption
+
+
+def test_where_some_strategies_have_too_few_seeds_for_an_interval_is_said():
+    histories = {
+        RunName("p", strategy, seed): [] if (strategy, seed) == ("a", 0) else [(0, 1, float(seed))]
+        for strategy in ("a", "b")
+        for seed in range(5)
+    }
+    shown = table(made(histories), "finals")
+    assert shown.data["median_low"].isna().tolist() == [True, False]
+    assert "(2,000 resamples); none below 5 seeds with a value." in shown.caption
+    assert "none below" not in table(result(), "finals").caption
 
 
 def test_seeds_without_a_value_are_counted_and_said():
@@ -99,7 +116,7 @@ def test_seeds_without_a_value_are_counted_and_said():
 
 
 def test_what_is_not_over_is_said():
-    assert "6 of 6 runs are not over." in table(result(over=False), "summary").caption
+    assert "10 of 10 runs are not over." in table(result(over=False), "summary").caption
     assert "not over" not in table(result(), "summary").caption
 
 
