@@ -31,7 +31,7 @@ experiment = hpo.Experiment(
         "hyperband": hpo.Hyperband(inner=hpo.Random(kind="sobol")),
         "q-EI": hpo.Bayesian(starts=4),
     },
-    seeds=range(2),
+    seeds=[0],
     parallel=4,
     budget=hpo.Budget(evaluations=30),
 )
