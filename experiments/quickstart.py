@@ -19,13 +19,14 @@ experiment = hpo.Experiment(
         hpo.problem("digits-mlp", max_epochs=9),
     ],
     strategies={
-        "grid": hpo.Grid(points="fit"),  # the largest near-equal grid within the budget
+        # The largest near-equal grid within the budget: here two points or one a hyperparameter.
+        "grid": hpo.Grid(points="fit"),
         "random": hpo.Random(),
         "q-EI": hpo.Bayesian(acquisition="qlogei"),
         "hyperband": hpo.Hyperband(eta=3),
     },
     seeds=range(5),
-    # 36 full trainings a run: digits-mlp has 30 combinations of categories, which a grid needs.
+    # 36 full trainings a run: the grid needs 24 for the combinations of categories of digits-mlp.
     budget=hpo.Budget(evaluations=36),
     parallel=4,
 )

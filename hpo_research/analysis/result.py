@@ -136,6 +136,19 @@ class Result:
                 )
         return lines
 
+    def changes(self) -> list[str]:
+        """Say which functions changed their source between the sittings of the experiment."""
+        digests: dict[str, list[str]] = {}
+        for note in self.provenance:
+            for function, digest in note.get("sources", {}).items():
+                digests.setdefault(function, []).append(digest)
+        return [
+            f"the source of {function} changed between sittings, and runs from before and after "
+            "stand side by side; if its values changed too, run it in another folder"
+            for function, own in digests.items()
+            if len(set(own)) > 1
+        ]
+
 
 def _cost(ledger: Ledger) -> Cost:
     return Cost(ledger.spent, ledger.seconds, ledger.clock)

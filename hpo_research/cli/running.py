@@ -61,7 +61,7 @@ def run(wanted: Wanted) -> int:
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
-    for message in messages:
+    for message in [*messages, *result.changes()]:
         typer.echo(f"warning: {message}", err=True)
     say(console, f"results are in {folder} (the report: {page}){summary.rest(result)}")
     return ALL_FAILED if messages else 0

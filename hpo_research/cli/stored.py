@@ -31,7 +31,7 @@ def reports(folders: Sequence[Path], show_traceback: bool = False) -> int:
 def _report(folder: Path) -> None:
     result = Result.read(folder)
     page = write_report(result, folder)
-    for message in result.messages():
+    for message in [*result.messages(), *result.changes()]:
         typer.echo(f"warning: {message}", err=True)
     say(screen(), f"the report of {result.description['name']} is {page}{summary.rest(result)}")
 
@@ -44,14 +44,14 @@ def status(folder: Path, as_json: bool) -> None:
         facts = {
             "experiment": result.description["name"],
             "is_finished": result.is_finished,
-            "messages": result.messages(),
+            "messages": [*result.messages(), *result.changes()],
             "rows": [asdict(row) for row in rows],
         }
         typer.echo(json.dumps(facts, indent=2))
         return
     console = screen()
     console.print(summary.table(rows))
-    for message in result.messages():
+    for message in [*result.messages(), *result.changes()]:
         typer.echo(f"warning: {message}", err=True)
     over = f"{len(result.over)} of {len(result.runs)} runs are over"
     say(console, f"{result.description['name']}: {over}")

@@ -8,6 +8,7 @@ import numpy as np
 from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, band, curve, regret
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
 from hpo_research.figures.scales import Scale, scale_for
 from hpo_research.figures.words import (
     BEST,
@@ -58,9 +59,17 @@ def panel(
 
     The distance from the optimum where it is known and no run has a value beyond it (which noise
     can bring), otherwise the value. The axis is logarithmic for distances (linear where they reach
-    0 and span little), and for positive values that span much.
+    0 and span little), and for positive values that span much. Raises `StoreError` for a name
+    that the result does not hold.
     """
-    facts = result.description["problems"][problem]
+    known = result.description["problems"]
+    if problem not in known:
+        raise StoreError(f"no problem {problem!r}; there are {', '.join(known)}")
+    facts = known[problem]
+    unknown = [n for n in strategies or () if n not in result.description["strategies"]]
+    if unknown:
+        there = ", ".join(result.description["strategies"])
+        raise StoreError(f"no strategy {', '.join(unknown)}; there are {there}")
     present = {name.strategy for name in result.runs if name.problem == problem}
     wanted = result.description["strategies"] if strategies is None else strategies
     names = [n for n in result.description["strategies"] if n in present and n in wanted]
@@ -150,7 +159,8 @@ def caption(panels: Sequence[Panel], axis: Axis) -> str:
         return "No run has a value yet."
     against = f"the {shown[0].cost}" if axis == "seconds" else _AGAINST[axis]
     problems = [panel.problem for panel in shown]
-    what = f"Best value so far on {listed(problems)} against {against}"
+    at = "" if axis == "evaluations" else " at any epoch"
+    what = f"Best value so far{at} on {listed(problems)} against {against}"
     if max(counts) == 1:
         lines = [f"{what}, of one seed.", _bands(counts)]
     else:

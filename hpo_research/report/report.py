@@ -65,6 +65,7 @@ def page(
         heading=contents.heading(result),
         unfinished=contents.unfinished(result),
         messages=result.messages(),
+        changes=result.changes(),
         coincidences=coincidences(result),
         summary=next((entry for entry in linked if entry[0].name == "summary"), None),
         figures=[(own, *_image(own), _links(own.paths, folder)) for own in figures],

@@ -2,12 +2,14 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from doubles import SPACE, Walk
+from handmade import made
 
 import hpo_research as hpo
 from hpo_research.analysis import frames
@@ -279,3 +281,11 @@ def test_a_run_in_which_every_trial_failed_is_named(statuses: list[str], says: b
         messages = hpo.Result.of(store).messages()
     line = f"a on walk, seed 3: all {len(statuses)} trials failed; the first: reason 0"
     assert messages == ([line] if says else [])
+
+
+def test_a_function_whose_source_changed_between_sittings_is_named():
+    result = made({RunName("p", "s", 0): [(0, 1, 1.0)]})
+    assert result.changes() == []
+    notes = [{"sources": {"mine.loss": digest, "mine.same": "c"}} for digest in ("a", "b")]
+    (line,) = replace(result, provenance=notes).changes()
+    assert line.startswith("the source of mine.loss changed between sittings")

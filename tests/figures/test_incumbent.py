@@ -8,6 +8,7 @@ from handmade import histories, made
 from matplotlib.figure import Figure
 
 from hpo_research.analysis.curves import band, curve
+from hpo_research.errors import StoreError
 from hpo_research.figures.incumbent import draw_incumbent, incumbent_figure
 from hpo_research.figures.panel import panel, trains_fully
 from hpo_research.figures.scales import Scale
@@ -106,7 +107,8 @@ def told(result, axis="epochs"):
 
 def test_the_caption_says_costs_seeds_and_band():
     assert told(made(histories())) == (
-        "Best value so far on p against the epochs trained in a run: median over 5 seeds. "
+        "Best value so far at any epoch on p against the epochs trained in a run: "
+        "median over 5 seeds. "
         "Bands: pointwise 95% percentile bootstrap over seeds (2,000 resamples). "
         "A line begins where all of its seeds have a value."
     )
@@ -220,3 +222,15 @@ def test_names_are_shown_as_they_are():
     figure.draw_without_rendering()
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["_a", r"b\$c\$"]
     assert {axes.get_title() for axes in figure.axes} == {r"\$x_{", r"cost in \$ and \$"}
+
+
+@pytest.mark.parametrize(
+    ("problem", "strategies", "message"),
+    [
+        ("q", None, "no problem 'q'; there are p"),
+        ("p", ["qei"], "no strategy qei; there are grid, random"),
+    ],
+)
+def test_a_name_that_the_result_does_not_hold_is_refused(problem, strategies, message):
+    with pytest.raises(StoreError, match=message):
+        draw_incumbent(Figure().subplots(), made(histories()), problem, strategies=strategies)
