@@ -23,6 +23,7 @@ from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial, st
 from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.recommend import recommended
 from hpo_research.threads import limited
 
 _METRIC = "value"
@@ -130,6 +131,18 @@ class Study:
     def best(self) -> Trial | None:
         """The trial with the best value, None before any."""
         return self._ledger.run().best()
+
+    @property
+    def recommended(self) -> Trial | None:
+        """The trial to use where values are noisy: that with the best posterior mean.
+
+        Among ended trials, under the strategy's own model, which is fitted at each call; `best`
+        for strategies without a model of ours, and before two values.
+        """
+        run = self._ledger.run()
+        with limited():
+            (trial,) = recommended(self._strategy, [run])
+        return None if trial is None else run.trials[trial]
 
     @property
     def is_finished(self) -> bool:

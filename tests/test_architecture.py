@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A module imports from lower floors and from its own package, nothing else.
 FLOORS = [
     {"errors"},
-    {"rng", "threads", "device"},
+    {"rng", "threads", "device", "products"},
     {"space"},
     {"records"},
     {"ledger", "run"},
@@ -21,7 +21,8 @@ FLOORS = [
     {"gp", "training"},
     {"acquisition"},
     {"problems"},
-    {"strategies", "executors", "analysis"},
+    {"strategies", "executors"},
+    {"analysis"},
     {"figures", "tables"},
     {"experiment", "loop"},
     {"study", "tune", "doctor"},
@@ -33,7 +34,7 @@ FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
 
 # Tensors in, tensors out: these know no records, store, strategies or spaces.
 TENSORS_ONLY = {"optim", "gp", "acquisition", "training"}
-BELOW_TENSORS = TENSORS_ONLY | {"errors", "rng", "threads", "device"}
+BELOW_TENSORS = TENSORS_ONLY | {"errors", "rng", "threads", "device", "products"}
 
 OPTIONAL = {"pyarrow"}  # imported where it is needed, in one module
 EXTRA_ARGUMENTS = {
@@ -364,6 +365,7 @@ WRONG = [
 
 RIGHT = [
     (imports_that_go_up, "study", "from hpo_research.space import Float"),
+    (imports_that_go_up, "analysis.described", "from hpo_research.strategies.grid import Grid"),
     (imports_that_go_up, "space.bins", "from hpo_research.space.scale import LINEAR"),
     (imports_that_go_up, "space.bins", "from .scale import LINEAR"),
     (imports_that_go_up, "cli", "import hpo_research as hpo"),

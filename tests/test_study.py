@@ -305,6 +305,14 @@ def test_the_best_trial_is_best_by_direction_and_final(direction: str, final: st
     assert study.best.id == best
 
 
+def test_without_a_model_the_recommended_trial_is_the_best():
+    study = hpo.Study(LINE, hpo.Random())
+    assert study.recommended is None
+    for trial, value in zip(study.ask(3), (2.0, 1.0, 3.0), strict=True):
+        study.tell(trial.id, value)
+    assert study.recommended == study.best
+
+
 # --- asking ---
 
 
@@ -512,6 +520,22 @@ def test_a_second_process_goes_on_after_the_first_was_killed(tmp_path: Path):
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
     with fresh(tmp_path) as study:
         halfway(study)
+
+
+def test_the_recommended_trial_is_the_same_after_reopening(tmp_path: Path):
+    def modelled() -> hpo.Study:
+        return hpo.Study(LINE, hpo.Bayesian(initial=48), path=tmp_path)
+
+    with modelled() as study:
+        trials = study.ask(48)
+        noise = np.random.default_rng(1).normal(scale=0.1, size=48)
+        for trial in trials[:-1]:
+            study.tell(trial.id, (trial.config["x"] - 0.3) ** 2 + noise[trial.id])
+        found = study.recommended
+    assert found.id != study.best.id  # noise made another one lucky
+    assert study.recommended == found
+    with modelled() as study:
+        assert study.recommended == found
 
 
 def test_the_clock_goes_on_after_reopening(tmp_path: Path):

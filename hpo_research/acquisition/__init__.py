@@ -6,9 +6,17 @@ Shapes as in `gp/`. Losses are minimised; `best` is the least value to improve o
 from hpo_research.acquisition.criteria import CRITERIA, Criterion, confidence_bound
 from hpo_research.acquisition.domain import Choice, Domain, Points
 from hpo_research.acquisition.improvement import ei, log_ei, log_h
-from hpo_research.acquisition.maximise import Found, Search, best_of_table, maximise
+from hpo_research.acquisition.maximise import (
+    Found,
+    Search,
+    best_allowed,
+    candidates,
+    climb,
+    maximise,
+)
 from hpo_research.acquisition.montecarlo import qei, qlogei
-from hpo_research.acquisition.surface import GPSurface, Surface
+from hpo_research.acquisition.surface import GPSurface, Rescored, Screen, Surface
+from hpo_research.acquisition.thompson import PathSurface, minima
 from hpo_research.acquisition.ucb import ucb
 
 __all__ = [
@@ -18,15 +26,21 @@ __all__ = [
     "Domain",
     "Found",
     "GPSurface",
+    "PathSurface",
     "Points",
+    "Rescored",
+    "Screen",
     "Search",
     "Surface",
-    "best_of_table",
+    "best_allowed",
+    "candidates",
+    "climb",
     "confidence_bound",
     "ei",
     "log_ei",
     "log_h",
     "maximise",
+    "minima",
     "qei",
     "qlogei",
     "ucb",

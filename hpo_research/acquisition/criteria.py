@@ -14,8 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hpo_research.acquisition.improvement import log_h
-from hpo_research.gp.kernels import LOG_2PI
+from hpo_research.acquisition.improvement import FAR, log_tail, normal
 
 
 class Score(NamedTuple):
@@ -38,16 +37,33 @@ def log_qei_increment(
 ) -> Score:
     """Return ln of the mean over samples of EI: the logarithm of what a point adds to q-EI.
 
-    One point and no samples: LogEI (Ament et al., arXiv:2310.20708, equation 9).
+    One point and no samples: LogEI (Ament et al., arXiv:2310.20708, equation 9). With
+    h = φ + uΦ the value is ln Σ h(u) and its derivative by u is Φ(u)/Σ h, without a logarithm a
+    sample; points where all samples are below −30 take the tail's logarithms.
     """
     deviation = variance.sqrt()
-    u = (best[:, None, :] - mean) / deviation[..., None]
-    h = log_h(u)
-    total = torch.logsumexp(h.value, dim=-1)
-    share = torch.softmax(h.value, dim=-1) * h.slope
-    value = total - math.log(mean.shape[-1]) + 0.5 * variance.log()
-    by_variance = (1 - (share * u).sum(dim=-1)) / (2 * variance)
-    return Score(value, -share / deviation[..., None], by_variance)
+    u = (best[:, None, :] - mean).div_(deviation[..., None])
+    density, mass = normal(u)
+    total, flat = (u * mass).add_(density).sum(dim=-1), density.sum(dim=-1)
+    is_far = u.amax(dim=-1) < FAR
+    share, kept = mass / total[..., None], flat / total
+    value = total.log()
+    if is_far.is_cuda or bool(is_far.any()):  # on a GPU looking would wait for it
+        value, share, kept = _with_tail(u, is_far, Score(value, share, kept))
+    value = value + (0.5 * variance.log() - math.log(mean.shape[-1]))
+    return Score(value, share / -deviation[..., None], kept / (2 * variance))
+
+
+def _with_tail(u: Tensor, is_far: Tensor, near: Score) -> Score:
+    """Replace ln Σ h, Φ/Σ h and Σ φ/Σ h where all samples are far below 0."""
+    tail = log_tail(torch.where(is_far[..., None], u, torch.full_like(u, FAR)))
+    share = torch.softmax(tail.value, dim=-1) * tail.slope
+    kept = 1 - (share * u).sum(dim=-1)
+    return Score(
+        torch.where(is_far, torch.logsumexp(tail.value, dim=-1), near.value),
+        torch.where(is_far[..., None], share, near.by_mean),
+        torch.where(is_far, kept, near.by_variance),
+    )
 
 
 def qei_increment(
@@ -56,13 +72,11 @@ def qei_increment(
     """Return the mean over samples of EI: what a point adds to q-EI."""
     deviation = variance.sqrt()
     u = (best[:, None, :] - mean) / deviation[..., None]
-    h = log_h(u)
-    density = torch.exp(-0.5 * u * u - 0.5 * LOG_2PI)
+    density, mass = normal(u)
     m = mean.shape[-1]
-    improvement = h.value.exp()
+    improvement = (density + u * mass).clamp(min=0.0)
     value = deviation * improvement.mean(dim=-1)
-    by_variance = density.mean(dim=-1) / (2 * deviation)
-    return Score(value, -improvement * h.slope / m, by_variance)
+    return Score(value, -mass / m, density.mean(dim=-1) / (2 * deviation))
 
 
 def confidence_bound(beta: float) -> Criterion:

@@ -99,6 +99,11 @@ class Domain:
         wide = [choice.columns[0] for choice in self.choices if choice.is_wide]
         return tuple(sorted([o for o in self.order if o >= 0] + wide))
 
+    @property
+    def is_snapped(self) -> bool:
+        """Whether a relaxed column belongs to a choice, whose values are snapped to."""
+        return any(choice.is_wide for choice in self.choices)
+
     def placed(self, cube: Float[Tensor, "b s p"]) -> Points:
         """Map points of the unit cube, one column a hyperparameter, to points of the domain."""
         b, s, _ = cube.shape

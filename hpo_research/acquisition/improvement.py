@@ -9,7 +9,8 @@ from torch import Tensor
 
 from hpo_research.gp.kernels import LOG_2PI
 
-_NEAR, _FAR = -1.0, -1e3  # from here the erfcx form, from there two terms of the tail
+FAR = -30.0
+"""Below this, φ(u) + uΦ(u) would lose too many digits, and five terms of its tail suffice."""
 
 
 class LogH(NamedTuple):
@@ -20,22 +21,33 @@ class LogH(NamedTuple):
 
 
 def log_h(u: Float[Tensor, "..."]) -> LogH:
-    """Return ln(φ(u) + uΦ(u)) and its derivative, to 1e-9 of either for any u up to 1e100.
+    """Return ln(φ(u) + uΦ(u)) and its derivative, to 1e-9 of either for any u up to 1e100."""
+    density, mass = normal(u.clamp(min=FAR))
+    h = density + u.clamp(min=FAR) * mass
+    tail = log_tail(u.clamp(max=FAR))
+    is_far = u < FAR
+    return LogH(torch.where(is_far, tail.value, h.log()), torch.where(is_far, tail.slope, mass / h))
 
-    Ament, Daulton, Eriksson, Balandat and Bakshy (NeurIPS 2023, arXiv:2310.20708), equation 9:
-    below −1, h(u) = φ(u)(1 − |u| √(π/2) erfcx(|u|/√2)); below −1000 the two leading terms
-    φ(u)(1/u² − 3/u⁴) of that difference, which would cancel.
+
+def normal(u: Float[Tensor, "..."]) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
+    """Return φ(u) and Φ(u), both to nearly all digits down to −37."""
+    density = (u * u).mul_(-0.5).sub_(0.5 * LOG_2PI).exp_()
+    return density, (u * -math.sqrt(0.5)).erfc_().mul_(0.5)
+
+
+def log_tail(u: Float[Tensor, "..."]) -> LogH:
+    """Return ln h(u) and its derivative for u up to −30, to 1e-10 of either.
+
+    h(u) = φ(u) (1/u²) (1 − 3/u² + 15/u⁴ − 105/u⁶ + 945/u⁸ − ...): what Ament, Daulton, Eriksson,
+    Balandat and Bakshy (NeurIPS 2023, arXiv:2310.20708), equation 9, use far out. The derivative
+    is (1 − φ/h)/u, since h' = Φ.
     """
-    near = u.clamp(min=_NEAR)
-    density = torch.exp(-0.5 * near * near - 0.5 * LOG_2PI)
-    mass = 0.5 * torch.special.erfc(-near / math.sqrt(2))
-    h = density + near * mass
-    below = (-u.clamp(max=_NEAR)).clamp(max=1e150)
-    mills = math.sqrt(math.pi / 2) * torch.special.erfcx(below / math.sqrt(2))
-    square = below * below
-    share = torch.where(u < _FAR, (1 - 3 / square) / square, 1 - below * mills)
-    value = torch.where(u < _NEAR, -0.5 * square - 0.5 * LOG_2PI + share.log(), h.log())
-    return LogH(value, torch.where(u < _NEAR, mills / share, mass / h))
+    square = (u * u).clamp(max=1e300)
+    v = 1 / square
+    series = 1 - v * (3 - v * (15 - v * (105 - v * 945)))
+    share = v * series
+    value = series.log() - square.log() - 0.5 * square - 0.5 * LOG_2PI
+    return LogH(value, (share - 1) / (share * u))
 
 
 def ei(

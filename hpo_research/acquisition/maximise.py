@@ -2,19 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hpo_research.acquisition.domain import Domain, Points, joined
-from hpo_research.acquisition.surface import Surface
+from hpo_research.acquisition.surface import Screen, Surface
 from hpo_research.gp.quasi import uniform_set
 from hpo_research.optim import Options, minimise
 from hpo_research.rng import Stream
 
-_POLISH = Options(evaluations=100, gradient=1e-7, decrease=1e-10)
+_POLISH = Options(evaluations=100, gradient=1e-6, decrease=1e-8)
+_HEATS = (8, 8)  # after so many evaluations so many of the starts go on, where there are no choices
 _ROUNDS = 20
 _GAIN = 1e-9  # a flip must gain more than this, in units of the acquisition function
 GLOBAL, LOCAL = "global", "local"
@@ -32,17 +33,17 @@ class Search:
     @property
     def spread(self) -> int:
         """Points spread over the space."""
-        return 32 * self.starts
+        return 16 * self.starts
 
     @property
     def near(self) -> int:
         """Points beside incumbents."""
-        return 16 * self.starts
+        return 8 * self.starts
 
 
 @dataclass(frozen=True)
 class Found:
-    """The ends of all starts, best first.
+    """The ends of the best starts, best first.
 
     `is_global` is 1 for a start that was spread over the space, 0 beside an incumbent.
     """
@@ -50,6 +51,10 @@ class Found:
     points: Points
     value: Float[Tensor, "b s"]
     is_global: Int[Tensor, "b s"]
+
+    def take(self, groups: Int[Tensor, " k"]) -> "Found":
+        """Return what was found for some runs only."""
+        return Found(self.points.take(groups), self.value[groups], self.is_global[groups])
 
 
 def maximise(
@@ -61,27 +66,62 @@ def maximise(
     streams: Sequence[Stream],
     search: Search,
 ) -> Found:
-    """Maximise each run's acquisition function over the domain.
+    """Maximise each run's acquisition function over the domain: `candidates`, then `climb`."""
+    raw = candidates(domain, centres, lengthscale=lengthscale, streams=streams, search=search)
+    return climb(surface.screen(raw.x), domain, raw, streams=streams, search=search)
 
-    Half the starts are the best, and others drawn by their rank, of points spread over the space;
-    half of points beside the `centres`, moved by a tenth of the lengthscale in all or in few
-    hyperparameters. Every start climbs by the batched optimiser in its continuous columns; then
-    all changes of one choice of all starts are scored in one batch, the best is taken, and the
-    start climbs again, until nothing gains. Draws come from the runs' own streams.
+
+def candidates(
+    domain: Domain,
+    centres: Points,
+    *,
+    lengthscale: Float[Tensor, "b p"],
+    streams: Sequence[Stream],
+    search: Search,
+) -> Points:
+    """Return the points that starts are chosen among: spread over the space, then beside `centres`.
+
+    The latter are moved by a tenth of the lengthscale in all or in few hyperparameters. Draws come
+    from the runs' own streams.
     """
     spread = domain.placed(_spread(search.spread, len(domain.order), streams, centres.x))
     near = _near(domain, centres, search.near, lengthscale=lengthscale, streams=streams)
+    return joined([spread, near])
+
+
+def climb(
+    screen: Screen,
+    domain: Domain,
+    raw: Points,
+    *,
+    streams: Sequence[Stream],
+    search: Search,
+) -> Found:
+    """Maximise each run's acquisition function, starting from the best of its candidates.
+
+    Half the starts are the best, and others drawn by their rank, of points spread over the space;
+    half of those beside the incumbents. Every start climbs by the batched optimiser in its
+    continuous columns (in a continuum, only the best go on after a few steps); then all changes of
+    one choice are scored in one batch, the best is taken, and the start climbs again, until
+    nothing gains.
+    """
     half = search.starts // 2
-    starts = joined(
+    parts = torch.split(screen.value, [search.spread, search.near], dim=1)
+    rows = torch.cat(
         [
-            raw.at(_chosen(surface.value(raw.x), half, [s.at(kind) for s in streams]))
-            for raw, kind in ((spread, GLOBAL), (near, LOCAL))
-        ]
+            _chosen(parts[0], half, [s.at(GLOBAL) for s in streams]),
+            _chosen(parts[1], half, [s.at(LOCAL) for s in streams]) + search.spread,
+        ],
+        dim=1,
     )
-    points, value = _climbed(surface, domain, starts)
-    points, value = _flipped(surface, domain, points, value)
+    starts, value = raw.at(rows), screen.value.gather(1, rows)
+    # A start in another category may be behind now and ahead after its flips.
+    heats = None if domain.choices else _HEATS
+    points, value, row = _climbed(screen.surface, domain, starts, value, heats=heats)
+    points, value = _flipped(screen.surface, domain, points, value)
     order = value.argsort(dim=1, descending=True, stable=True)
-    return Found(points.at(order), value.gather(1, order), (order < half).to(torch.int64))
+    is_global = (row.gather(1, order) < half).to(torch.int64)
+    return Found(points.at(order), value.gather(1, order), is_global)
 
 
 def _spread(
@@ -165,19 +205,31 @@ class _Descent:
         return _Descent(self.surface.take(groups))
 
 
-def _climbed(surface: Surface, domain: Domain, points: Points) -> tuple[Points, Tensor]:
-    """Move the continuous columns uphill, and snap; what is snapped may be worse than the start."""
-    value = surface.value(points.x)
+def _climbed(
+    surface: Surface,
+    domain: Domain,
+    points: Points,
+    value: Float[Tensor, "b s"],
+    *,
+    heats: tuple[int, int] | None = None,
+) -> tuple[Points, Tensor, Tensor]:
+    """Move the continuous columns uphill, and snap; what is snapped may be worse than the start.
+
+    Returns the rows that went on, their values, and which starts they were.
+    """
     if not domain.relaxed:
-        return points, value
+        every = torch.arange(value.shape[1], device=value.device).expand_as(value)
+        return points, value, every
     lower, upper = points.x.clone(), points.x.clone()
     lower[..., list(domain.relaxed)] = 0.0
     upper[..., list(domain.relaxed)] = 1.0
-    found = minimise(_Descent(surface), points.x, lower, upper, _POLISH)
+    options = replace(_POLISH, heats=heats)
+    found = minimise(_Descent(surface), points.x, lower, upper, options)
+    points, value = points.at(found.row), value.gather(1, found.row)
     ends = domain.snapped(points, found.x)
-    reached = surface.value(ends.x)
+    reached = surface.value(ends.x) if domain.is_snapped else -found.value
     is_better = reached > value
-    return ends.where(is_better, points), torch.where(is_better, reached, value)
+    return ends.where(is_better, points), torch.where(is_better, reached, value), found.row
 
 
 def _flipped(
@@ -195,9 +247,10 @@ def _flipped(
         scores = part.value(flips.x).reshape(b, s, -1)
         best = scores.argmax(dim=-1)
         rows = best + torch.arange(s, device=best.device) * scores.shape[-1]
-        gains = scores.gather(2, best[..., None])[..., 0] > at + _GAIN
+        best_score = scores.gather(2, best[..., None])[..., 0]
+        gains = best_score > at + _GAIN
         moved = flips.at(rows).where(gains, here)
-        ends, reached = _climbed(part, domain, moved)
+        ends, reached, _ = _climbed(part, domain, moved, torch.where(gains, best_score, at))
         ends, reached = ends.where(gains, here), torch.where(gains, reached, at)
         x[going], index[going], value[going] = ends.x, ends.index, reached
         going = going[gains.any(dim=1)]
@@ -206,12 +259,9 @@ def _flipped(
     return Points(x, index), value
 
 
-def best_of_table(
-    surface: Surface, table: Float[Tensor, "t d"], allowed: Tensor
+def best_allowed(
+    value: Float[Tensor, "b r"], allowed: Bool[Tensor, "b r"]
 ) -> tuple[Int[Tensor, " b"], Float[Tensor, " b"]]:
-    """Return the row of a table where each run's surface is largest among those it may take."""
-    b = allowed.shape[0]
-    value = surface.value(table[None].expand(b, -1, -1))
-    value = torch.where(allowed, value, torch.full_like(value, -math.inf))
-    best = value.argmax(dim=1)
+    """Return the row of largest value of each run among those it may take, and the value."""
+    best = torch.where(allowed, value, torch.full_like(value, -math.inf)).argmax(dim=1)
     return best, value.gather(1, best[:, None])[:, 0]

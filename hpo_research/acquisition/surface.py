@@ -1,6 +1,7 @@
 """An acquisition function over the encoded space, for every run of a batch."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -8,10 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from hpo_research.acquisition.criteria import Criterion
-from hpo_research.gp.posterior import Posterior
+from hpo_research.gp.posterior import LEAST_VARIANCE, Posterior
+from hpo_research.products import product
 
 _ROWS = 256  # of one block: fixed, since the bits of a row may depend on how many there are
-_ENTRIES = 2**21  # of the largest tensor of one block: 16 MiB
+_ENTRIES = 2**16  # of the largest tensor of one block: 512 KiB, so that a few stay in the cache
+
+_KEPT = 2**20  # numbers that a screen keeps of a run: 8 MiB; where it were more, it computes anew
 
 
 @runtime_checkable
@@ -36,6 +40,46 @@ class Surface(Protocol):
         """Return the surfaces when one more point of each run is under way."""
         ...
 
+    def screen(self, x: Float[Tensor, "b r d"]) -> "Screen":
+        """Return points whose values are wanted again whenever a further point is under way."""
+        ...
+
+
+@runtime_checkable
+class Screen(Protocol):
+    """A surface together with its values at fixed points, kept up as points become pending."""
+
+    @property
+    def surface(self) -> Surface:
+        """The surface as it is now."""
+        ...
+
+    @property
+    def value(self) -> Float[Tensor, "b r"]:
+        """Its values at the fixed points."""
+        ...
+
+    def pending(self, x: Float[Tensor, "b d"]) -> "Screen":
+        """Return the same when one more point of each run is under way."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """A screen that evaluates its surface anew each time: right for any surface."""
+
+    surface: Surface
+    x: Float[Tensor, "b r d"]
+
+    @cached_property
+    def value(self) -> Float[Tensor, "b r"]:
+        """The surface's values at the fixed points."""
+        return self.surface.value(self.x)
+
+    def pending(self, x: Float[Tensor, "b d"]) -> "Rescored":
+        """Return the same when one more point of each run is under way."""
+        return Rescored(self.surface.pending(x), self.x)
+
 
 @dataclass(frozen=True)
 class GPSurface:
@@ -55,11 +99,14 @@ class GPSurface:
 
     def value(self, x: Float[Tensor, "b q d"]) -> Float[Tensor, "b q"]:
         """Return the criterion at any number of points, in blocks that fit into the cache."""
-        b, n, m = self.posterior.weights.shape
-        runs = max(1, _ENTRIES // (_ROWS * max(m, n)))
+        b, runs = len(x), self._runs(_ROWS)
         return torch.cat(
             [self.take(slice(i, i + runs))._blocks(x[i : i + runs]) for i in range(0, b, runs)]
         )
+
+    def _runs(self, rows: int) -> int:
+        """Return of how many runs so many rows are computed together."""
+        return max(1, _ENTRIES // (rows * max(self.posterior.weights.shape[1:])))
 
     def _blocks(self, x: Tensor) -> Tensor:
         return torch.cat([self._value(part) for part in torch.split(x, _ROWS, dim=1)], dim=1)
@@ -72,6 +119,16 @@ class GPSurface:
         self, x: Float[Tensor, "b q d"]
     ) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q d"]]:
         """Return the criterion and its derivatives by the points, in closed form."""
+        runs = self._runs(x.shape[1])
+        if runs >= len(x):
+            return self._slope(x)
+        parts = [
+            self.take(slice(i, i + runs))._slope(x[i : i + runs]) for i in range(0, len(x), runs)
+        ]
+        value, gradient = (torch.cat(part) for part in zip(*parts, strict=True))
+        return value, gradient
+
+    def _slope(self, x: Tensor) -> tuple[Tensor, Tensor]:
         prediction, pullback = self.posterior.predict_with_pullback(x)
         score = self.criterion(prediction.mean, prediction.variance, self.best)
         return score.value, pullback(score.by_mean, score.by_variance)
@@ -85,10 +142,33 @@ class GPSurface:
             samples=self.samples[groups],
         )
 
+    @property
+    def place(self) -> int:
+        """The posterior's row that the next pending point will take."""
+        return self.posterior.mask.shape[1] - self.samples.shape[-1] + self.taken
+
+    def screen(self, x: Float[Tensor, "b r d"]) -> Screen:
+        """Return points whose values are wanted again whenever a further point is under way."""
+        if x.shape[1] * self.posterior.x.shape[1] > _KEPT:
+            return Rescored(self, x)
+        runs = self._runs(x.shape[1])
+        parts = [
+            self.posterior.take(slice(i, i + runs)).project(x[i : i + runs])
+            for i in range(0, len(x), runs)
+        ]
+        predictions, rows, halves = zip(*parts, strict=True)
+        return GPScreen(
+            self,
+            torch.cat(rows),
+            torch.cat(halves),
+            (),
+            torch.cat([p.mean for p in predictions]),
+            torch.cat([p.variance for p in predictions]),
+        )
+
     def pending(self, x: Float[Tensor, "b d"]) -> "GPSurface":
         """Return the surface when a point is under way: sampled at its mean plus deviations."""
         z = self.samples[..., self.taken]
-        place = self.posterior.mask.shape[1] - self.samples.shape[-1] + self.taken
         prediction = self.posterior.predict(x[:, None, :].expand(-1, 2, -1))
         mean, best = prediction.mean[:, 0], self.best
         if mean.shape != z.shape:  # nothing was pending: all samples have been alike so far
@@ -96,7 +176,63 @@ class GPSurface:
         sampled = mean + prediction.variance[:, :1].sqrt() * z
         return replace(
             self,
-            posterior=self.posterior.extended(x, z, place),
+            posterior=self.posterior.extended(x, z, self.place),
             best=torch.minimum(best, sampled),
             taken=self.taken + 1,
+        )
+
+
+@dataclass(frozen=True)
+class GPScreen:
+    """A surface's means and variances at fixed points: a pending point costs each only O(n).
+
+    `rows` are the points, scaled; `half` holds L⁻¹k of each, and `columns` what the points that
+    have become pending since would add to it.
+    """
+
+    surface: GPSurface
+    rows: Float[Tensor, "b r d"]
+    half: Float[Tensor, "b r n"]
+    columns: tuple[tuple[int, Float[Tensor, "b r"]], ...]
+    mean: Float[Tensor, "b r m"]
+    variance: Float[Tensor, "b r"]
+
+    @cached_property
+    def value(self) -> Float[Tensor, "b r"]:
+        """The criterion at the fixed points."""
+        size = max(1, _ENTRIES // self.mean[0].numel())
+        criterion, best = self.surface.criterion, self.surface.best
+        return torch.cat(
+            [
+                criterion(
+                    self.mean[i : i + size], self.variance[i : i + size], best[i : i + size]
+                ).value
+                for i in range(0, len(best), size)
+            ]
+        )
+
+    def pending(self, x: Float[Tensor, "b d"]) -> "GPScreen":
+        """Return the same when one more point of each run is under way.
+
+        The covariance with it, c = k − (L⁻¹k)'(L⁻¹k'), over its deviation δ is what extends each
+        L⁻¹k: variances lose (c/δ)², means gain (c/δ)z.
+        """
+        surface = self.surface
+        posterior, z = surface.posterior, surface.samples[..., surface.taken]
+        prediction, row, half = posterior.project(x[:, None, :].expand(-1, 2, -1))
+        apart = self.rows - row[:, :1]
+        k, _ = posterior.kernel.profile((apart * apart).sum(dim=-1))
+        c = k - product(self.half, half.transpose(1, 2))[..., 0]
+        for place, column in self.columns:
+            c = c - column * half[:, :1, place]
+        column = c / prediction.variance[:, :1].sqrt()
+        variance = (self.variance - column * column).clamp(min=LEAST_VARIANCE)
+        mean = self.mean if self.mean.shape[-1] == z.shape[-1] else self.mean[..., :1]
+        return GPScreen(
+            surface.pending(x),
+            self.rows,
+            self.half,
+            (*self.columns, (surface.place, column)),
+            mean + column[..., None] * z[:, None, :],
+            variance,
         )

@@ -1,6 +1,6 @@
 """Finals: the best value that every run of a problem came to, seed by seed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,26 +40,34 @@ def finals(result: Result, problem: str) -> Finals:
     if not runs:
         known = ", ".join(sorted({name.problem for name in result.runs})) or "none"
         raise StoreError(f"no runs on {problem}; there are runs on {known}")
+    reported = [value for run in runs.values() for value in _reported(run)]
+    return gathered(result, problem, {name: _best(run) for name, run in runs.items()}, reported)
+
+
+def gathered(
+    result: Result, problem: str, values: Mapping[RunName, float], reported: Iterable[float]
+) -> Finals:
+    """Gather a value a run of a problem by strategy and seed.
+
+    They become regret where the optimum is known and nothing that was `reported` lies beyond it.
+    """
     facts = result.description["problems"][problem]
     direction, optimum = facts["direction"], facts["optimum"]
     sign = 1.0 if direction == "minimize" else -1.0
-    is_regret = optimum is not None and not any(
-        sign * (value - optimum) < 0 for run in runs.values() for value in _reported(run)
-    )
-    present = {name.strategy for name in runs}
+    is_regret = optimum is not None and not any(sign * (v - optimum) < 0 for v in reported)
+    present = {name.strategy for name in values}
     strategies = [name for name in result.description["strategies"] if name in present]
-    seeds = tuple(sorted({name.seed for name in runs}))
-    best = {name: _best(run) for name, run in runs.items()}
-    values = {
+    seeds = tuple(sorted({name.seed for name in values}))
+    found = {
         strategy: np.array(
-            [best.get(RunName(problem, strategy, seed), np.nan) for seed in seeds], dtype=float
+            [values.get(RunName(problem, strategy, seed), np.nan) for seed in seeds], dtype=float
         )
         for strategy in strategies
     }
     if is_regret:
-        values = {strategy: sign * (own - optimum) for strategy, own in values.items()}
+        found = {strategy: sign * (own - optimum) for strategy, own in found.items()}
         direction = "minimize"
-    return Finals(problem, facts["metric"], direction, is_regret, seeds, values)
+    return Finals(problem, facts["metric"], direction, is_regret, seeds, found)
 
 
 def _best(run: Run) -> float:

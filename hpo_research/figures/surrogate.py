@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from operator import itemgetter
 from typing import Literal
 
@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from hpo_research.analysis.described import strategy_of
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.figures.learning import median_run
@@ -23,7 +24,7 @@ from hpo_research.space import Float as FloatParameter
 from hpo_research.space import Integer
 from hpo_research.store import RunName
 from hpo_research.strategies.batches import Known
-from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.bayesian import THOMPSON, Bayesian
 from hpo_research.strategies.surrogate import Surrogate, surrogate
 
 Quantity = Literal["median", "uncertainty", "acquisition"]
@@ -37,7 +38,6 @@ _SPOKEN = {
     "qei": "expected improvement",
     "ucb": "confidence bound",
 }
-_CLASS = "hpo_research.strategies.bayesian.Bayesian"
 _COUNTS = ("trials", "failed", "pending")  # in the notes of a model's ask
 
 
@@ -72,13 +72,9 @@ def _modelled(run: Run) -> list[int]:
 
 
 def _strategy(result: Result, name: str) -> Bayesian | None:
-    """Rebuild a strategy from its description; None where its options cannot be read back."""
-    options = dict(result.description["strategies"][name])
-    is_plain = not any(isinstance(value, dict) for value in options.values())
-    if options.pop("class", None) != _CLASS or not is_plain:
-        return None
-    names = {field.name for field in fields(Bayesian)}
-    return Bayesian(**options) if set(options) <= names else None
+    """Rebuild a strategy from its description; None for all but a `Bayesian` with a surface."""
+    found = strategy_of(result.description["strategies"][name])
+    return found if isinstance(found, Bayesian) and found.acquisition != THOMPSON else None
 
 
 def _then(result: Result, name: RunName, ask: int) -> Run:

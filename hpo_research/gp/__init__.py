@@ -10,6 +10,7 @@ from hpo_research.gp.data import Data
 from hpo_research.gp.evidence import Hyperparameters, Priors, evidence
 from hpo_research.gp.fit import Fit, fit
 from hpo_research.gp.kernels import KERNELS, Kernel
+from hpo_research.gp.paths import Paths, paths_of
 from hpo_research.gp.posterior import Posterior, condition
 from hpo_research.gp.transforms import TRANSFORMS
 
@@ -20,9 +21,11 @@ __all__ = [
     "Fit",
     "Hyperparameters",
     "Kernel",
+    "Paths",
     "Posterior",
     "Priors",
     "condition",
     "evidence",
     "fit",
+    "paths_of",
 ]

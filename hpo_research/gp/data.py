@@ -10,6 +10,8 @@ from torch import Tensor
 
 CENTRE = 0.5
 """Columns are shifted by this before they are scaled, so that distances lose fewer digits."""
+FAR = 1e12
+"""Rows that do not count stand so far off, and apart, that every kernel is exactly 0 there."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Data:
     """Rows `x` of the unit cube and targets `y`, of which those in `mask` count.
 
     `owner[j]` is the lengthscale that column j belongs to. Rows outside the mask change
-    no bit of a result: `of` sets them to numbers of the size of the others.
+    no bit of a result: `of` puts them where no kernel reaches.
     """
 
     x: Float[Tensor, "b n d"]
@@ -33,10 +35,10 @@ class Data:
         mask: Bool[Tensor, "b n"] | None = None,
         owner: Sequence[int] | None = None,
     ) -> "Data":
-        """Return the data, padded rows set to the middle and 0; by default there are none."""
+        """Return the data, padded rows set far apart and to 0; by default there are none."""
         b, n, d = x.shape
         mask = torch.ones(b, n, dtype=torch.bool, device=x.device) if mask is None else mask
-        x = torch.where(mask[..., None], x, torch.full_like(x, CENTRE))
+        x = torch.where(mask[..., None], x, far(n, like=x))
         y = torch.where(mask, y, torch.zeros_like(y))
         return cls(x, y, mask, tuple(range(d)) if owner is None else tuple(owner))
 
@@ -64,3 +66,8 @@ class Data:
     def count(self) -> Float[Tensor, " b"]:
         """How many rows count."""
         return self.mask.sum(dim=1).to(self.x)
+
+
+def far(n: int, *, like: Tensor) -> Float[Tensor, "n 1"]:
+    """Return one place far off for each of n rows."""
+    return FAR * torch.arange(1, n + 1, dtype=like.dtype, device=like.device)[:, None]

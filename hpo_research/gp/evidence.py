@@ -10,7 +10,7 @@ from torch import Tensor
 from hpo_research.gp.data import CENTRE, Data
 from hpo_research.gp.factor import factorised
 from hpo_research.gp.kernels import LOG_2PI, Kernel, squared_distances
-from hpo_research.gp.products import inverse_of, product
+from hpo_research.products import inverse_of, product
 
 
 @dataclass(frozen=True)
@@ -95,30 +95,21 @@ def evidence(
     hyper = Hyperparameters.of(theta)
     x = (data.x - CENTRE) / hyper.lengthscale[:, data.index][:, None, :]
     k, h = kernel.profile(squared_distances(x, x))
-    pairs = pairs_of(data)
-    k, h = k * pairs, h * pairs
     root = factorised(k, hyper.noise, data.mask)
     inverse = inverse_of(root)
-    residual = torch.where(data.mask, data.y - hyper.mean[:, None], torch.zeros_like(data.y))
-    alpha = (inverse * residual[:, None, :]).sum(dim=-1)
+    residual = (data.y - hyper.mean[:, None]) * data.mask
+    alpha = product(inverse, residual[..., None].expand(-1, -1, 2))[..., 0]
     logdet = 2 * root.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
     value = -0.5 * ((residual * alpha).sum(dim=-1) + logdet + data.count * LOG_2PI)
-    w = alpha[:, :, None] * alpha[:, None, :] - inverse
-    m = w * h
-    products = (x * product(m, x)).sum(dim=1)
-    columns = (m.sum(dim=-1)[..., None] * x * x).sum(dim=1) - products
+    trace = ((alpha * alpha - inverse.diagonal(dim1=1, dim2=2)) * data.mask).sum(dim=-1)
+    m = (alpha[:, :, None] * alpha[:, None, :]).sub_(inverse).mul_(h)
+    m.diagonal(dim1=1, dim2=2).zero_()  # what it would add cancels
+    moved = product(m, torch.cat([x, torch.ones_like(x[..., :1])], dim=-1))
+    columns = ((moved[..., -1:] * x - moved[..., :-1]) * x).sum(dim=1)
     lengthscales = (columns[:, None, :] * data.membership).sum(dim=-1)
-    trace = (w.diagonal(dim1=1, dim2=2) * data.mask).sum(dim=-1)
     ends = torch.stack([0.5 * hyper.noise * trace, (alpha * data.mask).sum(dim=-1)], dim=-1)
     gradient = torch.cat([lengthscales, ends], dim=-1)
     if priors is None:
         return value, gradient
     density, slope = priors.log_density(theta)
     return value + density, gradient + slope
-
-
-def pairs_of(data: Data) -> Float[Tensor, "b n n"]:
-    """Return 1 for pairs of different rows that count, 0 elsewhere."""
-    mask = data.mask.to(data.x)
-    off_diagonal = 1 - torch.eye(mask.shape[1], dtype=mask.dtype, device=mask.device)
-    return mask[:, :, None] * mask[:, None, :] * off_diagonal

@@ -9,15 +9,15 @@ JITTERS = (0.0, 1e-8, 1e-6, 1e-4)
 
 
 def factorised(
-    off_diagonal: Float[Tensor, "b n n"], noise: Float[Tensor, " b"], mask: Bool[Tensor, "b n"]
+    k: Float[Tensor, "b n n"], noise: Float[Tensor, " b"], mask: Bool[Tensor, "b n"]
 ) -> Float[Tensor, "b n n"]:
-    """Return the lower factor of K + (1 + σ²)I; rows outside the mask are those of the identity.
+    """Return the lower factor of K with 1 + σ² on its diagonal, 1 where a row does not count.
 
-    `off_diagonal` is 0 on the diagonal and wherever a row does not count. A factor that fails
-    even with the largest jitter is NaN.
+    Off the diagonal `k` is 0 wherever a row does not count. A factor that fails even with the
+    largest jitter is NaN.
     """
-    diagonal = torch.where(mask, 1 + noise[:, None], torch.ones_like(noise[:, None]))
-    k = off_diagonal + torch.diag_embed(diagonal)
+    k = k.clone()
+    k.diagonal(dim1=1, dim2=2).copy_(1 + noise[:, None] * mask)
     root, info = torch.linalg.cholesky_ex(k)
     for jitter in JITTERS[1:]:
         failed = (info > 0).nonzero()[:, 0]

@@ -12,8 +12,8 @@ from hpo_research.gp.evidence import Hyperparameters, Priors, evidence
 from hpo_research.gp.kernels import Kernel
 from hpo_research.optim import Options, minimise
 
-_ENTRIES = 2**17  # of the covariances of one block: 1 MiB, so that a few stay in the cache
-OPTIONS = Options(evaluations=120, gradient=1e-6, decrease=1e-9)
+_ENTRIES = 3 * 2**14  # of the covariances of one block: so few that they stay in the cache
+OPTIONS = Options(evaluations=120, gradient=1e-5, decrease=1e-7, heats=(12, 1))
 
 
 @dataclass(frozen=True)
@@ -29,29 +29,38 @@ class Fit:
     has_converged: Bool[Tensor, " b"]
 
 
-def fit(data: Data, kernel: Kernel, priors: Priors | None = None) -> Fit:
-    """Maximise the evidence from fixed starts, all rows of all GPs in one batch.
+def fit(
+    data: Data,
+    kernel: Kernel,
+    priors: Priors | None = None,
+    *,
+    warm: Hyperparameters | None = None,
+) -> Fit:
+    """Maximise the evidence from a few starts, all rows of all GPs in one batch.
 
-    The starts: the mode of the priors, and a tenth of its lengthscales with a tenth of its noise,
-    for functions that vary faster than the priors believe. A GP's fit does not depend on the
-    others.
+    The starts: the mode of the lengthscales' prior with hardly any noise, the same with much, and
+    shorter lengthscales, for functions that vary faster than the prior believes. Where `warm` is
+    given, for instance what fitted fewer rows of the same data, it takes the place of the last two.
+    After a few steps only the best start goes on. A GP's fit does not depend on the others.
     """
     priors = priors or Priors()
     b, p = data.x.shape[0], data.parameters
-    starts = _starts(p, priors).to(data.x)
     lower, upper = (bound.to(data.x) for bound in _bounds(p, priors))
-    s = starts.shape[0]
-    x = starts[None].expand(b, s, p + 2).contiguous()
+    starts = _starts(p, priors).to(data.x).expand(b, -1, -1)
+    if warm is not None:
+        starts = torch.stack([starts[:, 0], warm.theta.to(data.x)], dim=1)
+    x = starts.contiguous()
     found = minimise(
         _Loss(data, kernel, priors), x, lower.expand_as(x), upper.expand_as(x), OPTIONS
     )
-    loss = found.value.nan_to_num(nan=math.inf)
-    best = loss.argmin(dim=1)
-    rows = torch.arange(b, device=best.device)
-    # Where no start could be evaluated, the first one stands: the prior's mode, without data.
-    theta = found.x[rows, best]
-    value = -loss[rows, best] * _scale(data)
-    return Fit(Hyperparameters.of(theta), value, best, found.has_converged[rows, best])
+    # Where no start could be evaluated, the first one stands.
+    loss = found.value[:, 0].nan_to_num(nan=math.inf)
+    return Fit(
+        Hyperparameters.of(found.x[:, 0]),
+        -loss * _scale(data),
+        found.row[:, 0],
+        found.has_converged[:, 0],
+    )
 
 
 @dataclass(frozen=True)
@@ -66,17 +75,28 @@ class _Loss:
         self, x: Float[Tensor, "b s t"]
     ) -> tuple[Float[Tensor, "b s"], Float[Tensor, "b s t"]]:
         b, s, t = x.shape
-        rows = torch.arange(b, device=x.device).repeat_interleave(s)
-        data = self.data.take(rows)
-        theta = x.reshape(b * s, t)
-        size = max(1, _ENTRIES // data.x.shape[1] ** 2)
+        size = max(1, _ENTRIES // (s * self.data.x.shape[1] ** 2))
         parts = [
-            evidence(theta[i : i + size], data.take(slice(i, i + size)), self.kernel, self.priors)
-            for i in range(0, b * s, size)
+            evidence(x[i : i + size].flatten(0, 1), self._repeated(i, size, s), *self._model)
+            for i in range(0, b, size)
         ]
         value, gradient = (torch.cat(part) for part in zip(*parts, strict=True))
-        scale = _scale(data)
-        return (-value / scale).reshape(b, s), (-gradient / scale[:, None]).reshape(b, s, t)
+        scale = -1 / _scale(self.data)[:, None]
+        return value.reshape(b, s) * scale, gradient.reshape(b, s, t) * scale[..., None]
+
+    @property
+    def _model(self) -> tuple[Kernel, Priors]:
+        return self.kernel, self.priors
+
+    def _repeated(self, first: int, size: int, times: int) -> Data:
+        """Return the data of some GPs, those of each so many times."""
+        data = self.data
+        if size < len(data.x):
+            data = data.take(slice(first, first + size))
+        if times == 1:
+            return data
+        rows = torch.arange(len(data.x), device=data.x.device).repeat_interleave(times)
+        return data.take(rows)
 
     def take(self, groups: Int[Tensor, " k"]) -> "_Loss":
         return _Loss(self.data.take(groups), self.kernel, self.priors)
@@ -88,10 +108,9 @@ def _scale(data: Data) -> Float[Tensor, " b"]:
 
 def _starts(parameters: int, priors: Priors) -> Float[Tensor, "s t"]:
     lengthscale = priors.location(parameters) - priors.lengthscale_scale**2
-    noise = priors.noise_location - priors.noise_scale**2
-    modes = [lengthscale] * parameters + [noise, 0.0]
-    short = [lengthscale - math.log(10)] * parameters + [noise - math.log(10), 0.0]
-    return torch.tensor([modes, short], dtype=torch.float64)
+    rows = [(lengthscale, -13.0), (lengthscale, -2.0), (lengthscale - 1.2, -9.0)]
+    starts = [[scale] * parameters + [noise, 0.0] for scale, noise in rows]
+    return torch.tensor(starts, dtype=torch.float64)
 
 
 def _bounds(parameters: int, priors: Priors) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hpo_research.gp.products import product
+from hpo_research.products import product
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -30,16 +30,16 @@ def _rbf(r2: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _matern32(r2: Tensor) -> tuple[Tensor, Tensor]:
-    r = (3 * r2).sqrt()
-    e = torch.exp(-r)
+    r = (3 * r2).sqrt_()
+    e = r.neg().exp_()
     return (1 + r) * e, 3 * e
 
 
 def _matern52(r2: Tensor) -> tuple[Tensor, Tensor]:
-    r = (5 * r2).sqrt()
-    e = torch.exp(-r)
+    r = (5 * r2).sqrt_()
+    e = r.neg().exp_()
     slope = (1 + r) * e
-    return slope + (5 / 3) * r2 * e, (5 / 3) * slope
+    return (r2 * e).mul_(5 / 3).add_(slope), (5 / 3) * slope
 
 
 # Rasmussen and Williams (2006), section 4.2.1.
@@ -57,5 +57,7 @@ def squared_distances(
 
     The rows are of the unit cube; what cancels is of the size of their distance from its middle.
     """
-    squares = (x * x).sum(dim=-1)[..., :, None] + (z * z).sum(dim=-1)[..., None, :]
-    return (squares - 2 * product(x, z.transpose(1, 2))).clamp(min=0.0)
+    left, right = (x * x).sum(dim=-1, keepdim=True), (z * z).sum(dim=-1, keepdim=True)
+    rows = torch.cat([-2 * x, left, torch.ones_like(left)], dim=-1)
+    columns = torch.cat([z, torch.ones_like(right), right], dim=-1)
+    return product(rows, columns.transpose(1, 2)).clamp_(min=0.0)

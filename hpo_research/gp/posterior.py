@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from hpo_research.gp.data import CENTRE, Data
-from hpo_research.gp.evidence import Hyperparameters, pairs_of
+from hpo_research.gp.data import CENTRE, Data, far
+from hpo_research.gp.evidence import Hyperparameters
 from hpo_research.gp.factor import factorised
 from hpo_research.gp.kernels import Kernel, squared_distances
-from hpo_research.gp.products import product
+from hpo_research.products import product
 
 LEAST_VARIANCE = 1e-10
 """Variances are not less than this: what rounding leaves of zero, in units of the kernel's."""
@@ -30,7 +30,7 @@ class Posterior:
 
     `x` holds scaled rows, `root` the inverse of the lower Cholesky factor, `weights` the vectors
     K⁻¹(y − μ), one for each of the m samples (two equal ones while nothing is pending, since
-    products of one column take another path). Rows outside `mask` are free places.
+    products of one column take another path). Rows outside `mask` are free places, far off.
     """
 
     kernel: Kernel
@@ -58,6 +58,13 @@ class Posterior:
         """Predict the function, without noise, at rows of the unit cube."""
         return self._forward(x)[0]
 
+    def project(
+        self, x: Float[Tensor, "b q d"]
+    ) -> tuple[Prediction, Float[Tensor, "b q d"], Float[Tensor, "b q n"]]:
+        """Predict, and return the scaled rows and L⁻¹k of each: what further points subtract."""
+        prediction, scaled, _, half = self._forward(x)
+        return prediction, scaled, half
+
     def predict_with_pullback(self, x: Float[Tensor, "b q d"]) -> tuple[Prediction, "Pullback"]:
         """Predict, and return what turns derivatives by the prediction into derivatives by x."""
         prediction, scaled, h, kept = self._forward(x)
@@ -66,9 +73,7 @@ class Posterior:
     def _forward(self, x: Tensor) -> tuple[Prediction, Tensor, Tensor, Tensor]:
         scaled = (x - CENTRE) / self.scale[:, None, :]
         k, h = self.kernel.profile(squared_distances(scaled, self.x))
-        known = self.mask.to(k)[:, None, :]
-        k, h = k * known, h * known
-        mean = self.hyperparameters.mean[:, None, None] + product(k, self.weights)
+        mean = product(k, self.weights).add_(self.hyperparameters.mean[:, None, None])
         half = product(k, self.root.transpose(1, 2))
         variance = (1 - (half * half).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
         return Prediction(mean, variance), scaled, h, half
@@ -126,18 +131,16 @@ def condition(
     scale = hyperparameters.lengthscale[:, data.index]
     x = (data.x - CENTRE) / scale[:, None, :]
     k, _ = kernel.profile(squared_distances(x, x))
-    factor = factorised(k * pairs_of(data), hyperparameters.noise, data.mask)
+    factor = factorised(k, hyperparameters.noise, data.mask)
     eye = torch.eye(n, dtype=x.dtype, device=x.device).expand(b, n, n)
     inverse = torch.linalg.solve_triangular(factor, eye, upper=False)
     root = torch.eye(n + places, dtype=x.dtype, device=x.device).repeat(b, 1, 1)
     root[:, :n, :n] = inverse
-    residual = torch.where(
-        data.mask, data.y - hyperparameters.mean[:, None], torch.zeros_like(data.y)
-    )
+    residual = (data.y - hyperparameters.mean[:, None]) * data.mask
     half = (inverse * residual[:, None, :]).sum(dim=-1)
     weights = torch.zeros(b, n + places, 2, dtype=x.dtype, device=x.device)
     weights[:, :n] = (inverse * half[:, :, None]).sum(dim=1)[..., None]
-    free = torch.zeros(b, places, d, dtype=x.dtype, device=x.device)
+    free = far(places, like=x).expand(b, places, d)
     places_mask = torch.zeros(b, places, dtype=torch.bool, device=x.device)
     return Posterior(
         kernel,

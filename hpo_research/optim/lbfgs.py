@@ -1,16 +1,18 @@
 """Batched bounded L-BFGS: every row has its own history, step and end."""
 
-from dataclasses import dataclass, fields, replace
-from itertools import count
+from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hpo_research.products import product
+
 _SUFFICIENT = 1e-4  # of the decrease that the gradient promises (Armijo)
 _SHRINK_LEAST, _SHRINK_MOST = 0.1, 0.5
 _GROW = 4.0  # of the step, where the curvature says nothing
+_HEAVY = 1e200
 _FLAT = 1e-10  # curvature pairs below this share of |s||y| are left out
 
 
@@ -35,7 +37,8 @@ class Options:
 
     `gradient`: largest component of x − P(x − g), P the projection onto the bounds. `decrease`:
     relative to max(|f|, 1), of an accepted step. `history`: how many steps the curvature is
-    taken from. `shrinks`: of one step, before the row gives it up.
+    taken from. `shrinks`: of one step, before the row gives it up. `heats`: after the first number
+    of evaluations only so many rows of a group, those of the least values, go on; None: all do.
     """
 
     evaluations: int = 200
@@ -43,30 +46,33 @@ class Options:
     decrease: float = 1e-10
     history: int = 8
     shrinks: int = 25
+    heats: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where each row ended, after how many evaluations, and whether by its gradient or decrease.
+    """Where each row that was kept ended, after how many evaluations, and whether it converged.
 
-    The value is NaN where even the start had none.
+    `row`: which row of its group it was. The value is NaN where even the start had none.
     """
 
-    x: Float[Tensor, "b s p"]
-    value: Float[Tensor, "b s"]
-    evaluations: Int[Tensor, "b s"]
-    has_converged: Bool[Tensor, "b s"]
+    x: Float[Tensor, "b k p"]
+    value: Float[Tensor, "b k"]
+    evaluations: Int[Tensor, "b k"]
+    has_converged: Bool[Tensor, "b k"]
+    row: Int[Tensor, "b k"]
 
 
 @dataclass(frozen=True)
 class _State:
     """Of the groups that still run.
 
-    `step` scales `direction`; `scale` is the initial inverse curvature; `steps` and `turns` hold
-    the last differences of points and gradients, newest last, zeros where there are none.
+    `step` scales `direction`; `scale` is the initial inverse curvature; `pairs` holds the last
+    differences of points (0) and of gradients (1), newest last, zeros where there are none.
     """
 
     group: Int[Tensor, " b"]
+    row: Int[Tensor, "b s"]
     lower: Float[Tensor, "b s p"]
     upper: Float[Tensor, "b s p"]
     x: Float[Tensor, "b s p"]
@@ -75,8 +81,7 @@ class _State:
     direction: Float[Tensor, "b s p"]
     step: Float[Tensor, "b s"]
     scale: Float[Tensor, "b s"]
-    steps: Float[Tensor, "b s h p"]
-    turns: Float[Tensor, "b s h p"]
+    pairs: Float[Tensor, "b s 2 h p"]
     shrinks: Int[Tensor, "b s"]
     evaluations: Int[Tensor, "b s"]
     is_done: Bool[Tensor, "b s"]
@@ -84,6 +89,15 @@ class _State:
 
     def take(self, groups: Int[Tensor, " k"]) -> "_State":
         return _State(*(getattr(self, f.name)[groups] for f in fields(self)))
+
+    def best(self, count: int) -> "_State":
+        """Return only the rows of the least values of each group."""
+        if count >= self.value.shape[1]:
+            return self
+        order = self.value.nan_to_num(nan=torch.inf).argsort(dim=1, stable=True)[:, :count]
+        groups = torch.arange(len(order), device=order.device)[:, None]
+        rows = (getattr(self, f.name)[groups, order] for f in fields(self)[1:])
+        return _State(self.group, *rows)
 
 
 def minimise(
@@ -104,17 +118,22 @@ def minimise(
     """
     options = options or Options()
     state = _begun(objective, x.clamp(lower, upper), lower, upper, options)
-    found = state
-    for turn in count():
+    after, kept = options.heats or (options.evaluations, x.shape[1])
+    found = state.best(kept)
+    every = 8 if x.is_cuda else 1  # to look is to wait for the device
+    for turn in range(options.evaluations - 1):
+        if turn + 1 == after:
+            state = state.best(kept)
         ended = state.is_done.all(dim=1)
-        if ended.any():
-            found = _entered(found, state.take(ended.nonzero()[:, 0]))
+        if turn % every == 0 and bool(ended.any()):
+            found = _entered(found, state.take(ended.nonzero()[:, 0]).best(kept))
             going = (~ended).nonzero()[:, 0]
             state, objective = state.take(going), objective.take(going)
-        if state.group.numel() == 0:
-            break
+            if going.numel() == 0:
+                break
         state = _advanced(objective, state, options, depth=min(turn, options.history))
-    return Minimum(found.x, found.value, found.evaluations, found.has_converged)
+    found = _entered(found, state.best(kept))
+    return Minimum(found.x, found.value, found.evaluations, found.has_converged, found.row)
 
 
 def _begun(
@@ -122,41 +141,38 @@ def _begun(
 ) -> _State:
     value, gradient = objective(x)
     b, s, p = x.shape
-    pairs = x.new_zeros(b, s, options.history, p)
     known = value.isfinite() & gradient.isfinite().all(dim=-1)
     gradient = torch.where(known[..., None], gradient, torch.zeros_like(gradient))
-    once = torch.ones(b, s, dtype=torch.int64, device=x.device)
-    state = _State(
+    scale = 1 / _dot(gradient, gradient).sqrt().clamp(min=1.0)
+    projected = x - (x - gradient).clamp(lower, upper)
+    is_flat = known & (projected.abs().amax(dim=-1) <= options.gradient)
+    return _State(
         group=torch.arange(b, device=x.device),
+        row=torch.arange(s, device=x.device).expand(b, s),
         lower=lower,
         upper=upper,
         x=x,
         value=torch.where(known, value, torch.full_like(value, torch.nan)),
         gradient=gradient,
-        direction=torch.zeros_like(x),
+        direction=-scale[..., None] * gradient * (projected != 0),
         step=torch.ones_like(value),
-        scale=1 / _norm(gradient).clamp(min=1.0),
-        steps=pairs,
-        turns=pairs,
-        shrinks=torch.zeros_like(once),
-        evaluations=once,
-        is_done=~known,
-        has_converged=torch.zeros_like(known),
+        scale=scale,
+        pairs=x.new_zeros(b, s, 2, options.history, p),
+        shrinks=torch.zeros(b, s, dtype=torch.int64, device=x.device),
+        evaluations=torch.ones(b, s, dtype=torch.int64, device=x.device),
+        is_done=~known | is_flat,
+        has_converged=is_flat,
     )
-    state = replace(state, direction=_direction(state, depth=0))
-    is_flat = known & (_slope(state) <= options.gradient)
-    is_done = state.is_done | is_flat | (options.evaluations <= 1)
-    return replace(state, is_done=is_done, has_converged=is_flat)
 
 
 def _entered(found: _State, ended: _State) -> _State:
     """Write the groups that have ended into a copy of all."""
-    changed = {}
-    for name in ("x", "value", "evaluations", "has_converged"):
-        whole = getattr(found, name).clone()
-        whole[ended.group] = getattr(ended, name)
-        changed[name] = whole
-    return replace(found, **changed)
+    changed = []
+    for field in fields(found):
+        whole = getattr(found, field.name).clone()
+        whole[ended.group] = getattr(ended, field.name)
+        changed.append(whole)
+    return _State(*changed)
 
 
 def _advanced(objective: Objective, state: _State, options: Options, *, depth: int) -> _State:
@@ -166,116 +182,89 @@ def _advanced(objective: Objective, state: _State, options: Options, *, depth: i
     """
     trial = (state.x + state.step[..., None] * state.direction).clamp(state.lower, state.upper)
     value, gradient = objective(trial)
-    moved = trial - state.x
-    promised = _dot(state.gradient, moved)
-    known = value.isfinite() & gradient.isfinite().all(dim=-1)
-    enough = value <= state.value + _SUFFICIENT * promised
+    moved, turned = trial - state.x, gradient - state.gradient
+    promised, fallen = _dot(state.gradient, moved), state.value - value
+    total = value + gradient.sum(dim=-1)
+    known = total - total == 0  # finite
     is_live = ~state.is_done
-    accepted = is_live & known & enough & (promised < 0)
+    accepted = is_live & known & (-fallen <= _SUFFICIENT * promised) & (promised < 0)
     refused = is_live & ~accepted
-    fallen = state.value - value
-    before = state
-    state = replace(
-        state,
-        evaluations=state.evaluations + is_live,
-        step=torch.where(refused, state.step * _shrink(promised, fallen, known), state.step),
-        shrinks=torch.where(refused, state.shrinks + 1, state.shrinks),
-    )
-    state = _accept(state, accepted, trial, gradient, value)
-    direction = _direction(state, depth=min(depth + 1, options.history))
+    curved, square = _dot(moved, turned), _dot(turned, turned)
+    is_curved = accepted & (curved > _FLAT * (_dot(moved, moved) * square).sqrt())
+    row = accepted[..., None]
+    x = torch.where(row, trial, state.x)  # not x + moved, which may miss a bound by rounding
+    slope = torch.where(row, gradient, state.gradient)
+    scale = torch.where(accepted, state.scale * _GROW, state.scale)
+    scale = torch.where(is_curved, curved / square, scale)
+    newest = torch.stack([moved, turned], dim=2)[..., None, :]
+    pairs = torch.cat([state.pairs[..., 1:, :], newest], dim=-2)
+    pairs = torch.where(is_curved[..., None, None, None], pairs, state.pairs)
+    # Variables that a bound holds are those that a step along the gradient would not move.
+    projected = x - (x - slope).clamp(state.lower, state.upper)
+    free = ((projected != 0) | (slope == 0)).to(x)
+    used = min(depth + 1, options.history)
+    slope_free = slope * free
+    direction = _direction(pairs[..., options.history - used :, :], slope_free, free, scale)
     # Beside a bound that does not yet hold a variable the projected step may point uphill: such a
     # row, and one that has shrunk long, begins anew along its gradient.
-    jammed = refused & ((promised >= 0) | (state.shrinks == options.shrinks // 2))
-    steep = -state.gradient * _free(state).to(state.x) * state.scale[..., None]
-    direction = torch.where(accepted[..., None], direction, state.direction)
-    state = replace(
-        state,
-        direction=torch.where(jammed[..., None], steep, direction),
-        step=torch.where(jammed, torch.ones_like(state.step), state.step),
-    )
-    flat = fallen <= options.decrease * torch.maximum(before.value.abs(), value.abs()).clamp(min=1)
-    converged = accepted & (flat | (_slope(state) <= options.gradient))
-    ended = converged | (refused & (state.shrinks > options.shrinks))
-    ended = ended | (state.evaluations >= options.evaluations)
-    return replace(
-        state,
-        is_done=state.is_done | ended,
-        has_converged=state.has_converged | converged,
+    shrinks = (state.shrinks + 1) * refused
+    jammed = refused & ((promised >= 0) | (shrinks == options.shrinks // 2))
+    direction = torch.where(row, direction, state.direction)
+    direction = torch.where(jammed[..., None], -scale[..., None] * slope_free, direction)
+    is_flat = fallen <= options.decrease * state.value.abs().clamp(min=1)
+    is_level = projected.abs().amax(dim=-1) <= options.gradient
+    converged = accepted & (is_flat | is_level)
+    return _State(
+        state.group,
+        state.row,
+        state.lower,
+        state.upper,
+        x,
+        torch.where(accepted, value, state.value),
+        slope,
+        direction,
+        torch.where(refused & ~jammed, state.step * _shrink(promised, fallen), 1.0),
+        scale,
+        pairs,
+        shrinks,
+        state.evaluations + is_live,
+        state.is_done | converged | (refused & (shrinks > options.shrinks)),
+        state.has_converged | converged,
     )
 
 
-def _shrink(promised: Tensor, fallen: Tensor, known: Tensor) -> Tensor:
-    """Return by how much to shorten a refused step: to the minimum of a parabola, within limits."""
+def _shrink(promised: Tensor, fallen: Tensor) -> Tensor:
+    """Return by how much to shorten a refused step: to the minimum of a parabola, within limits.
+
+    Where the value is not finite there is no parabola: by the most.
+    """
     best = promised / (2 * (promised + fallen))
-    best = torch.where(known & best.isfinite(), best, torch.full_like(best, _SHRINK_LEAST))
-    return best.clamp(_SHRINK_LEAST, _SHRINK_MOST)
+    return torch.fmax(best, best.new_tensor(_SHRINK_LEAST)).clamp(max=_SHRINK_MOST)
 
 
-def _accept(
-    state: _State, accepted: Tensor, trial: Tensor, gradient: Tensor, value: Tensor
-) -> _State:
-    row = accepted[..., None]
-    moved = trial - state.x
-    turned = gradient - state.gradient
-    curved = _dot(moved, turned)
-    is_curved = accepted & (curved > _FLAT * _norm(moved) * _norm(turned))
-    pushed = is_curved[..., None, None]
-    scale = torch.where(accepted, state.scale * _GROW, state.scale)
-    square = _dot(turned, turned)
-    scale = torch.where(is_curved, curved / square.where(is_curved, torch.ones_like(square)), scale)
-    return replace(
-        state,
-        x=torch.where(row, trial, state.x),  # not x + moved, which may miss a bound by rounding
-        value=torch.where(accepted, value, state.value),
-        gradient=torch.where(row, gradient, state.gradient),
-        steps=torch.where(pushed, _pushed(state.steps, moved), state.steps),
-        turns=torch.where(pushed, _pushed(state.turns, turned), state.turns),
-        scale=scale,
-        step=torch.where(accepted, torch.ones_like(state.step), state.step),
-        shrinks=torch.where(accepted, torch.zeros_like(state.shrinks), state.shrinks),
-    )
-
-
-def _pushed(pairs: Tensor, newest: Tensor) -> Tensor:
-    return torch.cat([pairs[..., 1:, :], newest[..., None, :]], dim=-2)
-
-
-def _free(state: _State) -> Tensor:
-    """Return which variables may move: those that no bound holds against the descent."""
-    at_lower = (state.x <= state.lower) & (state.gradient > 0)
-    at_upper = (state.x >= state.upper) & (state.gradient < 0)
-    return ~(at_lower | at_upper | (state.lower >= state.upper))
-
-
-def _direction(state: _State, *, depth: int) -> Tensor:
-    """Return −H g on the free variables; downhill in any case.
+def _direction(pairs: Tensor, g: Tensor, free: Tensor, scale: Tensor) -> Tensor:
+    """Return −H g on the free variables; downhill in any case. Shapes: b s 2 h p, b s p, b s.
 
     H in its compact form (Byrd, Nocedal and Schnabel, Mathematical Programming 1994, theorem 2.2):
     a few products of all pairs at once, where the two-loop recursion takes one pair after another.
     """
-    free = _free(state).to(state.x)
-    g = state.gradient * free
-    newest = state.steps.shape[2] - depth
-    steps = state.steps[:, :, newest:] * free[..., None, :]
-    turns = state.turns[:, :, newest:] * free[..., None, :]
-    gamma = state.scale[..., None]
-    curved = _dot(steps, turns)
-    used = curved > _FLAT * _norm(steps) * _norm(turns)
-    steps, turns = steps * used[..., None], turns * used[..., None]
-    # Pairs that are left out are zeros, with a 1 on the diagonal of R: they add exactly nothing.
-    r = _products(steps, turns).triu() + torch.diag_embed((~used).to(g))
-    u = _solved(r, _dot(steps, g[..., None, :]), upper=True)
-    inner = curved * used * u + gamma * (_products(turns, turns) * u[..., None, :]).sum(dim=-1)
-    inner = inner - gamma * _dot(turns, g[..., None, :])
-    v = _solved(r.transpose(-1, -2), inner, upper=False)
-    along = (steps * v[..., None] - gamma[..., None] * turns * u[..., None]).sum(dim=-2)
-    q = (gamma * g + along) * free
-    is_uphill = ~(_dot(q, g) > 0)
-    return -torch.where(is_uphill[..., None], gamma * g, q)
-
-
-def _products(a: Tensor, b: Tensor) -> Tensor:
-    return (a[..., :, None, :] * b[..., None, :, :]).sum(dim=-1)
+    b, s, _, h, p = pairs.shape
+    both = (pairs * free[:, :, None, None, :]).reshape(b * s, 2 * h, p)
+    g, gamma = g.reshape(b * s, p), scale.reshape(b * s, 1)
+    gram = product(both, torch.cat([both, g[:, None], g[:, None]], dim=1).transpose(1, 2))
+    squares = gram.diagonal(dim1=1, dim2=2)
+    r = gram[:, :h, h : 2 * h].clone()
+    curved = r.diagonal(dim1=1, dim2=2).clone()
+    used = curved > _FLAT * (squares[:, :h] * squares[:, h:]).sqrt()
+    # Pairs that are left out, zeros among them, weigh nothing.
+    r.diagonal(dim1=1, dim2=2).copy_(torch.where(used, curved, _HEAVY))
+    u = _solved(r, gram[:, :h, 2 * h], upper=True)
+    turned = (gram[:, h:, h : 2 * h] * u[:, None, :]).sum(dim=-1) - gram[:, h:, 2 * h]
+    v = _solved(r.transpose(1, 2), curved * u + gamma * turned, upper=False)
+    weights = torch.cat([v, -gamma * u], dim=1)
+    q = (gamma * g + (both * weights[..., None]).sum(dim=1)) * free.reshape(b * s, p)
+    is_downhill = _dot(q, g) > 0
+    return -torch.where(is_downhill[..., None], q, gamma * g).reshape(b, s, p)
 
 
 def _solved(triangle: Tensor, right: Tensor, *, upper: bool) -> Tensor:
@@ -283,15 +272,5 @@ def _solved(triangle: Tensor, right: Tensor, *, upper: bool) -> Tensor:
     return solved[..., 0]
 
 
-def _slope(state: _State) -> Tensor:
-    """Return the largest component of the projected gradient."""
-    target = (state.x - state.gradient).clamp(state.lower, state.upper)
-    return (state.x - target).abs().amax(dim=-1)
-
-
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(dim=-1)
-
-
-def _norm(a: Tensor) -> Tensor:
-    return _dot(a, a).sqrt()

@@ -10,14 +10,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hpo_research.acquisition import Domain, Points, Surface
-from hpo_research.gp import Data
+from hpo_research.gp import Data, Hyperparameters
 from hpo_research.records import Note, Run
 from hpo_research.rng import Stream
 from hpo_research.space import Config
 from hpo_research.strategies.encoding import Encoding
 
-_BUCKET = 16
+_BUCKET = 8
 _CENTRES = 4
+_COLD = 10
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Known:
 
     `configs` and `losses` are of ended trials; one that failed, or was stopped without a value,
     has the worst loss of the others, so that a model leaves the place. `pending` are running.
+    `fitted` is (ℓ_1, ..., ℓ_p, σ², μ) of the model of an earlier ask, to begin the next fit from;
+    every tenth fit begins without it.
     """
 
     configs: tuple[Config, ...]
@@ -33,6 +36,7 @@ class Known:
     pending: tuple[Config, ...]
     values: int
     failures: int
+    fitted: tuple[float, ...] | None
 
     @classmethod
     def of(cls, run: Run) -> "Known":
@@ -43,11 +47,21 @@ class Known:
             for trial, loss in zip(run.trials, run.losses, strict=True)
             if not trial.is_running
         ]
-        found = [loss for _, loss in ended if not np.isnan(loss)]
+        found = [loss for _, loss in ended if np.isfinite(loss)]
         worst = max(found, default=0.0)
-        losses = tuple(worst if np.isnan(loss) else loss for _, loss in ended)
+        losses = tuple(loss if np.isfinite(loss) else worst for _, loss in ended)
         configs = tuple(trial.config for trial, _ in ended)
-        return cls(configs, losses, pending, len(found), len(ended) - len(found))
+        failures = len(ended) - len(found)
+        return cls(configs, losses, pending, len(found), failures, _fitted(run))
+
+
+def _fitted(run: Run) -> tuple[float, ...] | None:
+    notes = [ask.notes for ask in run.asks if "log_evidence" in ask.notes]
+    if len(notes) % _COLD == 0:
+        return None
+    lengthscale, rest = notes[-1]["lengthscale"], [notes[-1][name] for name in ("noise", "mean")]
+    assert isinstance(lengthscale, list)
+    return (*lengthscale, *(value for value in rest if isinstance(value, float)))
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,8 @@ class Batch:
 
     `encodings` are the runs' own: bounds, scales and names may differ. `data` holds padded rows
     and raw losses; `pending` the running trials; `centres` the points of the least losses,
-    repeated where there are few; `streams` what each run draws from now.
+    repeated where there are few; `warm` what the last models were, None where fits begin anew;
+    `streams` what each run draws from now.
     """
 
     runs: tuple[Run, ...]
@@ -66,6 +81,7 @@ class Batch:
     data: Data
     pending: Points
     centres: Points
+    warm: Hyperparameters | None
     streams: tuple[Stream, ...]
     device: str
 
@@ -90,7 +106,7 @@ class Modelled:
 def key(run: Run, known: Known, slots: int, encoding: Encoding) -> tuple[object, ...]:
     """Return what runs must share to be computed together: shapes that each has by itself."""
     n = -(-len(known.configs) // _BUCKET) * _BUCKET
-    return encoding.key, n, len(known.pending), slots
+    return encoding.key, n, len(known.pending), known.fitted is None, slots
 
 
 def batch(
@@ -124,9 +140,18 @@ def batch(
         data,
         _stacked(pending, device),
         _stacked(centres, device),
+        _warm(known, device),
         streams,
         device,
     )
+
+
+def _warm(known: Sequence[Known], device: str) -> Hyperparameters | None:
+    fitted = [one.fitted for one in known if one.fitted is not None]
+    if not fitted:
+        return None
+    values = torch.tensor(fitted, dtype=torch.float64, device=device)
+    return Hyperparameters(values[:, :-2], values[:, -2], values[:, -1])
 
 
 def _least(losses: Sequence[float]) -> Tensor:

@@ -17,7 +17,7 @@ from hpo_research.acquisition import (
 )
 from hpo_research.device import current
 from hpo_research.errors import StrategyError
-from hpo_research.gp import KERNELS, TRANSFORMS, Data, Fit, condition, fit
+from hpo_research.gp import KERNELS, TRANSFORMS, Data, Fit, Priors, condition, fit
 from hpo_research.gp.dressed import Dressed
 from hpo_research.gp.quasi import normal_set
 from hpo_research.records import Ask, Note, Run, start
@@ -25,12 +25,15 @@ from hpo_research.strategies import botorch_door as door
 from hpo_research.strategies import botorch_parts as parts
 from hpo_research.strategies.batches import Batch, Known, Modelled, batch, key
 from hpo_research.strategies.encoding import Encoding
-from hpo_research.strategies.picks import picks
+from hpo_research.strategies.picks import drawn_picks, picks
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.tried import tried
 
 Notes = dict[str, Note]
+THOMPSON = "thompson"
 _LEAST_INITIAL, _MOST_INITIAL = 4, 24
+PRIORS = Priors(noise_location=-10.0, noise_scale=4.0, noise_bounds=(1e-8, 10.0))
+"""BoTorch's, but for noise that may be next to none (`benchmarks/DEFAULTS.md` has the evidence)."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,10 @@ class Bayesian:
     function, exact given each sample, is largest.
 
     Failed trials count as bad as the worst value so far. No configuration is tried twice; finite
-    spaces of up to 100,000 configurations are scored whole. `acquisition`: `"qlogei"`, `"qei"` or
-    `"ucb"` (with `beta`). `batch` is how many trials are asked for where the experiment leaves it
-    open (`parallel=None`). Raises `StrategyError`.
+    spaces of up to 100,000 configurations are scored whole. `acquisition`: `"qlogei"`, `"qei"`,
+    `"ucb"` (with `beta`), or for large batches `"thompson"`: each point is the minimum of another
+    function drawn from the posterior, all searched at once. `batch` is how many trials are asked
+    for where the experiment leaves it open (`parallel=None`). Raises `StrategyError`.
 
     `model` may also be a class of BoTorch, a `functools.partial` of one, or a function
     `(train_X, train_Y) -> Model`; what it leaves in training mode is fitted (exact GPs by their
@@ -71,7 +75,7 @@ class Bayesian:
 
     def __post_init__(self) -> None:
         mistakes = [
-            *_part("acquisition", self.acquisition, [*CRITERIA, "ucb"]),
+            *_part("acquisition", self.acquisition, [*CRITERIA, "ucb", THOMPSON]),
             *_part("model", self.model, KERNELS),
             *_unknown("transform", self.transform, TRANSFORMS),
             *_too_small("batch", self.batch, 1),
@@ -134,7 +138,12 @@ class Bayesian:
         with self._guarded(batch):
             model = self.surface(batch)
             fitted = time.perf_counter()
-            chosen = picks(model, batch, Search(starts=self.starts))
+            search = Search(starts=self.starts)
+            if self.acquisition == THOMPSON:
+                assert isinstance(model.surface, GPSurface)
+                chosen = drawn_picks(model.surface.posterior, batch, search)
+            else:
+                chosen = picks(model, batch, search)
         share = 1 / len(batch.runs)
         seconds = {
             "fit": (fitted - began) * share,
@@ -180,8 +189,9 @@ class Bayesian:
     def _ours(self, batch: Batch, data: Data) -> Modelled:
         assert isinstance(self.model, str)
         kernel = KERNELS[self.model]
-        fitted = fit(data, kernel)
-        places = batch.pending.x.shape[1] + batch.slots
+        fitted = fit(data, kernel, PRIORS, warm=batch.warm)
+        pending = [] if self.acquisition == THOMPSON else batch.pending.x.unbind(dim=1)
+        places = 0 if self.acquisition == THOMPSON else len(pending) + batch.slots
         places += places % 2  # products of odd sizes are padded each time
         hyper = fitted.hyperparameters
         posterior = condition(data, kernel, hyper, places=places)
@@ -193,8 +203,8 @@ class Bayesian:
             least[:, None].repeat(1, 2),
             samples.expand(len(batch.runs), -1, -1),
         )
-        for k in range(batch.pending.x.shape[1]):
-            surface = surface.pending(batch.pending.x[:, k])
+        for point in pending:
+            surface = surface.pending(point)
         notes = [_notes(fitted, i) for i in range(len(batch.runs))]
         return Modelled(surface, hyper.lengthscale, notes)
 
@@ -202,14 +212,14 @@ class Bayesian:
         assert isinstance(self.acquisition, str)
         if self.acquisition == "ucb":
             return confidence_bound(self.beta)
-        return CRITERIA[self.acquisition]
+        return CRITERIA["qlogei" if self.acquisition == THOMPSON else self.acquisition]
 
     def _theirs(self, batch: Batch, data: Data) -> Modelled:
         """Model one run, with the model or the acquisition function of BoTorch."""
         training = door.Training.of(self.model, batch, data)
         notes: Notes = {"model": parts.name_of(self.model)}
         if isinstance(self.model, str):
-            fitted = fit(data, KERNELS[self.model])
+            fitted = fit(data, KERNELS[self.model], PRIORS, warm=batch.warm)
             lengthscale = fitted.hyperparameters.lengthscale
             model: Model = Dressed(condition(data, KERNELS[self.model], fitted.hyperparameters))
             notes |= _notes(fitted, 0)

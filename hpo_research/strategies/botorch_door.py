@@ -25,6 +25,7 @@ from gpytorch.utils.warnings import NumericalWarning
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hpo_research.acquisition import Rescored
 from hpo_research.errors import HpoError, MissingPackageError, StrategyError
 from hpo_research.gp import Data
 from hpo_research.records import Note
@@ -285,6 +286,10 @@ class BoTorchSurface:
     def take(self, groups: Int[Tensor, " k"]) -> "BoTorchSurface":
         """Return the surface itself: there is one run."""
         return self
+
+    def screen(self, x: Float[Tensor, "1 r d"]) -> Rescored:
+        """Return points whose values are wanted again whenever a further point is under way."""
+        return Rescored(self, x)
 
     def pending(self, x: Float[Tensor, "1 d"]) -> "BoTorchSurface":
         """Return the surface when one more point is under way."""

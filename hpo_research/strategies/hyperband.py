@@ -96,7 +96,7 @@ class Hyperband:
                 wanted[i] = min(rung.vacancies, free - len(asks[i].proposals))
         if not wanted:
             return asks
-        views = [_view(runs[i]) for i in wanted]
+        views = [inner_view(runs[i]) for i in wanted]
         for i, found in zip(wanted, self.inner.ask(views, list(wanted.values())), strict=True):
             ask = Ask(asks[i].proposals + rungs[i].starts(found), rungs[i].notes, found.seconds)
             if not ask.proposals:  # no more configurations: go on with those there are
@@ -194,7 +194,7 @@ def _value_by(trial: Trial, epoch: int) -> float | None:
     return next((value for known, value in reversed(list(pairs)) if known <= epoch), None)
 
 
-def _view(run: Run) -> Run:
+def inner_view(run: Run) -> Run:
     """Return the run as the inner strategy sees it: values at one epoch, the rest running."""
     reached = sorted((t.reached for t in run.trials if t.status != "failed"), reverse=True)
     enough = run.space.dimension + 2

@@ -1,13 +1,24 @@
 """A batch of configurations, chosen one after another, each knowing of those before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hpo_research.acquisition import Found, Search, Surface, best_of_table, maximise
+from hpo_research.acquisition import (
+    Found,
+    PathSurface,
+    Points,
+    Search,
+    Surface,
+    best_allowed,
+    candidates,
+    climb,
+    minima,
+)
+from hpo_research.gp import Posterior
 from hpo_research.space import Config
 from hpo_research.strategies.batches import Batch, Modelled
 from hpo_research.strategies.tried import untried
@@ -29,49 +40,81 @@ class Pick:
 
 def picks(model: Modelled, batch: Batch, search: Search) -> list[list[Pick]]:
     """Return as many picks for each run as it has slots; none repeats a configuration."""
-    surface = model.surface
     taken = [[trial.config for trial in run.trials] for run in batch.runs]
+    points = _candidates(model, batch, search)
+    screen = model.surface.screen(points.x)
     chosen: list[list[Pick]] = []
-    for j in range(batch.slots):
+    for number in range(batch.slots):
         if chosen:
-            surface = surface.pending(torch.stack([pick.x for pick in chosen[-1]]))
+            screen = screen.pending(torch.stack([pick.x for pick in chosen[-1]]))
         if batch.domain.table is not None:
-            chosen.append(_from_table(surface, batch, taken))
+            chosen.append(_from_table(screen.value, batch, taken))
         else:
-            now = replace(model, surface=surface)
-            chosen.append(_from_search(now, batch, taken, number=j, search=search))
+            streams = [stream.at(number) for stream in batch.streams]
+            found = climb(screen, batch.domain, points, streams=streams, search=search)
+            chosen.append(
+                [_best(screen.surface, found, batch, i, own) for i, own in enumerate(taken)]
+            )
         for configs, pick in zip(taken, chosen[-1], strict=True):
             configs.append(pick.config)
     return [list(own) for own in zip(*chosen, strict=True)]
 
 
-def _from_table(surface: Surface, batch: Batch, taken: list[list[Config]]) -> list[Pick]:
+def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list[Pick]]:
+    """Return as many picks for each run as it has slots: minima of functions drawn for them.
+
+    What is pending changes no function, so all are searched at once; a minimum that is taken gives
+    way to the function's next best.
+    """
+    taken = [[trial.config for trial in run.trials] for run in batch.runs]
+    streams = [stream.at("paths") for stream in batch.streams]
+    surface = PathSurface.of(posterior, streams, batch.slots)
+    table = batch.domain.table
+    if table is not None:
+        scores = surface.value(table.expand(len(streams) * batch.slots, -1, -1))
+    else:
+        found = minima(surface, batch.domain, batch.centres, streams=batch.streams, search=search)
+    chosen: list[list[Pick]] = []
+    for number in range(batch.slots):
+        rows = torch.arange(len(taken)) * batch.slots + number
+        if table is not None:
+            chosen.append(_from_table(scores[rows], batch, taken))
+        else:
+            part, ends = surface.take(rows), found.take(rows)
+            chosen.append([_best(part, ends, batch, i, own) for i, own in enumerate(taken)])
+        for configs, pick in zip(taken, chosen[-1], strict=True):
+            configs.append(pick.config)
+    return [list(own) for own in zip(*chosen, strict=True)]
+
+
+def _candidates(model: Modelled, batch: Batch, search: Search) -> Points:
+    """Return the points that are scored for every pick: the whole table where there is one."""
+    table = batch.domain.table
+    if table is None:
+        return candidates(
+            batch.domain,
+            batch.centres,
+            lengthscale=model.lengthscale,
+            streams=batch.streams,
+            search=search,
+        )
+    x = table.expand(len(batch.runs), -1, -1)
+    return Points(x, torch.zeros(*x.shape[:2], 0, dtype=torch.int64, device=x.device))
+
+
+def _from_table(scores: Tensor, batch: Batch, taken: list[list[Config]]) -> list[Pick]:
     table = batch.domain.table
     assert table is not None
     allowed = torch.ones(len(taken), len(table), dtype=torch.bool)
     for i, configs in enumerate(taken):
         allowed[i, batch.encodings[i].rows(configs)] = False
-    best, values = best_of_table(surface, table, allowed.to(table.device))
+    best, values = best_allowed(scores, allowed.to(table.device))
     return [
         Pick(encoding.space.config_at(row), table[row], value, "table")
         for encoding, row, value in zip(
             batch.encodings, best.tolist(), values.tolist(), strict=True
         )
     ]
-
-
-def _from_search(
-    model: Modelled, batch: Batch, taken: list[list[Config]], *, number: int, search: Search
-) -> list[Pick]:
-    found = maximise(
-        model.surface,
-        batch.domain,
-        batch.centres,
-        lengthscale=model.lengthscale,
-        streams=[stream.at(number) for stream in batch.streams],
-        search=search,
-    )
-    return [_best(model.surface, found, batch, i, configs) for i, configs in enumerate(taken)]
 
 
 def _best(surface: Surface, found: Found, batch: Batch, run: int, taken: Sequence[Config]) -> Pick:

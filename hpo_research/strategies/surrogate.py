@@ -14,7 +14,7 @@ from hpo_research.gp.transforms import Transformed
 from hpo_research.records import Run
 from hpo_research.space import Config
 from hpo_research.strategies.batches import Batch, Known, batch
-from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.bayesian import THOMPSON, Bayesian
 from hpo_research.strategies.encoding import Encoding
 
 _NORMAL_95 = 1.959963984540054
@@ -75,6 +75,8 @@ def surrogate(strategy: Bayesian, run: Run, chosen: Sequence[Config] = ()) -> Su
     Raises `StrategyError` for a strategy whose model or acquisition is not our own, and for a run
     with fewer than two values.
     """
+    if strategy.acquisition == THOMPSON:
+        raise StrategyError(f"{strategy!r}: drawn functions, not one surface, choose its points")
     if strategy.model not in KERNELS or not isinstance(strategy.acquisition, str):
         raise StrategyError(f"{strategy!r}: its model is not our own, so there is none to show")
     known = Known.of(run)

@@ -1,7 +1,9 @@
 """Which tables a result has."""
 
 from hpo_research.analysis.finals import finals
+from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.result import Result
+from hpo_research.tables.noise_free import noise_free_table
 from hpo_research.tables.paired import comparisons_table, ranks_table
 from hpo_research.tables.spent import seconds_table, spent_table
 from hpo_research.tables.table import Table
@@ -9,13 +11,19 @@ from hpo_research.tables.values import finals_table, summary_table
 
 
 def tables(result: Result) -> list[Table]:
-    """Return the tables of a result; those that compare need two strategies on a problem."""
+    """Return the tables of a result; those that compare need two strategies on a problem.
+
+    Where a problem is noisy, models are fitted to its runs: see `analysis.noise_free`.
+    """
     present = {name.problem for name in result.runs}
     known = [finals(result, name) for name in result.description["problems"] if name in present]
     if not known:
         return []
     compared = [own for own in known if len(own.values) > 1]
     found = [summary_table(result, known), finals_table(result, known)]
+    noisy = noise_free(result)
+    if noisy:
+        found.append(noise_free_table(result, noisy))
     if compared:
         found += [ranks_table(result, compared), comparisons_table(result, compared)]
     return [*found, spent_table(result), seconds_table(result)]

@@ -49,6 +49,11 @@ def count(value: int) -> Cell:
     return Cell(str(value), is_number=True)
 
 
+def share(found: int, wanted: int) -> Cell:
+    """Return a cell with how many there are, and of how many where some are missing."""
+    return Cell(str(wanted) if found == wanted else f"{found}/{wanted}", is_number=True)
+
+
 def number(value: float, *, is_best: bool = False) -> Cell:
     """Return a cell with four significant digits, or a dash for NaN."""
     return Cell(printed(value), is_number=True, is_best=is_best)

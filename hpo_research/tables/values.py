@@ -8,6 +8,7 @@ import pandas as pd
 
 from hpo_research.analysis.curves import LEAST_SEEDS, Curve, Statistic, band
 from hpo_research.analysis.finals import Finals
+from hpo_research.analysis.noise_free import is_noisy
 from hpo_research.analysis.result import Result
 from hpo_research.records import Direction
 from hpo_research.tables.table import (
@@ -17,6 +18,7 @@ from hpo_research.tables.table import (
     breaks,
     interval,
     number,
+    share,
     text,
     unrepeated,
 )
@@ -26,6 +28,9 @@ RULES = {
     "best": "A trial is worth its best value at any epoch.",
 }
 """What counts as a trial's value, by the experiment's rule `final`."""
+
+TITLE = "Values without noise"
+"""The title of the table that noisy problems have besides."""
 
 
 def said(finals: Finals) -> str:
@@ -39,7 +44,7 @@ def said(finals: Finals) -> str:
 
 def summary_table(result: Result, known: Sequence[Finals]) -> Table:
     """Return the medians: a row a strategy, a column a problem."""
-    medians = {own.problem: _medians(own) for own in known}
+    medians = {own.problem: medians_of(own) for own in known}
     best = {own.problem: best_of(medians[own.problem], own.direction) for own in known}
     strategies = [
         name
@@ -62,6 +67,7 @@ def summary_table(result: Result, known: Sequence[Finals]) -> Table:
     caption = (
         "Median over seeds of the best value of each run; the best of each problem is bold. "
         + explanation(result, known)
+        + noise(result, known)
     )
     head = ["Strategy", *(f"{own.problem} ({said(own)})" for own in known)]
     return Table("summary", "Medians of the final values", caption, data, head, rows)
@@ -89,6 +95,16 @@ def explanation(result: Result, known: Sequence[Finals]) -> str:
             f"{left} of {len(result.runs)} runs {'is' if left == 1 else 'are'} not over."
         )
     return " ".join(sentences)
+
+
+def noise(result: Result, known: Sequence[Finals]) -> str:
+    """Say of the noisy problems that their values are as reported; nothing where there is none."""
+    noisy = [own.problem for own in known if is_noisy(result, own.problem)]
+    if not noisy:
+        return ""
+    return (
+        f" On {', '.join(noisy)}, values are as reported, with noise; “{TITLE}” has them without."
+    )
 
 
 @dataclass(frozen=True)
@@ -120,7 +136,7 @@ def finals_table(result: Result, known: Sequence[Finals]) -> Table:
     """
     data = [_row(own, strategy) for own in known for strategy in own.values]
     problems = [row.problem for row in data]
-    best = {own.problem: best_of(_medians(own), own.direction) for own in known}
+    best = {own.problem: best_of(medians_of(own), own.direction) for own in known}
     labels = {own.problem: said(own) for own in known}
     rows = [
         [
@@ -130,18 +146,18 @@ def finals_table(result: Result, known: Sequence[Finals]) -> Table:
         ]
         for problem, row in zip(unrepeated(problems), data, strict=True)
     ]
+    shown = intervals([row.seeds_with_value for row in data])
     caption = (
-        f"The best value of each run, over seeds. {_intervals(data)} The best median of each "
-        f"problem is bold. {explanation(result, known)}"
+        f"The best value of each run, over seeds. {shown} The best median of each "
+        f"problem is bold. {explanation(result, known)}{noise(result, known)}"
     )
     head = ["Problem", "Value", "Strategy", "Median", "95% interval", "Quartiles", "Mean", "Seeds"]
     frame = pd.DataFrame(map(asdict, data))
     return Table("finals", "Final values", caption, frame, head, rows, breaks(problems))
 
 
-def _intervals(rows: Sequence[Row]) -> str:
-    """Say what the intervals are, and where there is none."""
-    counts = [row.seeds_with_value for row in rows]
+def intervals(counts: Sequence[int]) -> str:
+    """Say what the intervals are, and where there is none; `counts` are seeds with a value."""
     if max(counts) < LEAST_SEEDS:
         return f"There is no interval below {LEAST_SEEDS} seeds with a value."
     few = f"; none below {LEAST_SEEDS} seeds with a value" if min(counts) < LEAST_SEEDS else ""
@@ -151,7 +167,8 @@ def _intervals(rows: Sequence[Row]) -> str:
     )
 
 
-def _medians(finals: Finals) -> dict[str, float]:
+def medians_of(finals: Finals) -> dict[str, float]:
+    """Return the median over the seeds with a value, NaN without any."""
     return {
         name: float(np.nanmedian(values)) if not np.isnan(values).all() else np.nan
         for name, values in finals.values.items()
@@ -162,8 +179,8 @@ def _row(finals: Finals, strategy: str) -> Row:
     values = finals.values[strategy]
     known = values[~np.isnan(values)]
     lower, upper = np.quantile(known, [0.25, 0.75]) if len(known) else (np.nan, np.nan)
-    median, median_low, median_high = _bounds(finals, strategy, "median")
-    mean, mean_low, mean_high = _bounds(finals, strategy, "mean")
+    median, median_low, median_high = bounds(finals, strategy, "median")
+    mean, mean_low, mean_high = bounds(finals, strategy, "mean")
     return Row(
         finals.problem,
         finals.metric,
@@ -183,7 +200,7 @@ def _row(finals: Finals, strategy: str) -> Row:
     )
 
 
-def _bounds(finals: Finals, strategy: str, statistic: Statistic) -> tuple[float, float, float]:
+def bounds(finals: Finals, strategy: str, statistic: Statistic) -> tuple[float, float, float]:
     """Return the statistic and its interval: those of a curve that has a single point.
 
     NaN bounds below `LEAST_SEEDS` seeds with a value, as for `band`.
@@ -202,12 +219,11 @@ def _bounds(finals: Finals, strategy: str, statistic: Statistic) -> tuple[float,
 
 
 def _cells(row: Row, *, is_best: bool) -> list[Cell]:
-    found, wanted = row.seeds_with_value, row.seeds
     return [
         text(row.strategy),
         number(row.median, is_best=is_best),
         interval(row.median_low, row.median_high),
         interval(row.lower_quartile, row.upper_quartile),
         number(row.mean),
-        Cell(str(wanted) if found == wanted else f"{found}/{wanted}", is_number=True),
+        share(row.seeds_with_value, row.seeds),
     ]

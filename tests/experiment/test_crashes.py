@@ -169,7 +169,7 @@ def test_hyperband_shows_no_later_value_as_an_earlier_one():
         Trial(i, {"x": 0.1 * i, "kind": "a"}, "paused", 3, (1, 3), (2.0, 1.0), 1.0)
         for i in range(1, 5)
     ]
-    seen = hyperband._view(Run(SPACE, max_epochs=9, trials=(late, *others))).trials
+    seen = hyperband.inner_view(Run(SPACE, max_epochs=9, trials=(late, *others))).trials
     assert seen[0].value is None
     assert seen[0].status == "running"
     assert [trial.value for trial in seen[1:]] == [1.0] * 4

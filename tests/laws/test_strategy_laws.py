@@ -17,6 +17,7 @@ from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
+from hpo_research.strategies.recommend import recommended
 from tests.strategies.simulated import Loop, accepted, settled
 
 # The run-time type checker samples containers with the global generator, inside our strategies too.
@@ -33,9 +34,11 @@ STRATEGIES: dict[str, Strategy] = {
     "hyperband grid": Hyperband(inner=Grid(2)),
     "bayesian": Bayesian(initial=3, samples=16, starts=4),
     "bayesian ucb": Bayesian("ucb", "rbf", "standardise", initial=4, samples=8, starts=4),
+    "bayesian thompson": Bayesian("thompson", initial=3, starts=2),
     "hyperband bayesian": Hyperband(inner=Bayesian(initial=3, samples=16, starts=4)),
 }
 KEYED = {name: STRATEGIES[name] for name in STRATEGIES if name.startswith(("grid", "random"))}
+MODELLED = {name: STRATEGIES[name] for name in STRATEGIES if "bayesian" in name}
 FREE = {name: STRATEGIES[name] for name in STRATEGIES if name != "grid fit"}
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
@@ -190,6 +193,28 @@ def test_a_run_does_not_see_a_neighbour_of_a_space_that_looks_alike(strategy, ru
     for run, ask in zip(runs, together, strict=True):
         for proposal in ask.proposals:
             run.space.validate(proposal.config)
+
+
+@every_strategy
+@few
+@given(runs=st.lists(known_runs(), min_size=2, max_size=4))
+def test_a_recommendation_is_lawful(strategy, runs):
+    """A trial with a value if there is any; inputs untouched, neighbours unseen."""
+    before = copy.deepcopy(runs)
+    together = recommended(strategy, runs)
+    assert runs == before
+    assert together == [recommended(strategy, [replace(run, id=77)])[0] for run in runs]
+    for run, trial in zip(runs, together, strict=True):
+        assert (trial is None) == (run.best() is None)
+        assert trial is None or run.trials[trial].value is not None
+
+
+@pytest.mark.parametrize("strategy", MODELLED.values(), ids=MODELLED)
+@settings(max_examples=6, deadline=None)
+@given(runs=alike_runs())
+def test_a_recommendation_does_not_see_a_neighbour_that_looks_alike(strategy, runs):
+    alone = [recommended(strategy, [run])[0] for run in runs]
+    assert recommended(strategy, runs) == alone
 
 
 @every_strategy

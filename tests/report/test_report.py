@@ -17,6 +17,7 @@ from hpo_research.errors import StoreWriteError
 from hpo_research.experiment import loop
 from hpo_research.experiment.provenance import Source
 from hpo_research.figures.draw import draw
+from hpo_research.problems.wrappers import Noisy
 from hpo_research.report.coincidences import coincidences
 from hpo_research.store import Store
 from hpo_research.store.schema import VERSION
@@ -267,6 +268,19 @@ def test_runs_in_which_everything_failed_are_named(tmp_path):
     hpo.run(experiment(**options), out=tmp_path, device="cpu")
     text = written(tmp_path)
     assert "random on broken, seed 3: all 4 trials failed; the first: ValueError: <i>no</i>" in text
+
+
+def test_a_noisy_experiment_shows_recommended_and_best_observed_trials(tmp_path, page):
+    options = {
+        "problems": [Noisy(hpo.problem("branin"), 20.0)],
+        "strategies": {"random": hpo.Random(), "model": hpo.Bayesian(samples=8, starts=4)},
+    }
+    hpo.run(experiment(**options, name="noise"), out=tmp_path, device="cpu")
+    text = written(tmp_path)
+    for shown in ("Values without noise", "Recommended", "Best observed"):
+        assert shown in text
+        assert shown not in page.text
+    assert (tmp_path / "tables/noise_free.csv").exists()
 
 
 def test_a_study_without_any_value_has_a_page(tmp_path):

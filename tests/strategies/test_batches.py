@@ -42,8 +42,8 @@ def keyed(one: Run, slots: int = 1) -> tuple[object, ...]:
 
 def test_what_runs_are_computed_together_depends_on_rounded_sizes_of_their_own():
     few = run(*(trial(i, value=float(i)) for i in range(3)))
-    more = run(*(trial(i, value=float(i)) for i in range(16)))
-    many = run(*(trial(i, value=float(i)) for i in range(17)))
+    more = run(*(trial(i, value=float(i)) for i in range(8)))
+    many = run(*(trial(i, value=float(i)) for i in range(9)))
     assert keyed(few) == keyed(more) != keyed(many)
     assert keyed(few) != keyed(few, slots=2)
     assert keyed(few) != keyed(run(*few.trials, trial(3, "running")))

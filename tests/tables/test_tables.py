@@ -9,8 +9,10 @@ from handmade import made
 import hpo_research as hpo
 from hpo_research import tables
 from hpo_research.analysis.curves import Curve, band
+from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreWriteError
+from hpo_research.problems.wrappers import Noisy
 from hpo_research.store import RunName
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -172,3 +174,47 @@ def test_a_written_result_is_read_again_with_the_same_tables(tmp_path):
     again = Result.read(tmp_path)
     for one, two in zip(tables.tables(first), tables.tables(again), strict=True):
         assert one.data.equals(two.data)
+
+
+# --- noise ---
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory):
+    experiment = hpo.Experiment(
+        name="noise",
+        problems=[Noisy(hpo.problem("branin"), 20.0), hpo.problem("branin")],
+        strategies={"random": hpo.Random(), "model": hpo.Bayesian(samples=8, starts=4)},
+        seeds=range(5),
+        parallel=4,
+        budget=hpo.Budget(evaluations=8),
+    )
+    return hpo.run(experiment, out=tmp_path_factory.mktemp("noise"), device="cpu")
+
+
+def test_a_noisy_problem_has_a_table_of_recommended_and_best_observed_trials(noisy):
+    shown, (known,) = table(noisy, "noise_free"), noise_free(noisy)
+    assert [head for head in shown.head if "95%" not in head] == [
+        "Problem",
+        "Value",
+        "Strategy",
+        "Recommended",
+        "Best observed",
+        "Seeds",
+    ]
+    for row in shown.data.itertuples():
+        assert row.problem == "branin+noise(20)"
+        assert row.is_regret
+        assert row.recommended == np.median(known.recommended.values[row.strategy])
+        assert row.best_observed == np.median(known.observed.values[row.strategy])
+        assert row.recommended_low <= row.recommended <= row.recommended_high
+    assert shown.data["strategy"].tolist() == ["random", "model"]
+    assert "best posterior mean under the strategy's own model" in shown.caption
+    assert "Regret is the distance from the known optimum." in shown.caption
+
+
+def test_the_other_tables_say_which_values_are_noisy(noisy):
+    said = "On branin+noise(20), values are as reported, with noise; “Values without noise” has"
+    for name in ("summary", "finals"):
+        assert said in table(noisy, name).caption
+        assert "noise" not in table(result(), name).caption

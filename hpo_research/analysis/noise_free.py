@@ -1,0 +1,105 @@
+"""What the runs of noisy problems came to without the noise, by two choices of a trial."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpo_research.analysis.described import strategy_of
+from hpo_research.analysis.finals import Finals, gathered
+from hpo_research.analysis.result import Result
+from hpo_research.records import Report
+from hpo_research.store import RunName
+from hpo_research.strategies.recommend import recommended
+from hpo_research.threads import limited
+
+METRIC = "noise_free"
+"""The metric under which a noisy problem reports its value without noise."""
+
+Chosen = Mapping[RunName, int | None]
+"""A trial a run, None where none has a value."""
+
+
+@dataclass(frozen=True)
+class NoiseFree:
+    """The finals of a noisy problem at noise-free values: of the trials recommended, and observed.
+
+    `recommended` is of each run's trial with the best posterior mean (`strategies.recommend`),
+    `observed` of the one with the best value as it was reported, by luck also.
+    """
+
+    recommended: Finals
+    observed: Finals
+
+
+def is_noisy(result: Result, problem: str) -> bool:
+    """Return whether any report of a problem differs from its value without noise."""
+    metric = result.description["problems"][problem]["metric"]
+    return any(
+        report.metrics.get(METRIC, report.metrics[metric]) != report.metrics[metric]
+        for name, history in result.history.items()
+        if name.problem == problem
+        for report, _, _ in history
+    )
+
+
+def noise_free(result: Result) -> list[NoiseFree]:
+    """Return the finals without noise of every noisy problem, in the experiment's order.
+
+    They are regret where the optimum is known. Models are fitted to all runs of a strategy at
+    once, which takes about as long as one of its asks: call it once.
+    """
+    noisy = [problem for problem in result.description["problems"] if is_noisy(result, problem)]
+    if not noisy:
+        return []
+    names = sorted(name for name in result.runs if name.problem in noisy)
+    clean = {name: _clean(result, name) for name in names}
+    by_model, by_value = _recommended(result, names), _observed(result, names)
+    return [
+        NoiseFree(*(_finals(result, problem, clean, chosen) for chosen in (by_model, by_value)))
+        for problem in noisy
+    ]
+
+
+def _recommended(result: Result, names: Sequence[RunName]) -> Chosen:
+    chosen = dict(_observed(result, names))
+    for strategy, described in result.description["strategies"].items():
+        made = strategy_of(described)
+        own = [name for name in names if name.strategy == strategy]
+        if made is not None:
+            with limited():
+                ids = recommended(made, [result.runs[name] for name in own])
+            chosen |= zip(own, ids, strict=True)
+    return chosen
+
+
+def _observed(result: Result, names: Sequence[RunName]) -> Chosen:
+    best = {name: result.runs[name].best() for name in names}
+    return {name: None if trial is None else trial.id for name, trial in best.items()}
+
+
+def _finals(
+    result: Result, problem: str, clean: Mapping[RunName, Mapping[int, float]], chosen: Chosen
+) -> Finals:
+    own = {name: trial for name, trial in chosen.items() if name.problem == problem}
+    values = {
+        name: np.nan if trial is None else clean[name].get(trial, np.nan)
+        for name, trial in own.items()
+    }
+    return gathered(result, problem, values, [v for name in own for v in clean[name].values()])
+
+
+def _clean(result: Result, name: RunName) -> dict[int, float]:
+    """Return each trial's value without noise at the epoch that counts by the rule `final`."""
+    facts = result.description["problems"][name.problem]
+    metric, sign = facts["metric"], 1.0 if facts["direction"] == "minimize" else -1.0
+    reports: dict[int, list[Report]] = {}
+    for report, _, _ in result.history[name]:  # by trial and epoch
+        reports.setdefault(report.trial, []).append(report)
+    if result.description["final"] == "last":
+        counted = {trial: own[-1] for trial, own in reports.items()}
+    else:
+        counted = {
+            t: min(own, key=lambda r: sign * r.metrics[metric]) for t, own in reports.items()
+        }
+    return {trial: report.metrics.get(METRIC, np.nan) for trial, report in counted.items()}
