@@ -1,0 +1,156 @@
+"""Record the regret of searches, and print the table of what is recorded.
+
+    python -m benchmarks.regret rivals [--only NAME ...] [--limit-minutes M]
+    python -m benchmarks.regret ours [VARIANT ...] [--again]
+    python -m benchmarks.regret tune VARIANT ... [--dims 2 5 10] [--instances 1 2] [--seeds 2]
+    python -m benchmarks.regret table NAME ... [--evaluations 30 60 100]
+
+Runs that are recorded already are left out, so that a killed command goes on. Variants are
+recorded on the declared part as `VARIANT`, on the tuning part as `tuning/VARIANT`; the table
+compares the first name with the others, on the runs that all of them have.
+"""
+
+import argparse
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+
+from benchmarks.regret import ours
+from benchmarks.regret.declared import Task, Tuning, reported
+from benchmarks.regret.record import FOLDER, Record, read
+from benchmarks.regret.table import AT, markdown
+from benchmarks.regret.variants import VARIANTS
+from hpo_research.errors import MissingPackageError
+
+NAMES = ("random", "optuna-tpe", "optuna-gp", "ax", "botorch")
+"""The rivals, the cheap ones first; random search is ours."""
+
+
+def rivals(options: argparse.Namespace) -> int:
+    """Record the rivals on the declared part, seed by seed; return how many runs failed."""
+    names = [name for name in NAMES if not options.only or name in options.only]
+    records = {name: Record(name) for name in names}
+    end = time.monotonic() + 60 * options.limit_minutes
+    failed = 0
+    for tasks in reported():
+        for name in names:
+            for run in _runs(name, [task for task in tasks if task not in records[name]]):
+                if time.monotonic() > end:
+                    print("the time is up; the same command goes on")
+                    return failed
+                failed += not _recorded(records[name], name, run)
+    return failed
+
+
+def _runs(name: str, tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:
+    """Yield what is stored at once: our own search many runs, another's each alone."""
+    yield from ours.chunks(tasks) if name in VARIANTS else ([task] for task in tasks)
+
+
+def _recorded(record: Record, name: str, run: Sequence[Task]) -> bool:
+    try:
+        if name in VARIANTS:
+            (lines,) = ours.searched(name, VARIANTS[name], run, chunk=len(run))
+        else:
+            from benchmarks.regret.rivals import searched
+
+            lines = [searched(name, task) for task in run]
+    except MissingPackageError:
+        raise
+    except Exception:  # other people's code: its failure is reported, and the next run begins
+        where = ", ".join(f"{t.problem.name} q={t.q} seed {t.seed}" for t in run)
+        print(f"{name} failed on {where}:\n{traceback.format_exc()}", flush=True)
+        return False
+    record.append(lines)
+    for line in lines:
+        print(
+            f"{time.strftime('%H:%M:%S')} {name} {line.problem} q={line.q} seed {line.seed}: "
+            f"regret {min(line.regrets):.3g} after {len(line.regrets)}, {line.seconds:.1f} s",
+            flush=True,
+        )
+    return True
+
+
+def own(options: argparse.Namespace) -> int:
+    """Record variants of ours on the declared part."""
+    return _variants(options, "", [task for tasks in reported() for task in tasks])
+
+
+def tune(options: argparse.Namespace) -> int:
+    """Record variants of ours on the tuning part."""
+    part = Tuning(
+        functions=options.functions,
+        dimensions=options.dims,
+        instances=options.instances,
+        tables=not options.no_tables,
+        seeds=options.seeds,
+        q=options.q,
+        evaluations=options.evaluations,
+    )
+    return _variants(options, "tuning/", part.tasks())
+
+
+def _variants(options: argparse.Namespace, folder: str, tasks: Sequence[Task]) -> int:
+    for name in options.variants:
+        if options.again:
+            (FOLDER / f"{folder}{name}.jsonl").unlink(missing_ok=True)
+        record = Record(folder + name)
+        missing = [task for task in tasks if task not in record]
+        began, done = time.monotonic(), 0
+        for lines in ours.searched(name, VARIANTS[name], missing, chunk=options.chunk):
+            record.append(lines)
+            done += len(lines)
+            spent = time.monotonic() - began
+            print(f"{name}: {done} of {len(missing)} runs in {spent:.0f} s", flush=True)
+    return 0
+
+
+def table(options: argparse.Namespace) -> int:
+    """Print the comparison of records."""
+    print(markdown({name: read(name) for name in options.names}, options.evaluations))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.regret", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    commands = parser.add_subparsers(required=True)
+
+    command = commands.add_parser("rivals", help="record the rivals on the declared part")
+    command.add_argument("--only", nargs="+", choices=NAMES, default=[])
+    command.add_argument("--limit-minutes", type=float, default=float("inf"))
+    command.set_defaults(run=rivals)
+
+    command = commands.add_parser("ours", help="record our variants on the declared part")
+    command.add_argument("variants", nargs="*", choices=VARIANTS, default=["default"])
+    command.set_defaults(run=own)
+    _add_recording(command)
+
+    command = commands.add_parser("tune", help="record our variants on the tuning part")
+    command.add_argument("variants", nargs="+", choices=VARIANTS)
+    command.add_argument("--functions", type=int, nargs="+", default=range(1, 25))
+    command.add_argument("--dims", type=int, nargs="*", default=[2, 5, 10])
+    command.add_argument("--instances", type=int, nargs="+", default=[1, 2])
+    command.add_argument("--seeds", type=int, default=2, help="so many seeds, from 0 on")
+    command.add_argument("--q", type=int, default=1)
+    command.add_argument("--evaluations", type=int, default=60)
+    command.add_argument("--no-tables", action="store_true")
+    command.set_defaults(run=tune)
+    _add_recording(command)
+
+    command = commands.add_parser("table", help="compare records; the first with the others")
+    command.add_argument("names", nargs="+")
+    command.add_argument("--evaluations", type=int, nargs="+", default=list(AT))
+    command.set_defaults(run=table)
+    return parser
+
+
+def _add_recording(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--again", action="store_true", help="forget what is recorded")
+    command.add_argument("--chunk", type=int, default=ours.CHUNK, help="runs stored at once")
+
+
+if __name__ == "__main__":
+    options = _parser().parse_args()
+    sys.exit(1 if options.run(options) else 0)
