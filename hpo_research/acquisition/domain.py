@@ -104,6 +104,14 @@ class Domain:
         """Whether a relaxed column belongs to a choice, whose values are snapped to."""
         return any(choice.is_wide for choice in self.choices)
 
+    def spans(self, lengthscale: Float[Tensor, "b p"]) -> Float[Tensor, "b 1 d"]:
+        """Return the lengthscale of each column, 1 at most: the cube is no wider."""
+        owner = [0] * self.dimension
+        for i, kind in enumerate(self.order):
+            for column in (kind,) if kind >= 0 else self.choices[-1 - kind].columns:
+                owner[column] = i
+        return lengthscale[:, None, owner].clamp(max=1.0)
+
     def placed(self, cube: Float[Tensor, "b s p"]) -> Points:
         """Map points of the unit cube, one column a hyperparameter, to points of the domain."""
         b, s, _ = cube.shape

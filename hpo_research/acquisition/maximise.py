@@ -14,7 +14,7 @@ from hpo_research.gp.quasi import uniform_set
 from hpo_research.optim import Options, minimise
 from hpo_research.rng import Stream
 
-_POLISH = Options(evaluations=100, gradient=1e-6, decrease=1e-8)
+_POLISH = Options(evaluations=100, gradient=1e-6, decrease=1e-9)
 _HEATS = (8, 8)  # after so many evaluations so many of the starts go on, where there are no choices
 _ROUNDS = 20
 _GAIN = 1e-9  # a flip must gain more than this, in units of the acquisition function
@@ -68,7 +68,9 @@ def maximise(
 ) -> Found:
     """Maximise each run's acquisition function over the domain: `candidates`, then `climb`."""
     raw = candidates(domain, centres, lengthscale=lengthscale, streams=streams, search=search)
-    return climb(surface.screen(raw.x), domain, raw, streams=streams, search=search)
+    spans = domain.spans(lengthscale)
+    screen = surface.screen(raw.x)
+    return climb(screen, domain, raw, spans=spans, streams=streams, search=search)
 
 
 def candidates(
@@ -94,6 +96,7 @@ def climb(
     domain: Domain,
     raw: Points,
     *,
+    spans: Float[Tensor, "b 1 d"],
     streams: Sequence[Stream],
     search: Search,
 ) -> Found:
@@ -117,8 +120,9 @@ def climb(
     starts, value = raw.at(rows), screen.value.gather(1, rows)
     # A start in another category may be behind now and ahead after its flips.
     heats = None if domain.choices else _HEATS
-    points, value, row = _climbed(screen.surface, domain, starts, value, heats=heats)
-    points, value = _flipped(screen.surface, domain, points, value)
+    hill = _Hill(screen.surface, domain, spans)
+    points, value, row = _climbed(hill, starts, value, heats=heats)
+    points, value = _flipped(hill, points, value)
     order = value.argsort(dim=1, descending=True, stable=True)
     is_global = (row.gather(1, order) < half).to(torch.int64)
     return Found(points.at(order), value.gather(1, order), is_global)
@@ -205,9 +209,20 @@ class _Descent:
         return _Descent(self.surface.take(groups))
 
 
+@dataclass(frozen=True)
+class _Hill:
+    """What is climbed: a surface over a domain, whose columns change on the scale of `spans`."""
+
+    surface: Surface
+    domain: Domain
+    spans: Float[Tensor, "b 1 d"]
+
+    def take(self, groups: Int[Tensor, " k"]) -> "_Hill":
+        return _Hill(self.surface.take(groups), self.domain, self.spans[groups])
+
+
 def _climbed(
-    surface: Surface,
-    domain: Domain,
+    hill: _Hill,
     points: Points,
     value: Float[Tensor, "b s"],
     *,
@@ -217,6 +232,7 @@ def _climbed(
 
     Returns the rows that went on, their values, and which starts they were.
     """
+    domain = hill.domain
     if not domain.relaxed:
         every = torch.arange(value.shape[1], device=value.device).expand_as(value)
         return points, value, every
@@ -224,33 +240,35 @@ def _climbed(
     lower[..., list(domain.relaxed)] = 0.0
     upper[..., list(domain.relaxed)] = 1.0
     options = replace(_POLISH, heats=heats)
-    found = minimise(_Descent(surface), points.x, lower, upper, options)
+    descent = _Descent(hill.surface)
+    # Saves three steps of ten in a continuum; of 200 mixed cases it lost one more.
+    scale = None if domain.choices else hill.spans
+    found = minimise(descent, points.x, lower, upper, options, scale=scale)
     points, value = points.at(found.row), value.gather(1, found.row)
     ends = domain.snapped(points, found.x)
-    reached = surface.value(ends.x) if domain.is_snapped else -found.value
+    reached = hill.surface.value(ends.x) if domain.is_snapped else -found.value
     is_better = reached > value
     return ends.where(is_better, points), torch.where(is_better, reached, value), found.row
 
 
-def _flipped(
-    surface: Surface, domain: Domain, points: Points, value: Tensor
-) -> tuple[Points, Tensor]:
+def _flipped(hill: _Hill, points: Points, value: Tensor) -> tuple[Points, Tensor]:
     """Take the best change of one choice and climb again, until nothing gains."""
+    domain = hill.domain
     if not any(choice.offsets for choice in domain.choices):
         return points, value
     x, index, value = points.x.clone(), points.index.clone(), value.clone()
     going = torch.arange(len(value), device=value.device)
     for _ in range(_ROUNDS):
-        here, part, at = Points(x[going], index[going]), surface.take(going), value[going]
+        here, part, at = Points(x[going], index[going]), hill.take(going), value[going]
         flips = domain.flipped(here)
         b, s = at.shape
-        scores = part.value(flips.x).reshape(b, s, -1)
+        scores = part.surface.value(flips.x).reshape(b, s, -1)
         best = scores.argmax(dim=-1)
         rows = best + torch.arange(s, device=best.device) * scores.shape[-1]
         best_score = scores.gather(2, best[..., None])[..., 0]
         gains = best_score > at + _GAIN
         moved = flips.at(rows).where(gains, here)
-        ends, reached, _ = _climbed(part, domain, moved, torch.where(gains, best_score, at))
+        ends, reached, _ = _climbed(part, moved, torch.where(gains, best_score, at))
         ends, reached = ends.where(gains, here), torch.where(gains, reached, at)
         x[going], index[going], value[going] = ends.x, ends.index, reached
         going = going[gains.any(dim=1)]

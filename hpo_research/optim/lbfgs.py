@@ -1,6 +1,6 @@
 """Batched bounded L-BFGS: every row has its own history, step and end."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -106,6 +106,8 @@ def minimise(
     lower: Float[Tensor, "b s p"],
     upper: Float[Tensor, "b s p"],
     options: Options | None = None,
+    *,
+    scale: Float[Tensor, "b 1 p"] | None = None,
 ) -> Minimum:
     """Minimise every row within its bounds; variables whose bounds are equal stay put.
 
@@ -114,8 +116,11 @@ def minimise(
     along the projected step (Bertsekas, SIAM J. Control Optim. 1982). Each evaluation advances
     every row by one trial point, whether that row is searching or has accepted a step, so rows
     never wait for each other; a group is left out once all its rows have ended. A row's path is
-    the same whichever other groups are there.
+    the same whichever other groups are there. `scale` is what change of each variable matters as
+    much: the search is made in units of it, gradients included.
     """
+    if scale is not None:
+        return _unscaled(objective, x, (lower, upper), options, scale=scale)
     options = options or Options()
     state = _begun(objective, x.clamp(lower, upper), lower, upper, options)
     after, kept = options.heats or (options.evaluations, x.shape[1])
@@ -134,6 +139,39 @@ def minimise(
         state = _advanced(objective, state, options, depth=min(turn, options.history))
     found = _entered(found, state.best(kept))
     return Minimum(found.x, found.value, found.evaluations, found.has_converged, found.row)
+
+
+def _unscaled(
+    objective: Objective,
+    x: Tensor,
+    bounds: tuple[Tensor, Tensor],
+    options: Options | None,
+    *,
+    scale: Tensor,
+) -> Minimum:
+    """Minimise in units of a scale; what ends at a bound is put there to the last bit."""
+    lower, upper = (bound / scale for bound in bounds)
+    found = minimise(_Scaled(objective, scale), x / scale, lower, upper, options)
+    rows = found.row[..., None].expand_as(found.x)
+    at_lower, at_upper = (found.x == bound.gather(1, rows) for bound in (lower, upper))
+    own = torch.where(at_lower, bounds[0].gather(1, rows), found.x * scale)
+    own = torch.where(at_upper, bounds[1].gather(1, rows), own)
+    return replace(found, x=own.clamp(*(bound.gather(1, rows) for bound in bounds)))
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """An objective whose variables are in units of a scale."""
+
+    objective: Objective
+    scale: Float[Tensor, "b 1 p"]
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = self.objective(x * self.scale)
+        return value, gradient * self.scale
+
+    def take(self, groups: Int[Tensor, " k"]) -> "_Scaled":
+        return _Scaled(self.objective.take(groups), self.scale[groups])
 
 
 def _begun(

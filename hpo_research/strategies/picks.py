@@ -43,6 +43,7 @@ def picks(model: Modelled, batch: Batch, search: Search) -> list[list[Pick]]:
     taken = [[trial.config for trial in run.trials] for run in batch.runs]
     points = _candidates(model, batch, search)
     screen = model.surface.screen(points.x)
+    spans = batch.domain.spans(model.lengthscale)
     chosen: list[list[Pick]] = []
     for number in range(batch.slots):
         if chosen:
@@ -51,7 +52,7 @@ def picks(model: Modelled, batch: Batch, search: Search) -> list[list[Pick]]:
             chosen.append(_from_table(screen.value, batch, taken))
         else:
             streams = [stream.at(number) for stream in batch.streams]
-            found = climb(screen, batch.domain, points, streams=streams, search=search)
+            found = climb(screen, batch.domain, points, spans=spans, streams=streams, search=search)
             chosen.append(
                 [_best(screen.surface, found, batch, i, own) for i, own in enumerate(taken)]
             )

@@ -22,7 +22,7 @@ from hpo_research.acquisition import (
     best_allowed,
     maximise,
 )
-from hpo_research.acquisition.maximise import _climbed
+from hpo_research.acquisition.maximise import _climbed, _Hill
 from hpo_research.gp import KERNELS, Data, Hyperparameters, condition
 from hpo_research.gp.quasi import normal_set
 from hpo_research.rng import Stream
@@ -117,7 +117,8 @@ def brute_force(case: Case, number: int) -> float:
     raw = case.domain.placed(torch.from_numpy(draws))
     value = case.surface.value(raw.x)
     top = value.argsort(dim=1, descending=True)[:, :CLIMBERS]
-    return float(_climbed(case.surface, case.domain, raw.at(top), value.gather(1, top))[1].max())
+    hill = _Hill(case.surface, case.domain, case.domain.spans(case.lengthscale))
+    return float(_climbed(hill, raw.at(top), value.gather(1, top))[1].max())
 
 
 @pytest.mark.slow

@@ -226,6 +226,30 @@ def test_a_start_has_the_same_bits_whatever_other_starts_there_are():
         assert torch.equal(alone.minimum().x[:, 0], whole.x[:, j])
 
 
+@pytest.mark.parametrize("condition", [1e2, 1e4])
+def test_a_scale_changes_the_way_and_not_the_end(condition):
+    case = quadratics(6, condition, 0.5)
+    scale = 10 ** (2 * Stream(0).at("scale").uniform(GROUPS, 1, 6, like=LIKE) - 1)
+    plain = case.minimum()
+    found = minimise(case.function, case.x, case.lower, case.upper, OPTIONS, scale=scale)
+    assert not torch.equal(found.evaluations, plain.evaluations)
+    torch.testing.assert_close(found.value, plain.value, rtol=1e-5, atol=1e-5)
+    bound = (plain.x == case.lower) | (plain.x == case.upper)
+    assert bound.any()
+    assert ((found.x == case.lower) | (found.x == case.upper))[bound].double().mean() > 0.99
+    assert ((found.x >= case.lower) & (found.x <= case.upper)).all()
+
+
+def test_only_the_best_rows_go_on_after_a_heat():
+    case = quadratics(6, 1e4, 0.5)
+    found = case.minimum(replace(OPTIONS, heats=(5, 2)))
+    early = case.minimum(replace(OPTIONS, evaluations=5))
+    whole = case.minimum()
+    order = early.value.argsort(dim=1, stable=True)[:, :2]
+    assert torch.equal(found.row, order)
+    torch.testing.assert_close(found.value, whole.value.gather(1, order), rtol=0, atol=0)
+
+
 def test_a_row_that_is_nan_everywhere_ends_where_it_began():
     case = CASES["quadratic of 6, condition 100, free"]
     matrix, centre = case.function.numbers
