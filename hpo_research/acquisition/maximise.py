@@ -109,7 +109,8 @@ def climb(
     nothing gains.
     """
     half = search.starts // 2
-    parts = torch.split(screen.value, [search.spread, search.near], dim=1)
+    scores = screen.values()
+    parts = torch.split(scores, [search.spread, search.near], dim=1)
     rows = torch.cat(
         [
             _chosen(parts[0], half, [s.at(GLOBAL) for s in streams]),
@@ -117,7 +118,7 @@ def climb(
         ],
         dim=1,
     )
-    starts, value = raw.at(rows), screen.value.gather(1, rows)
+    starts, value = raw.at(rows), scores.gather(1, rows)
     # A start in another category may be behind now and ahead after its flips.
     heats = None if domain.choices else _HEATS
     hill = _Hill(screen.surface, domain, spans)

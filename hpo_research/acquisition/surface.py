@@ -1,7 +1,6 @@
 """An acquisition function over the encoded space, for every run of a batch."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -54,9 +53,8 @@ class Screen(Protocol):
         """The surface as it is now."""
         ...
 
-    @property
-    def value(self) -> Float[Tensor, "b r"]:
-        """Its values at the fixed points."""
+    def values(self) -> Float[Tensor, "b r"]:
+        """Return its values at the fixed points."""
         ...
 
     def pending(self, x: Float[Tensor, "b d"]) -> "Screen":
@@ -71,9 +69,8 @@ class Rescored:
     surface: Surface
     x: Float[Tensor, "b r d"]
 
-    @cached_property
-    def value(self) -> Float[Tensor, "b r"]:
-        """The surface's values at the fixed points."""
+    def values(self) -> Float[Tensor, "b r"]:
+        """Return the surface's values at the fixed points."""
         return self.surface.value(self.x)
 
     def pending(self, x: Float[Tensor, "b d"]) -> "Rescored":
@@ -197,9 +194,8 @@ class GPScreen:
     mean: Float[Tensor, "b r m"]
     variance: Float[Tensor, "b r"]
 
-    @cached_property
-    def value(self) -> Float[Tensor, "b r"]:
-        """The criterion at the fixed points."""
+    def values(self) -> Float[Tensor, "b r"]:
+        """Return the criterion at the fixed points."""
         size = max(1, _ENTRIES // self.mean[0].numel())
         criterion, best = self.surface.criterion, self.surface.best
         return torch.cat(

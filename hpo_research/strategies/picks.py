@@ -49,7 +49,7 @@ def picks(model: Modelled, batch: Batch, search: Search) -> list[list[Pick]]:
         if chosen:
             screen = screen.pending(torch.stack([pick.x for pick in chosen[-1]]))
         if batch.domain.table is not None:
-            chosen.append(_from_table(screen.value, batch, taken))
+            chosen.append(_from_table(screen.values(), batch, taken))
         else:
             streams = [stream.at(number) for stream in batch.streams]
             found = climb(screen, batch.domain, points, spans=spans, streams=streams, search=search)
