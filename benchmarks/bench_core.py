@@ -55,14 +55,14 @@ def on(known: Data, device: str) -> Data:
 @pytest.mark.parametrize("case", CASES[:7], ids=str)
 def bench_fit(benchmark, case: Case, device: str) -> None:
     known = on(data(case), device)
-    timed(benchmark, lambda: fit(known, KERNEL), case, device)
+    timed(benchmark, lambda: fit(known, [KERNEL]), case, device)
 
 
 @pytest.mark.parametrize("case", CASES[:7], ids=str)
 def bench_posterior(benchmark, case: Case, device: str) -> None:
     """Condition on the data and predict at 1024 points of each run."""
     known = on(data(case), device)
-    hyper = fit(known, KERNEL).hyperparameters
+    hyper = fit(known, [KERNEL]).hyperparameters
     x = Stream(0).at("asked").uniform(case.runs, ASKED, case.d, like=LIKE).to(device)
     timed(benchmark, lambda: condition(known, KERNEL, hyper).predict(x), case, device)
 

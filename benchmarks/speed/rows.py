@@ -105,7 +105,7 @@ def _fits(size: Size, models: int, what: str, rival: str, *, goals: tuple[float,
     is_batched = "batched" in rival
 
     def ours() -> list[float]:
-        return [v for part in parts for v in fit(part, rivals.KERNEL).log_evidence.tolist()]
+        return [v for part in parts for v in fit(part, [rivals.KERNEL]).log_evidence.tolist()]
 
     def theirs() -> list:
         if is_batched:

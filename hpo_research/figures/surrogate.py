@@ -32,9 +32,10 @@ _LINE, _SIDE = 400, 80  # points of a line, and along each side of a surface
 _NATS = 10.0  # below the largest value, logarithms of acquisition values are all alike
 _HEIGHT = {1: 1.9, 2: 2.3}
 _BATCH = look(1).color
-_ACQUISITIONS = {"qlogei": "ln EI", "qei": "EI", "ucb": "UCB"}
+_ACQUISITIONS = {"qlogei": "ln EI", "qlognei": "ln NEI", "qei": "EI", "ucb": "UCB"}
 _SPOKEN = {
     "qlogei": "logarithm of the expected improvement",
+    "qlognei": "logarithm of the noisy expected improvement",
     "qei": "expected improvement",
     "ucb": "confidence bound",
 }
@@ -313,7 +314,7 @@ def _quantity(view: Surrogate, cube: Float[np.ndarray, "q p"], quantity: Quantit
 
 
 def _is_log(view: Surrogate) -> bool:
-    return view.acquisition_name == "qlogei"
+    return view.acquisition_name in ("qlogei", "qlognei")
 
 
 def _names(view: Surrogate) -> Mapping[Quantity, str]:

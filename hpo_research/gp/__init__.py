@@ -11,7 +11,7 @@ from hpo_research.gp.evidence import Hyperparameters, Priors, evidence
 from hpo_research.gp.fit import Fit, fit
 from hpo_research.gp.kernels import KERNELS, Kernel
 from hpo_research.gp.paths import Paths, paths_of
-from hpo_research.gp.posterior import Posterior, condition
+from hpo_research.gp.posterior import Posterior, condition, condition_on_samples
 from hpo_research.gp.transforms import TRANSFORMS
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Posterior",
     "Priors",
     "condition",
+    "condition_on_samples",
     "evidence",
     "fit",
     "paths_of",

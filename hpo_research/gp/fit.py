@@ -1,6 +1,7 @@
 """Fitting: the hyperparameters of most evidence, for all GPs of a batch."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,48 +19,83 @@ OPTIONS = Options(evaluations=120, gradient=1e-5, decrease=1e-7, heats=(12, 1))
 
 @dataclass(frozen=True)
 class Fit:
-    """The hyperparameters of most evidence, its logarithm, and which of the starts led there.
+    """Of each GP the kernel and the hyperparameters of most evidence, and its logarithm.
 
-    The evidence includes the priors; `has_converged` is False where the evaluations ran out.
+    `choice` is the kernel's place among those that were tried, `start` which start led to the first
+    one's hyperparameters. The evidence includes the priors; `has_converged` is False where the
+    evaluations ran out.
     """
 
+    kernel: Kernel
     hyperparameters: Hyperparameters
     log_evidence: Float[Tensor, " b"]
+    choice: Int[Tensor, " b"]
     start: Int[Tensor, " b"]
     has_converged: Bool[Tensor, " b"]
 
 
 def fit(
     data: Data,
-    kernel: Kernel,
+    kernels: Sequence[Kernel],
     priors: Priors | None = None,
     *,
     warm: Hyperparameters | None = None,
 ) -> Fit:
-    """Maximise the evidence from a few starts, all rows of all GPs in one batch.
+    """Maximise the evidence over hyperparameters and kernels, all rows of all GPs in one batch.
 
-    The starts: the mode of the lengthscales' prior with hardly any noise, the same with much, and
-    shorter lengthscales, for functions that vary faster than the prior believes. Where `warm` is
-    given, for instance what fitted fewer rows of the same data, it takes the place of the last two.
-    After a few steps only the best start goes on. A GP's fit does not depend on the others.
+    The first kernel's starts: the mode of the lengthscales' prior with hardly any noise, the same
+    with much, and shorter lengthscales, for functions that vary faster than the prior believes.
+    Where `warm` is given, for instance what fitted fewer rows of the same data, it takes the place
+    of the last two. After a few steps only the best start goes on. The other kernels start from
+    where the first one ended, and of all the one of most evidence is taken, the first in a tie (the
+    priors are the same for all). A GP's fit does not depend on the others.
     """
     priors = priors or Priors()
     b, p = data.x.shape[0], data.parameters
-    lower, upper = (bound.to(data.x) for bound in _bounds(p, priors))
     starts = _starts(p, priors).to(data.x).expand(b, -1, -1)
     if warm is not None:
         starts = torch.stack([starts[:, 0], warm.theta.to(data.x)], dim=1)
-    x = starts.contiguous()
-    found = minimise(
-        _Loss(data, kernel, priors), x, lower.expand_as(x), upper.expand_as(x), OPTIONS
-    )
+    own = [kernel.expanded(b, like=data.x) for kernel in kernels]
+    first = _fitted(data, own[0], priors, starts.contiguous())
+    if len(kernels) == 1:
+        return first
+    others = Kernel(torch.cat([kernel.shape for kernel in own[1:]]))
+    rows = torch.arange(b, device=data.x.device).repeat(len(kernels) - 1)
+    theta = first.hyperparameters.theta[rows, None]
+    return _best(first, _fitted(data.take(rows), others, priors, theta))
+
+
+def _fitted(data: Data, kernel: Kernel, priors: Priors, starts: Float[Tensor, "b s t"]) -> Fit:
+    """Maximise the evidence of each GP's kernel, from starts of its own."""
+    lower, upper = (bound.to(data.x).expand_as(starts) for bound in _bounds(data, priors))
+    found = minimise(_Loss(data, kernel, priors), starts, lower, upper, OPTIONS)
     # Where no start could be evaluated, the first one stands.
     loss = found.value[:, 0].nan_to_num(nan=math.inf)
     return Fit(
+        kernel,
         Hyperparameters.of(found.x[:, 0]),
         -loss * _scale(data),
+        torch.zeros_like(found.row[:, 0]),
         found.row[:, 0],
         found.has_converged[:, 0],
+    )
+
+
+def _best(first: Fit, others: Fit) -> Fit:
+    """Return the fit of most evidence of each of b GPs; `others` has b rows for each kernel."""
+    b = len(first.log_evidence)
+    evidences = torch.cat([first.log_evidence, others.log_evidence]).reshape(-1, b)
+    choice = evidences.argmax(dim=0)
+    rows = choice * b + torch.arange(b, device=choice.device)
+    theta = torch.cat([first.hyperparameters.theta, others.hyperparameters.theta])
+    kernels = torch.cat([first.kernel.shape, others.kernel.shape])
+    return Fit(
+        Kernel(kernels[rows]),
+        Hyperparameters.of(theta[rows]),
+        evidences.gather(0, choice[None])[0],
+        choice,
+        first.start,
+        torch.cat([first.has_converged, others.has_converged])[rows],
     )
 
 
@@ -76,30 +112,24 @@ class _Loss:
     ) -> tuple[Float[Tensor, "b s"], Float[Tensor, "b s t"]]:
         b, s, t = x.shape
         size = max(1, _ENTRIES // (s * self.data.x.shape[1] ** 2))
-        parts = [
-            evidence(x[i : i + size].flatten(0, 1), self._repeated(i, size, s), *self._model)
-            for i in range(0, b, size)
-        ]
+        parts = [self._part(i, size, x[i : i + size]) for i in range(0, b, size)]
         value, gradient = (torch.cat(part) for part in zip(*parts, strict=True))
         scale = -1 / _scale(self.data)[:, None]
         return value.reshape(b, s) * scale, gradient.reshape(b, s, t) * scale[..., None]
 
-    @property
-    def _model(self) -> tuple[Kernel, Priors]:
-        return self.kernel, self.priors
-
-    def _repeated(self, first: int, size: int, times: int) -> Data:
-        """Return the data of some GPs, those of each so many times."""
-        data = self.data
+    def _part(self, first: int, size: int, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Evaluate the starts of some GPs, the data of each repeated for them."""
+        data, kernel, times = self.data, self.kernel, x.shape[1]
         if size < len(data.x):
-            data = data.take(slice(first, first + size))
-        if times == 1:
-            return data
-        rows = torch.arange(len(data.x), device=data.x.device).repeat_interleave(times)
-        return data.take(rows)
+            groups = slice(first, first + size)
+            data, kernel = data.take(groups), kernel.take(groups)
+        if times > 1:
+            rows = torch.arange(len(data.x), device=x.device).repeat_interleave(times)
+            data, kernel = data.take(rows), kernel.take(rows)
+        return evidence(x.flatten(0, 1), data, kernel, self.priors)
 
     def take(self, groups: Int[Tensor, " k"]) -> "_Loss":
-        return _Loss(self.data.take(groups), self.kernel, self.priors)
+        return _Loss(self.data.take(groups), self.kernel.take(groups), self.priors)
 
 
 def _scale(data: Data) -> Float[Tensor, " b"]:
@@ -113,9 +143,9 @@ def _starts(parameters: int, priors: Priors) -> Float[Tensor, "s t"]:
     return torch.tensor(starts, dtype=torch.float64)
 
 
-def _bounds(parameters: int, priors: Priors) -> tuple[Tensor, Tensor]:
+def _bounds(data: Data, priors: Priors) -> tuple[Tensor, Tensor]:
     ends = [
-        [math.log(priors.lengthscale_bounds[i])] * parameters
+        [math.log(priors.lengthscale_bounds[i])] * data.parameters
         + [math.log(priors.noise_bounds[i]), (-10.0, 10.0)[i]]
         for i in (0, 1)
     ]

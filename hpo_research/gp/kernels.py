@@ -1,52 +1,70 @@
 """Stationary kernels of unit variance, as functions of the squared scaled distance r²."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from hpo_research.products import product
 
 LOG_2PI = math.log(2 * math.pi)
 
-Profile = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""r² to (k, H), where H = −2 dk/d(r²): what every derivative of the kernel is made of."""
-
 
 @dataclass(frozen=True)
 class Kernel:
-    """k(x, z) = profile(Σ_j ((x_j − z_j) / ℓ_j)²), with k(x, x) = 1."""
+    """k(x, z) = k(r) with r² = Σ_j ((x_j − z_j) / ℓ_j)² and k(0) = 1: of each GP, or one for all.
 
-    name: str
-    profile: Profile
+    k = E·(1 + a1·r + a2·r²) and H = −2 dk/d(r²) = E·(h0 + h1·r) with E = exp(w1·r + w2·r²): GPs
+    with different kernels are computed in one batch. `shape` holds w1, w2, a1, a2, h0, h1 and the
+    degrees of freedom of the t distribution of the frequencies (0: they are normal).
+    """
+
+    shape: Float[Tensor, "k 7"]
+
+    def expanded(self, b: int, *, like: Tensor) -> "Kernel":
+        """Return one for each of b GPs, on the device of their data."""
+        return Kernel(self.shape.to(like.device).expand(b, -1))
+
+    def take(self, groups: Int[Tensor, " g"] | slice) -> "Kernel":
+        """Return the kernels of some GPs only."""
+        return Kernel(self.shape[groups])
+
+    @property
+    def degrees(self) -> Float[Tensor, " k"]:
+        """The degrees of freedom of the t distribution of the frequencies; 0: they are normal."""
+        return self.shape[:, -1]
+
+    @cached_property
+    def _columns(self) -> tuple[Tensor, ...]:
+        return self.shape.T.contiguous().unbind()
+
+    def profile(
+        self, r2: Float[Tensor, "*rows"]
+    ) -> tuple[Float[Tensor, "*rows"], Float[Tensor, "*rows"]]:
+        """Return k and H, what every derivative of the kernel is made of, from r²."""
+        ones = (1,) * (r2.ndim - 1)
+        w1, w2, a1, a2, h0, h1, _ = (column.view(-1, *ones) for column in self._columns)
+        r = r2.sqrt()
+        e = (r * w1).add_(r2 * w2).exp_()
+        k = (r * a1).add_(r2 * a2).add_(1).mul_(e)
+        return k, (r * h1).add_(h0).mul_(e)
 
 
-def _rbf(r2: Tensor) -> tuple[Tensor, Tensor]:
-    k = torch.exp(-0.5 * r2)
-    return k, k
+def _kernel(*numbers: float) -> Kernel:
+    return Kernel(torch.tensor([numbers], dtype=torch.float64))
 
 
-def _matern32(r2: Tensor) -> tuple[Tensor, Tensor]:
-    r = (3 * r2).sqrt_()
-    e = r.neg().exp_()
-    return (1 + r) * e, 3 * e
-
-
-def _matern52(r2: Tensor) -> tuple[Tensor, Tensor]:
-    r = (5 * r2).sqrt_()
-    e = r.neg().exp_()
-    slope = (1 + r) * e
-    return (r2 * e).mul_(5 / 3).add_(slope), (5 / 3) * slope
-
+_3, _5 = math.sqrt(3), math.sqrt(5)
 
 # Rasmussen and Williams (2006), section 4.2.1.
 KERNELS: Mapping[str, Kernel] = {
-    "matern52": Kernel("matern52", _matern52),
-    "matern32": Kernel("matern32", _matern32),
-    "rbf": Kernel("rbf", _rbf),
+    "matern52": _kernel(-_5, 0, _5, 5 / 3, 5 / 3, 5 / 3 * _5, 5),
+    "matern32": _kernel(-_3, 0, _3, 0, 3, 0, 3),
+    "rbf": _kernel(0, -0.5, 0, 0, 1, 0, 0),
 }
 
 

@@ -1,7 +1,7 @@
 """Whole functions drawn from the posterior of a batch of GPs, to be evaluated anywhere."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,9 +20,7 @@ from hpo_research.rng import Stream
 FREQUENCIES = 512
 """Frequencies of a path: a cosine and a sine each, so 1024 random features."""
 
-DEGREES: Mapping[str, int] = {"matern52": 5, "matern32": 3, "rbf": 0}
-"""Degrees of freedom of the t distribution of a kernel's frequencies; 0: it is normal."""
-
+_DEGREES = 5  # of freedom of a t distribution, at most
 _ENTRIES = 2**17  # of the phases of one block: 1 MiB, so that a few stay in the cache
 _R = TypeVar("_R", bound=tuple[Tensor, ...])
 
@@ -62,7 +60,7 @@ class Paths:
     def take(self, groups: Int[Tensor, " k"] | slice) -> "Paths":
         """Return the paths of some GPs only."""
         return Paths(
-            self.kernel,
+            self.kernel.take(groups),
             self.mean[groups],
             self.scale[groups],
             self.x[groups],
@@ -75,12 +73,13 @@ class Paths:
     def apart(self) -> "Paths":
         """Return b·m GPs of one path each: path j of GP i is that of GP i·m + j."""
         m = self.weights.shape[1]
+        kernel = self.kernel.take(torch.arange(len(self.mean)).repeat_interleave(m))
         each = [t.repeat_interleave(m, dim=0) for t in (self.mean, self.scale, self.x)]
         own = [
             t.flatten(0, 1)[:, None]
             for t in (self.weights, self.waves, self.amplitudes, self.slopes)
         ]
-        return Paths(self.kernel, *each, *own)
+        return Paths(kernel, *each, *own)
 
     def value(self, x: Float[Tensor, "b m s d"]) -> Float[Tensor, "b m s"]:
         """Return the value of each path at s points of its own."""
@@ -182,18 +181,19 @@ def _waves(
     w cos p + v sin p with normal w and v is one cosine, of amplitude √(w² + v²) and phase −∠(w, v).
     The frequencies are one scrambled Sobol set, shifted for each path modulo 1 (quasi-random
     features: Avron, Sindhwani, Yang and Mahoney, JMLR 2016), mapped to normal ones, and for a
-    t distribution divided by the root of a mean of squares of further columns.
+    t distribution divided by the root of a mean of squares of as many further columns as it has
+    degrees of freedom.
     """
     like, d = posterior.x, posterior.x.shape[2]
-    degrees = DEGREES[posterior.kernel.name]
-    base = uniform_set(frequencies, d + degrees, "frequencies").to(like)
-    shifts = torch.stack([s.at("shift").uniform(count, d + degrees, like=like) for s in streams])
+    degrees = posterior.kernel.degrees.expand(len(like))[:, None, None, None]
+    base = uniform_set(frequencies, d + _DEGREES, "frequencies").to(like)
+    shifts = torch.stack([s.at("shift").uniform(count, d + _DEGREES, like=like) for s in streams])
     cube = (base.T[None, None] + shifts[..., None]).remainder(1.0)
     normal = torch.special.ndtri(cube.clamp(2.0**-53, 1 - 2.0**-53))
-    omega = normal[:, :, :d]
-    if degrees:
-        squares = normal[:, :, d:] * normal[:, :, d:]
-        omega = omega / (squares.sum(dim=2, keepdim=True) / degrees).sqrt()
+    omega, rest = normal[:, :, :d], normal[:, :, d:]
+    used = (torch.arange(_DEGREES, device=like.device)[:, None] < degrees).to(like)
+    squares = (rest * rest * used).sum(dim=2, keepdim=True)
+    omega = torch.where(degrees > 0, omega / (squares / degrees.clamp(min=1)).sqrt(), omega)
     pair = torch.stack([s.at("prior").normal(count, 2, frequencies, like=like) for s in streams])
     w, v = pair[:, :, 0].contiguous(), pair[:, :, 1].contiguous()
     phase = -torch.atan2(v, w)[:, :, None]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from hpo_research.gp.data import CENTRE, Data, far
 from hpo_research.gp.evidence import Hyperparameters
@@ -12,6 +13,7 @@ from hpo_research.gp.factor import factorised
 from hpo_research.gp.kernels import Kernel, squared_distances
 from hpo_research.products import product
 
+_NOISELESS = 1e-6  # on the diagonal where the function is known without noise, in those units
 LEAST_VARIANCE = 1e-10
 """Variances are not less than this: what rounding leaves of zero, in units of the kernel's."""
 
@@ -45,7 +47,7 @@ class Posterior:
         """Return the posterior of some GPs only."""
         hyper = self.hyperparameters
         return Posterior(
-            self.kernel,
+            self.kernel.take(groups),
             Hyperparameters(hyper.lengthscale[groups], hyper.noise[groups], hyper.mean[groups]),
             self.scale[groups],
             self.x[groups],
@@ -127,27 +129,89 @@ def condition(
     places: int = 0,
 ) -> Posterior:
     """Condition GPs on their data; `places` rows are kept free for pending points."""
-    b, n, d = data.x.shape
-    scale = hyperparameters.lengthscale[:, data.index]
-    x = (data.x - CENTRE) / scale[:, None, :]
-    k, _ = kernel.profile(squared_distances(x, x))
-    factor = factorised(k, hyperparameters.noise, data.mask)
-    eye = torch.eye(n, dtype=x.dtype, device=x.device).expand(b, n, n)
-    inverse = torch.linalg.solve_triangular(factor, eye, upper=False)
-    root = torch.eye(n + places, dtype=x.dtype, device=x.device).repeat(b, 1, 1)
-    root[:, :n, :n] = inverse
-    residual = (data.y - hyperparameters.mean[:, None]) * data.mask
-    half = (inverse * residual[:, None, :]).sum(dim=-1)
-    weights = torch.zeros(b, n + places, 2, dtype=x.dtype, device=x.device)
-    weights[:, :n] = (inverse * half[:, :, None]).sum(dim=1)[..., None]
-    free = far(places, like=x).expand(b, places, d)
-    places_mask = torch.zeros(b, places, dtype=torch.bool, device=x.device)
-    return Posterior(
-        kernel,
-        hyperparameters,
-        scale,
-        torch.cat([x, free], dim=1),
-        torch.cat([data.mask, places_mask], dim=1),
-        root,
-        weights,
+    known = _Known.of(data, kernel, hyperparameters)
+    inverse = known.inverse(hyperparameters.noise)
+    half = (inverse * known.residual[:, None, :]).sum(dim=-1)
+    weights = (inverse * half[:, :, None]).sum(dim=1)
+    return known.posterior(inverse, weights[..., None].expand(-1, -1, 2), places)
+
+
+def condition_on_samples(
+    data: Data,
+    kernel: Kernel,
+    hyperparameters: Hyperparameters,
+    normals: Float[Tensor, "m k"],
+    *,
+    places: int = 0,
+) -> tuple[Posterior, Float[Tensor, "b n m"]]:
+    """Draw the function at its data, and condition on the m draws; return those too.
+
+    What noisy expected improvement needs (Letham, Karrer, Ottoni and Bakshy, Bayesian Analysis
+    2019, section 4): given one draw f(X) the function is known there without noise. Drawn by
+    Matheron's rule, f(X) = g + K(K + σ²I)⁻¹(y − g − σe), so that K⁻¹f(X) needs no inverse of what
+    it nearly cancels: with g = Lu it is L'⁻¹u + (K + σ²I)⁻¹(y − g − σe). `normals` holds at least
+    2n columns: u, then e. The prior's covariance has 1e-6 on its diagonal, or σ² where that is
+    less, so that it has a factor L.
+    """
+    known, n = _Known.of(data, kernel, hyperparameters), data.x.shape[1]
+    noise = hyperparameters.noise
+    nugget = noise.clamp(max=_NOISELESS)
+    inverse, noisy = known.inverse(nugget), known.inverse(noise)
+    u, e = (
+        normals[:, i * n : (i + 1) * n].T.to(data.x).expand(len(noise), -1, -1)
+        * data.mask[..., None]
+        for i in (0, 1)
     )
+    g = torch.linalg.solve_triangular(inverse, u, upper=False)
+    rest = known.residual[..., None] - g - noise.sqrt()[:, None, None] * e
+    weights = product(noisy.transpose(1, 2), product(noisy, rest * data.mask[..., None]))
+    drawn = g + product(known.k, weights) + nugget[:, None, None] * weights
+    weights = product(inverse.transpose(1, 2), u) + weights
+    return known.posterior(inverse, weights, places), drawn + hyperparameters.mean[:, None, None]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What conditioning starts from: scaled rows, their covariances, and y − μ."""
+
+    kernel: Kernel
+    hyperparameters: Hyperparameters
+    mask: Bool[Tensor, "b n"]
+    scale: Float[Tensor, "b d"]
+    x: Float[Tensor, "b n d"]
+    k: Float[Tensor, "b n n"]
+    residual: Float[Tensor, "b n"]
+
+    @classmethod
+    def of(cls, data: Data, kernel: Kernel, hyperparameters: Hyperparameters) -> "_Known":
+        kernel = kernel.expanded(len(data.x), like=data.x)
+        scale = hyperparameters.lengthscale[:, data.index]
+        x = (data.x - CENTRE) / scale[:, None, :]
+        k, _ = kernel.profile(squared_distances(x, x))
+        residual = (data.y - hyperparameters.mean[:, None]) * data.mask
+        return cls(kernel, hyperparameters, data.mask, scale, x, k, residual)
+
+    def inverse(self, noise: Float[Tensor, " b"]) -> Float[Tensor, "b n n"]:
+        """Return the inverse of the lower factor of K + σ²I."""
+        factor = factorised(self.k, noise, self.mask)
+        eye = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+        inverse: Tensor = torch.linalg.solve_triangular(factor, eye.expand_as(factor), upper=False)
+        return inverse
+
+    def posterior(
+        self, inverse: Float[Tensor, "b n n"], weights: Float[Tensor, "b n m"], places: int
+    ) -> Posterior:
+        """Return the posterior with so many free places."""
+        b, n, d = self.x.shape
+        root = torch.eye(n + places, dtype=inverse.dtype, device=inverse.device).repeat(b, 1, 1)
+        root[:, :n, :n] = inverse
+        free = far(places, like=self.x).expand(b, places, d)
+        return Posterior(
+            self.kernel,
+            self.hyperparameters,
+            self.scale,
+            torch.cat([self.x, free], dim=1),
+            pad(self.mask, (0, places)),
+            root,
+            pad(weights, (0, 0, 0, places)),
+        )

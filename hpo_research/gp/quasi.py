@@ -27,7 +27,7 @@ def uniform_set(count: int, columns: int, name: str) -> Float[Tensor, "m k"]:
     return torch.cat([points, rest], dim=1).clamp(2.0**-32, 1 - 2.0**-32)
 
 
-def normal_set(count: int, columns: int) -> Float[Tensor, "m k"]:
+def normal_set(count: int, columns: int, name: str = "normal") -> Float[Tensor, "m k"]:
     """Return the set mapped to standard normal samples."""
-    normal: Tensor = torch.special.ndtri(uniform_set(count, columns, "normal"))
+    normal: Tensor = torch.special.ndtri(uniform_set(count, columns, name))
     return normal

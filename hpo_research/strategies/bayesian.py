@@ -1,12 +1,14 @@
 """Bayesian optimisation: a Gaussian process, and batches chosen by q-EI."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from botorch.models.model import Model
+from jaxtyping import Float
+from torch import Tensor
 
 from hpo_research.acquisition import (
     CRITERIA,
@@ -17,7 +19,17 @@ from hpo_research.acquisition import (
 )
 from hpo_research.device import current
 from hpo_research.errors import StrategyError
-from hpo_research.gp import KERNELS, TRANSFORMS, Data, Fit, Priors, condition, fit
+from hpo_research.gp import (
+    KERNELS,
+    TRANSFORMS,
+    Data,
+    Fit,
+    Posterior,
+    Priors,
+    condition,
+    condition_on_samples,
+    fit,
+)
 from hpo_research.gp.dressed import Dressed
 from hpo_research.gp.quasi import normal_set
 from hpo_research.records import Ask, Note, Run, start
@@ -30,7 +42,12 @@ from hpo_research.strategies.random import Random
 from hpo_research.strategies.tried import tried
 
 Notes = dict[str, Note]
-THOMPSON = "thompson"
+MODELS: Mapping[str, tuple[str, ...]] = {
+    **{name: (name,) for name in KERNELS},
+    "by-evidence": tuple(KERNELS),
+}
+"""The kernels that each of our models is chosen among."""
+THOMPSON, NOISY = "thompson", "qlognei"
 _LEAST_INITIAL, _MOST_INITIAL = 4, 24
 PRIORS = Priors(noise_location=-10.0, noise_scale=4.0, noise_bounds=(1e-8, 10.0))
 """BoTorch's, but for noise that may be next to none (`benchmarks/DEFAULTS.md` has the evidence)."""
@@ -48,10 +65,13 @@ class Bayesian:
     function, exact given each sample, is largest.
 
     Failed trials count as bad as the worst value so far. No configuration is tried twice; finite
-    spaces of up to 100,000 configurations are scored whole. `acquisition`: `"qlogei"`, `"qei"`,
-    `"ucb"` (with `beta`), or for large batches `"thompson"`: each point is the minimum of another
-    function drawn from the posterior, all searched at once. `batch` is how many trials are asked
-    for where the experiment leaves it open (`parallel=None`). Raises `StrategyError`.
+    spaces of up to 100,000 configurations are scored whole. `model` is a kernel, or the one of
+    most evidence at each ask: `"by-evidence"`. `acquisition`: `"qlogei"`, `"qei"`, `"ucb"` (with
+    `beta`); where values are noisy `"qlognei"`, the improvement on what the function may be at the
+    trials instead of on the least value (Letham et al. 2019; Ament et al., arXiv:2310.20708); or
+    for large batches `"thompson"`: each point is the minimum of another function drawn from the
+    posterior, all searched at once. `batch` is how many trials are asked for where the experiment
+    leaves it open (`parallel=None`). Raises `StrategyError`.
 
     `model` may also be a class of BoTorch, a `functools.partial` of one, or a function
     `(train_X, train_Y) -> Model`; what it leaves in training mode is fitted (exact GPs by their
@@ -75,8 +95,8 @@ class Bayesian:
 
     def __post_init__(self) -> None:
         mistakes = [
-            *_part("acquisition", self.acquisition, [*CRITERIA, "ucb", THOMPSON]),
-            *_part("model", self.model, KERNELS),
+            *_part("acquisition", self.acquisition, [*CRITERIA, NOISY, "ucb", THOMPSON]),
+            *_part("model", self.model, MODELS),
             *_unknown("transform", self.transform, TRANSFORMS),
             *_too_small("batch", self.batch, 1),
             *_too_small("samples", self.samples, 2),
@@ -187,42 +207,68 @@ class Bayesian:
         return Modelled(model.surface, model.lengthscale, notes)
 
     def _ours(self, batch: Batch, data: Data) -> Modelled:
-        assert isinstance(self.model, str)
-        kernel = KERNELS[self.model]
-        fitted = fit(data, kernel, PRIORS, warm=batch.warm)
+        fitted = self._fitted(batch, data)
         pending = [] if self.acquisition == THOMPSON else batch.pending.x.unbind(dim=1)
         places = 0 if self.acquisition == THOMPSON else len(pending) + batch.slots
         places += places % 2  # products of odd sizes are padded each time
-        hyper = fitted.hyperparameters
-        posterior = condition(data, kernel, hyper, places=places)
-        least = torch.where(data.mask, data.y, torch.full_like(data.y, torch.inf)).amin(dim=1)
+        posterior, values = self._conditioned(data, fitted, places)
+        masked = torch.where(data.mask[..., None], values, torch.full_like(values, torch.inf))
         samples = normal_set(self.samples, places).to(data.x)
         surface = GPSurface(
             posterior,
             self._criterion(),
-            least[:, None].repeat(1, 2),
+            masked.amin(dim=1),
             samples.expand(len(batch.runs), -1, -1),
         )
         for point in pending:
             surface = surface.pending(point)
-        notes = [_notes(fitted, i) for i in range(len(batch.runs))]
-        return Modelled(surface, hyper.lengthscale, notes)
+        notes = [self._notes(fitted, i) for i in range(len(batch.runs))]
+        return Modelled(surface, fitted.hyperparameters.lengthscale, notes)
+
+    def _conditioned(
+        self, data: Data, fitted: Fit, places: int
+    ) -> tuple[Posterior, Float[Tensor, "b n m"]]:
+        """Return the posterior, and the values of the trials that are to be improved on."""
+        hyper = fitted.hyperparameters
+        if self.acquisition != NOISY:
+            posterior = condition(data, fitted.kernel, hyper, places=places)
+            return posterior, data.y[..., None].expand(-1, -1, 2)
+        normals = normal_set(self.samples, 2 * data.x.shape[1], "noisy")
+        return condition_on_samples(data, fitted.kernel, hyper, normals, places=places)
+
+    def _fitted(self, batch: Batch, data: Data) -> Fit:
+        assert isinstance(self.model, str)
+        kernels = [KERNELS[name] for name in MODELS[self.model]]
+        return fit(data, kernels, PRIORS, warm=batch.warm)
+
+    def _notes(self, fitted: Fit, i: int) -> Notes:
+        assert isinstance(self.model, str)
+        hyper = fitted.hyperparameters
+        return {
+            "kernel": MODELS[self.model][int(fitted.choice[i])],
+            "lengthscale": hyper.lengthscale[i].tolist(),
+            "noise": float(hyper.noise[i]),
+            "mean": float(hyper.mean[i]),
+            "log_evidence": float(fitted.log_evidence[i]),
+            "fit_start": float(fitted.start[i]),
+            "fit_converged": float(fitted.has_converged[i]),
+        }
 
     def _criterion(self) -> Criterion:
         assert isinstance(self.acquisition, str)
         if self.acquisition == "ucb":
             return confidence_bound(self.beta)
-        return CRITERIA["qlogei" if self.acquisition == THOMPSON else self.acquisition]
+        return CRITERIA.get(self.acquisition, CRITERIA["qlogei"])
 
     def _theirs(self, batch: Batch, data: Data) -> Modelled:
         """Model one run, with the model or the acquisition function of BoTorch."""
         training = door.Training.of(self.model, batch, data)
         notes: Notes = {"model": parts.name_of(self.model)}
         if isinstance(self.model, str):
-            fitted = fit(data, KERNELS[self.model], PRIORS, warm=batch.warm)
+            fitted = self._fitted(batch, data)
             lengthscale = fitted.hyperparameters.lengthscale
-            model: Model = Dressed(condition(data, KERNELS[self.model], fitted.hyperparameters))
-            notes |= _notes(fitted, 0)
+            model: Model = Dressed(condition(data, fitted.kernel, fitted.hyperparameters))
+            notes |= self._notes(fitted, 0)
         else:
             model = door.fitted(self.model, training)
             owner = training.columns.owner
@@ -235,18 +281,6 @@ class Bayesian:
         valued = door.Valued(factory, model, training, self.samples, is_named=named)
         surface = door.BoTorchSurface.of(valued, batch.pending.x[0])
         return Modelled(surface, lengthscale, [notes])
-
-
-def _notes(fitted: Fit, i: int) -> Notes:
-    hyper = fitted.hyperparameters
-    return {
-        "lengthscale": hyper.lengthscale[i].tolist(),
-        "noise": float(hyper.noise[i]),
-        "mean": float(hyper.mean[i]),
-        "log_evidence": float(fitted.log_evidence[i]),
-        "fit_start": float(fitted.start[i]),
-        "fit_converged": float(fitted.has_converged[i]),
-    }
 
 
 def _places(run: Run, slots: int) -> int:

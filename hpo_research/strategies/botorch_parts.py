@@ -10,7 +10,7 @@ import botorch.acquisition
 import torch
 from botorch.acquisition.acquisition import AcquisitionFunction, OneShotAcquisitionFunction
 from botorch.acquisition.analytic import AnalyticAcquisitionFunction
-from botorch.acquisition.logei import qLogExpectedImprovement
+from botorch.acquisition.logei import qLogExpectedImprovement, qLogNoisyExpectedImprovement
 from botorch.acquisition.monte_carlo import qExpectedImprovement, qUpperConfidenceBound
 from botorch.models.fully_bayesian import AbstractFullyBayesianSingleTaskGP
 from botorch.models.fully_bayesian_multitask import SaasFullyBayesianMultiTaskGP
@@ -34,6 +34,7 @@ def counterpart(acquisition: str, beta: float) -> Factory:
     """Return BoTorch's class for an acquisition function of ours."""
     classes: Mapping[str, Factory] = {
         "qlogei": qLogExpectedImprovement,
+        "qlognei": qLogNoisyExpectedImprovement,
         "qei": qExpectedImprovement,
         "ucb": partial(qUpperConfidenceBound, beta=beta),
     }

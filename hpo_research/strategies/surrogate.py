@@ -9,12 +9,12 @@ import torch
 
 from hpo_research.acquisition import GPSurface
 from hpo_research.errors import StrategyError
-from hpo_research.gp import KERNELS, TRANSFORMS
+from hpo_research.gp import TRANSFORMS
 from hpo_research.gp.transforms import Transformed
 from hpo_research.records import Run
 from hpo_research.space import Config
 from hpo_research.strategies.batches import Batch, Known, batch
-from hpo_research.strategies.bayesian import THOMPSON, Bayesian
+from hpo_research.strategies.bayesian import MODELS, THOMPSON, Bayesian
 from hpo_research.strategies.encoding import Encoding
 
 _NORMAL_95 = 1.959963984540054
@@ -48,10 +48,14 @@ class Surrogate:
     surfaces: tuple[GPSurface, ...]
 
     def believe(self, cube: jt.Float64[np.ndarray, "q p"]) -> Belief:
-        """Predict at points of the unit cube, one column a hyperparameter."""
+        """Predict at points of the unit cube, one column a hyperparameter.
+
+        Where the function is sampled at the trials (`"qlognei"`) by mean and variance over samples.
+        """
         x = self.batch.domain.placed(torch.from_numpy(cube)[None]).x
         prediction = self.surfaces[0].posterior.predict(x)
-        mean, deviation = prediction.mean.mean(dim=-1), prediction.variance.sqrt()
+        mean, spread = prediction.mean.mean(dim=-1), prediction.mean.var(dim=-1, correction=0)
+        deviation = (prediction.variance + spread).sqrt()
         low, median, high = (
             self.transformed.inverse(mean + z * deviation)[0].numpy()
             for z in (-_NORMAL_95, 0.0, _NORMAL_95)
@@ -77,7 +81,7 @@ def surrogate(strategy: Bayesian, run: Run, chosen: Sequence[Config] = ()) -> Su
     """
     if strategy.acquisition == THOMPSON:
         raise StrategyError(f"{strategy!r}: drawn functions, not one surface, choose its points")
-    if strategy.model not in KERNELS or not isinstance(strategy.acquisition, str):
+    if strategy.model not in MODELS or not isinstance(strategy.acquisition, str):
         raise StrategyError(f"{strategy!r}: its model is not our own, so there is none to show")
     known = Known.of(run)
     if known.values < 2:

@@ -5,7 +5,18 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from hpo_research.gp import KERNELS, TRANSFORMS, Data, Priors, condition, evidence, fit
+from hpo_research.gp import (
+    KERNELS,
+    TRANSFORMS,
+    Data,
+    Kernel,
+    Priors,
+    condition,
+    condition_on_samples,
+    evidence,
+    fit,
+)
+from hpo_research.gp.quasi import normal_set
 from hpo_research.rng import Stream
 from tests.gp.drawn import LIKE, TIED, drawn
 
@@ -79,10 +90,41 @@ def test_a_transform_has_the_same_bits_alone_and_in_a_batch(name, n):
         agree(whole, TRANSFORMS[name](data.y[rows], data.mask[rows]), rows)
 
 
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (16, 2), (33, 3), (112, 6)])
+def test_draws_at_the_data_have_the_same_bits_alone_and_in_a_batch(n, d):
+    batch, normals = drawn(OWNERS[d], b=BATCH, n=n), normal_set(64, 2 * n, "noisy")
+
+    def everything(rows):
+        part = batch.take(torch.tensor(rows))
+        kernel = mixed(BATCH).take(torch.tensor(rows))
+        return condition_on_samples(part.data, kernel, part.hyperparameters, normals, places=2)
+
+    whole = everything(list(range(BATCH)))
+    for rows in PARTS.values():
+        agree(whole, everything(rows), rows)
+
+
+@pytest.mark.parametrize("n", [2, 16, 33])
+def test_a_gp_does_not_see_the_kernels_of_the_others(n):
+    batch = drawn(OWNERS[3], b=BATCH, n=n)
+    whole = evidence(batch.theta, batch.data, mixed(BATCH), Priors())
+    for i, kernel in enumerate(KERNELS.values()):
+        rows = list(range(i, BATCH, len(KERNELS)))
+        part = batch.take(torch.tensor(rows))
+        agree(whole, evidence(part.theta, part.data, kernel, Priors()), rows)
+
+
+def mixed(b: int) -> Kernel:
+    """One kernel after the other."""
+    kernels = list(KERNELS.values())
+    return Kernel(torch.cat([kernels[i % len(kernels)].shape for i in range(b)]))
+
+
+@pytest.mark.parametrize("kernels", [("matern52",), tuple(KERNELS)], ids=["one", "all"])
 @pytest.mark.parametrize(("n", "d"), [(16, 2), (32, 6)])
-def test_a_fit_has_the_same_bits_alone_and_in_a_batch(n, d):
-    data = drawn(OWNERS[d], b=BATCH, n=n).data
-    whole = fit(data, KERNELS["matern52"])
+def test_a_fit_has_the_same_bits_alone_and_in_a_batch(n, d, kernels):
+    data, tried = drawn(OWNERS[d], b=BATCH, n=n).data, [KERNELS[name] for name in kernels]
+    whole = fit(data, tried)
     for name in ("last", "three", "rest"):
         part = Data.of(*(t[PARTS[name]] for t in (data.x, data.y, data.mask)), owner=data.owner)
-        agree(whole, fit(part, KERNELS["matern52"]), PARTS[name])
+        agree(whole, fit(part, tried), PARTS[name])

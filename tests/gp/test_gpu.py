@@ -33,7 +33,7 @@ def test_a_fit_comes_to_the_same_evidence_and_prediction():
     batch = drawn((0, 1, 2), b=8, n=48)
     data = Data(*(t.cuda() for t in (batch.data.x, batch.data.y, batch.data.mask)), (0, 1, 2))
     kernel = KERNELS["matern52"]
-    here, there = fit(batch.data, kernel), fit(data, kernel)
+    here, there = fit(batch.data, [kernel]), fit(data, [kernel])
     torch.testing.assert_close(there.log_evidence.cpu(), here.log_evidence, rtol=1e-6, atol=1e-4)
     ours = condition(batch.data, kernel, here.hyperparameters).predict(batch.asked)
     theirs = condition(data, kernel, there.hyperparameters).predict(batch.asked.cuda())

@@ -8,7 +8,7 @@ import torch
 
 from hpo_research.gp import KERNELS, Data, Hyperparameters, condition, paths_of
 from hpo_research.gp.kernels import squared_distances
-from hpo_research.gp.paths import DEGREES, Paths
+from hpo_research.gp.paths import Paths
 from hpo_research.rng import Stream
 from tests.gp.drawn import LIKE, OWNERS, Drawn, Plain, drawn
 from tests.gp.test_bits import PARTS, agree
@@ -210,10 +210,6 @@ def test_a_gp_whose_factor_failed_has_paths_of_nan_and_the_others_keep_their_bit
     rows = [0, 2, 3]
     alone = paths_of(posterior.take(torch.tensor(rows)), streams_of(rows), 3)
     assert torch.equal(values(alone, batch.asked[rows]), found[rows])
-
-
-def test_every_kernel_has_a_spectral_density():
-    assert set(DEGREES) == set(KERNELS)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -35,6 +35,7 @@ STRATEGIES: dict[str, Strategy] = {
     "bayesian": Bayesian(initial=3, samples=16, starts=4),
     "bayesian ucb": Bayesian("ucb", "rbf", "standardise", initial=4, samples=8, starts=4),
     "bayesian thompson": Bayesian("thompson", initial=3, starts=2),
+    "bayesian noisy": Bayesian("qlognei", "by-evidence", initial=3, samples=4, starts=2),
     "hyperband bayesian": Hyperband(inner=Bayesian(initial=3, samples=16, starts=4)),
 }
 KEYED = {name: STRATEGIES[name] for name in STRATEGIES if name.startswith(("grid", "random"))}

@@ -82,6 +82,7 @@ def test_the_two_doors_note_what_they_used_and_fitted():
     [
         ("qlogei", "qLogExpectedImprovement"),
         ("qei", "qExpectedImprovement"),
+        ("qlognei", "qLogNoisyExpectedImprovement"),
         ("ucb", "qUpperConfidenceBound"),
     ],
 )
@@ -348,7 +349,7 @@ BIRTH = [
         {"model": SingleTaskGP(torch.zeros(1, 1).double(), torch.zeros(1, 1).double())},
         r"model=SingleTaskGP\): got an object of SingleTaskGP; give its class",
     ),
-    ({"acquisition": "lcb"}, r"acquisition='lcb'\): expected one of qlogei, qei, ucb"),
+    ({"acquisition": "lcb"}, r"acquisition='lcb'\): expected one of qlogei, qei, qlognei, ucb"),
     ({"acquisition": SingleTaskGP}, "makes no BoTorch acquisition function"),
     (
         {"acquisition": UpperConfidenceBound},

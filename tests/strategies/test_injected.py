@@ -264,13 +264,13 @@ def test_a_fit_whose_factor_fails_everywhere_is_the_priors_mode_and_touches_no_o
     x, y = data.x.clone(), data.y.clone()
     (x if what == "rows" else y)[bad, 1] = torch.nan
     data = replace(data, x=x, y=y)
-    whole = fit(data, KERNELS["matern52"])
+    whole = fit(data, [KERNELS["matern52"]])
     assert whole.log_evidence[bad].isneginf() or whole.log_evidence[bad].isnan()
     assert whole.hyperparameters.theta[bad].isfinite().all()
     for row in range(5):
         if row != bad:
             assert whole.log_evidence[row].isfinite()
-            agree(whole, fit(data.take(torch.tensor([row])), KERNELS["matern52"]), [row])
+            agree(whole, fit(data.take(torch.tensor([row])), [KERNELS["matern52"]]), [row])
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2])
