@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from hpo_research.gp.data import CENTRE, Data
@@ -26,6 +26,10 @@ class Hyperparameters:
         """Read (ln ℓ_1, ..., ln ℓ_p, ln σ², μ)."""
         positive = theta[..., :-1].exp()
         return cls(positive[..., :-1], positive[..., -1], theta[..., -1].clone())
+
+    def take(self, groups: Int[Tensor, " k"] | slice) -> "Hyperparameters":
+        """Return those of some GPs only."""
+        return Hyperparameters(self.lengthscale[groups], self.noise[groups], self.mean[groups])
 
     @property
     def theta(self) -> Float[Tensor, "b t"]:

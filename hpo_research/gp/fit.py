@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -33,6 +33,34 @@ class Fit:
     start: Int[Tensor, " b"]
     has_converged: Bool[Tensor, " b"]
 
+    def take(self, groups: slice, *, choice: int) -> "Fit":
+        """Return the fits of some GPs only, as those of a certain choice."""
+        return Fit(
+            self.kernel.take(groups),
+            self.hyperparameters.take(groups),
+            self.log_evidence[groups],
+            torch.full_like(self.choice[groups], choice),
+            self.start[groups],
+            self.has_converged[groups],
+        )
+
+    def where(self, condition: Bool[Tensor, " b"], other: "Fit") -> "Fit":
+        """Return this fit where the condition holds, the other elsewhere."""
+        ours, theirs = self.hyperparameters, other.hyperparameters
+        each = condition[:, None]
+        return Fit(
+            Kernel(torch.where(each, self.kernel.shape, other.kernel.shape)),
+            Hyperparameters(
+                torch.where(each, ours.lengthscale, theirs.lengthscale),
+                torch.where(condition, ours.noise, theirs.noise),
+                torch.where(condition, ours.mean, theirs.mean),
+            ),
+            torch.where(condition, self.log_evidence, other.log_evidence),
+            torch.where(condition, self.choice, other.choice),
+            torch.where(condition, self.start, other.start),
+            torch.where(condition, self.has_converged, other.has_converged),
+        )
+
 
 def fit(
     data: Data,
@@ -62,7 +90,12 @@ def fit(
     others = Kernel(torch.cat([kernel.shape for kernel in own[1:]]))
     rows = torch.arange(b, device=data.x.device).repeat(len(kernels) - 1)
     theta = first.hyperparameters.theta[rows, None]
-    return _best(first, _fitted(data.take(rows), others, priors, theta))
+    rest = _fitted(data.take(rows), others, priors, theta)
+    best = first
+    for i in range(1, len(kernels)):
+        one = rest.take(slice((i - 1) * b, i * b), choice=i)
+        best = best.where(best.log_evidence >= one.log_evidence, one)
+    return replace(best, start=first.start)
 
 
 def _fitted(data: Data, kernel: Kernel, priors: Priors, starts: Float[Tensor, "b s t"]) -> Fit:
@@ -78,24 +111,6 @@ def _fitted(data: Data, kernel: Kernel, priors: Priors, starts: Float[Tensor, "b
         torch.zeros_like(found.row[:, 0]),
         found.row[:, 0],
         found.has_converged[:, 0],
-    )
-
-
-def _best(first: Fit, others: Fit) -> Fit:
-    """Return the fit of most evidence of each of b GPs; `others` has b rows for each kernel."""
-    b = len(first.log_evidence)
-    evidences = torch.cat([first.log_evidence, others.log_evidence]).reshape(-1, b)
-    choice = evidences.argmax(dim=0)
-    rows = choice * b + torch.arange(b, device=choice.device)
-    theta = torch.cat([first.hyperparameters.theta, others.hyperparameters.theta])
-    kernels = torch.cat([first.kernel.shape, others.kernel.shape])
-    return Fit(
-        Kernel(kernels[rows]),
-        Hyperparameters.of(theta[rows]),
-        evidences.gather(0, choice[None])[0],
-        choice,
-        first.start,
-        torch.cat([first.has_converged, others.has_converged])[rows],
     )
 
 

@@ -45,10 +45,9 @@ class Posterior:
 
     def take(self, groups: Int[Tensor, " k"] | slice) -> "Posterior":
         """Return the posterior of some GPs only."""
-        hyper = self.hyperparameters
         return Posterior(
             self.kernel.take(groups),
-            Hyperparameters(hyper.lengthscale[groups], hyper.noise[groups], hyper.mean[groups]),
+            self.hyperparameters.take(groups),
             self.scale[groups],
             self.x[groups],
             self.mask[groups],

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,12 +16,30 @@ _FAR = 1e100  # scaled targets are not larger
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
+@runtime_checkable
+class Transformed(Protocol):
+    """Targets with mean 0 and variance 1, and the way back."""
+
+    @property
+    def y(self) -> Float[Tensor, "b n"]: ...  # noqa: D102
+    @property
+    def power(self) -> Float[Tensor, " b"]:
+        """The power that was fitted, 1 where there is none."""
+        ...
+
+    def inverse(self, y: Float[Tensor, "b q"]) -> Float[Tensor, "b q"]:
+        """Map values back to the targets' own units."""
+        ...
+
+
 @dataclass(frozen=True)
-class Transformed:
+class Powered:
     """Targets with mean 0 and variance 1, and what led there.
 
     y = (ψ((t − centre)/spread) − location)/scale for targets t, ψ being the power transform
-    (power 1: the identity).
+    (power 1: the identity). `log_jacobian` is Σ ln dy/dt over the targets: with it the evidences of
+    different transforms are densities of the same targets (Snelson, Rasmussen and Ghahramani,
+    NIPS 2003, equation 4).
     """
 
     y: Float[Tensor, "b n"]
@@ -29,6 +48,7 @@ class Transformed:
     spread: Float[Tensor, " b"]
     location: Float[Tensor, " b"]
     scale: Float[Tensor, " b"]
+    log_jacobian: Float[Tensor, " b"]
 
     def inverse(self, y: Float[Tensor, "b q"]) -> Float[Tensor, "b q"]:
         """Map values back to the targets' own units; beyond the range of ψ, ±infinity."""
@@ -36,8 +56,76 @@ class Transformed:
         target = _unpowered(powered, self.power)
         return self.centre[:, None] + self.spread[:, None] * target
 
+    def where(self, condition: Bool[Tensor, " b"], other: "Powered") -> "Powered":
+        """Return these targets where the condition holds, those of the other elsewhere."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return Powered(
+            *(
+                torch.where(condition.view(-1, *[1] * (own.ndim - 1)), own, its)
+                for own, its in pairs
+            )
+        )
 
-def standardised(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Transformed:
+
+@dataclass(frozen=True)
+class Ranked:
+    """Normal scores of the targets' ranks, with mean 0 and variance 1.
+
+    `targets` and `scores` are sorted, those that do not count last and equal to the greatest.
+    """
+
+    y: Float[Tensor, "b n"]
+    targets: Float[Tensor, "b n"]
+    scores: Float[Tensor, "b n"]
+
+    @property
+    def power(self) -> Float[Tensor, " b"]:
+        """There is none: 1."""
+        return torch.ones_like(self.y[:, 0])
+
+    def inverse(self, y: Float[Tensor, "b q"]) -> Float[Tensor, "b q"]:
+        """Map values back along lines between the targets; beyond these to the least or greatest.
+
+        Ranks say nothing of what lies beyond.
+        """
+        n = self.scores.shape[1]
+        right = torch.searchsorted(self.scores, y.contiguous()).clamp(min(1, n - 1), n - 1)
+        left = (right - 1).clamp(min=0)
+        ends = (
+            (known.gather(1, left), known.gather(1, right)) for known in (self.scores, self.targets)
+        )
+        (y0, y1), (t0, t1) = ends
+        share = ((y - y0) / torch.where(y1 > y0, y1 - y0, torch.ones_like(y0))).clamp(0.0, 1.0)
+        return t0 + share * (t1 - t0)
+
+
+def ranked(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Ranked:
+    """Map the targets of each GP to the normal quantiles of their ranks, equal ones to one.
+
+    Blom's scores without his correction: Φ⁻¹((r − ½)/n) of rank r among n, ranks of equal targets
+    averaged. What is left is their order: robust against any outlier and blind to how much better
+    the best is.
+    """
+    count = mask.sum(dim=1, keepdim=True).clamp(min=1)
+    ordered = torch.where(mask, t, torch.full_like(t, torch.inf)).sort(dim=1).values
+    below, upto = (
+        torch.searchsorted(ordered, t.contiguous(), right=side) for side in (False, True)
+    )
+    middle = (below + upto.minimum(count)).to(t) / 2
+    share = torch.where(mask, middle / count, torch.full_like(t, 0.5))
+    scores = torch.special.ndtri(share)
+    mean, variance = _moments(scores, mask)
+    scale = torch.where(variance > 0, variance, torch.ones_like(variance)).sqrt()
+    is_kept = mask & (variance > 0)[:, None]
+    y = torch.where(is_kept, (scores - mean[:, None]) / scale[:, None], torch.zeros_like(t))
+    greatest = [torch.where(mask, v, torch.full_like(v, -torch.inf)).amax(1, True) for v in (t, y)]
+    filled = [
+        torch.where(mask, v, g).sort(dim=1).values for v, g in zip((t, y), greatest, strict=True)
+    ]
+    return Ranked(y, *filled)
+
+
+def standardised(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Powered:
     """Shift and scale the targets of each GP to mean 0 and variance 1; constant ones become 0."""
     one = torch.ones_like(t[:, 0])
     largest = torch.where(mask, t.abs(), torch.zeros_like(t)).amax(dim=1)
@@ -47,7 +135,7 @@ def standardised(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Transfor
     return _standard(scaled, mask, power=one, centre=one * 0, spread=spread)
 
 
-def yeo_johnson(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Transformed:
+def yeo_johnson(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Powered:
     """Make the targets of each GP as nearly normal as a power transform can, then standardise.
 
     Yeo and Johnson (Biometrika 2000), equation 2.1, of targets that are centred at their median
@@ -69,17 +157,25 @@ def yeo_johnson(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Transform
         low, high = torch.where(is_left, low, left), torch.where(is_left, right, high)
     _, variance = _moments(scaled, mask)
     power = torch.where(variance > 0, (low + high) / 2, torch.ones_like(low))
-    return _standard(_powered(scaled, power), mask, power=power, centre=centre, spread=spread)
+    return _standard(scaled, mask, power=power, centre=centre, spread=spread)
 
 
 def _standard(
-    t: Tensor, mask: Tensor, *, power: Tensor, centre: Tensor, spread: Tensor
-) -> Transformed:
+    scaled: Tensor, mask: Tensor, *, power: Tensor, centre: Tensor, spread: Tensor
+) -> Powered:
+    """Power the scaled targets, and standardise them."""
+    t = _powered(scaled, power)
     mean, variance = _moments(t, mask)
     scale = torch.where(variance > 0, variance, torch.ones_like(variance)).sqrt()
     is_kept = mask & (variance > 0)[:, None]
     y = torch.where(is_kept, (t - mean[:, None]) / scale[:, None], torch.zeros_like(t))
-    return Transformed(y, power, centre, spread, mean, scale)
+    slope = (power - 1) * _stretch(scaled, mask) - mask.sum(dim=1) * (spread.log() + scale.log())
+    return Powered(y, power, centre, spread, mean, scale, slope)
+
+
+def _stretch(y: Tensor, mask: Tensor) -> Tensor:
+    """Return Σ sign(y) ln(1 + |y|): (λ − 1) times it is Σ ln ψ'."""
+    return torch.where(mask, y.sign() * torch.log1p(y.abs()), torch.zeros_like(y)).sum(dim=1)
 
 
 def _moments(y: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,7 +234,7 @@ def _likelihood(y: Tensor, powers: Tensor, mask: Tensor) -> Tensor:
     every = mask[:, None].expand(b, g, n).reshape(b * g, n)
     repeated = y[:, None].expand(b, g, n).reshape(b * g, n)
     _, variance = _moments(_powered(repeated, powers.reshape(b * g)), every)
-    stretch = torch.where(mask, y.sign() * torch.log1p(y.abs()), torch.zeros_like(y)).sum(dim=1)
+    stretch = _stretch(y, mask)
     spread = variance.clamp(min=torch.finfo(y.dtype).tiny).reshape(b, g)
     count = mask.sum(dim=1)[:, None]
     return -0.5 * count * spread.log() + (powers - 1) * stretch[:, None]
@@ -147,4 +243,5 @@ def _likelihood(y: Tensor, powers: Tensor, mask: Tensor) -> Tensor:
 TRANSFORMS: Mapping[str, Callable[[Tensor, Tensor], Transformed]] = {
     "yeo-johnson": yeo_johnson,
     "standardise": standardised,
+    "rank": ranked,
 }

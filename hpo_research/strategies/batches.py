@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hpo_research.acquisition import Domain, Points, Surface
-from hpo_research.gp import Data, Hyperparameters
+from hpo_research.gp import Data, Fit, Hyperparameters
+from hpo_research.gp.transforms import Powered, Transformed
 from hpo_research.records import Note, Run
 from hpo_research.rng import Stream
 from hpo_research.space import Config
@@ -95,12 +96,37 @@ class Batch:
 class Modelled:
     """A batch's acquisition functions before the first point, running trials being pending.
 
-    `lengthscale` says how far from an incumbent it is worth to look; `notes` what was fitted.
+    `lengthscale` says how far from an incumbent it is worth to look; `notes` what was fitted;
+    `transformed` holds the targets.
     """
 
     surface: Surface
     lengthscale: Float[Tensor, "b p"]
     notes: Sequence[Mapping[str, Note]]
+    transformed: Transformed
+
+
+@dataclass(frozen=True)
+class Believed:
+    """Data with transformed targets, and what was fitted to them."""
+
+    data: Data
+    transformed: Transformed
+    fit: Fit
+
+    def better(self, other: "Believed") -> "Believed":
+        """Return of each run what has more evidence as a density of the losses; ties stay.
+
+        Both must have power transforms, whose Jacobians are known.
+        """
+        ours, theirs = self.transformed, other.transformed
+        assert isinstance(ours, Powered) and isinstance(theirs, Powered)
+        stays = ~(
+            other.fit.log_evidence + theirs.log_jacobian > self.fit.log_evidence + ours.log_jacobian
+        )
+        transformed = ours.where(stays, theirs)
+        data = replace(self.data, y=transformed.y)
+        return Believed(data, transformed, self.fit.where(stays, other.fit))
 
 
 def key(run: Run, known: Known, slots: int, encoding: Encoding) -> tuple[object, ...]:

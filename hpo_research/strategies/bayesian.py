@@ -3,7 +3,8 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 
 import torch
 from botorch.models.model import Model
@@ -35,7 +36,7 @@ from hpo_research.gp.quasi import normal_set
 from hpo_research.records import Ask, Note, Run, start
 from hpo_research.strategies import botorch_door as door
 from hpo_research.strategies import botorch_parts as parts
-from hpo_research.strategies.batches import Batch, Known, Modelled, batch, key
+from hpo_research.strategies.batches import Batch, Believed, Known, Modelled, batch, key
 from hpo_research.strategies.encoding import Encoding
 from hpo_research.strategies.picks import drawn_picks, picks
 from hpo_research.strategies.random import Random
@@ -47,6 +48,11 @@ MODELS: Mapping[str, tuple[str, ...]] = {
     "by-evidence": tuple(KERNELS),
 }
 """The kernels that each of our models is chosen among."""
+CHANGES: Mapping[str, tuple[str, ...]] = {
+    **{name: (name,) for name in TRANSFORMS},
+    "by-evidence": ("yeo-johnson", "standardise"),
+}
+"""The transforms that each choice of one is made among; ranks have no density to compare."""
 THOMPSON, NOISY = "thompson", "qlognei"
 _LEAST_INITIAL, _MOST_INITIAL = 4, 24
 PRIORS = Priors(noise_location=-10.0, noise_scale=4.0, noise_bounds=(1e-8, 10.0))
@@ -66,12 +72,12 @@ class Bayesian:
 
     Failed trials count as bad as the worst value so far. No configuration is tried twice; finite
     spaces of up to 100,000 configurations are scored whole. `model` is a kernel, or the one of
-    most evidence at each ask: `"by-evidence"`. `acquisition`: `"qlogei"`, `"qei"`, `"ucb"` (with
-    `beta`); where values are noisy `"qlognei"`, the improvement on what the function may be at the
-    trials instead of on the least value (Letham et al. 2019; Ament et al., arXiv:2310.20708); or
-    for large batches `"thompson"`: each point is the minimum of another function drawn from the
-    posterior, all searched at once. `batch` is how many trials are asked for where the experiment
-    leaves it open (`parallel=None`). Raises `StrategyError`.
+    most evidence at each ask: `"by-evidence"`; `transform` likewise. `acquisition`: `"qlogei"`,
+    `"qei"`, `"ucb"` (with `beta`); where values are noisy `"qlognei"`, the improvement on what the
+    function may be at the trials instead of on the least value (Letham et al. 2019; Ament et al.,
+    arXiv:2310.20708); or for large batches `"thompson"`: each point is the minimum of another
+    function drawn from the posterior, all searched at once. `batch` is how many trials are asked
+    for where the experiment leaves it open (`parallel=None`). Raises `StrategyError`.
 
     `model` may also be a class of BoTorch, a `functools.partial` of one, or a function
     `(train_X, train_Y) -> Model`; what it leaves in training mode is fitted (exact GPs by their
@@ -97,7 +103,7 @@ class Bayesian:
         mistakes = [
             *_part("acquisition", self.acquisition, [*CRITERIA, NOISY, "ucb", THOMPSON]),
             *_part("model", self.model, MODELS),
-            *_unknown("transform", self.transform, TRANSFORMS),
+            *_unknown("transform", self.transform, CHANGES),
             *_too_small("batch", self.batch, 1),
             *_too_small("samples", self.samples, 2),
             *_too_small("starts", self.starts, 2),
@@ -106,6 +112,11 @@ class Bayesian:
             mistakes += _too_small("initial", self.initial, 2)
         if not isinstance(self.beta, int | float) or not self.beta >= 0:
             mistakes.append(f"beta={self.beta!r}): beta must be a number from 0 on")
+        if self.transform == "by-evidence" and not isinstance(self.model, str):
+            mistakes.append(
+                "transform='by-evidence'): a model of BoTorch has no evidence to choose by; "
+                f"expected one of {', '.join(TRANSFORMS)}"
+            )
         if mistakes:
             raise StrategyError("\n".join(f"Bayesian({mistake}" for mistake in mistakes))
 
@@ -191,23 +202,22 @@ class Bayesian:
 
     def surface(self, batch: Batch) -> Modelled:
         """Fit the batch's models, and return their acquisition functions."""
-        transformed = TRANSFORMS[self.transform](batch.data.y, batch.data.mask)
-        data = Data.of(batch.data.x, transformed.y, batch.data.mask, batch.data.owner)
-        model = self._ours(batch, data) if self._is_ours else self._theirs(batch, data)
+        modelled = self._ours(batch) if self._is_ours else self._theirs(batch)
         notes: list[Notes] = [
             {
                 "trials": float(len(known.configs)),
                 "failed": float(known.failures),
                 "pending": float(len(known.pending)),
-                **model.notes[i],
-                "power": float(transformed.power[i]),
+                **modelled.notes[i],
+                "power": float(modelled.transformed.power[i]),
             }
             for i, known in enumerate(batch.known)
         ]
-        return Modelled(model.surface, model.lengthscale, notes)
+        return replace(modelled, notes=notes)
 
-    def _ours(self, batch: Batch, data: Data) -> Modelled:
-        fitted = self._fitted(batch, data)
+    def _ours(self, batch: Batch) -> Modelled:
+        believed = self._believed(batch)
+        data, fitted = believed.data, believed.fit
         pending = [] if self.acquisition == THOMPSON else batch.pending.x.unbind(dim=1)
         places = 0 if self.acquisition == THOMPSON else len(pending) + batch.slots
         places += places % 2  # products of odd sizes are padded each time
@@ -222,8 +232,9 @@ class Bayesian:
         )
         for point in pending:
             surface = surface.pending(point)
-        notes = [self._notes(fitted, i) for i in range(len(batch.runs))]
-        return Modelled(surface, fitted.hyperparameters.lengthscale, notes)
+        notes = [self._notes(believed, i) for i in range(len(batch.runs))]
+        lengthscale = fitted.hyperparameters.lengthscale
+        return Modelled(surface, lengthscale, notes, believed.transformed)
 
     def _conditioned(
         self, data: Data, fitted: Fit, places: int
@@ -236,14 +247,20 @@ class Bayesian:
         normals = normal_set(self.samples, 2 * data.x.shape[1], "noisy")
         return condition_on_samples(data, fitted.kernel, hyper, normals, places=places)
 
-    def _fitted(self, batch: Batch, data: Data) -> Fit:
+    def _believed(self, batch: Batch) -> Believed:
+        """Fit each transform's targets, and return of each run what has most evidence."""
         assert isinstance(self.model, str)
         kernels = [KERNELS[name] for name in MODELS[self.model]]
-        return fit(data, kernels, PRIORS, warm=batch.warm)
+        tried = []
+        for name in CHANGES[self.transform]:
+            transformed = TRANSFORMS[name](batch.data.y, batch.data.mask)
+            data = replace(batch.data, y=transformed.y)
+            tried.append(Believed(data, transformed, fit(data, kernels, PRIORS, warm=batch.warm)))
+        return reduce(Believed.better, tried)
 
-    def _notes(self, fitted: Fit, i: int) -> Notes:
+    def _notes(self, believed: Believed, i: int) -> Notes:
         assert isinstance(self.model, str)
-        hyper = fitted.hyperparameters
+        fitted, hyper = believed.fit, believed.fit.hyperparameters
         return {
             "kernel": MODELS[self.model][int(fitted.choice[i])],
             "lengthscale": hyper.lengthscale[i].tolist(),
@@ -260,15 +277,21 @@ class Bayesian:
             return confidence_bound(self.beta)
         return CRITERIA.get(self.acquisition, CRITERIA["qlogei"])
 
-    def _theirs(self, batch: Batch, data: Data) -> Modelled:
+    def _theirs(self, batch: Batch) -> Modelled:
         """Model one run, with the model or the acquisition function of BoTorch."""
+        if isinstance(self.model, str):
+            believed = self._believed(batch)
+            data, transformed = believed.data, believed.transformed
+        else:
+            transformed = TRANSFORMS[self.transform](batch.data.y, batch.data.mask)
+            data = replace(batch.data, y=transformed.y)
         training = door.Training.of(self.model, batch, data)
         notes: Notes = {"model": parts.name_of(self.model)}
         if isinstance(self.model, str):
-            fitted = self._fitted(batch, data)
+            fitted = believed.fit
             lengthscale = fitted.hyperparameters.lengthscale
             model: Model = Dressed(condition(data, fitted.kernel, fitted.hyperparameters))
-            notes |= self._notes(fitted, 0)
+            notes |= self._notes(believed, 0)
         else:
             model = door.fitted(self.model, training)
             owner = training.columns.owner
@@ -280,7 +303,7 @@ class Bayesian:
         notes["function"] = parts.name_of(factory)
         valued = door.Valued(factory, model, training, self.samples, is_named=named)
         surface = door.BoTorchSurface.of(valued, batch.pending.x[0])
-        return Modelled(surface, lengthscale, [notes])
+        return Modelled(surface, lengthscale, [notes], transformed)
 
 
 def _places(run: Run, slots: int) -> int:

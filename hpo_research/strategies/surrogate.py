@@ -9,7 +9,6 @@ import torch
 
 from hpo_research.acquisition import GPSurface
 from hpo_research.errors import StrategyError
-from hpo_research.gp import TRANSFORMS
 from hpo_research.gp.transforms import Transformed
 from hpo_research.records import Run
 from hpo_research.space import Config
@@ -88,10 +87,12 @@ def surrogate(strategy: Bayesian, run: Run, chosen: Sequence[Config] = ()) -> Su
         raise StrategyError(f"a model needs at least 2 values, the run has {known.values}")
     encoding = Encoding(run.space)
     one = batch([run], [known], [encoding], slots=max(len(chosen), 1), device="cpu")
-    surface = strategy.surface(one).surface
+    modelled = strategy.surface(one)
+    surface = modelled.surface
     assert isinstance(surface, GPSurface)
     surfaces = [surface]
     for point in encoding.points(chosen).x.unbind(dim=1):
         surfaces.append(surfaces[-1].pending(point))
-    transformed = TRANSFORMS[strategy.transform](one.data.y, one.data.mask)
-    return Surrogate(strategy.acquisition, run, tuple(chosen), one, transformed, tuple(surfaces))
+    return Surrogate(
+        strategy.acquisition, run, tuple(chosen), one, modelled.transformed, tuple(surfaces)
+    )

@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.preprocessing import PowerTransformer, StandardScaler
 
 from hpo_research.gp import TRANSFORMS
-from hpo_research.gp.transforms import POWERS, standardised, yeo_johnson
+from hpo_research.gp.transforms import POWERS, ranked, standardised, yeo_johnson
 from hpo_research.rng import Stream
 
 NORMAL = Stream(0).at("targets").generator().standard_normal(24)
@@ -103,7 +103,7 @@ def test_the_power_transform_bears_any_scale(values):
 def test_constant_targets_become_0(values, name):
     found = TRANSFORMS[name](*of(values))
     assert found.y.abs().max() <= 1e-15
-    assert found.scale.item() == 1
+    assert found.power.item() == 1
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
@@ -112,6 +112,29 @@ def test_the_inverse_leads_back(values, name):
     t, mask = of(values)
     found = TRANSFORMS[name](t, mask)
     torch.testing.assert_close(found.inverse(found.y), t, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["standardise", "yeo-johnson"])
+@pytest.mark.parametrize("values", SHAPES.values(), ids=list(SHAPES))
+def test_the_jacobian_is_that_of_the_inverse(values, name):
+    """Σ ln dy/dt by central differences of the way back."""
+    found, step = TRANSFORMS[name](*of(values)), 1e-6
+    slope = (found.inverse(found.y + step) - found.inverse(found.y - step)) / (2 * step)
+    torch.testing.assert_close(found.log_jacobian, -slope.log().sum(dim=1), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("values", [*SHAPES.values(), *HARD.values()], ids=[*SHAPES, *HARD])
+def test_ranks_become_scipys_normal_scores(values):
+    scores = stats.norm.ppf((stats.rankdata(values) - 0.5) / len(values))
+    expected = (scores - scores.mean()) / scores.std()
+    np.testing.assert_allclose(ranked(*of(values)).y[0].numpy(), expected, rtol=0, atol=1e-9)
+
+
+def test_beyond_all_targets_the_inverse_of_ranks_is_the_least_or_greatest():
+    t, mask = of(NORMAL)
+    found = ranked(t, mask)
+    beyond = found.inverse(torch.tensor([[-9.0, 9.0]], dtype=torch.float64))
+    assert beyond[0].tolist() == [t.min().item(), t.max().item()]
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e12, 1e100])

@@ -33,7 +33,7 @@ STRATEGIES: dict[str, Strategy] = {
     "hyperband sobol": Hyperband(inner=Random("sobol")),
     "hyperband grid": Hyperband(inner=Grid(2)),
     "bayesian": Bayesian(initial=3, samples=16, starts=4),
-    "bayesian ucb": Bayesian("ucb", "rbf", "standardise", initial=4, samples=8, starts=4),
+    "bayesian ucb": Bayesian("ucb", "rbf", "by-evidence", initial=4, samples=8, starts=4),
     "bayesian thompson": Bayesian("thompson", initial=3, starts=2),
     "bayesian noisy": Bayesian("qlognei", "by-evidence", initial=3, samples=4, starts=2),
     "hyperband bayesian": Hyperband(inner=Bayesian(initial=3, samples=16, starts=4)),

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import torch
 
+from hpo_research.gp import KERNELS, Data, fit
+from hpo_research.gp.transforms import standardised, yeo_johnson
 from hpo_research.records import Run, Trial
 from hpo_research.space import Categorical, Float, SearchSpace
-from hpo_research.strategies.batches import Known, batch, key
+from hpo_research.strategies.batches import Believed, Known, batch, key
 from hpo_research.strategies.encoding import Encoding
 
 SPACE = SearchSpace(x=Float(0, 1), kind=Categorical(("a", "b")))
@@ -62,3 +66,22 @@ def test_rows_are_padded_and_the_best_points_are_the_centres():
     assert together.centres.x[0, :, 0].tolist() == [0.08, 0.07, 0.06, 0.05]
     assert together.centres.x[1, :, 0].tolist() == [0.01, 0.0, 0.01, 0.0]
     assert torch.equal(together.data.y[0, :9], torch.arange(9.0, 0.0, -1.0).double())
+
+
+def test_the_transform_of_more_evidence_is_taken_run_by_run():
+    """The evidence of the losses themselves: of the transformed ones, and the Jacobian."""
+    x = torch.linspace(0, 1, 16, dtype=torch.float64)[None, :, None].repeat(3, 1, 1)
+    wave = torch.sin(5 * x[0, :, 0])
+    data = Data.of(x, torch.stack([wave, torch.exp(4 * wave), wave * 0]))
+    tried = []
+    for change in (standardised, yeo_johnson):
+        transformed = change(data.y, data.mask)
+        known = replace(data, y=transformed.y)
+        tried.append(Believed(known, transformed, fit(known, [KERNELS["matern52"]])))
+    best = tried[0].better(tried[1])
+    own = torch.stack([t.fit.log_evidence + t.transformed.log_jacobian for t in tried])
+    assert own[1, 1] > own[0, 1] + 3
+    for i, row in enumerate(own.argmax(dim=0).tolist()):
+        assert torch.equal(best.data.y[i], tried[row].data.y[i])
+        assert best.fit.log_evidence[i] == tried[row].fit.log_evidence[i]
+        assert best.transformed.power[i] == tried[row].transformed.power[i]
