@@ -16,12 +16,17 @@ def architecture(request: pytest.FixtureRequest) -> Architecture:
 
 @pytest.fixture(scope="session")
 def data() -> Data:
-    """Ten blurred prototypes with noise: 256 images to train on, 96 to validate."""
+    """Ten blurred prototypes with noise: 256 images to train on, 64 to validate, 32 to test."""
     stream, like = Stream(11), torch.zeros(1)
     prototypes = stream.at("prototypes").uniform(10, 64, like=like)
     labels = (stream.at("labels").uniform(352, like=like) * 10).long()
     images = prototypes[labels] + 0.5 * stream.at("noise").normal(352, 64, like=like)
-    return Data(images[:256], labels[:256], images[256:], labels[256:], classes=10)
+    parts = [slice(256), slice(256, 320), slice(320, 352)]
+    return Data(
+        *(tensor[part] for part in parts for tensor in (images, labels)),
+        classes=10,
+        shape=(1, 8, 8),
+    )
 
 
 @pytest.fixture(scope="session")
