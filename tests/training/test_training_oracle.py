@@ -40,7 +40,8 @@ RECIPES = {
         RECIPE, optimizer="rmsprop", learning_rate=3e-4, momentum=0.5, label_smoothing=0.2
     ),
     "layer-norm": replace(RECIPE, normalisation="layer", activation="silu"),
-    "group-norm": replace(RECIPE, normalisation="group", width=12, depth=3, label_smoothing=0.1),
+    # Wide groups and few steps: where a group's units are nearly equal, rounding grows 300-fold.
+    "group-norm": replace(RECIPE, normalisation="group", width=44, batch_size=128, depth=3),
     "shallow-ragged-batches": replace(RECIPE, depth=1, batch_size=100),
 }
 
@@ -200,9 +201,8 @@ def test_training_matches_a_plain_autograd_loop(
     ):
         probabilities = network(images.double()).softmax(-1).detach().numpy()
         known = list(range(10))
-        assert loss == pytest.approx(
-            log_loss(labels.numpy(), probabilities, labels=known), rel=1e-4
-        )
+        expected = log_loss(labels.numpy(), probabilities, labels=known)
+        assert loss == pytest.approx(expected, rel=1e-4)
         assert accuracy == pytest.approx(
             accuracy_score(labels.numpy(), probabilities.argmax(1)), abs=1 / len(labels)
         )
