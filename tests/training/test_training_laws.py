@@ -22,7 +22,7 @@ from hpo_research.training.stack import Curriculum, Stack
 Draw = Callable[[Architecture, int], list[Recipe]]
 States = dict[int, dict[int, Mapping[str, Tensor]]]
 
-COUNT, EPOCHS, HORIZON = 32, 3, 9
+COUNT, EPOCHS, HORIZON = 28, 3, 9
 METRICS = ("accuracy", "log_loss", "train_loss", "test_accuracy", "test_log_loss")
 ORDER = [(17 * i) % COUNT for i in range(COUNT)]
 ALONE = [ORDER[i : i + 1] for i in range(0, COUNT, 4)]
@@ -131,7 +131,7 @@ def test_pausing_and_resuming_from_a_file_changes_nothing(
 def test_three_epochs_then_nine_equal_nine(
     architecture: Architecture, tasks: list[Task], data: Data
 ) -> None:
-    scheduled = [task for task in tasks if task.recipe.schedule != "constant"][:6]
+    scheduled = [task for task in tasks if task.recipe.schedule != "constant"][:4]
     through, _ = trained([replace(task, until=9) for task in scheduled], architecture, data)
     early, states = trained(scheduled, architecture, data)
     kept = [i for i in range(len(scheduled)) if 4 in through[i]]
@@ -140,7 +140,7 @@ def test_three_epochs_then_nine_equal_nine(
         architecture,
         data,
     )
-    assert len(kept) >= 3
+    assert len(kept) >= 2
     assert [early[i] | later[row] for row, i in enumerate(kept)] == [through[i] for i in kept]
 
 
@@ -249,25 +249,23 @@ def test_no_step_is_spent_on_a_network_that_has_diverged(
     ids=["cuda", "cpu"],
 )
 def test_a_stack_that_does_not_fit_in_memory_is_halved_and_changes_no_number(
-    error: RuntimeError,
-    monkeypatch: pytest.MonkeyPatch,
-    together,
-    architecture: Architecture,
-    tasks: list[Task],
-    data: Data,
+    error: RuntimeError, monkeypatch: pytest.MonkeyPatch, architecture: Architecture, data: Data
 ) -> None:
-    metrics, _ = together
+    recipes = [Recipe(learning_rate=rate, width=10) for rate in (1e-4, 1e-3, 2e-3, 4e-3, 1e-2)]
+    tasks = tasks_of(recipes, until=2)
+    expected, _ = trained(tasks, architecture, data)
     sizes: list[int] = []
 
     def crowded(stack: Stack, subject: Curriculum) -> tuple[Stack, Evaluated]:
         sizes.append(len(stack.ids))
-        if len(stack.ids) > 1:
+        if len(stack.ids) > 2:
             raise error
         return passed(stack, subject)
 
     monkeypatch.setattr(batch, "passed", crowded)
-    assert list(trained(tasks[:12], architecture, data)[0].values()) == list(metrics.values())[:12]
-    assert max(sizes) > 1 >= max(sizes[len(sizes) // 2 :])
+    assert trained(tasks, architecture, data)[0] == expected
+    # Tried whole, then by halves; the second epoch begins with what fitted.
+    assert sizes == [5, 3, 2, 1, 2, 2, 1, 2]
 
 
 def test_a_network_that_does_not_fit_alone_says_so(
