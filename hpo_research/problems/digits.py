@@ -1,9 +1,10 @@
 """Image classifiers on scikit-learn's 8×8 digits, trained as one batch.
 
-1,024 images are for training and 768 for validation, stratified by digit and drawn once with a
-constant seed; five of the 1,797 are left out, so that every batch size divides the training set.
-Pixels are scaled to [0, 1]. Every epoch reports `accuracy` and `log_loss` on the validation images
-and `train_loss`, the mean loss of the epoch's steps with dropout. Learning rates are constant. A
+1,024 images are for training, 512 for validation and 256 for a test, stratified by digit and drawn
+once with a constant seed; five of the 1,797 are left out, so that every batch size divides the
+training set. Pixels are scaled to [0, 1]. Every epoch reports `accuracy` and `log_loss` on the
+validation images, `test_accuracy` and `test_log_loss` on the test images, which no search sees, and
+`train_loss`, the mean loss of the epoch's steps with dropout. Learning rates are constant. A
 configuration may diverge: its log loss is then near its limit of 15.95, or NaN.
 """
 
@@ -12,15 +13,18 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal
 
+import numpy as np
 import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+from torch import Tensor
 
 from hpo_research.errors import ProblemError
 from hpo_research.problems.protocol import Evaluation
-from hpo_research.records import Direction, Report, Segment
-from hpo_research.space import Categorical, Config, Float, Integer, SearchSpace
-from hpo_research.training import CNN, MLP, Architecture, Data, Recipe, Result, Task, train
+from hpo_research.problems.stacks import trained
+from hpo_research.records import Direction, Segment
+from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.training import CNN, MLP, Data
 
 Metric = Literal["log_loss", "accuracy"]
 
@@ -32,24 +36,45 @@ _DIRECTIONS: dict[str, Direction] = {"log_loss": "minimize", "accuracy": "maximi
 def digits() -> Data:
     """Load the digits and split them."""
     images, labels = load_digits(return_X_y=True)
-    train_images, validation_images, train_labels, validation_labels = train_test_split(
-        images, labels, train_size=1024, test_size=768, stratify=labels, random_state=_SPLIT_SEED
+    train_images, images, train_labels, labels = _split(images, labels, 1024, 768)
+    validation_images, test_images, validation_labels, test_labels = _split(
+        images, labels, 512, 256
     )
     return Data(
-        torch.from_numpy(train_images).float() / 16,
-        torch.from_numpy(train_labels),
-        torch.from_numpy(validation_images).float() / 16,
-        torch.from_numpy(validation_labels),
+        *_tensors(train_images, train_labels),
+        *_tensors(validation_images, validation_labels),
+        *_tensors(test_images, test_labels),
         classes=10,
+        shape=(1, 8, 8),
     )
+
+
+def _split(
+    images: np.ndarray, labels: np.ndarray, first: int, second: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the images of both parts, then the labels of both."""
+    return tuple(
+        train_test_split(
+            images,
+            labels,
+            train_size=first,
+            test_size=second,
+            stratify=labels,
+            random_state=_SPLIT_SEED,
+        )
+    )
+
+
+def _tensors(images: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(images).float() / 16, torch.from_numpy(labels)
 
 
 @dataclass(frozen=True)
 class Digits:
     """What both digit problems share: how far to train, and the metric that is optimised.
 
-    `metric` is `log_loss` (minimised) or `accuracy` (maximised); both are reported. Raises
-    `ProblemError`.
+    `metric` is `log_loss` (minimised) or `accuracy` (maximised), on the validation images; both are
+    reported. Raises `ProblemError`.
     """
 
     max_epochs: int = 27
@@ -97,7 +122,7 @@ class DigitsMLP(Digits):
 
     def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
         """Train all segments as one batch of stacked perceptrons."""
-        return _evaluate(MLP(), segments, device)
+        return trained(segments, MLP(), digits(), self.max_epochs, device)
 
 
 @dataclass(frozen=True)
@@ -113,7 +138,7 @@ class DigitsCNN(Digits):
 
     def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
         """Train all segments as one batch of stacked convolutional networks."""
-        return _evaluate(CNN(), segments, device)
+        return trained(segments, CNN(), digits(), self.max_epochs, device)
 
 
 def _space(width: Integer) -> SearchSpace:
@@ -127,32 +152,3 @@ def _space(width: Integer) -> SearchSpace:
         activation=Categorical(("relu", "gelu", "silu")),
         optimizer=Categorical(("sgd", "adamw")),
     )
-
-
-def _evaluate(architecture: Architecture, segments: Sequence[Segment], device: str) -> Evaluation:
-    tasks = [
-        Task(_recipe(segment.config), segment.stream, segment.until, segment.start, segment.state)
-        for segment in segments
-    ]
-    training = train(tasks, architecture, digits(), device)
-    dropped: set[int] | None = None
-    while True:
-        try:
-            results = training.send(dropped)
-        except StopIteration:
-            return
-        keys = yield [_report(segments[result.id], result) for result in results]
-        dropped = {id for id, segment in enumerate(segments) if segment.key in (keys or ())}
-
-
-def _recipe(config: Config) -> Recipe:
-    return Recipe(**config)  # type: ignore[arg-type]
-
-
-def _report(segment: Segment, result: Result) -> Report:
-    metrics = {
-        "accuracy": result.accuracy,
-        "log_loss": result.log_loss,
-        "train_loss": result.train_loss,
-    }
-    return Report(segment.run, segment.trial, result.epoch, metrics, state=result.state)

@@ -1,6 +1,7 @@
 """Small networks trained as one batch: tensors only, no records, spaces or stores.
 
-Networks of one signature (padded width, batch size) are stacked and take their steps together.
+Networks of one signature (padded shape, batch size) are stacked and take their steps together. A
+signature's convolutions go through one product or one by one, by its sizes.
 Shapes, everywhere in this package: `b` stacked networks, `n` examples, `k` inputs of a layer, `w`
 its outputs, `h` units of a hidden layer, `c` classes (padded to 16), `p` parameters of a network in
 one flat row, `s` steps of an epoch.

@@ -2,32 +2,29 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from itertools import groupby
+from math import isfinite
 
 import torch
-from jaxtyping import Float32
 from torch import Tensor
 
+from hpo_research.errors import ProblemError
 from hpo_research.training.architecture import Architecture
 from hpo_research.training.data import Data
-from hpo_research.training.layout import CLASSES, Layout
-from hpo_research.training.optimizers import OPTIMIZERS
+from hpo_research.training.epoch import Evaluated, passed
 from hpo_research.training.recipe import Task
-from hpo_research.training.stack import Curriculum, Stack, curriculum, trained, validated
-
-_MOST_STACKED = {"cpu": 16, "cuda": 256}
-"""How many networks a stack has at most: bounds memory and sets the speed, never a number."""
+from hpo_research.training.stack import Curriculum, Signature, Stack, curriculum, stack_of
 
 
 @dataclass(frozen=True)
 class Result:
     """What one network has come to after an epoch.
 
-    `id` is its place among the tasks. `accuracy` and `log_loss` are on the validation images;
-    `train_loss` is the mean loss of the epoch's steps, dropout included. `state` copies what the
-    network needs to go on.
+    `id` is its place among the tasks. `accuracy` and `log_loss` are on the validation images,
+    `test_accuracy` and `test_log_loss` on the test images; `train_loss` is the mean loss of the
+    epoch's steps, dropout and label smoothing included. All are NaN for a network that has
+    diverged, and this is then its last result. `state` copies what the network needs to go on.
     """
 
     id: int
@@ -35,6 +32,8 @@ class Result:
     accuracy: float
     log_loss: float
     train_loss: float
+    test_accuracy: float
+    test_log_loss: float
     state: Callable[[], Mapping[str, Tensor]]
 
 
@@ -43,25 +42,64 @@ Training = Generator[list[Result], Collection[int] | None, None]
 
 
 def train(tasks: Sequence[Task], architecture: Architecture, data: Data, device: str) -> Training:
-    """Train every task from its `start` to its `until`, one epoch a step."""
+    """Train every task from its `start` to its `until`, one epoch a step.
+
+    A network that diverges ends there, alone. A stack that does not fit in memory is halved, until
+    a single network does not fit. Raises `ProblemError` for a batch larger than the training set.
+    """
+    for task in tasks:
+        if task.recipe.batch_size > len(data.images):
+            raise ProblemError(
+                f"Recipe(batch_size={task.recipe.batch_size}): there are only {len(data.images)} "
+                "images to train on"
+            )
     subject = curriculum(architecture, data, device)
     stacks = _stacks(tasks, subject)
     while stacks:
-        results = []
-        for i, stack in enumerate(stacks):
-            stacks[i], losses = trained(stack, subject)
-            results += _results(stacks[i], losses.tolist(), subject)
+        done = [pair for stack in stacks for pair in _passed(stack, subject)]
+        results = [result for stack, evaluated in done for result in _results(stack, evaluated)]
+        diverged = {result.id for result in results if not isfinite(result.log_loss)}
+        stacks = [stack for stack, _ in done]
+        del done
         dropped = (yield sorted(results, key=lambda result: result.id)) or ()
-        stacks = [rest for stack in stacks if (rest := _going_on(stack, dropped)) is not None]
+        gone = diverged.union(dropped)
+        stacks = [rest for stack in stacks if (rest := _going_on(stack, gone)) is not None]
 
 
-def _results(stack: Stack, losses: Sequence[float], subject: Curriculum) -> list[Result]:
-    accuracies, log_losses = (metric.tolist() for metric in validated(stack, subject))
+def _passed(stack: Stack, subject: Curriculum) -> list[tuple[Stack, Evaluated]]:
+    """Train a stack for one epoch, by halves where the memory does not hold it."""
+    try:
+        return [passed(stack, subject)]
+    except RuntimeError as error:
+        if not _is_out_of_memory(error) or len(stack.ids) == 1:
+            raise
+    # Outside the except clause, whose traceback would keep the tensors of the attempt alive.
+    if subject.device.type == "cuda":
+        torch.cuda.empty_cache()
+    rows = range(len(stack.ids))
+    half = (len(rows) + 1) // 2
+    halves = (stack.keep(rows[:half]), stack.keep(rows[half:]))
+    return [pair for part in halves for pair in _passed(part, subject)]
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Say so of a GPU's refusal, which has a type of its own, and of the CPU's, which has not."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return "can't allocate memory" in text or "not enough memory" in text
+
+
+def _results(stack: Stack, evaluated: Evaluated) -> list[Result]:
+    columns = {field.name: getattr(evaluated, field.name).tolist() for field in fields(Evaluated)}
     return [
-        Result(id, epoch, accuracy, log_loss, train_loss, partial(stack.state, row))
-        for row, (id, epoch, accuracy, log_loss, train_loss) in enumerate(
-            zip(stack.ids, stack.epochs, accuracies, log_losses, losses, strict=True)
+        Result(
+            id,
+            epoch,
+            state=partial(stack.state, row),
+            **{name: column[row] for name, column in columns.items()},
         )
+        for row, (id, epoch) in enumerate(zip(stack.ids, stack.epochs, strict=True))
     ]
 
 
@@ -82,48 +120,11 @@ def _stacks(tasks: Sequence[Task], subject: Curriculum) -> list[Stack]:
     groups = defaultdict(list)
     for id, task in enumerate(tasks):
         if task.start < task.until:
-            signature = (subject.architecture.padded(task.recipe.width), task.recipe.batch_size)
-            groups[signature].append(id)
+            groups[Signature.of(task.recipe, subject.architecture)].append(id)
     stacks = []
-    most = _MOST_STACKED[subject.device.type]
-    for ids in groups.values():
+    for signature, ids in groups.items():
+        most = subject.architecture.stacked(signature.shape, signature.batch_size, subject.device)
         ids.sort(key=lambda id: (tasks[id].recipe.optimizer, tasks[id].recipe.activation, id))
         for begin in range(0, len(ids), most):
-            stacks.append(_stack(ids[begin : begin + most], tasks, subject))
+            stacks.append(stack_of(ids[begin : begin + most], tasks, signature, subject))
     return stacks
-
-
-def _stack(ids: Sequence[int], tasks: Sequence[Task], subject: Curriculum) -> Stack:
-    members = [tasks[id] for id in ids]
-    width = subject.architecture.padded(members[0].recipe.width)
-    layout = Layout(subject.architecture.layers(width, CLASSES))
-    states = [_state(task, layout, subject) for task in members]
-    moments = []
-    for name, run in groupby(states, key=lambda state: state[0]):
-        rows = [tensors for _, tensors in run]
-        moments.append(tuple(_stacked(rows, key, subject) for key in OPTIMIZERS[name].moments))
-    return Stack(
-        ids=tuple(ids),
-        tasks=tuple(members),
-        epochs=tuple(task.start for task in members),
-        layout=layout,
-        parameters=_stacked([tensors for _, tensors in states], "parameters", subject),
-        moments=tuple(moments),
-    )
-
-
-def _state(task: Task, layout: Layout, subject: Curriculum) -> tuple[str, Mapping[str, Tensor]]:
-    """Return a network's optimiser and the tensors it begins with."""
-    name = task.recipe.optimizer
-    if task.state is not None:
-        return name, task.state
-    real = subject.architecture.layers(task.recipe.width, subject.data.classes)
-    parameters = layout.initial(real, task.stream.at("init"))
-    zeros = {moment: torch.zeros_like(parameters) for moment in OPTIMIZERS[name].moments}
-    return name, {"parameters": parameters, **zeros}
-
-
-def _stacked(
-    states: Sequence[Mapping[str, Tensor]], name: str, subject: Curriculum
-) -> Float32[Tensor, "b p"]:
-    return torch.stack([state[name] for state in states]).to(subject.device)

@@ -1,130 +1,150 @@
-"""The convolutional network: two 3×3 convolutions with average pooling, then a linear layer.
+"""The convolutional network: 3×3 convolutions with average pooling, then a linear layer."""
 
-Convolutions are matrix products on gathered patches (im2col), channels last: grouped convolutions
-would choose their algorithm by the number of stacked networks.
-"""
-
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from hpo_research.training.activations import Rules, activate, activate_backward
+from hpo_research.errors import ProblemError
 from hpo_research.training.architecture import (
     Masks,
+    Passed,
+    Shape,
+    Traits,
     affine,
     affine_gradient,
+    cut,
+    hidden,
+    hidden_backward,
+    hidden_layers,
     loss_gradient,
-    next_power_of_two,
+    stepped,
+)
+from hpo_research.training.convolution import (
+    TAPS,
+    convolved,
+    convolved_backward,
+    is_small,
+    is_unfolded,
+    patches,
+    pooled,
+    pooled_backward,
 )
 from hpo_research.training.layout import Affine, Weights
 
-_SIDE = 8  # of an image
-_HALF = _SIDE // 2
-_TAPS = 9  # pixels of a filter
+_LEAST = 8  # channels
+_MOST_STACKED = {"cpu": 16, "cuda": 256}
 
 
 @dataclass(frozen=True)
 class CNN:
-    """Networks on 8×8 images with `width` channels in both convolutions.
+    """Networks on images of `shape`, (channels, height, width), as wide in every convolution.
 
-    convolution, activation, 2×2 average pooling; the same again; dropout; a linear layer.
+    convolution, normalisation if any, activation, 2×2 average pooling; so `depth` times; dropout; a
+    linear layer. Raises `ProblemError` for more poolings than the image has room for.
     """
 
-    def layers(self, width: int, classes: int) -> tuple[Affine, ...]:
-        """Return the affine layers of a network, first to last."""
-        return (Affine(_TAPS, 1, width), Affine(_TAPS, width, width), Affine(4, width, classes))
+    shape: tuple[int, int, int] = (1, 8, 8)
 
-    def padded(self, width: int) -> int:
-        """Return 8, 16, 32, ...: the next power of two."""
-        return next_power_of_two(width, least=8)
+    def layers(self, shape: Shape, classes: int) -> tuple[Affine, ...]:
+        """Return the affine layers of a network, first to last, each hidden one before its gain."""
+        channels = [self.shape[0], *[shape.width] * shape.depth]
+        inner = [hidden_layers(Affine(TAPS, k, w), shape) for k, w in itertools.pairwise(channels)]
+        return (*itertools.chain(*inner), Affine(self._positions(shape), shape.width, classes))
 
-    def dropped(self, width: int) -> tuple[int, ...]:
-        """Return the features under the linear layer: 2×2 positions of `width` channels."""
-        return (4 * width,)
+    def padded(self, shape: Shape) -> Shape:
+        """Return 8, 16, 24, 32, 48, ... channels: powers of two and halves between."""
+        return replace(shape, width=stepped(shape.width, _LEAST))
+
+    def dropped(self, shape: Shape) -> tuple[int, ...]:
+        """Return the features under the linear layer: what pooling left, `width` channels each."""
+        return (self._positions(shape) * shape.width,)
+
+    def stacked(self, shape: Shape, batch: int, device: torch.device) -> int:
+        """Return 1 where convolutions go one by one, else 16 on the CPU and 256 on a GPU."""
+        channels, height, width = self.shape
+        if not is_unfolded(height, width, channels, device):
+            return 1
+        return _MOST_STACKED[device.type]
 
     def inputs(self, images: Float32[Tensor, "n pixels"]) -> Float32[Tensor, "n k"]:
-        """Return the 3×3 patches of every image, gathered once for all epochs."""
-        return patches(images.view(1, -1, _SIDE, _SIDE, 1)).view(len(images), -1)
+        """Return images channels last; small ones as their patches, gathered once."""
+        channels, height, width = self.shape
+        maps = images.view(1, -1, channels, height, width).permute(0, 1, 3, 4, 2)
+        if is_small(height, width, channels):
+            return patches(maps).view(len(images), -1)
+        return maps.reshape(len(images), -1)
 
     def logits(
-        self, weights: Weights, x: Float32[Tensor, "b n k"], rules: Rules
+        self, weights: Weights, x: Float32[Tensor, "b n k"], traits: Traits
     ) -> Float32[Tensor, "b n c"]:
         """Return the class scores of trained networks, without dropout."""
-        b, n = x.shape[:2]
-        h = activate(affine(x.reshape(b, -1, _TAPS), *weights[0]), rules)
-        h = activate(affine(patches(pooled(h, n, _SIDE)), *weights[1]), rules)
-        return affine(pooled(h, n, _HALF).view(b, n, -1), *weights[2])
+        inner, last = cut(weights, traits.groups is not None)
+        features = self._forward(inner, x, traits)[0]
+        return affine(features, *last[0])
 
     def gradient(
         self,
         weights: Weights,
         x: Float32[Tensor, "b n k"],
         targets: Float32[Tensor, "b n c"],
-        rules: Rules,
+        traits: Traits,
         masks: Masks,
     ) -> tuple[Weights, Float32[Tensor, "b n c"]]:
         """Return the gradient of each network's mean cross-entropy, and the class scores."""
-        (b, n), mask = x.shape[:2], masks[0]
-        x = x.view(b, -1, _TAPS)
-        z1 = affine(x, *weights[0])
-        columns = patches(pooled(activate(z1, rules), n, _SIDE))
-        z2 = affine(columns, *weights[1])
-        features = pooled(activate(z2, rules), n, _HALF).view(b, n, -1) * mask
-        logits = affine(features, *weights[2])
+        inner, last = cut(weights, traits.groups is not None)
+        features, known, passed = self._forward(inner, x, traits)
+        mask = masks[0]
+        features = features if mask is None else features * mask
+        logits = affine(features, *last[0])
         dlogits = loss_gradient(logits, targets)
+        gradients = [[affine_gradient(features, dlogits)]]
 
-        dfeatures = torch.bmm(dlogits, weights[2][0].transpose(1, 2)).mul_(mask)
-        dz2 = activate_backward(pooled_backward(dfeatures, _HALF), z2, rules)
-        dcolumns = torch.bmm(dz2, weights[1][0].transpose(1, 2))
-        dz1 = activate_backward(pooled_backward(patches_backward(dcolumns, n), _SIDE), z1, rules)
-        gradients = [
-            affine_gradient(x, dz1),
-            affine_gradient(columns, dz2),
-            affine_gradient(features, dlogits),
-        ]
-        return gradients, logits
+        (b, n), sides = x.shape[:2], self._sides(len(inner))
+        dfeatures = torch.bmm(dlogits, last[0][0].transpose(1, 2))
+        dfeatures = dfeatures if mask is None else dfeatures.mul_(mask)
+        dmaps = dfeatures.view(b, n, *sides[-1], -1)
+        for i in reversed(range(len(inner))):
+            (matrix, _), *gains = inner[i]
+            dh = pooled_backward(dmaps, (n, *sides[i]))
+            dz, dgains = hidden_backward(dh, passed[i], gains, traits)
+            below = (n, *sides[i]) if i else None
+            dlinear, under = convolved_backward(dz, known[i], matrix, below)
+            gradients.append([dlinear, *dgains])
+            if under is not None:
+                dmaps = under
+        return [pair for layer in reversed(gradients) for pair in layer], logits
 
+    def _forward(
+        self, inner: list[Weights], x: Float32[Tensor, "b n k"], traits: Traits
+    ) -> tuple[Float32[Tensor, "b n features"], list[Tensor], list[Passed]]:
+        """Return the features, and what the backward pass needs of each convolution."""
+        (b, n), sides = x.shape[:2], self._sides(len(inner))
+        known, passed, maps = [], [], x
+        for i, ((matrix, bias), *gains) in enumerate(inner):
+            if i == 0 and is_small(*sides[0], self.shape[0]):
+                columns = x.reshape(b, -1, TAPS * self.shape[0])
+                z, kept = affine(columns, matrix, bias), columns
+            else:
+                z, kept = convolved(maps.reshape(b, n, *sides[i], -1), matrix, bias)
+            h, units = hidden(z, gains, traits, n)
+            maps = pooled(h.view(b, n, *sides[i], -1))
+            known.append(kept)
+            passed.append(units)
+        return maps.reshape(b, n, -1), known, passed
 
-def patches(maps: Float32[Tensor, "b n side side ch"]) -> Float32[Tensor, "b rows columns"]:
-    """Gather the 3×3 neighbourhood of every pixel, zeros around the edge. Shape: b n·side² 9·ch."""
-    b, n, side, _, channels = maps.shape
-    framed = torch.nn.functional.pad(maps, (0, 0, 1, 1, 1, 1))
-    step = framed.stride()
-    taps = framed.as_strided(
-        (b, n, side, side, 3, 3, channels), (*step[:4], step[2], step[3], step[4])
-    )
-    return taps.reshape(b, n * side * side, _TAPS * channels)
+    def _sides(self, depth: int) -> list[tuple[int, int]]:
+        """Return the height and width of the maps before each pooling and after the last."""
+        _, height, width = self.shape
+        return [(height >> i, width >> i) for i in range(depth + 1)]
 
-
-def patches_backward(
-    dcolumns: Float32[Tensor, "b rows columns"], n: int
-) -> Float32[Tensor, "b n half half ch"]:
-    """Carry a gradient back through `patches` of half-size maps, tap by tap in a fixed order."""
-    b, channels = dcolumns.shape[0], dcolumns.shape[2] // _TAPS
-    taps = dcolumns.view(b, n, _HALF, _HALF, 3, 3, channels)
-    framed = dcolumns.new_zeros(b, n, _HALF + 2, _HALF + 2, channels)
-    for i in range(3):
-        for j in range(3):
-            framed[:, :, i : i + _HALF, j : j + _HALF] += taps[:, :, :, :, i, j]
-    return framed[:, :, 1:-1, 1:-1]
-
-
-def pooled(
-    h: Float32[Tensor, "b rows ch"], n: int, side: int
-) -> Float32[Tensor, "b n half half ch"]:
-    """Average every 2×2 block of pixels."""
-    b, half = h.shape[0], side // 2
-    blocks = h.view(b, n, half, 2, half, 2, -1)
-    top = blocks[:, :, :, 0, :, 0] + blocks[:, :, :, 0, :, 1]
-    bottom = blocks[:, :, :, 1, :, 0] + blocks[:, :, :, 1, :, 1]
-    return top.add_(bottom).mul_(0.25)
-
-
-def pooled_backward(dmaps: Float32[Tensor, "b n ..."], side: int) -> Float32[Tensor, "b rows ch"]:
-    """Carry a gradient back through `pooled`: a quarter to every pixel of a block."""
-    b, n, half = dmaps.shape[0], dmaps.shape[1], side // 2
-    blocks = (dmaps * 0.25).view(b, n, half, 1, half, 1, -1)
-    spread = blocks.expand(b, n, half, 2, half, 2, blocks.shape[-1])
-    return spread.reshape(b, n * side * side, -1)
+    def _positions(self, shape: Shape) -> int:
+        height, width = self._sides(shape.depth)[-1]
+        if height * width == 0:
+            raise ProblemError(
+                f"CNN(shape={self.shape}): a depth of {shape.depth} pools the image away; "
+                "give a smaller depth"
+            )
+        return height * width

@@ -22,11 +22,15 @@ Weights = list[tuple[Float32[Tensor, "b _ _"], Float32[Tensor, "b _"]]]
 
 @dataclass(frozen=True)
 class Affine:
-    """A layer x·W + b. Its inputs are `taps` groups (the pixels of a filter) of `inputs` each."""
+    """A layer x·W + b. Its inputs are `taps` groups (the pixels of a filter) of `inputs` each.
+
+    A `is_gain` layer multiplies instead, unit by unit: it has one input and begins as 1.
+    """
 
     taps: int
     inputs: int
     outputs: int
+    is_gain: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,17 @@ class Layout:
         return torch.cat([*matrices, *biases, rest], 1)
 
     def initial(self, real: Sequence[Affine], stream: Stream) -> Float32[Tensor, " p"]:
-        """Draw a network with these layers: He-normal matrices (arXiv:1502.01852), the rest 0."""
+        """Draw a network: He-normal matrices (arXiv:1502.01852), gains 1, the rest 0."""
         row = torch.zeros(1, self.length)
         places = zip(self.layers, real, self.weights(row), strict=True)
         for i, (padded, layer, (matrix, _)) in enumerate(places):
-            scale = (2 / (layer.taps * layer.inputs)) ** 0.5
-            draw = stream.at(i).normal(layer.taps, layer.inputs, layer.outputs, like=row)
             blocks = matrix.view(padded.taps, padded.inputs, padded.outputs)
-            blocks[:, : layer.inputs, : layer.outputs] = scale * draw
+            blocks[:, : layer.inputs, : layer.outputs] = _drawn(layer, stream.at(i), row)
         return row[0]
+
+
+def _drawn(layer: Affine, stream: Stream, like: Tensor) -> Tensor:
+    if layer.is_gain:
+        return torch.ones(1, 1, layer.outputs).to(like)
+    scale: float = (2 / (layer.taps * layer.inputs)) ** 0.5
+    return scale * stream.normal(layer.taps, layer.inputs, layer.outputs, like=like)

@@ -5,26 +5,78 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from hpo_research.errors import ProblemError
 from hpo_research.rng import Stream
+
+_CHOICES = {
+    "activation": ("relu", "gelu", "silu"),
+    "optimizer": ("sgd", "nesterov", "adam", "adamw", "rmsprop"),
+    "schedule": ("constant", "cosine", "step"),
+    "normalisation": ("none", "layer", "group"),
+}
+_LEAST = {
+    **{"learning_rate": 0, "weight_decay": 0, "shift": 0},
+    **{"batch_size": 1, "width": 1, "depth": 1},
+}
+_MULTIPLE = 4  # images of a batch: times 8 channels or more, whole vectors of every kernel
+_SHARES = ("momentum", "dropout", "label_smoothing", "warmup")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The hyperparameters of one network, in their standard meanings.
+    """The hyperparameters of one network, in their standard meanings; a space names any of them.
 
-    `momentum` is SGD's momentum (PyTorch's form, no dampening) and AdamW's first decay rate β₁.
-    `weight_decay` is an L2 penalty in SGD and decoupled in AdamW, on weights and biases alike.
-    `dropout` is the probability that a unit is dropped while training; survivors are scaled up.
+    `optimizer` is sgd, nesterov, adam, adamw or rmsprop, each as in `torch.optim`. `momentum` is
+    that of sgd, nesterov and rmsprop (PyTorch's form, no dampening) and the first decay rate β₁ of
+    adam and adamw. `weight_decay` is decoupled in adamw and an L2 penalty in the others, on every
+    parameter. `schedule` (constant, cosine, step) is taken step by step over the task's horizon:
+    cosine falls to 0, step divides the rate by ten after a half and three quarters; `warmup` is the
+    share of the horizon in which the rate rises linearly before. `width` counts hidden units or
+    channels, `depth` hidden layers or convolutions. `normalisation` stands between a hidden layer
+    and its activation: layer norm, or group norm with four groups (two or one where the width has
+    no such divisor), with gains and shifts. `dropout` is the probability that a unit is dropped
+    while training; survivors are scaled up. `label_smoothing` moves that share of a label evenly
+    to all classes. `shift` moves training images by up to so many pixels either way, zeros
+    entering; `flip` mirrors half of them left to right. A last batch that is not full is left out.
+    Raises `ProblemError`.
     """
 
-    learning_rate: float
-    momentum: float
-    weight_decay: float
-    batch_size: int
-    width: int
-    dropout: float
-    activation: str
-    optimizer: str
+    learning_rate: float = 1e-2
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    batch_size: int = 32
+    width: int = 64
+    dropout: float = 0.0
+    activation: str = "relu"
+    optimizer: str = "sgd"
+    depth: int = 2
+    schedule: str = "constant"
+    warmup: float = 0.0
+    label_smoothing: float = 0.0
+    normalisation: str = "none"
+    shift: int = 0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ProblemError(
+                    f"Recipe({name}={getattr(self, name)!r}): expected one of {', '.join(choices)}"
+                )
+        for name, least in _LEAST.items():
+            if not getattr(self, name) >= least:
+                raise ProblemError(
+                    f"Recipe({name}={getattr(self, name)!r}): must be at least {least}"
+                )
+        if self.batch_size % _MULTIPLE:
+            raise ProblemError(
+                f"Recipe(batch_size={self.batch_size!r}): must be a multiple of {_MULTIPLE}"
+            )
+        for name in _SHARES:
+            if not 0 <= getattr(self, name) < 1:
+                raise ProblemError(
+                    f"Recipe({name}={getattr(self, name)!r}): must be at least 0 and below 1"
+                )
 
 
 @dataclass(frozen=True)
@@ -32,7 +84,9 @@ class Task:
     """One network to train over the epochs (start, until].
 
     All its randomness comes from `stream`. `state` is what `Result.state` gave at epoch `start`,
-    None when start is 0.
+    None when start is 0. `horizon` is the number of epochs that its schedule is laid out for: the
+    most that it may ever be trained, never `until`, so that a pause changes no step. Raises
+    `ProblemError` where a schedule has none, or one that ends before `until`.
     """
 
     recipe: Recipe
@@ -40,3 +94,13 @@ class Task:
     until: int
     start: int = 0
     state: Mapping[str, Tensor] | None = None
+    horizon: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.recipe.schedule == "constant" and self.recipe.warmup == 0:
+            return
+        if self.horizon is None or self.horizon < self.until:
+            raise ProblemError(
+                f"Task(until={self.until}, horizon={self.horizon}): a schedule needs a horizon of "
+                "at least `until`; give the problem's max_epochs"
+            )

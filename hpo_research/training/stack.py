@@ -1,25 +1,21 @@
-"""A stack: networks of one signature, and how it passes through an epoch."""
+"""A stack: networks of one signature, a row each, and what they are trained with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
-from math import log
 
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float32
 from torch import Tensor
 
-from hpo_research.training.activations import ACTIVATIONS, Rules
-from hpo_research.training.architecture import Architecture
+from hpo_research.training.activations import ACTIVATIONS
+from hpo_research.training.architecture import Architecture, Shape, Traits
 from hpo_research.training.data import Data
-from hpo_research.training.dropout import dropout_masks
-from hpo_research.training.layout import CLASSES, Layout, Weights
-from hpo_research.training.optimizers import OPTIMIZERS, Moments, Rates, Runs, schedule, updated
-from hpo_research.training.recipe import Task
-
-# scikit-learn clips probabilities at the resolution of their dtype; so does the log loss here.
-_MOST_LOSS = -log(torch.finfo(torch.float32).eps)
+from hpo_research.training.layout import CLASSES, Layout
+from hpo_research.training.normalisation import groups_of
+from hpo_research.training.optimizers import OPTIMIZERS, Moments, Runs
+from hpo_research.training.recipe import Recipe, Task
 
 
 @dataclass(frozen=True)
@@ -27,13 +23,14 @@ class Curriculum:
     """An architecture and its data, prepared on the device once for all epochs.
 
     `targets` are one-hot rows; `absent` is added to the scores: 0 for a class, −1e30 for padding.
+    `held_out` are the validation images, then the test images.
     """
 
     architecture: Architecture
     data: Data
     inputs: Float32[Tensor, "n k"]
     targets: Float32[Tensor, "n c"]
-    validation_inputs: Float32[Tensor, "m k"]
+    held_out: Float32[Tensor, "m k"]
     absent: Float32[Tensor, " c"]
 
     @property
@@ -51,14 +48,29 @@ def curriculum(architecture: Architecture, data: Data, device: str) -> Curriculu
         data,
         architecture.inputs(data.images),
         (data.labels[:, None] == classes).float(),
-        architecture.inputs(data.validation_images),
+        architecture.inputs(torch.cat([data.validation_images, data.test_images])),
         torch.where(classes < data.classes, 0.0, -1e30),
     )
 
 
 @dataclass(frozen=True)
+class Signature:
+    """What networks have in common that are stacked: a function of each one's own recipe."""
+
+    shape: Shape
+    batch_size: int
+    is_augmented: bool
+
+    @staticmethod
+    def of(recipe: Recipe, architecture: Architecture) -> "Signature":
+        """Return the signature of a network, its shape padded."""
+        shape = architecture.padded(Shape.of(recipe))
+        return Signature(shape, recipe.batch_size, recipe.shift > 0 or recipe.flip)
+
+
+@dataclass(frozen=True)
 class Stack:
-    """Networks of one padded width and batch size after some epochs, a row each.
+    """Networks of one signature after some epochs, a row each.
 
     Rows are sorted by optimiser and activation, so that each is one run of rows; `moments` holds
     one entry a run. `ids` says which networks they are, `epochs` how far each has come.
@@ -67,6 +79,7 @@ class Stack:
     ids: tuple[int, ...]
     tasks: tuple[Task, ...]
     epochs: tuple[int, ...]
+    signature: Signature
     layout: Layout
     parameters: Float32[Tensor, "b p"]
     moments: tuple[Moments, ...]
@@ -77,11 +90,19 @@ class Stack:
         names = [task.recipe.optimizer for task in self.tasks]
         return [(rows, OPTIMIZERS[name]) for rows, name in _runs(names)]
 
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """What each row is trained with."""
+        return tuple(task.recipe for task in self.tasks)
+
     @cached_property
-    def rules(self) -> Rules:
-        """Which rows use which activation."""
-        names = [task.recipe.activation for task in self.tasks]
-        return [(rows, ACTIVATIONS[name]) for rows, name in _runs(names)]
+    def traits(self) -> Traits:
+        """Which rows use which activation, and how their units are grouped."""
+        rules = [(rows, ACTIVATIONS[x]) for rows, x in _runs([r.activation for r in self.recipes])]
+        shape = self.signature.shape
+        if not shape.is_normalised:
+            return Traits(rules)
+        return Traits(rules, groups_of(self.recipes, shape.width, self.parameters.device))
 
     def state(self, row: int) -> dict[str, Tensor]:
         """Copy what one network needs to go on: its parameters and moments, on the CPU."""
@@ -109,99 +130,42 @@ class Stack:
         )
 
 
-def trained(stack: Stack, subject: Curriculum) -> tuple[Stack, Float64[Tensor, " b"]]:
-    """Train a stack for one epoch; return it with each network's mean training loss."""
-    n, b = len(subject.inputs), len(stack.ids)
-    size = stack.tasks[0].recipe.batch_size
-    order = _orders(stack, n).to(subject.device).view(b, -1, size).transpose(0, 1)
-    steps, index = len(order), order.flatten()
-    x = subject.inputs.index_select(0, index).view(steps, b, size, -1).unbind()
-    targets = subject.targets.index_select(0, index).view(steps, b, size, -1).unbind()
-    masks = [mask.to(subject.device).unbind() for mask in _masks(stack, subject, (steps, size))]
-    rates = _schedules(stack, steps, subject.device)
-    parameters, moments, rules, seen = stack.parameters, stack.moments, stack.rules, []
-    for step in range(steps):
-        gradient, logits = subject.architecture.gradient(
-            _weights(stack.layout, parameters, subject),
-            x[step],
-            targets[step],
-            rules,
-            [mask[step] for mask in masks],
-        )
-        seen.append(logits)
-        parameters, moments = updated(
-            stack.optimizers, parameters, moments, stack.layout.rows(gradient), rates[step]
-        )
-    labels = subject.data.labels[order.transpose(0, 1).reshape(b, n)]
-    loss = _losses(torch.cat(seen, 1), labels).double().mean(-1)
-    epochs = tuple(epoch + 1 for epoch in stack.epochs)
-    return replace(stack, epochs=epochs, parameters=parameters, moments=moments), loss
+def initial_state(task: Task, layout: Layout, subject: Curriculum) -> Mapping[str, Tensor]:
+    """Return the tensors that a network begins with: those of its state, or a draw."""
+    if task.state is not None:
+        return task.state
+    real = subject.architecture.layers(Shape.of(task.recipe), subject.data.classes)
+    parameters = layout.initial(real, task.stream.at("init"))
+    names = OPTIMIZERS[task.recipe.optimizer].moments
+    return {"parameters": parameters, **{name: torch.zeros_like(parameters) for name in names}}
 
 
-def validated(
-    stack: Stack, subject: Curriculum
-) -> tuple[Float64[Tensor, " b"], Float64[Tensor, " b"]]:
-    """Return each network's accuracy and log loss on the validation images.
-
-    The log loss clips probabilities as scikit-learn does, so that it is at most 15.95. Both are
-    NaN where the scores are not finite.
-    """
-    x = subject.validation_inputs
-    logits = subject.architecture.logits(
-        _weights(stack.layout, stack.parameters, subject),
-        x.expand(len(stack.tasks), *x.shape),
-        stack.rules,
-    )
-    labels = subject.data.validation_labels.expand(len(stack.tasks), -1)
-    loss = _losses(logits, labels).clamp(max=_MOST_LOSS).double().mean(-1)
-    accuracy = (logits.argmax(-1) == labels).double().mean(-1)
-    return torch.where(loss.isnan(), loss, accuracy), loss
-
-
-def _weights(layout: Layout, parameters: Float32[Tensor, "b p"], subject: Curriculum) -> Weights:
-    *hidden, (matrix, bias) = layout.weights(parameters)
-    return [*hidden, (matrix, bias + subject.absent)]
-
-
-def _orders(stack: Stack, n: int) -> Int64[Tensor, "b n"]:
-    return torch.stack(
-        [
-            task.stream.at("order", epoch + 1).permutation(n)
-            for task, epoch in zip(stack.tasks, stack.epochs, strict=True)
-        ]
+def stack_of(
+    ids: Sequence[int], tasks: Sequence[Task], signature: Signature, subject: Curriculum
+) -> Stack:
+    """Stack the tasks of these ids, sorted by optimiser and activation."""
+    members = [tasks[id] for id in ids]
+    layout = Layout(subject.architecture.layers(signature.shape, CLASSES))
+    states = [initial_state(task, layout, subject) for task in members]
+    moments = []
+    for rows, name in _runs([task.recipe.optimizer for task in members]):
+        names = OPTIMIZERS[name].moments
+        moments.append(tuple(_stacked(states[rows], each, subject) for each in names))
+    return Stack(
+        ids=tuple(ids),
+        tasks=tuple(members),
+        epochs=tuple(task.start for task in members),
+        signature=signature,
+        layout=layout,
+        parameters=_stacked(states, "parameters", subject),
+        moments=tuple(moments),
     )
 
 
-def _masks(
-    stack: Stack, subject: Curriculum, shape: tuple[int, int]
-) -> list[Float32[Tensor, "s b n _"]]:
-    width = subject.architecture.padded(stack.tasks[0].recipe.width)
-    return dropout_masks(
-        [
-            task.stream.at("dropout", epoch + 1)
-            for task, epoch in zip(stack.tasks, stack.epochs, strict=True)
-        ],
-        [task.recipe.dropout for task in stack.tasks],
-        shape,
-        subject.architecture.dropped(width),
-    )
-
-
-def _schedules(stack: Stack, steps: int, device: torch.device) -> list[list[Rates]]:
-    """Return, for each step, the rates of each run of rows."""
-    runs = []
-    for rows, optimizer in stack.optimizers:
-        recipes = [task.recipe for task in stack.tasks[rows]]
-        done = [epoch * steps for epoch in stack.epochs[rows]]
-        runs.append(schedule(optimizer, recipes, done, steps, device))
-    return [list(rates) for rates in zip(*runs, strict=True)]
-
-
-def _losses(
-    logits: Float32[Tensor, "b n c"], labels: Int64[Tensor, "b n"]
-) -> Float32[Tensor, "b n"]:
-    """Return the cross-entropy of every image."""
-    return -torch.log_softmax(logits, -1).gather(2, labels.unsqueeze(-1)).squeeze(-1)
+def _stacked(
+    states: Sequence[Mapping[str, Tensor]], name: str, subject: Curriculum
+) -> Float32[Tensor, "b p"]:
+    return torch.stack([state[name] for state in states]).to(subject.device)
 
 
 def _runs(names: Sequence[str]) -> Iterator[tuple[slice, str]]:

@@ -40,7 +40,7 @@ def resumed(segment: Segment, start: int, until: int, state: State) -> Segment:
 
 
 def bits(report: Report) -> tuple[int, int, int, bytes]:
-    return (report.run, report.trial, report.epoch, struct.pack("3d", *report.metrics.values()))
+    return (report.run, report.trial, report.epoch, struct.pack("5d", *report.metrics.values()))
 
 
 def all_bits(problem: Problem, segments: Sequence[Segment]) -> set[tuple[int, int, int, bytes]]:
@@ -79,15 +79,16 @@ def test_a_wrong_option_is_refused(options: dict[str, object], message: str) -> 
         DigitsMLP(**options)
 
 
-def test_the_split_is_stratified_and_its_halves_share_no_image() -> None:
+def test_the_split_is_stratified_and_its_parts_share_no_image() -> None:
     data = digits()
-    assert (len(data.images), len(data.validation_images)) == (1024, 768)
+    parts = [data.images, data.validation_images, data.test_images]
+    assert [len(part) for part in parts] == [1024, 512, 256]
     _, labels = load_digits(return_X_y=True)
     shares = np.bincount(labels) / len(labels)
-    assert np.abs(np.bincount(data.labels) / 1024 - shares).max() < 1 / 1024
-    assert np.abs(np.bincount(data.validation_labels) / 768 - shares).max() < 2 / 768
-    training = {image.numpy().tobytes() for image in data.images}
-    assert training.isdisjoint(image.numpy().tobytes() for image in data.validation_images)
+    for labels in (data.labels, data.validation_labels, data.test_labels):
+        assert np.abs(np.bincount(labels) / len(labels) - shares).max() < 2 / len(labels)
+    training, validation, test = ({image.numpy().tobytes() for image in part} for part in parts)
+    assert training.isdisjoint(validation | test) and validation.isdisjoint(test)
     assert float(data.images.max()) == 1.0 and float(data.images.min()) == 0.0
 
 

@@ -1,0 +1,89 @@
+"""The command: `python -m benchmarks.training`, optionally with cases, counts and a device.
+
+It times an epoch of K networks with evaluation, after one to warm up: ours, a plain loop, and
+vmap. On the CPU one thread works and processor seconds are compared, which busy neighbours disturb
+least; on a GPU, seconds. Figures go to `results.json`, the table to the screen.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from benchmarks.speed.record import made_with
+from benchmarks.training.cases import CASES, Case
+from benchmarks.training.rivals import loop, ours, stacked
+from hpo_research.threads import limited
+
+RECORD = Path(__file__).with_name("results.json")
+COUNTS = (8, 32, 81, 256)
+WAYS = {"ours": ours, "loop": loop, "vmap": stacked}
+COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.training"
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print and record."""
+    asked = _parser().parse_args(arguments)
+    found = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    with limited():
+        for name in asked.cases:
+            for count in asked.counts:
+                row = measured(CASES[name], count, asked.device, asked.ways)
+                print(_line(name, row), flush=True)
+                if asked.no_record:
+                    continue
+                key = f"{asked.device} {name} {count}"
+                found[key] = {**row, "made_with": {**made_with(), "command": COMMAND}}
+                RECORD.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--counts", nargs="+", type=int, default=list(COUNTS))
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--no-record", action="store_true", help="print only")
+    return parser
+
+
+def measured(case: Case, count: int, device: str, ways: list[str]) -> dict[str, object]:
+    """Time the ways in turn, so that a slow minute meets them all."""
+    data, recipes = case.data().to(device), case.recipes(count)
+    spent = {way: 0.0 for way in ways}
+    for way in ways:
+        WAYS[way](recipes[: min(count, 4)], case.architecture, data, 1)
+    for way in ways:
+        spent[way] = _seconds(
+            lambda way=way: WAYS[way](recipes, case.architecture, data, case.epochs), device
+        )
+    each = {way: 1000 * seconds / count / case.epochs for way, seconds in spent.items()}
+    ratios = {f"{way}_ratio": each[way] / each["ours"] for way in ways if way != "ours"}
+    return {"case": case.title, "networks": count, "milliseconds": each, **ratios}
+
+
+def _seconds(call: Callable[[], None], device: str) -> float:
+    if device == "cpu":
+        began = time.process_time()
+        call()
+        return time.process_time() - began
+    torch.cuda.synchronize()
+    began = time.perf_counter()
+    call()
+    torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def _line(name: str, row: dict) -> str:
+    each = ", ".join(f"{way} {ms:.2f} ms" for way, ms in row["milliseconds"].items())
+    ratios = ", ".join(f"{key.split('_')[0]} ×{row[key]:.2f}" for key in row if "_ratio" in key)
+    return f"{name}, {row['networks']} networks: {each} a network-epoch; {ratios}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

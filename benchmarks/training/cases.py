@@ -1,0 +1,83 @@
+"""What is trained: an architecture, its data, and the recipes of K networks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+import hpo_research as hpo
+from hpo_research.problems.digits import digits
+from hpo_research.rng import Stream
+from hpo_research.space import SearchSpace
+from hpo_research.training import CNN, MLP, Architecture, Data, Recipe
+
+
+@dataclass(frozen=True)
+class Case:
+    """A rung: `recipes(K)` are the networks; `epochs` are timed."""
+
+    title: str
+    architecture: Architecture
+    data: Callable[[], Data]
+    recipes: Callable[[int], list[Recipe]]
+    epochs: int = 1
+
+
+def uniform(width: int) -> Callable[[int], list[Recipe]]:
+    """Networks that differ in their rates alone."""
+
+    def recipes(count: int) -> list[Recipe]:
+        rates = 10 ** (-4 + 3 * Stream(0).at("rates").generator().random(count))
+        return [Recipe(learning_rate=float(rate), width=width) for rate in rates]
+
+    return recipes
+
+
+def drawn(space: SearchSpace) -> Callable[[int], list[Recipe]]:
+    """The first trials of a random search."""
+
+    def recipes(count: int) -> list[Recipe]:
+        draws = Stream(0).at("bench").generator().random((count, space.dimension))
+        return [Recipe(**config) for config in space.from_uniform(draws)]
+
+    return recipes
+
+
+@cache
+def noise(shape: tuple[int, int, int], train: int) -> Data:
+    """Images that say nothing: the time to train on them is that of any others."""
+    stream, like, n = Stream(1), torch.zeros(1), train + 512 + 448
+    images = stream.at("images").normal(n, shape[0] * shape[1] * shape[2], like=like)
+    labels = (stream.at("labels").uniform(n, like=like) * 10).long()
+    parts = zip(images.split((train, 512, 448)), labels.split((train, 512, 448)), strict=True)
+    return Data(*(tensor for part in parts for tensor in part), classes=10, shape=shape)
+
+
+MLP_SPACE = hpo.problem("digits-mlp").space
+CNN_SPACE = hpo.problem("digits-cnn").space
+
+CASES = {
+    "uniform-16": Case("digits, MLPs of width 16, batch 32", MLP(), digits, uniform(16)),
+    "uniform-64": Case("digits, MLPs of width 64, batch 32", MLP(), digits, uniform(64)),
+    "digits-mlp": Case("digits-mlp, drawn from its space", MLP(), digits, drawn(MLP_SPACE)),
+    "digits-cnn": Case("digits-cnn, drawn from its space", CNN(), digits, drawn(CNN_SPACE)),
+    "mlp-28": Case(
+        "28×28, 4,000 images, MLPs of the space of digits-mlp",
+        MLP(784),
+        lambda: noise((1, 28, 28), 4000),
+        drawn(MLP_SPACE),
+    ),
+    "cnn-28": Case(
+        "28×28, 512 images, CNNs of the space of digits-cnn",
+        CNN((1, 28, 28)),
+        lambda: noise((1, 28, 28), 512),
+        drawn(CNN_SPACE),
+    ),
+    "cnn-32": Case(
+        "32×32×3, 256 images, CNNs of the space of digits-cnn",
+        CNN((3, 32, 32)),
+        lambda: noise((3, 32, 32), 256),
+        drawn(CNN_SPACE),
+    ),
+}
