@@ -7,6 +7,7 @@ from hpo_research.experiment import Budget, Experiment, Progress, run
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.registry import problem
+from hpo_research.problems.tabulated import Tabulated
 from hpo_research.records import Ask, Proposal, Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.strategies.bayesian import Bayesian
@@ -38,6 +39,7 @@ __all__ = [
     "SearchSpace",
     "Strategy",
     "Study",
+    "Tabulated",
     "Trial",
     "errors",
     "problem",

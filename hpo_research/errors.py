@@ -49,5 +49,9 @@ class MissingPackageError(HpoError, ImportError):
     """An optional package is needed and not installed; the message names the install line."""
 
 
+class MissingDataError(HpoError, OSError):
+    """Images that a problem trains on are not on this machine and could not be fetched."""
+
+
 class AllTrialsFailedError(HpoError, RuntimeError):
     """No trial gave a value, so there is no best configuration to return."""

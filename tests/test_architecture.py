@@ -25,7 +25,7 @@ FLOORS = [
     {"analysis"},
     {"figures", "tables"},
     {"experiment", "loop"},
-    {"study", "tune", "doctor"},
+    {"study", "tune", "doctor", "recording"},
     {PACKAGE},  # its __init__, which re-exports
     {"report"},
     {"cli"},
@@ -36,7 +36,7 @@ FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
 TENSORS_ONLY = {"optim", "gp", "acquisition", "training"}
 BELOW_TENSORS = TENSORS_ONLY | {"errors", "rng", "threads", "device", "products"}
 
-OPTIONAL = {"pyarrow"}  # imported where it is needed, in one module
+OPTIONAL = {"mlxtend", "pyarrow"}  # imported where it is needed, in one module
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
     ("problems.registry", "problem"),  # problem("ackley", dimension=10)

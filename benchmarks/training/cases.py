@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import torch
 
 import hpo_research as hpo
-from hpo_research.problems.digits import digits
+from hpo_research.problems.images import load
 from hpo_research.rng import Stream
 from hpo_research.space import SearchSpace
 from hpo_research.training import CNN, MLP, Architecture, Data, Recipe
@@ -54,14 +54,15 @@ def noise(shape: tuple[int, int, int], train: int) -> Data:
     return Data(*(tensor for part in parts for tensor in part), classes=10, shape=shape)
 
 
+DIGITS = partial(load, "digits")
 MLP_SPACE = hpo.problem("digits-mlp").space
 CNN_SPACE = hpo.problem("digits-cnn").space
 
 CASES = {
-    "uniform-16": Case("digits, MLPs of width 16, batch 32", MLP(), digits, uniform(16)),
-    "uniform-64": Case("digits, MLPs of width 64, batch 32", MLP(), digits, uniform(64)),
-    "digits-mlp": Case("digits-mlp, drawn from its space", MLP(), digits, drawn(MLP_SPACE)),
-    "digits-cnn": Case("digits-cnn, drawn from its space", CNN(), digits, drawn(CNN_SPACE)),
+    "uniform-16": Case("digits, MLPs of width 16, batch 32", MLP(), DIGITS, uniform(16)),
+    "uniform-64": Case("digits, MLPs of width 64, batch 32", MLP(), DIGITS, uniform(64)),
+    "digits-mlp": Case("digits-mlp, drawn from its space", MLP(), DIGITS, drawn(MLP_SPACE)),
+    "digits-cnn": Case("digits-cnn, drawn from its space", CNN(), DIGITS, drawn(CNN_SPACE)),
     "mlp-28": Case(
         "28×28, 4,000 images, MLPs of the space of digits-mlp",
         MLP(784),

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
-from hpo_research.records import Direction, Run
+from hpo_research.records import Direction, Report, Run
 from hpo_research.store import RunName
 
 
@@ -68,6 +68,18 @@ def gathered(
         found = {strategy: sign * (own - optimum) for strategy, own in found.items()}
         direction = "minimize"
     return Finals(problem, facts["metric"], direction, is_regret, seeds, found)
+
+
+def counted(result: Result, name: RunName) -> dict[int, Report]:
+    """Return the report of each trial that counts by the rule `final`: its last, or its best."""
+    facts = result.description["problems"][name.problem]
+    metric, sign = facts["metric"], 1.0 if facts["direction"] == "minimize" else -1.0
+    reports: dict[int, list[Report]] = {}
+    for report, _, _ in result.history[name]:  # by trial and epoch
+        reports.setdefault(report.trial, []).append(report)
+    if result.description["final"] == "last":
+        return {trial: own[-1] for trial, own in reports.items()}
+    return {t: min(own, key=lambda r: sign * r.metrics[metric]) for t, own in reports.items()}
 
 
 def _best(run: Run) -> float:

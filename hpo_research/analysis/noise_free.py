@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpo_research.analysis.described import strategy_of
-from hpo_research.analysis.finals import Finals, gathered
+from hpo_research.analysis.finals import Finals, counted, gathered
 from hpo_research.analysis.result import Result
-from hpo_research.records import Report
 from hpo_research.store import RunName
 from hpo_research.strategies.recommend import recommended
 from hpo_research.threads import limited
@@ -91,15 +90,5 @@ def _finals(
 
 def _clean(result: Result, name: RunName) -> dict[int, float]:
     """Return each trial's value without noise at the epoch that counts by the rule `final`."""
-    facts = result.description["problems"][name.problem]
-    metric, sign = facts["metric"], 1.0 if facts["direction"] == "minimize" else -1.0
-    reports: dict[int, list[Report]] = {}
-    for report, _, _ in result.history[name]:  # by trial and epoch
-        reports.setdefault(report.trial, []).append(report)
-    if result.description["final"] == "last":
-        counted = {trial: own[-1] for trial, own in reports.items()}
-    else:
-        counted = {
-            t: min(own, key=lambda r: sign * r.metrics[metric]) for t, own in reports.items()
-        }
-    return {trial: report.metrics.get(METRIC, np.nan) for trial, report in counted.items()}
+    reports = counted(result, name)
+    return {trial: report.metrics.get(METRIC, np.nan) for trial, report in reports.items()}

@@ -12,10 +12,9 @@ from hpo_research.analysis import frames
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits, RunInfo
 from hpo_research.records import Outcome, Report, Run
-from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.space import SearchSpace
+from hpo_research.space.documents import from_document
 from hpo_research.store import RunName, Store
-
-_PARAMETERS = {"Float": Float, "Integer": Integer, "Categorical": Categorical}
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,12 @@ class Result:
             description = json.loads(text)
             provenance = tuple(json.loads(store.meta("provenance") or "[]"))
             names = store.runs()
-            infos = {i: _info(description, name, i) for name, i in names.items()}
+            # A list of a thousand configurations takes long to check: once a problem, not a run.
+            spaces = {
+                problem: from_document(facts["space"])
+                for problem, facts in description["problems"].items()
+            }
+            infos = {i: _info(description, name, i, spaces) for name, i in names.items()}
             ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}
             store.replay(ledgers)
             reports, over = store.reports(), store.over()
@@ -154,24 +158,16 @@ def _cost(ledger: Ledger) -> Cost:
     return Cost(ledger.spent, ledger.seconds, ledger.clock)
 
 
-def _info(description: Mapping[str, Any], name: RunName, number: int) -> RunInfo:
+def _info(
+    description: Mapping[str, Any], name: RunName, number: int, spaces: Mapping[str, SearchSpace]
+) -> RunInfo:
     problem = description["problems"][name.problem]
     return RunInfo(
         id=number,
-        space=_space(problem["space"]),
+        space=spaces[name.problem],
         metric=problem["metric"],
         direction=problem["direction"],
         max_epochs=problem["max_epochs"],
         seed=name.seed,
         final=description["final"],
     )
-
-
-def _space(description: Mapping[str, Any]) -> SearchSpace:
-    parameters = {}
-    for name, fields in description["parameters"]:
-        options = {key: value for key, value in fields.items() if key != "class"}
-        parameters[name] = _PARAMETERS[fields["class"].rpartition(".")[2]](**options)
-    among = description["among"]
-    configs = None if among is None else [dict(pairs) for pairs in among]
-    return SearchSpace(parameters, among=configs)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hpo_research.cli import answers, checkup, listings, running, stored
+from hpo_research.cli import answers, checkup, listings, recorder, running, stored
 from hpo_research.cli.answers import readable
 
 app = typer.Typer(
@@ -95,6 +95,29 @@ def export(
     """Write DIR/export/trials and reports: one row a trial, one a report, sorted."""
     with readable():
         stored.export(folder, format)
+
+
+@app.command(
+    epilog="Exit codes: 0 the table is written; 1 an error, on stderr; 2 wrong usage; 130 "
+    "interrupted by Ctrl-C, 143 by SIGTERM: what was trained is kept in OUT.parts, and the same "
+    "command goes on.",
+)
+def table(
+    name: Annotated[str, typer.Argument(metavar="PROBLEM", help="A problem by its name.")],
+    out: Annotated[Path, typer.Option(help="The file to write, which ends in .npz.")],
+    configurations: Annotated[int, typer.Option(min=1, help="How many are trained.")] = 1000,
+    epochs: Annotated[int, typer.Option(min=1, help="How far each is trained.")] = 27,
+    seeds: Annotated[int, typer.Option(min=1, help="How often each is trained.")] = 2,
+    data: Annotated[
+        str | None, typer.Option(help="An .npz file with the images, for problems that take one.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    show_traceback: Traceback = False,
+) -> None:
+    """Record learning curves: train a design of configurations, and write what they reported."""
+    wanted = recorder.Wanted(name, out, configurations, epochs, seeds, data, device)
+    with readable(show_traceback), answers.interruptible():
+        recorder.record(wanted)
 
 
 @app.command()

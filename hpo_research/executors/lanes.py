@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from hpo_research.errors import MissingDataError, MissingPackageError
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.problems.reporting import blame, value_reason
 from hpo_research.records import Key, Report, Segment
@@ -73,6 +74,8 @@ class Lane:
             reason = "the problem ended before the trial had reached its epoch"
             self._isolate(reason, time.perf_counter() - began)
             return
+        except (MissingDataError, MissingPackageError):
+            raise  # no trial's fault: another configuration would find nothing either
         except Exception as error:  # the user's or the problem's: it becomes an outcome
             self._isolate(blame(error, None), time.perf_counter() - began)
             return

@@ -12,6 +12,7 @@ import numpy as np
 
 from hpo_research.errors import ExperimentError
 from hpo_research.space import SearchSpace
+from hpo_research.space.documents import document
 
 Json = Any
 
@@ -29,7 +30,7 @@ def describe(value: object, what: str) -> Json:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, SearchSpace):
-        return _space(value, what)
+        return document(value)
     if is_dataclass(value) and not isinstance(value, type):
         parts = {
             f.name: describe(getattr(value, f.name), f"{what}.{f.name}")
@@ -50,12 +51,6 @@ def describe(value: object, what: str) -> Json:
         f"{what}: {value!r} cannot be stored with the experiment; make it a frozen dataclass, "
         "a function, or plain data"
     )
-
-
-def _space(space: SearchSpace, what: str) -> Json:
-    parameters = [[name, describe(p, f"{what}.{name}")] for name, p in space.parameters.items()]
-    among = None if space.among is None else [list(config.items()) for config in space.among]
-    return {"class": "SearchSpace", "parameters": parameters, "among": among}
 
 
 def _partial(value: partial[object], what: str) -> Json:

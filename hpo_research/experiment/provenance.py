@@ -4,6 +4,11 @@ import platform
 import subprocess
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from hpo_research.threads import processors
 
 PACKAGES = ("hpo_research", "torch", "gpytorch", "botorch", "numpy", "scipy", "scikit-learn")
 
@@ -36,6 +41,16 @@ def provenance(device: str, source: Source | None = None) -> dict[str, object]:
 def versions() -> dict[str, str]:
     """Return the versions of the packages that make the numbers."""
     return {name: metadata.version(name) for name in PACKAGES}
+
+
+def machine(device: str) -> str:
+    """Return the processor, how many of them this process may use, and the device if another."""
+    listed = Path("/proc/cpuinfo")  # elsewhere only the kind is known
+    rows = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
+    models = [row.partition(":")[2].strip() for row in rows if row.startswith("model name")]
+    processor = (models or [platform.processor() or platform.machine()])[0]
+    there = f", {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else ""
+    return f"{processor}, {processors()} usable{there}"
 
 
 def commit() -> str:

@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any
 
 from hpo_research.errors import ProblemError
+from hpo_research.problems import curve_table
+from hpo_research.problems.classifiers import Classifier
 from hpo_research.problems.curves import LearningCurves
-from hpo_research.problems.digits import DigitsCNN, DigitsMLP
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.synthetic import FUNCTIONS, Synthetic
+from hpo_research.problems.tabulated import Tabulated
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,17 @@ class _Entry:
     build: Callable[..., Problem]
 
 
+_CLASSIFIERS = (
+    ("digits", "mlp", "Perceptrons on scikit-learn's 8×8 digits"),
+    ("digits", "cnn", "Convolutional networks on scikit-learn's 8×8 digits"),
+    ("mnist5k", "mlp", "Perceptrons on 5,000 MNIST digits"),
+    ("mnist5k", "cnn", "Convolutional networks on 5,000 MNIST digits"),
+    ("mnist", "cnn", "Convolutional networks on MNIST"),
+    ("fashion", "cnn", "Convolutional networks on Fashion-MNIST"),
+    ("kmnist", "cnn", "Convolutional networks on Kuzushiji-MNIST"),
+    ("cifar10", "cnn", "Convolutional networks on CIFAR-10"),
+)
+
 _ENTRIES: Mapping[str, _Entry] = {
     **{
         name: _Entry(function.description, partial(Synthetic, name))
@@ -40,8 +53,16 @@ _ENTRIES: Mapping[str, _Entry] = {
         "Learning curves that fall to a synthetic function, early ranks agreeing as asked",
         LearningCurves,
     ),
-    "digits-mlp": _Entry("Perceptrons on scikit-learn's 8×8 digits", DigitsMLP),
-    "digits-cnn": _Entry("Convolutional networks on scikit-learn's 8×8 digits", DigitsCNN),
+    **{
+        f"{images}-{network}": _Entry(description, partial(Classifier, images, network))
+        for images, network, description in _CLASSIFIERS
+    },
+    **{
+        f"{name}-table": _Entry(
+            f"{name} replayed from recorded trainings", partial(Tabulated, name)
+        )
+        for name in curve_table.shipped()
+    },
 }
 
 
@@ -50,7 +71,8 @@ def problem(name: str, /, **options: Any) -> Problem:
 
     `problems()` lists the names. Options are the fields of the problem's class: `dimension` for
     synthetic functions; `base`, `max_epochs`, `agreement`, ... for curves; `max_epochs`, `metric`
-    for the digits; `name`, by which an experiment tells problems apart, for all. Raises
+    for trained networks, and `data`, a file, where their images are fetched otherwise; `metric` for
+    recorded tables; `name`, by which an experiment tells problems apart, for all. Raises
     `ProblemError` for an unknown name, an unknown option or an illegal value.
     """
     entry = _ENTRIES.get(name) if isinstance(name, str) else None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.records import Report, Segment
+from hpo_research.space import Config
 from hpo_research.training import Architecture, Data, Recipe, Result, Task, train
 
 
@@ -31,9 +32,14 @@ def trained(
         dropped = {id for id, segment in enumerate(segments) if segment.key in (keys or ())}
 
 
+def recipe(config: Config) -> Recipe:
+    """Return a configuration as what a network is trained with."""
+    return Recipe(**config)  # type: ignore[arg-type]
+
+
 def _task(segment: Segment, max_epochs: int) -> Task:
     return Task(
-        Recipe(**segment.config),  # type: ignore[arg-type]
+        recipe(segment.config),
         segment.stream,
         segment.until,
         segment.start,

@@ -164,7 +164,7 @@ class SearchSpace:
                 native[name] = parameter.validate(config[name])
             except SpaceError as error:
                 mistakes.append(f"{name}: {error}")
-        if not mistakes and self.among is not None and self.identity(native) not in self._listed:
+        if not mistakes and self.among is not None and self.identity(native) not in self.positions:
             mistakes.append(f"{native!r} is not among the {len(self.among)} listed configurations")
         if mistakes:
             raise SpaceError("\n".join(f"{what}: {mistake}" for mistake in mistakes))
@@ -175,16 +175,18 @@ class SearchSpace:
         return tuple(identity(config[name]) for name in self.names)
 
     @cached_property
-    def _listed(self) -> dict[Identity, int]:
+    def positions(self) -> Mapping[Identity, int]:
+        """Where each configuration of `among` stands, by its identity."""
         return {self.identity(config): i for i, config in enumerate(self.among or ())}
 
     @cached_property
-    def _encoded_list(self) -> np.ndarray:
+    def points(self) -> jt.Float64[np.ndarray, "n d"]:
+        """The configurations of `among` in the unit cube. Shape: n d."""
         return self.encode(self.among or ())
 
     def _nearest(self, cube: np.ndarray) -> list[int]:
         points = np.clip(np.nan_to_num(cube), 0.0, 1.0)
-        gaps = np.abs(points[:, None, :] - self._encoded_list[None]).sum(axis=2)
+        gaps = np.abs(points[:, None, :] - self.points[None]).sum(axis=2)
         return [int(i) for i in np.argmin(gaps, axis=1)]
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from hpo_research.acquisition import Choice, Domain, Points
 from hpo_research.space import Categorical, Config, Float, Integer, SearchSpace
 from hpo_research.space.parameters import Parameter
-from hpo_research.space.search_space import Identity
 
 TABLE = 100_000
 """Finite spaces of up to so many configurations are scored whole."""
@@ -40,7 +39,7 @@ class Encoding:
     @cached_property
     def key(self) -> tuple[Signature, bytes]:
         """The signature and, for a list of configurations, the list."""
-        listed = b"" if self.space.among is None else self.space.encode(self.space.among).tobytes()
+        listed = b"" if self.space.among is None else self.space.points.tobytes()
         return self.signature, listed
 
     @cached_property
@@ -54,7 +53,7 @@ class Encoding:
         """Where acquisition functions of this space are maximised, on the CPU."""
         domain = _product(self.signature)
         if self.space.among is not None:
-            table = domain.placed(torch.from_numpy(self.space.encode(self.space.among))[None])
+            table = domain.placed(torch.from_numpy(self.space.points)[None])
             return Domain(domain.dimension, domain.order, domain.choices, table.x[0])
         if self.space.size is not None and self.space.size <= TABLE:
             return _with_table(self.signature)
@@ -75,16 +74,12 @@ class Encoding:
     def rows(self, configs: Sequence[Config]) -> list[int]:
         """Return where configurations stand in the domain's table."""
         if self.space.among is not None:
-            return [self._listed[self.space.identity(config)] for config in configs]
+            return [self.space.positions[self.space.identity(config)] for config in configs]
         index = self.points(configs).index[0]
         rows = torch.zeros(len(configs), dtype=torch.int64)
         for kind in self.domain.order:  # the last hyperparameter varies first, as in config_at
             rows = rows * self.domain.choices[-1 - kind].size + index[:, -1 - kind]
         return [int(row) for row in rows]
-
-    @cached_property
-    def _listed(self) -> dict[Identity, int]:
-        return {self.space.identity(c): i for i, c in enumerate(self.space.among or ())}
 
 
 def _kind(parameter: Parameter) -> tuple[str, tuple[float, ...]]:

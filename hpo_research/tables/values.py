@@ -156,13 +156,13 @@ def finals_table(result: Result, known: Sequence[Finals]) -> Table:
     return Table("finals", "Final values", caption, frame, head, rows, breaks(problems))
 
 
-def intervals(counts: Sequence[int]) -> str:
+def intervals(counts: Sequence[int], statistic: Statistic = "median") -> str:
     """Say what the intervals are, and where there is none; `counts` are seeds with a value."""
     if max(counts) < LEAST_SEEDS:
         return f"There is no interval below {LEAST_SEEDS} seeds with a value."
     few = f"; none below {LEAST_SEEDS} seeds with a value" if min(counts) < LEAST_SEEDS else ""
     return (
-        "The interval is that of the median: 95% percentile bootstrap over seeds (2,000 "
+        f"The interval is that of the {statistic}: 95% percentile bootstrap over seeds (2,000 "
         f"resamples){few}."
     )
 

@@ -198,7 +198,7 @@ def test_every_strategy_is_listed_with_its_options():
 
 def test_help_lists_the_commands_and_the_exit_codes():
     text = hpo("--help").stdout
-    for command in ("run", "report", "status", "export", "problems", "strategies", "doctor"):
+    for command in ("run", "report", "status", "export", "table", "problems", "doctor"):
         assert f" {command} " in text
     assert "Exit codes: 0 all runs are over; 1 an error" in hpo("run", "--help").stdout
 

@@ -8,11 +8,13 @@ import cloudpickle
 import numpy as np
 import pytest
 import safetensors.torch
+from recorded import file
 
 from hpo_research.problems.curves import LearningCurves
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.registry import problem
 from hpo_research.problems.synthetic import FUNCTIONS, Analytic, Synthetic
+from hpo_research.problems.tabulated import Tabulated
 from hpo_research.problems.wrappers import Discretised, Noisy, Rotated, Shifted
 from hpo_research.records import Key, Report, Segment, State
 from hpo_research.rng import Stream
@@ -41,8 +43,13 @@ TRAINED: dict[str, Problem] = {
     "digits-mlp": problem("digits-mlp", max_epochs=9),
     "digits-cnn": problem("digits-cnn", max_epochs=9),
 }
-PROBLEMS = {**SYNTHETIC, **CURVES, **TRAINED}
-SEVERAL_EPOCHS = {**CURVES, **TRAINED}
+TABLES: dict[str, Problem] = {
+    "table": Tabulated(file(seeds=1)),
+    "table of two seeds, by accuracy": Tabulated(file(seeds=2), metric="accuracy"),
+}
+PROBLEMS = {**SYNTHETIC, **CURVES, **TRAINED, **TABLES}
+SEVERAL_EPOCHS = {**CURVES, **TRAINED, **TABLES}
+TURNING = set(TABLES.values())
 NOISY = {name: p for name, p in PROBLEMS.items() if isinstance(p, Noisy)}
 KNOWN = {name: p for name, p in PROBLEMS.items() if p.optimum is not None}
 
@@ -228,8 +235,11 @@ def test_no_configuration_is_better_than_the_known_optimum(problem):
     sign = 1 if problem.direction == "minimize" else -1
     tolerance = 1e-12 * max(1, abs(problem.optimum))
     for reports in problem.evaluate(segments(problem, 400, until=problem.max_epochs)):
-        found = [sign * r.metrics.get("noise_free", r.metrics[problem.metric]) for r in reports]
-        assert min(found) >= sign * problem.optimum - tolerance
+        # Recorded curves may turn: theirs is the best value at the last epoch.
+        counted = [r for r in reports if r.epoch == problem.max_epochs or problem not in TURNING]
+        found = [sign * r.metrics.get("noise_free", r.metrics[problem.metric]) for r in counted]
+        known = [value for value in found if not np.isnan(value)]
+        assert not counted or min(known) >= sign * problem.optimum - tolerance
 
 
 @over({name: p for name, p in KNOWN.items() if isinstance(getattr(p, "base", p), Analytic)})

@@ -3,8 +3,9 @@
 import pytest
 
 from hpo_research.errors import ProblemError
+from hpo_research.problems import curve_table
+from hpo_research.problems.classifiers import Classifier
 from hpo_research.problems.curves import LearningCurves
-from hpo_research.problems.digits import DigitsCNN, DigitsMLP
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.registry import problem, problems
 from hpo_research.problems.synthetic import FUNCTIONS, Synthetic
@@ -22,7 +23,12 @@ def test_the_table_says_what_problem_gives(row):
 
 def test_every_problem_of_the_package_has_a_name():
     names = [row.name for row in problems()]
-    assert names == [*FUNCTIONS, "curves", "digits-mlp", "digits-cnn"]
+    trained = [
+        *("digits-mlp", "digits-cnn", "mnist5k-mlp", "mnist5k-cnn"),
+        *("mnist-cnn", "fashion-cnn", "kmnist-cnn", "cifar10-cnn"),
+    ]
+    tables = [f"{name}-table" for name in curve_table.shipped()]
+    assert names == [*FUNCTIONS, "curves", *trained, *tables]
 
 
 @pytest.mark.parametrize(
@@ -32,8 +38,12 @@ def test_every_problem_of_the_package_has_a_name():
         (problem("ackley", dimension=10), Synthetic("ackley", 10)),
         (problem("ackley", name="mine"), Synthetic("ackley", name="mine")),
         (problem("curves", base="levy", agreement=0.5), LearningCurves("levy", agreement=0.5)),
-        (problem("digits-mlp", max_epochs=27), DigitsMLP(max_epochs=27)),
-        (problem("digits-cnn", max_epochs=3), DigitsCNN(max_epochs=3)),
+        (problem("digits-mlp", max_epochs=27), Classifier("digits", "mlp", max_epochs=27)),
+        (problem("digits-cnn", max_epochs=3), Classifier("digits", "cnn", max_epochs=3)),
+        (
+            problem("fashion-cnn", data="file.npz", metric="accuracy"),
+            Classifier("fashion", "cnn", metric="accuracy", data="file.npz"),
+        ),
     ],
     ids=lambda p: p.name,
 )
@@ -47,7 +57,7 @@ def test_options_are_the_fields_of_the_problem(built, expected):
         ("hartmann", {}, r"problem\('hartmann'\): did you mean hartmann6 or hartmann3\? expected"),
         ("Branin", {}, r"problem\('Branin'\): did you mean branin"),
         ("digits", {}, "did you mean digits-mlp or digits-cnn|did you mean digits-cnn or digits"),
-        ("xyz", {}, r"problem\('xyz'\): expected one of branin, hartmann3, .*, digits-cnn"),
+        ("xyz", {}, r"problem\('xyz'\): expected one of branin, hartmann3, .*, digits-cnn, "),
         (None, {}, r"problem\(None\): .*expected one of branin"),
         ("branin", {"dim": 2}, "dim is no option of it; it has dimension, name"),
         ("digits-mlp", {"epochs": 2}, "epochs is no option of it; it has max_epochs, "),

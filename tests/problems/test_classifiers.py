@@ -1,20 +1,25 @@
+"""Image classifiers: their options, and that they learn, pause and resume."""
+
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.torch import load, save
-from sklearn.datasets import load_digits
 
 from hpo_research.errors import ProblemError
-from hpo_research.problems.digits import DigitsCNN, DigitsMLP, digits
+from hpo_research.problems import images as module
+from hpo_research.problems.classifiers import Classifier
+from hpo_research.problems.images import IMAGES
 from hpo_research.problems.protocol import Problem
 from hpo_research.records import Report, Segment, State
 from hpo_research.rng import Stream
 from hpo_research.space import Config
 
-PROBLEMS = {"mlp": DigitsMLP(), "cnn": DigitsCNN()}
+PROBLEMS = {"mlp": Classifier("digits", "mlp"), "cnn": Classifier("digits", "cnn")}
+LOCAL = {"digits", "mnist5k"}
 GOOD: Config = {
     "learning_rate": 3e-3,
     "momentum": 0.9,
@@ -56,62 +61,82 @@ def test_the_problem_is_a_problem(problem: Problem) -> None:
     assert isinstance(problem, Problem)
     assert (problem.max_epochs, problem.can_resume, problem.optimum) == (27, True, None)
     assert not problem.has_recorded_seconds
-    assert {problem, type(problem)()} == {problem}
+    assert {problem, replace(problem)} == {problem}
 
 
 @pytest.mark.parametrize(
     ("metric", "direction"), [("log_loss", "minimize"), ("accuracy", "maximize")]
 )
 def test_the_direction_follows_the_metric(metric: str, direction: str) -> None:
-    assert DigitsMLP(metric=metric).direction == direction
+    assert Classifier("digits", "mlp", metric=metric).direction == direction
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metric": "loss"}, "metric='loss'.: metric must be one of log_loss, accuracy"),
-        ({"max_epochs": 0}, "max_epochs=0, .*: max_epochs must be a whole number from 1"),
-        ({"max_epochs": 2.5}, "max_epochs=2.5, .*: max_epochs must be a whole number from 1"),
+        ({"metric": "loss"}, "metric must be one of log_loss, accuracy, got 'loss'"),
+        ({"max_epochs": 0}, "max_epochs must be a whole number from 1, got 0"),
+        ({"max_epochs": 2.5}, "max_epochs must be a whole number from 1, got 2.5"),
+        (
+            {"images": "letters"},
+            r"Classifier\('letters', 'mlp'\): images must be one of digits, m",
+        ),
+        ({"network": "rnn"}, "network must be one of mlp, cnn, got 'rnn'"),
+        ({"data": "file.npz"}, "scikit-learn's 8×8 digits come with a package; leave out data="),
+        ({"images": "fashion", "data": "x.csv"}, "data must be the name of an .npz file, got 'x.c"),
     ],
 )
 def test_a_wrong_option_is_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ProblemError, match=message):
-        DigitsMLP(**options)
+        Classifier(**{"images": "digits", "network": "mlp", **options})
 
 
-def test_the_split_is_stratified_and_its_parts_share_no_image() -> None:
-    data = digits()
-    parts = [data.images, data.validation_images, data.test_images]
-    assert [len(part) for part in parts] == [1024, 512, 256]
-    _, labels = load_digits(return_X_y=True)
-    shares = np.bincount(labels) / len(labels)
-    for labels in (data.labels, data.validation_labels, data.test_labels):
-        assert np.abs(np.bincount(labels) / len(labels) - shares).max() < 2 / len(labels)
-    training, validation, test = ({image.numpy().tobytes() for image in part} for part in parts)
-    assert training.isdisjoint(validation | test) and validation.isdisjoint(test)
-    assert float(data.images.max()) == 1.0 and float(data.images.min()) == 0.0
+@pytest.mark.parametrize("images", IMAGES)
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+def test_a_problem_is_made_without_its_images(
+    images: str, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "load", None)
+    built = Classifier(images, network, data=None if images in LOCAL else "nowhere.npz")
+    assert built.name == f"{images}-{network}"
+    assert built.space.dimension >= 8
+    assert list(built.evaluate([])) == []
 
 
-def test_every_batch_size_divides_the_training_set(problem: Problem) -> None:
-    sizes = problem.space.parameters["batch_size"].values
-    assert [len(digits().images) % size for size in sizes] == [0] * len(sizes)
+@pytest.mark.parametrize("images", IMAGES)
+@pytest.mark.parametrize("network", ["mlp", "cnn"])
+def test_every_corner_of_the_space_is_a_network_that_fits_the_images(
+    images: str, network: str
+) -> None:
+    problem = Classifier(images, network)
+    cube = np.random.default_rng(0).integers(2, size=(50, problem.space.dimension)) * 0.999
+    shapes = [problem.shape_of(config) for config in problem.space.decode(cube)]
+    for shape in {shape.shape for shape in shapes}:
+        assert problem.architecture.layers(shape, 10)
 
 
-@pytest.mark.parametrize(
-    ("problem", "accuracy"), [(DigitsMLP(), 0.93), (DigitsCNN(), 0.93)], ids=["mlp", "cnn"]
-)
-def test_a_good_configuration_learns_the_digits(problem: Problem, accuracy: float) -> None:
+def test_networks_that_train_in_one_stack_have_one_shape() -> None:
+    problem = Classifier("digits", "mlp")
+    alike = problem.shape_of({**GOOD, "learning_rate": 1e-4, "dropout": 0.5})
+    assert alike == problem.shape_of(GOOD) != problem.shape_of({**GOOD, "batch_size": 64})
+
+
+def test_a_good_configuration_learns_the_digits(problem: Problem) -> None:
     segment = Segment(0, 0, problem.space.validate(GOOD), 8, Stream(0))
     reports = [reports[0] for reports in problem.evaluate([segment])]
     assert [report.epoch for report in reports] == list(range(1, 9))
-    assert reports[-1].metrics["accuracy"] > accuracy
+    assert reports[-1].metrics["accuracy"] > 0.93
+    assert reports[-1].metrics["test_accuracy"] > 0.9
     assert reports[-1].metrics["log_loss"] < 0.3 < reports[0].metrics["log_loss"]
     assert reports[-1].metrics["train_loss"] < reports[0].metrics["train_loss"]
 
 
 def test_the_log_loss_tells_configurations_apart() -> None:
-    segments = segments_of(DigitsMLP(), 30, 3)
-    losses = [report.metrics["log_loss"] for report in list(DigitsMLP().evaluate(segments))[-1]]
+    segments = segments_of(Classifier("digits", "mlp"), 30, 3)
+    losses = [
+        report.metrics["log_loss"]
+        for report in list(Classifier("digits", "mlp").evaluate(segments))[-1]
+    ]
     finite = np.sort([loss for loss in losses if math.isfinite(loss)])
     assert finite[0] < 0.4 and np.median(finite) > 1 and len(np.unique(finite)) > 25
 
@@ -134,7 +159,7 @@ def test_a_trial_alone_reports_what_it_reports_in_a_batch(problem: Problem) -> N
 
 
 def test_training_on_from_a_file_equals_training_through() -> None:
-    problem = DigitsMLP()
+    problem = Classifier("digits", "mlp")
     segments = segments_of(problem, 8, 9)
     through = list(problem.evaluate(segments))
     early = list(problem.evaluate([resumed(s, 0, 3, None) for s in segments]))[-1]

@@ -1,0 +1,42 @@
+"""What the runs came to on test images, which no strategy sees."""
+
+import numpy as np
+
+from hpo_research.analysis.finals import Finals, counted
+from hpo_research.analysis.result import Result
+from hpo_research.store import RunName
+
+METRIC = "test_accuracy"
+"""The metric under which a problem reports its accuracy on the test images."""
+
+
+def on_test_images(result: Result) -> list[Finals]:
+    """Return the test accuracies of the incumbents of every problem that reports them.
+
+    A run's incumbent is its best trial by the metric that it optimised, on validation images; its
+    test accuracy is that of the epoch that counts, its last by the rule `final="last"`.
+    """
+    found = []
+    for problem in result.description["problems"]:
+        values = {
+            name: _accuracy(result, name) for name in sorted(result.runs) if name.problem == problem
+        }
+        if any(not np.isnan(value) for value in values.values()):
+            found.append(_finals(result, problem, values))
+    return found
+
+
+def _accuracy(result: Result, name: RunName) -> float:
+    best = result.runs[name].best()
+    return np.nan if best is None else counted(result, name)[best.id].metrics.get(METRIC, np.nan)
+
+
+def _finals(result: Result, problem: str, values: dict[RunName, float]) -> Finals:
+    seeds = tuple(sorted({name.seed for name in values}))
+    present = {name.strategy for name in values}
+    found = {
+        strategy: np.array([values.get(RunName(problem, strategy, s), np.nan) for s in seeds])
+        for strategy in result.description["strategies"]
+        if strategy in present
+    }
+    return Finals(problem, METRIC, "maximize", False, seeds, found)

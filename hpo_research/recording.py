@@ -1,0 +1,262 @@
+"""Recording a table of learning curves: a whole design trained, and resumable at any moment.
+
+What is trained already lies beside the table's file, in `FILE.parts/`: the design, and one file a
+batch. The table is put together from them when the last batch is there.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpo_research.errors import ExperimentError, ProblemError
+from hpo_research.experiment.description import describe, differences
+from hpo_research.problems import curve_table, images
+from hpo_research.problems.classifiers import DIRECTIONS, Classifier
+from hpo_research.problems.curve_table import CurveTable
+from hpo_research.problems.protocol import Problem
+from hpo_research.records import Direction, Segment
+from hpo_research.rng import Stream
+from hpo_research.space import Config, SearchSpace
+from hpo_research.store import lock
+from hpo_research.strategies.sobol import sobol
+from hpo_research.threads import limited
+
+Training = tuple[int, int]
+"""(configuration, seed)."""
+
+Watch = Callable[[int, int], None]
+"""Called with how many trainings are done, and of how many."""
+
+_BATCH = {"cpu": 16, "cuda": 256}
+_DRAWS = 16  # times as many points of the sequence as wanted, before a space is too small
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is recorded: distinct configurations of a problem, each trained with every seed.
+
+    The configurations are those of a scrambled Sobol sequence over the space, repeated ones left
+    out. Raises `ExperimentError`.
+    """
+
+    problem: Problem
+    configurations: int
+    seeds: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("configurations", "seeds"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise ExperimentError(f"{name} must be a whole number from 1, got {number!r}")
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The problem's space, restricted to the configurations."""
+        space, wanted = self.problem.space, self.configurations
+        found: dict[object, Config] = {}
+        draws = _DRAWS if space.size is None or space.size >= wanted else 0
+        for draw in range(draws):
+            cube = sobol(Stream(0), space.dimension, first=draw * wanted, count=wanted)
+            for config in space.from_uniform(cube):
+                found.setdefault(space.identity(config), config)
+            if len(found) >= wanted:
+                break
+        if len(found) < wanted:
+            size = "a continuum" if space.size is None else f"{space.size} configurations"
+            raise ExperimentError(
+                f"{self.problem.name}: no {wanted} distinct configurations were found in its "
+                f"space ({size}); ask for fewer"
+            )
+        return SearchSpace(space.parameters, among=list(found.values())[:wanted])
+
+    def described(self) -> dict[str, Any]:
+        """Return the design as plain JSON."""
+        known = {"configurations": self.configurations, "seeds": self.seeds}
+        space = describe(self.problem.space, "space")
+        text = json.dumps({"problem": describe(self.problem, "problem"), "space": space, **known})
+        return dict(json.loads(text))
+
+
+def record(
+    design: Design,
+    out: Path,
+    *,
+    facts: Mapping[str, Any],
+    device: str = "cpu",
+    watch: Watch | None = None,
+) -> CurveTable:
+    """Train a design and write its table; where it was stopped, the same call goes on.
+
+    `facts` say with what it is trained; those of every sitting are kept. A training's stream is
+    `Stream(seed).at("trial", configuration)`, configurations counted from 0. Raises
+    `ExperimentError` where `out` holds another design, `StoreWriteError` where the disk refuses,
+    and what the problem raises where its data are missing.
+    """
+    if out.suffix != ".npz":
+        raise ExperimentError(f"{out}: expected a file whose name ends in .npz")
+    if out.exists():
+        raise ExperimentError(f"{out}: exists already; remove it, or name another file")
+    if isinstance(design.problem, Classifier):
+        images.load(design.problem.images, design.problem.data)  # in no training's seconds
+    folder = out.with_name(f"{out.name}.parts")
+    folder.mkdir(parents=True, exist_ok=True)
+    held = lock.acquire(folder)
+    try:
+        parts = _opened(folder, design, facts)
+        _train(design, parts, device, watch)
+        table = _table(design, parts)
+        curve_table.write(table, out)
+    finally:
+        held.release()
+    shutil.rmtree(folder)
+    return table
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The folder of what is trained already."""
+
+    folder: Path
+    facts: Sequence[Mapping[str, Any]]
+
+    def batches(self) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the arrays of each batch, in the order of writing."""
+        for path in sorted(self.folder.glob("*.npz")):
+            with np.load(path, allow_pickle=False) as file:
+                yield {name: file[name] for name in file.files}
+
+    def done(self) -> set[Training]:
+        """Return what is trained."""
+        return {(c, s) for batch in self.batches() for c, s in batch["trainings"].tolist()}
+
+    def append(self, batch: Mapping[str, np.ndarray]) -> None:
+        """Keep a batch; it is on disk when this returns."""
+        number = len(list(self.folder.glob("*.npz")))
+        curve_table.written(self.folder / f"{number:06d}.npz", batch)
+
+
+def _opened(folder: Path, design: Design, facts: Mapping[str, Any]) -> _Parts:
+    """Open the folder of a design, or begin it. Raises `ExperimentError` for another design."""
+    place = folder / "design.json"
+    described, sittings = design.described(), []
+    if place.exists():
+        known = json.loads(place.read_text(encoding="utf-8"))
+        lines = differences(known["design"], described)
+        if lines:
+            raise ExperimentError(
+                f"{folder}: holds what is recorded of another design; remove the folder, name "
+                "another file, or undo:\n" + "\n".join(lines)
+            )
+        sittings = known["sittings"]
+    if dict(facts) not in sittings:
+        sittings = [*sittings, dict(facts)]
+    beside = place.with_suffix(".part")
+    beside.write_text(json.dumps({"design": described, "sittings": sittings}), encoding="utf-8")
+    beside.replace(place)
+    return _Parts(folder, sittings)
+
+
+def _train(design: Design, parts: _Parts, device: str, watch: Watch | None) -> None:
+    configs = design.space.among or ()
+    done = parts.done()
+    total = len(configs) * design.seeds
+    missing = [
+        training for training in np.ndindex(len(configs), design.seeds) if training not in done
+    ]
+    most = _BATCH[device.partition(":")[0]]
+    finished = len(done)
+    if watch is not None:
+        watch(finished, total)
+    for batch in _batches(design.problem, configs, missing, most):
+        with limited():
+            parts.append(_trained(design.problem, configs, batch, device))
+        finished += len(batch)
+        if watch is not None:
+            watch(finished, total)
+
+
+def _batches(
+    problem: Problem, configs: Sequence[Config], missing: Sequence[Training], most: int
+) -> Iterator[list[Training]]:
+    """Yield what trains together: alike networks, so that a share of their time means something."""
+
+    def shape(training: Training) -> str:
+        config = configs[training[0]]
+        return repr(problem.shape_of(config)) if isinstance(problem, Classifier) else ""
+
+    for _, group in groupby(sorted(missing, key=shape), key=shape):
+        alike = list(group)
+        for begin in range(0, len(alike), most):
+            yield alike[begin : begin + most]
+
+
+def _trained(
+    problem: Problem, configs: Sequence[Config], batch: Sequence[Training], device: str
+) -> dict[str, np.ndarray]:
+    """Train a batch; return the trainings, their metrics (n epochs) and seconds an epoch (n)."""
+    segments = [
+        Segment(seed, c, configs[c], problem.max_epochs, Stream(seed).at("trial", c))
+        for c, seed in batch
+    ]
+    rows = {segment.key: row for row, segment in enumerate(segments)}
+    metrics: dict[str, np.ndarray] = {}
+    epochs, seconds = np.zeros(len(batch)), np.zeros(len(batch))
+    began = time.perf_counter()
+    for reports in problem.evaluate(segments, device):
+        share = (time.perf_counter() - began) / max(len(reports), 1)
+        for report in reports:
+            row = rows[report.key]
+            epochs[row] += 1
+            seconds[row] += share if report.seconds is None else report.seconds
+            for name, value in report.metrics.items():
+                own = metrics.setdefault(name, _blank(len(batch), problem.max_epochs))
+                own[row, report.epoch - 1] = value
+        began = time.perf_counter()
+    if problem.metric not in metrics:
+        raise ProblemError(f"{problem.name}: reported no {problem.metric}, which it optimises")
+    return {
+        "trainings": np.array(batch, dtype=np.int64),
+        "seconds": (seconds / np.maximum(epochs, 1)).astype(np.float32),
+        **{f"metric {name}": own for name, own in metrics.items()},
+    }
+
+
+def _blank(*shape: int) -> np.ndarray:
+    return np.full(shape, np.nan, dtype=np.float32)
+
+
+def _table(design: Design, parts: _Parts) -> CurveTable:
+    problem, space = design.problem, design.space
+    c, s = design.configurations, design.seeds
+    metrics: dict[str, np.ndarray] = {}
+    seconds = _blank(c, s)
+    for batch in parts.batches():
+        places = tuple(batch["trainings"].T)
+        seconds[places] = batch["seconds"]
+        for key, own in batch.items():
+            if key.startswith("metric "):
+                name = key.removeprefix("metric ")
+                metrics.setdefault(name, _blank(c, s, problem.max_epochs))[places] = own
+    counts = {"configurations": design.configurations, "seeds": design.seeds}
+    facts: dict[str, Any] = {**counts, "sittings": list(parts.facts)}
+    directions: dict[str, Direction] = {problem.metric: problem.direction}
+    if isinstance(problem, Classifier):
+        directions = dict(DIRECTIONS)
+        facts |= {"data": problem.source.title, "licence": problem.source.licence}
+    return CurveTable(
+        problem=problem.name,
+        space=space,
+        metric=problem.metric,
+        directions=directions,
+        metrics=metrics,
+        seconds=seconds,
+        facts=facts,
+    )

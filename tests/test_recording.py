@@ -1,0 +1,155 @@
+"""Recording a table: the design, being killed, and what is refused."""
+
+import numpy as np
+import pytest
+from doubles import Walk
+
+import hpo_research as hpo
+from hpo_research.errors import ExperimentError, StoreLockedError
+from hpo_research.problems import curve_table
+from hpo_research.problems.curves import LearningCurves
+from hpo_research.recording import Design, record
+from hpo_research.store import lock
+
+CURVES = LearningCurves(max_epochs=3, noise=0.1)
+
+
+class Killed(BaseException):
+    pass
+
+
+def killed_after(batches: int):
+    """A watch that ends the process, as it were, when so many batches are done."""
+    calls = []
+
+    def watch(done: int, total: int) -> None:
+        calls.append(done)
+        if len(calls) > batches:
+            raise Killed
+
+    return watch
+
+
+def same(one: curve_table.CurveTable, other: curve_table.CurveTable) -> bool:
+    return one.configurations == other.configurations and all(
+        np.array_equal(values, other.metrics[name], equal_nan=True)
+        for name, values in one.metrics.items()
+    )
+
+
+# --- the design ---
+
+
+@pytest.mark.parametrize("name", ["digits-mlp", "mnist5k-cnn", "curves"])
+def test_a_design_is_distinct_configurations_of_the_space_the_same_every_time(name):
+    problem = hpo.problem(name)
+    listed = Design(problem, 300).space
+    assert listed.size == 300
+    assert listed == Design(problem, 300).space
+    assert list(listed.among) == [problem.space.validate(c) for c in listed.among]
+
+
+def test_a_larger_design_begins_with_the_smaller_one():
+    problem = hpo.problem("digits-mlp")
+    assert Design(problem, 300).space.among[:100] == Design(problem, 100).space.among
+
+
+def test_a_design_is_spread_over_the_space():
+    points = Design(hpo.problem("digits-mlp"), 256).space.points
+    counts = [np.histogram(column, 4, (0, 1))[0] for column in points[:, :3].T]
+    assert np.abs(np.array(counts) - 64).max() <= 6
+
+
+def test_a_finite_space_gives_all_it_has_and_no_more():
+    space = hpo.SearchSpace(a=hpo.Integer(1, 4), b=hpo.Categorical(["x", "y"]))
+    problem = Walk(space=space)
+    assert Design(problem, 8).space.size == 8
+    with pytest.raises(ExperimentError, match=r"no 9 distinct .* \(8 configurations\); ask for fe"):
+        _ = Design(problem, 9).space
+
+
+@pytest.mark.parametrize("options", [{"configurations": 0}, {"seeds": 1.5}, {"seeds": True}])
+def test_a_wrong_count_is_refused(options):
+    (name,) = options
+    with pytest.raises(ExperimentError, match=f"{name} must be a whole number from 1"):
+        Design(CURVES, **{"configurations": 3, **options})
+
+
+# --- recording ---
+
+
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_killed_equals_uninterrupted(tmp_path, batches):
+    design = Design(CURVES, 30, seeds=2)
+    straight = record(design, tmp_path / "straight.npz", facts={})
+    with pytest.raises(Killed):
+        record(design, tmp_path / "killed.npz", facts={}, watch=killed_after(batches))
+    assert not (tmp_path / "killed.npz").exists()
+    seen = []
+    again = record(
+        design, tmp_path / "killed.npz", facts={}, watch=lambda done, total: seen.append(done)
+    )
+    assert seen[0] == 16 * batches
+    assert same(straight, again)
+    assert same(straight, curve_table.read(tmp_path / "killed.npz"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.npz", "straight.npz"]
+
+
+def test_networks_are_trained_the_same_whatever_they_are_stacked_with(tmp_path):
+    problem = hpo.problem("digits-mlp", max_epochs=1)
+    small = record(Design(problem, 6, seeds=1), tmp_path / "small.npz", facts={})
+    large = record(Design(problem, 24, seeds=2), tmp_path / "large.npz", facts={})
+    for name, values in small.metrics.items():
+        np.testing.assert_array_equal(values, large.metrics[name][:6, :1])
+    assert small.directions == {"log_loss": "minimize", "accuracy": "maximize"}
+    assert small.facts["licence"].startswith("CC BY 4.0")
+    assert (large.seconds > 0).all()
+
+
+def test_a_trial_that_fails_is_nan_from_there_on(tmp_path):
+    table = record(Design(Walk(), 40, seeds=1), tmp_path / "a.npz", facts={})
+    failed = np.array([c["kind"] == "c" and c["x"] > 0.7 for c in table.configurations])
+    assert failed.any()
+    assert (np.isnan(table.metrics["loss"][:, 0, 1]) == failed).all()
+    assert np.isfinite(table.metrics["loss"][:, 0, 0]).all()
+
+
+def test_recorded_seconds_are_kept(tmp_path):
+    table = record(Design(Walk(), 5, seeds=2), tmp_path / "a.npz", facts={})
+    expected = np.float32([[0.5 + c["x"]] * 2 for c in table.configurations])
+    np.testing.assert_allclose(table.seconds, expected, rtol=1e-6)
+
+
+def test_every_sitting_is_noted_once(tmp_path):
+    design, out = Design(CURVES, 30), tmp_path / "a.npz"
+    for _ in range(2):
+        with pytest.raises(Killed):
+            record(design, out, facts={"commit": "one"}, watch=killed_after(1))
+    table = record(design, out, facts={"commit": "two"})
+    assert table.facts["sittings"] == [{"commit": "one"}, {"commit": "two"}]
+    assert (table.facts["configurations"], table.facts["seeds"]) == (30, 2)
+
+
+def test_another_design_in_the_same_place_is_refused_with_the_difference(tmp_path):
+    out = tmp_path / "a.npz"
+    with pytest.raises(Killed):
+        record(Design(CURVES, 30), out, facts={}, watch=killed_after(1))
+    with pytest.raises(ExperimentError, match=r"another design.*:\nconfigurations: 30 became 31"):
+        record(Design(CURVES, 31), out, facts={})
+
+
+def test_a_file_that_exists_is_not_overwritten(tmp_path):
+    (tmp_path / "a.npz").write_text("mine")
+    with pytest.raises(ExperimentError, match=r"a\.npz: exists already; remove it, or name anoth"):
+        record(Design(CURVES, 3), tmp_path / "a.npz", facts={})
+    with pytest.raises(ExperimentError, match=r"expected a file whose name ends in \.npz"):
+        record(Design(CURVES, 3), tmp_path / "a.csv", facts={})
+
+
+def test_two_processes_do_not_record_one_table(tmp_path):
+    folder = tmp_path / "a.npz.parts"
+    folder.mkdir()
+    held = lock.acquire(folder)
+    with pytest.raises(StoreLockedError, match="is writing to it"):
+        record(Design(CURVES, 3), tmp_path / "a.npz", facts={})
+    held.release()
