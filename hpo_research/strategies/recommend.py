@@ -11,7 +11,8 @@ from hpo_research.records import Run
 from hpo_research.strategies.batches import Known, batch, key
 from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.encoding import Encoding
-from hpo_research.strategies.hyperband import Hyperband, inner_view
+from hpo_research.strategies.halving import inner_view
+from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.protocol import Strategy
 
 
