@@ -18,15 +18,16 @@ from hpo_research.strategies.random import Random
 
 @dataclass(frozen=True)
 class EarlyDiscarding:
-    """Train all for one epoch, and the best of them to the end (Egele, Guyon, Sun, Balaprakash).
+    """Train all for one epoch, and the best of them to the end: the i-Epoch baseline.
 
-    The baseline of "Is One Epoch All You Need For Multi-Fidelity Hyperparameter Optimization?"
-    (ESANN 2023, arXiv:2307.15422): i-Epoch with i = `epochs`, and full training for the `top` K.
-    No plan depends on a budget, so it works in cycles: `candidates` configurations are trained for
-    `epochs` epochs, the best `top` of them to the end, then as many fresh ones. A cycle is a bracket
-    of two rungs, of which each waits for all its members. Trials that failed or were stopped do
-    not go on; ties go to the lower id. `inner` chooses the configurations, as for `Hyperband`.
-    Where `max_epochs` is not above `epochs` it is its inner strategy. Raises `StrategyError`.
+    Egele, Mohr, Viering and Balaprakash, "The unreasonable effectiveness of early discarding after
+    one epoch" (Neurocomputing 2024, arXiv:2404.04111), after Egele, Guyon, Sun and Balaprakash
+    (ESANN 2023, arXiv:2307.15422); i is `epochs`, and the `top` K are trained fully. No plan
+    depends on a budget, so it works in cycles: `candidates` configurations are trained for `epochs`
+    epochs, the best `top` of them to the end, then as many fresh ones. A cycle is a bracket of two
+    rungs, of which each waits for all its members. Trials that failed or were stopped do not go
+    on; ties go to the lower id. `inner` chooses the configurations, as for `Hyperband`. Where
+    `max_epochs` is not above `epochs` it is its inner strategy. Raises `StrategyError`.
     """
 
     candidates: int = 30

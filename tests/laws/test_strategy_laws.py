@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from hpo_research.records import Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import recommended
+from hpo_research.strategies.successive_halving import SuccessiveHalving
 from tests.strategies.simulated import Loop, accepted, settled
 
 # The run-time type checker samples containers with the global generator, inside our strategies too.
@@ -32,6 +35,12 @@ STRATEGIES: dict[str, Strategy] = {
     "hyperband floor": Hyperband(eta=2, rounding="floor"),
     "hyperband sobol": Hyperband(inner=Random("sobol")),
     "hyperband grid": Hyperband(inner=Grid(2)),
+    "successive halving": SuccessiveHalving(eta=2, candidates=5, min_epochs=2),
+    "early discarding": EarlyDiscarding(candidates=6, top=2),
+    "asha promote": ASHA(eta=2),
+    "asha stop": ASHA("stop", min_epochs=2),
+    "asynchronous hyperband": AsynchronousHyperband(),
+    "asynchronous hyperband stop": AsynchronousHyperband("stop", eta=2),
     "bayesian": Bayesian(initial=3, samples=16, starts=4),
     "bayesian ucb": Bayesian("ucb", "rbf", "standardise", initial=4, samples=8, starts=4),
     "bayesian thompson": Bayesian("thompson", initial=3, starts=2),
@@ -137,6 +146,9 @@ def test_an_ask_is_lawful(strategy, run, slots):
     assert strategy.ask([run], [slots]) == [ask]
     work = [p for p in ask.proposals if p.kind != "stop"]
     assert len(work) <= slots
+    stopped = [p.trial for p in ask.proposals if p.kind == "stop"]
+    assert len(set(stopped)) == len(stopped)
+    assert all(run.trials[trial].is_running for trial in stopped)
     resumed = [p.trial for p in work if p.kind == "resume"]
     assert len(set(resumed)) == len(resumed)
     for proposal in work:
@@ -219,9 +231,14 @@ def test_a_recommendation_does_not_see_a_neighbour_that_looks_alike(strategy, ru
 
 @every_strategy
 @few
-@given(run=fresh_runs(), curve=curves, parallel=st.sampled_from([1, 3, 50]))
-def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel):
-    run, loop = open_total(strategy, run), Loop(parallel, trials=25)
+@given(
+    run=fresh_runs(),
+    curve=curves,
+    parallel=st.sampled_from([1, 3, 50]),
+    most=st.sampled_from([None, 1]),
+)
+def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel, most):
+    run, loop = open_total(strategy, run), Loop(parallel, trials=25, most=most)
     whole = loop.drive(strategy, run, curve_of(curve))
     reborn = pickle.loads(pickle.dumps(strategy))
     killed = replace(loop, is_killed=True).drive(reborn, run, curve_of(curve))
@@ -231,9 +248,9 @@ def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel)
 
 @every_strategy
 @few
-@given(run=fresh_runs(), curve=curves, seed=st.integers(0, 99))
-def test_trials_that_end_in_any_order_keep_the_laws(strategy, run, curve, seed):
-    loop = Loop(parallel=4, trials=25, order=np.random.default_rng(seed))
+@given(run=fresh_runs(), curve=curves, seed=st.integers(0, 99), most=st.sampled_from([None, 1]))
+def test_trials_that_end_in_any_order_keep_the_laws(strategy, run, curve, seed, most):
+    loop = Loop(parallel=4, trials=25, order=np.random.default_rng(seed), most=most)
     done = loop.drive(strategy, open_total(strategy, run), curve_of(curve))
     assert [trial.id for trial in done.trials] == list(range(len(done.trials)))
 
