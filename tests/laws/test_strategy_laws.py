@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.median_stopping import MedianStopping
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import recommended
@@ -39,6 +41,9 @@ STRATEGIES: dict[str, Strategy] = {
     "early discarding": EarlyDiscarding(candidates=6, top=2),
     "asha promote": ASHA(eta=2),
     "asha stop": ASHA("stop", min_epochs=2),
+    "median sagemaker": MedianStopping(Random(), min_trials=2),
+    "median vizier": MedianStopping(ASHA("stop"), "vizier", min_epochs=2, min_trials=1),
+    "median syne-tune": MedianStopping(Hyperband(eta=2), "syne-tune", min_trials=3),
     "asynchronous hyperband": AsynchronousHyperband(),
     "asynchronous hyperband stop": AsynchronousHyperband("stop", eta=2),
     "bayesian": Bayesian(initial=3, samples=16, starts=4),
@@ -49,6 +54,16 @@ STRATEGIES: dict[str, Strategy] = {
 KEYED = {name: STRATEGIES[name] for name in STRATEGIES if name.startswith(("grid", "random"))}
 MODELLED = {name: STRATEGIES[name] for name in STRATEGIES if "bayesian" in name}
 FREE = {name: STRATEGIES[name] for name in STRATEGIES if name != "grid fit"}
+
+PAIRED: dict[str, Callable[[Strategy], Strategy]] = {
+    "hyperband": lambda inner: Hyperband(inner=inner),
+    "successive halving": lambda inner: SuccessiveHalving(candidates=5, inner=inner),
+    "early discarding": lambda inner: EarlyDiscarding(candidates=4, inner=inner),
+    "asha promote": lambda inner: ASHA(eta=2, inner=inner),
+    "asha stop": lambda inner: ASHA("stop", inner=inner),
+    "asynchronous hyperband": lambda inner: AsynchronousHyperband(inner=inner),
+    "median": lambda inner: MedianStopping(inner, min_trials=2),
+}
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 few = settings(max_examples=15, deadline=None)
@@ -326,13 +341,15 @@ def test_an_ask_for_four_equals_four_asks_for_one(strategy, run):
     assert accepted(run, four).trials == alone.trials
 
 
-@pytest.mark.parametrize("kind", ["uniform", "sobol"])
+@pytest.mark.parametrize("made", PAIRED.values(), ids=PAIRED)
 @few
-@given(run=fresh_runs())
-def test_strategies_of_a_seed_begin_with_the_same_configurations(kind, run):
-    random = Random(kind).ask([run], [3])[0].proposals
-    hyperband = Hyperband(inner=Random(kind)).ask([run], [3])[0].proposals
-    assert [p.config for p in hyperband] == [p.config for p in random[: len(hyperband)]]
+@given(run=fresh_runs(), kind=st.sampled_from(["uniform", "sobol"]), curve=curves)
+def test_strategies_of_a_seed_try_the_same_configurations(made, run, kind, curve):
+    """Whatever it has seen, a strategy around random search starts trial i with its i-th draw."""
+    (random,) = Random(kind).ask([run], [12])
+    done = Loop(parallel=3, trials=12).drive(made(Random(kind)), run, curve_of(curve))
+    expected = [proposal.config for proposal in random.proposals]
+    assert [trial.config for trial in done.trials] == expected[: len(done.trials)]
 
 
 @every_strategy
