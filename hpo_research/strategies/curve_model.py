@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp, ndtr
 
-_POWERS = (0.2, 0.5, 1.0, 2.0)
+_POWERS = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0)
 _DECAYS = (3.0, 8.0, 20.0)  # time constants that pass in a whole training
 _DRIFTS = (0.01, 0.05, 0.2, 0.8)  # sd of the discrepancy at the last epoch, in typical falls
 _NOISES = (0.001, 0.01, 0.05, 0.2)  # sd of the noise, in typical falls
@@ -99,10 +99,11 @@ def learnt(
     cells = k * len(_DRIFTS) * len(_NOISES)
     flat = Prior(epochs[-1], unit, final, fall, np.full(cells, 1 / cells))
     evidence = fitted(flat, complete, epochs).evidence
+    likelihood = np.exp(evidence - evidence.max(axis=1, keepdims=True))
     weights = flat.weights
     for _ in range(_STEPS):
-        scores = evidence + np.log(weights)
-        shares = np.exp(scores - logsumexp(scores, axis=1, keepdims=True))
+        shares = likelihood * weights
+        shares /= shares.sum(axis=1, keepdims=True)
         weights = (flat.weights + shares.sum(axis=0)) / (1 + len(complete))
     return Prior(epochs[-1], unit, final, fall, weights)
 
@@ -130,25 +131,23 @@ def fitted(prior: Prior, curves: Float[np.ndarray, "n t"], epochs: Sequence[int]
     factor = np.linalg.cholesky(covariance)
     log_det = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
     inverse = np.linalg.inv(factor)
-    white_y = np.einsum("rst,nt->rns", inverse, y)
-    white_x = np.einsum("rst,ptj->rpsj", inverse, x)
-    white_c = np.einsum("rst,rt->rs", inverse, cross)
+    white_y = inverse @ y.T  # r t n
+    white_x = np.swapaxes(inverse[:, None] @ x, -1, -2)  # r p 2 t
+    white_c = (inverse @ cross[..., None])[..., 0]  # r t
     precision = (unit / np.array([prior.final[1], prior.fall[1]])) ** 2
     centre = np.array([0.0, prior.fall[0] / unit])
-    gram = np.einsum("rpsi,rpsj->rpij", white_x, white_x) + np.diag(precision)
-    pull = np.einsum("rpsi,rns->rpni", white_x, white_y) + precision * centre
-    root = np.linalg.cholesky(gram)
-    white_pull = np.einsum("rpij,rpnj->rpni", np.linalg.inv(root), pull)
-    square = (white_y**2).sum(axis=-1)[:, None, :] + (precision * centre**2).sum()
+    gram = white_x @ np.swapaxes(white_x, -1, -2) + np.diag(precision)
+    root = np.linalg.inv(np.linalg.cholesky(gram))  # r p 2 2
+    pull = root @ (white_x @ white_y[:, None] + (precision * centre)[:, None])  # r p 2 n
+    square = (white_y**2).sum(axis=1)[:, None] + (precision * centre**2).sum()
     log_gram = np.log(np.diagonal(root, axis1=2, axis2=3)).sum(axis=-1)
-    evidence = -0.5 * (square - (white_pull**2).sum(axis=-1))
-    evidence -= (log_det[:, None] + log_gram - 0.5 * np.log(precision).sum())[..., None]
+    evidence = 0.5 * ((pull**2).sum(axis=2) - square)
+    evidence += (log_gram - log_det[:, None] + 0.5 * np.log(precision).sum())[..., None]
     # The last value: c, since φ is 0 there, and what is known of the discrepancy.
-    rest = np.array([1.0, 0.0]) - np.einsum("rpsi,rs->rpi", white_x, white_c)
-    white_rest = np.einsum("rpij,rpj->rpi", np.linalg.inv(root), rest)
-    mean = np.einsum("rpi,rpni->rpn", white_rest, white_pull)
-    mean += np.einsum("rs,rns->rn", white_c, white_y)[:, None, :]
-    variance = own[:, None] - (white_c**2).sum(axis=-1)[:, None] + (white_rest**2).sum(axis=-1)
+    rest = root @ (np.array([1.0, 0.0]) - (white_x @ white_c[:, None, :, None])[..., 0])[..., None]
+    mean = (np.swapaxes(rest, -1, -2) @ pull)[:, :, 0]  # r p n
+    mean += white_c[:, None] @ white_y
+    variance = (own - (white_c**2).sum(axis=1))[:, None] + (rest[..., 0] ** 2).sum(axis=-1)
     n, cells = len(curves), gram.shape[0] * gram.shape[1]
     sd = np.broadcast_to(np.sqrt(variance)[..., None], mean.shape)
     rows = [part.reshape(cells, n).T for part in (evidence, mean, sd)]

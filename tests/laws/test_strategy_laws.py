@@ -15,6 +15,7 @@ from hpo_research.records import Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.curve_stopping import CurveStopping
 from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
@@ -44,6 +45,7 @@ STRATEGIES: dict[str, Strategy] = {
     "median sagemaker": MedianStopping(Random(), min_trials=2),
     "median vizier": MedianStopping(ASHA("stop"), "vizier", min_epochs=2, min_trials=1),
     "median syne-tune": MedianStopping(Hyperband(eta=2), "syne-tune", min_trials=3),
+    "curves": CurveStopping(Random(), threshold=0.4, min_epochs=2, min_trials=1),
     "asynchronous hyperband": AsynchronousHyperband(),
     "asynchronous hyperband stop": AsynchronousHyperband("stop", eta=2),
     "bayesian": Bayesian(initial=3, samples=16, starts=4),
@@ -62,6 +64,7 @@ PAIRED: dict[str, Callable[[Strategy], Strategy]] = {
     "asha promote": lambda inner: ASHA(eta=2, inner=inner),
     "asha stop": lambda inner: ASHA("stop", inner=inner),
     "asynchronous hyperband": lambda inner: AsynchronousHyperband(inner=inner),
+    "curves": lambda inner: CurveStopping(inner, threshold=0.4, min_trials=1),
     "median": lambda inner: MedianStopping(inner, min_trials=2),
 }
 
