@@ -23,7 +23,6 @@ STRATEGIES = {
     "hyperband": hpo.Hyperband(),
     "halving": Halving(),
     "asha": hpo.MedianStopping(hpo.ASHA(), min_trials=2),
-    "asha stop": hpo.CurveStopping(hpo.ASHA("stop"), min_epochs=2, min_trials=1),
 }
 MODEL = hpo.Bayesian(initial=3, samples=8, starts=2)
 MODELS = {"q-EI": MODEL, "hyperband q-EI": hpo.Hyperband(inner=MODEL)}
