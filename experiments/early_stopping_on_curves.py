@@ -5,8 +5,11 @@ asynchronous Hyperband, early discarding after one epoch, the three median rules
 learning curves. All draw the same configurations for a seed. Two problems of 27 epochs with a known
 optimum, by a simulated clock with four workers: on one the first epoch says much about the last
 (rank correlation 0.8), on the other little (0.3). Expected: on the first all end below random
-search, and early discarding with the best; on the second one look is not enough, and what stops
-late loses the fewest winners. The table "What stopping early saved" says how many.
+search, early discarding among the best; on the second one look is not enough: early discarding ends
+among the worst and loses the winner of some seeds, while ASHA, which looks again and again, stays
+among the best. The table "What stopping early saved" says how many winners were cut.
+
+About three minutes on one core.
 """
 
 import hpo_research as hpo
