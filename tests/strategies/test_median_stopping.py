@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hpo_research as hpo
 from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Run, Trial, stop
 from hpo_research.space import Float, SearchSpace
 from hpo_research.strategies.asha import ASHA
 from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.curve_stopping import CurveStopping
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.median_stopping import KINDS, MedianStopping
 from hpo_research.strategies.random import Random
@@ -173,3 +175,32 @@ def test_as_many_train_at_once_as_in_the_inner_strategy():
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(StrategyError, match=message):
         born(MedianStopping, {"inner": Random(), **options})
+
+
+@pytest.mark.parametrize("execution", ["lock-step", "simulated"])
+@pytest.mark.parametrize("rule", [MedianStopping, CurveStopping], ids=lambda rule: rule.__name__)
+def test_in_an_experiment_every_stop_is_stored_with_the_numbers_compared(tmp_path, rule, execution):
+    experiment = hpo.Experiment(
+        name="stored",
+        problems=[hpo.problem("curves", max_epochs=9)],
+        strategies={"rule": rule(Random(), min_trials=3)},
+        seeds=[0],
+        budget=hpo.Budget(evaluations=10),
+        parallel=3,
+        execution=execution,
+    )
+    hpo.run(experiment, out=tmp_path, device="cpu")
+    (run,) = hpo.Result.read(tmp_path).runs.values()
+    key = "median" if rule is MedianStopping else "curve"
+    noted = {
+        int(trial): int(epoch)
+        for ask in run.asks
+        for trial, epoch, stops in zip(
+            *(ask.notes.get(f"{key}_{part}", []) for part in ("trial", "epoch", "stop")),
+            strict=True,
+        )
+        if stops
+    }
+    stopped = {trial.id: trial.reached for trial in run.trials if trial.status == "stopped"}
+    assert len(stopped) >= 2
+    assert noted == stopped
