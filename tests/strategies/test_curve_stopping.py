@@ -33,7 +33,7 @@ def test_a_cell_is_the_joint_normal_of_its_definition():
     """Evidence, mean and sd of every cell against SciPy's dense normal, built term by term."""
     draws = np.random.default_rng(1)
     y, at = draws.normal(size=(3, 4)), (1, 2, 5, 9)
-    k = 10 * len(curve_model._DRIFTS) * len(curve_model._NOISES)
+    k = 16 * len(curve_model._DRIFTS) * len(curve_model._NOISES)
     prior = Prior(LAST, 2.0, (0.5, 3.0), (1.0, 0.7), np.full(k, 1 / k))
     fit = fitted(prior, y, at)
     t = np.array([*at, LAST], dtype=float)
@@ -41,6 +41,9 @@ def test_a_cell_is_the_joint_normal_of_its_definition():
     shapes.append(1 - np.log(t) / np.log(LAST))
     for rate in curve_model._DECAYS:
         raw = np.exp(-rate * (t - 1) / (LAST - 1))
+        shapes.append((raw - raw[-1]) / (raw[0] - raw[-1]))
+    for middle, power in curve_model._HILLS:
+        raw = 1 / (1 + ((t - 1) / (LAST - 1) / middle) ** power)
         shapes.append((raw - raw[-1]) / (raw[0] - raw[-1]))
     log = np.log(t) / np.log(LAST)
     cells = [
@@ -60,8 +63,8 @@ def test_a_cell_is_the_joint_normal_of_its_definition():
         sd = np.sqrt(covariance[4, 4] - covariance[4, :4] @ gain)
         assert_allclose(fit.sd[:, i], sd, rtol=1e-8)
         evidence.append(multivariate_normal(mean[:4], covariance[:4, :4]).logpdf(y))
-    # Up to what is the same for all cells of a curve.
-    expected = np.array(evidence).T
+    # Of four epochs, worth two; up to what is the same for all cells of a curve.
+    expected = np.array(evidence).T / 2
     assert_allclose(
         fit.evidence - fit.evidence[:, :1], expected - expected[:, :1], rtol=1e-8, atol=1e-6
     )
@@ -82,7 +85,7 @@ def test_what_is_stopped_would_hardly_have_won(agreement, noise, seen):
     wins = y[20:, -1] < best
     assert 20 <= wins.sum() <= 40
     assert (wins & (chance < 0.05)).sum() <= 2
-    assert (chance < 0.05).mean() > 0.75
+    assert (chance < 0.05).mean() > 0.6
 
 
 @pytest.mark.parametrize("seen", [3, 9, 18])
@@ -91,6 +94,21 @@ def test_intervals_cover_about_as_often_as_they_say(seen):
     expected = forecast(learnt(y[:20], EPOCHS, y[:20, -1]), y[20:, :seen], EPOCHS[:seen])
     z = (y[20:, -1] - expected.mean) / expected.sd
     assert 0.8 <= (np.abs(z) < 1.645).mean() <= 1
+
+
+def test_curves_that_start_slowly_are_not_taken_for_flat_ones():
+    """Half of the complete curves fall at once, the others late: no forecast is sure of either."""
+    t = np.arange(1.0, LAST + 1)
+    draws = np.random.default_rng(2).random((60, 3))
+    late = 0.2 + draws[:, :1] + 2 / (1 + (t / (8 + 6 * draws[:, 1:2])) ** (3 + draws[:, 2:]))
+    early = 0.2 + 2 * draws[:, :1] + t ** -(0.5 + draws[:, 1:2])
+    complete = np.concatenate([late[:10], early[:10]])
+    prior = learnt(complete, EPOCHS, complete[:, -1])
+    for seen in (4, 6, 9):
+        for curves in (late[10:], early[10:]):
+            expected = forecast(prior, curves[:, :seen], EPOCHS[:seen])
+            z = (curves[:, -1] - expected.mean) / expected.sd
+            assert (np.abs(z) < 1.645).mean() > 0.8
 
 
 def test_a_curve_does_not_see_the_others_beside_it():
@@ -145,12 +163,12 @@ def test_a_diverged_curve_is_stopped():
 
 
 @pytest.mark.parametrize(
-    "options", [{"min_epochs": 10}, {"min_trials": 11}], ids=["epochs", "trials"]
+    "options", [{"min_epochs": 10}, {"min_trials": 21}], ids=["epochs", "trials"]
 )
 def test_nothing_is_judged_before_there_is_enough_to_go_by(options):
     y = drawn(0.8)
     worst = y[:, -1].argmax()
-    run = run_of(y[[*range(10), worst]], seen=9, running=1)
+    run = run_of(y[[*range(20), worst]], seen=9, running=1)
     assert len(CurveStopping(Random()).ask([run], [0])[0].proposals) == 1
     (ask,) = CurveStopping(Random(), **options).ask([run], [0])
     assert (ask.proposals, ask.notes) == ((), {})
