@@ -167,8 +167,8 @@ def test_a_diverged_curve_is_stopped():
 )
 def test_nothing_is_judged_before_there_is_enough_to_go_by(options):
     y = drawn(0.8)
-    worst = y[:, -1].argmax()
-    run = run_of(y[[*range(20), worst]], seen=9, running=1)
+    bad = y[:, -1].argsort()[250]
+    run = run_of(y[[*range(20), bad]], seen=9, running=1)
     assert len(CurveStopping(Random()).ask([run], [0])[0].proposals) == 1
     (ask,) = CurveStopping(Random(), **options).ask([run], [0])
     assert (ask.proposals, ask.notes) == ((), {})
@@ -179,10 +179,10 @@ def test_a_poll_takes_milliseconds():
     run = run_of(drawn(0.8)[:108], seen=9, running=8)
     rule, seconds = CurveStopping(Random()), []
     for _ in range(7):
-        began = time.perf_counter()
+        began = time.process_time()
         rule.ask([run], [0])
-        seconds.append(time.perf_counter() - began)
-    assert min(seconds) < 0.05
+        seconds.append(time.process_time() - began)
+    assert min(seconds) < 0.05  # of processor time, which a busy machine does not change
 
 
 @pytest.mark.parametrize(
