@@ -10,19 +10,28 @@ from hpo_research.problems.registry import problem
 from hpo_research.problems.tabulated import Tabulated
 from hpo_research.records import Ask, Proposal, Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.curve_stopping import CurveStopping
+from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.median_stopping import MedianStopping
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
+from hpo_research.strategies.successive_halving import SuccessiveHalving
 from hpo_research.study import Study
 from hpo_research.tune import tune
 
 __all__ = [
+    "ASHA",
     "Ask",
+    "AsynchronousHyperband",
     "Bayesian",
     "Budget",
     "Categorical",
+    "CurveStopping",
+    "EarlyDiscarding",
     "Experiment",
     "Float",
     "FunctionProblem",
@@ -30,6 +39,7 @@ __all__ = [
     "HpoError",
     "Hyperband",
     "Integer",
+    "MedianStopping",
     "Problem",
     "Progress",
     "Proposal",
@@ -39,6 +49,7 @@ __all__ = [
     "SearchSpace",
     "Strategy",
     "Study",
+    "SuccessiveHalving",
     "Tabulated",
     "Trial",
     "errors",

@@ -5,18 +5,16 @@ from dataclasses import fields
 from typing import Any
 
 from hpo_research.strategies.bayesian import Bayesian
-from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.recommend import AROUND
 
-Modelling = Bayesian | Hyperband
-"""A strategy that may have a model of ours."""
-
-_CLASSES: Mapping[str, type[Modelling]] = {
-    f"{made.__module__}.{made.__qualname__}": made for made in (Bayesian, Hyperband)
+_CLASSES: Mapping[str, type[Any]] = {
+    f"{made.__module__}.{made.__qualname__}": made for made in (Bayesian, *AROUND)
 }
 
 
-def strategy_of(described: Mapping[str, Any]) -> Modelling | None:
-    """Rebuild a `Bayesian` of our own parts, alone or inside `Hyperband`; None for all others.
+def strategy_of(described: Mapping[str, Any]) -> Strategy | None:
+    """Rebuild a `Bayesian` of our own parts, alone or inside `AROUND`; None for all others.
 
     Other people's models and functions are described by their names, from which nothing can be
     made again.
@@ -26,4 +24,7 @@ def strategy_of(described: Mapping[str, Any]) -> Modelling | None:
     made = _CLASSES.get(described.get("class", ""))
     if made is None or None in inner.values():
         return None
-    return made(**options) if set(options) <= {field.name for field in fields(made)} else None
+    if not set(options) <= {field.name for field in fields(made)}:
+        return None
+    rebuilt: Strategy = made(**options)
+    return rebuilt

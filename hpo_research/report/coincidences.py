@@ -8,6 +8,14 @@ from hpo_research.figures.words import listed
 from hpo_research.report.calls import call, class_of
 from hpo_research.store import RunName
 
+CLIMBING = ("Hyperband", "SuccessiveHalving", "EarlyDiscarding", "ASHA", "AsynchronousHyperband")
+STOPPING = ("MedianStopping", "CurveStopping")
+THERE = {
+    **dict.fromkeys(CLIMBING, "one rung there"),
+    **dict.fromkeys(STOPPING, "nothing to judge there"),
+}
+"""What a strategy that stops early has where a trial has one epoch, by its class."""
+
 
 def coincidences(result: Result) -> list[str]:
     """Return a sentence for each problem and group of strategies that did the same.
@@ -22,9 +30,9 @@ def coincidences(result: Result) -> list[str]:
         if facts["max_epochs"] == 1:
             lines += [
                 f"{problem} has a single epoch, so there is nothing to stop early: "
-                f"{_called(name, 'Hyperband')} has one rung there and equals {_inner(described)}."
+                f"{_called(name, kind)} has {THERE[kind]} and equals {_inner(described)}."
                 for name in strategies
-                if class_of(described := result.description["strategies"][name]) == "Hyperband"
+                if (kind := class_of(described := result.description["strategies"][name])) in THERE
                 and "inner" in described
             ]
         lines += [
@@ -59,9 +67,9 @@ def _called(name: str, kind: str) -> str:
     return name if name.lower() == kind.lower() else f"{name} ({kind})"
 
 
-def _inner(hyperband: Mapping[str, Any]) -> str:
-    """Say what Hyperband is where it has a single rung: its inner strategy."""
-    inner = hyperband["inner"]
+def _inner(described: Mapping[str, Any]) -> str:
+    """Say what a strategy is where it has nothing to stop: its inner strategy."""
+    inner = described["inner"]
     if class_of(inner) == "Random" and inner.get("kind") == "uniform":
         return "random search"
     return f"its inner strategy, {class_of(inner) or call(inner)}"

@@ -8,11 +8,25 @@ import numpy as np
 from hpo_research.acquisition import GPSurface
 from hpo_research.device import current
 from hpo_research.records import Run
+from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.batches import Known, batch, key
 from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.curve_stopping import CurveStopping
+from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.encoding import Encoding
-from hpo_research.strategies.hyperband import Hyperband, inner_view
+from hpo_research.strategies.halving import inner_view
+from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.median_stopping import MedianStopping
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.successive_halving import SuccessiveHalving
+
+CLIMBING = (Hyperband, SuccessiveHalving, EarlyDiscarding, ASHA, AsynchronousHyperband)
+"""Strategies whose `inner` is shown values at one epoch."""
+
+STOPPING = (MedianStopping, CurveStopping)
+"""Rules around a strategy, whose `inner` is shown the run as it is."""
+
+AROUND = (*CLIMBING, *STOPPING)
 
 
 def recommended(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
@@ -27,10 +41,11 @@ def recommended(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
     Where there is no model of ours (`Random`, `Grid`, parts of BoTorch) or a run has fewer than
     two values, it is the best observed trial, `Run.best`.
 
-    `Hyperband` around a `Bayesian` mixes values of different epochs, which one model cannot rank;
-    and nobody wants a barely trained configuration because it stood well among its like. So the
-    trials trained furthest are ranked, by `inner`'s model of their values at that epoch; until
-    `inner` sees these (d+2 trials must have got so far), it is the best observed trial.
+    `Hyperband`, or any other of `CLIMBING`, around a `Bayesian` mixes values of different epochs,
+    which one model cannot rank; and nobody wants a barely trained configuration because it stood
+    well among its like. So the trials trained furthest are ranked, by `inner`'s model of their
+    values at that epoch; until `inner` sees these (d+2 trials must have got so far), it is the best
+    observed trial. A rule of stopping around a strategy leaves this to it.
     """
     chosen = _by_model(strategy, runs)
     return [
@@ -41,7 +56,9 @@ def recommended(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
 
 def _by_model(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
     """Return the trials of the best posterior means; None where there is no model."""
-    if isinstance(strategy, Hyperband):
+    if isinstance(strategy, STOPPING):
+        return _by_model(strategy.inner, runs)
+    if isinstance(strategy, CLIMBING):
         return _by_model(strategy.inner, [_furthest(run) for run in runs])
     is_ours = isinstance(strategy, Bayesian) and all(
         isinstance(part, str) for part in (strategy.model, strategy.acquisition)

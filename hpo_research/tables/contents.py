@@ -3,10 +3,12 @@
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.result import Result
+from hpo_research.analysis.stops import stops
 from hpo_research.analysis.tested import on_test_images
 from hpo_research.tables.noise_free import noise_free_table
 from hpo_research.tables.paired import comparisons_table, ranks_table
 from hpo_research.tables.spent import seconds_table, spent_table
+from hpo_research.tables.stops import stops_table
 from hpo_research.tables.table import Table
 from hpo_research.tables.tested import tested_table
 from hpo_research.tables.values import finals_table, summary_table
@@ -31,4 +33,7 @@ def tables(result: Result) -> list[Table]:
         found.append(tested_table(result, measured))
     if compared:
         found += [ranks_table(result, compared), comparisons_table(result, compared)]
+    cut = stops(result)
+    if cut:
+        found.append(stops_table(cut))
     return [*found, spent_table(result), seconds_table(result)]

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from hpo_research.analysis.result import Result
+from hpo_research.analysis.spending import spending
 from hpo_research.store import RunName
 from hpo_research.tables.table import Table, breaks, count, number, text, unrepeated
 
@@ -21,6 +22,13 @@ class Spent:
     trials: int
     failed: int
     epochs: int
+    on_finished: int
+    on_stopped: int
+    on_paused: int
+    on_running: int
+    on_failed: int
+    unreported: int
+    continued: int
     evaluations_per_run: float
 
 
@@ -33,6 +41,7 @@ class Seconds:
     runs: int
     search_seconds: float
     training_seconds: float
+    waiting_seconds: float
     search_seconds_per_run: float
     training_seconds_per_run: float
 
@@ -41,17 +50,19 @@ def spent_table(result: Result) -> Table:
     """Return trials, failures and epochs: a row a problem × strategy, over all seeds."""
     data = [_spent(result, *pair) for pair in _pairs(result)]
     problems = [row.problem for row in data]
-    counts = [(row.runs, row.runs_over, row.trials, row.failed, row.epochs) for row in data]
+    counts = [_counts(row) for row in data]
     rows = [
         [text(problem), text(row.strategy), *map(count, own), number(row.evaluations_per_run)]
         for problem, row, own in zip(unrepeated(problems), data, counts, strict=True)
     ]
     caption = (
         "Sums over all runs. An evaluation is as many epochs as a whole training of the problem "
-        "has; the epochs of trials that were stopped or failed count."
+        "has; the epochs of trials that were stopped or failed count. Of the epochs, those on "
+        "trials that were stopped, and on trials that are paused; and those trained on after a "
+        "pause. The file has the rest of the ledger."
     )
     head = ["Problem", "Strategy", "Runs", "Over", "Trials", "Failed", "Epochs"]
-    head += ["Evaluations a run"]
+    head += ["On stopped", "On paused", "Continued", "Evaluations a run"]
     frame = pd.DataFrame(map(asdict, data))
     return Table("spent", "What was spent", caption, frame, head, rows, breaks(problems))
 
@@ -66,6 +77,7 @@ def seconds_table(result: Result) -> Table:
             text(row.strategy),
             number(row.search_seconds),
             number(row.training_seconds),
+            number(row.waiting_seconds),
             number(row.search_seconds_per_run),
             number(row.training_seconds_per_run),
         ]
@@ -74,9 +86,10 @@ def seconds_table(result: Result) -> Table:
     caption = (
         "Search is the time that asking took. Runs are asked and trained in batches: a run's "
         "seconds are its share of the wall time of its batches. Problems that replay recorded "
-        "trainings count the recorded seconds."
+        "trainings count the recorded seconds. Waiting is what slots stood idle by the "
+        "runs' clocks; there is none where all train in step."
     )
-    head = ["Problem", "Strategy", "Search (s)", "Training (s)"]
+    head = ["Problem", "Strategy", "Search (s)", "Training (s)", "Waiting (s)"]
     head += ["Search a run (s)", "Training a run (s)"]
     frame = pd.DataFrame(map(asdict, data))
     return Table("seconds", "Seconds", caption, frame, head, rows, breaks(problems))
@@ -91,9 +104,15 @@ def _pairs(result: Result) -> Iterator[tuple[str, str, Sequence[RunName]]]:
                 yield problem, strategy, names
 
 
+def _counts(row: Spent) -> tuple[int, ...]:
+    own = (row.on_stopped, row.on_paused, row.continued)
+    return (row.runs, row.runs_over, row.trials, row.failed, row.epochs, *own)
+
+
 def _spent(result: Result, problem: str, strategy: str, names: Sequence[RunName]) -> Spent:
     trials = [trial for name in names for trial in result.runs[name].trials]
-    epochs = sum(result.costs[name].epochs for name in names)
+    own = [spending(result, name) for name in names]
+    epochs = sum(run.epochs for run in own)
     return Spent(
         problem,
         strategy,
@@ -102,13 +121,21 @@ def _spent(result: Result, problem: str, strategy: str, names: Sequence[RunName]
         trials=len(trials),
         failed=sum(trial.status == "failed" for trial in trials),
         epochs=epochs,
+        on_finished=sum(run.finished for run in own),
+        on_stopped=sum(run.stopped for run in own),
+        on_paused=sum(run.paused for run in own),
+        on_running=sum(run.running for run in own),
+        on_failed=sum(run.failed for run in own),
+        unreported=sum(run.unreported for run in own),
+        continued=sum(run.continued for run in own),
         evaluations_per_run=epochs / result.runs[names[0]].max_epochs / len(names),
     )
 
 
 def _seconds(result: Result, problem: str, strategy: str, names: Sequence[RunName]) -> Seconds:
-    whole = sum(result.costs[name].seconds for name in names)
-    training = sum(trial.seconds for name in names for trial in result.runs[name].trials)
-    search = max(whole - training, 0.0)
+    own = [spending(result, name) for name in names]
+    search = sum(run.search_seconds for run in own)
+    training = sum(run.training_seconds for run in own)
+    waiting = sum(run.waiting_seconds for run in own)
     n = len(names)
-    return Seconds(problem, strategy, n, search, training, search / n, training / n)
+    return Seconds(problem, strategy, n, search, training, waiting, search / n, training / n)

@@ -90,8 +90,13 @@ def test_a_problem_without_noise_is_left_out_and_no_model_is_fitted(monkeypatch)
 
 @pytest.mark.parametrize(
     "strategy",
-    [hpo.Bayesian(), hpo.Bayesian("ucb", initial=5, beta=2), hpo.Hyperband(inner=hpo.Bayesian())],
-    ids=["default", "options", "inside Hyperband"],
+    [
+        hpo.Bayesian(),
+        hpo.Bayesian("ucb", initial=5, beta=2),
+        hpo.Hyperband(inner=hpo.Bayesian()),
+        hpo.MedianStopping(hpo.ASHA("stop", inner=hpo.Bayesian())),
+    ],
+    ids=["default", "options", "inside Hyperband", "inside a rule"],
 )
 def test_a_strategy_with_a_model_of_ours_is_read_back(strategy):
     assert strategy_of(described(strategy)) == strategy

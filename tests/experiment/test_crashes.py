@@ -17,7 +17,7 @@ from hpo_research.problems.protocol import Evaluation
 from hpo_research.records import Ask, Outcome, Report, Run, Segment, Trial, resume, start
 from hpo_research.rng import Stream
 from hpo_research.store import Checkpoints, Store
-from hpo_research.strategies import hyperband
+from hpo_research.strategies.halving import inner_view
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +169,7 @@ def test_hyperband_shows_no_later_value_as_an_earlier_one():
         Trial(i, {"x": 0.1 * i, "kind": "a"}, "paused", 3, (1, 3), (2.0, 1.0), 1.0)
         for i in range(1, 5)
     ]
-    seen = hyperband.inner_view(Run(SPACE, max_epochs=9, trials=(late, *others))).trials
+    seen = inner_view(Run(SPACE, max_epochs=9, trials=(late, *others))).trials
     assert seen[0].value is None
     assert seen[0].status == "running"
     assert [trial.value for trial in seen[1:]] == [1.0] * 4

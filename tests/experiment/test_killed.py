@@ -22,6 +22,7 @@ STRATEGIES = {
     "random": hpo.Random(),
     "hyperband": hpo.Hyperband(),
     "halving": Halving(),
+    "asha": hpo.MedianStopping(hpo.ASHA(), min_trials=2),
 }
 MODEL = hpo.Bayesian(initial=3, samples=8, starts=2)
 MODELS = {"q-EI": MODEL, "hyperband q-EI": hpo.Hyperband(inner=MODEL)}

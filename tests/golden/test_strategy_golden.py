@@ -12,10 +12,13 @@ import pytest
 
 from hpo_research.records import Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
+from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
+from hpo_research.strategies.successive_halving import SuccessiveHalving
 from tests.strategies.simulated import Loop
 
 FILE = Path(__file__).with_name("strategies.json")
@@ -27,6 +30,10 @@ STRATEGIES: dict[str, Strategy] = {
     "hyperband ceil": Hyperband(),
     "hyperband floor": Hyperband(rounding="floor"),
     "hyperband sobol": Hyperband(eta=2, inner=Random("sobol")),
+    "successive halving": SuccessiveHalving(),
+    "early discarding": EarlyDiscarding(candidates=8, top=2),
+    "asha": ASHA(),
+    "asynchronous hyperband": AsynchronousHyperband(),
 }
 SPACE = SearchSpace(
     x=Float(-1.0, 3.0),

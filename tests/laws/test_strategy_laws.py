@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,17 @@ from hypothesis import strategies as st
 
 from hpo_research.records import Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.curve_stopping import CurveStopping
+from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.median_stopping import MedianStopping
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import recommended
+from hpo_research.strategies.successive_halving import SuccessiveHalving
 from tests.strategies.simulated import Loop, accepted, settled
 
 # The run-time type checker samples containers with the global generator, inside our strategies too.
@@ -32,6 +38,14 @@ STRATEGIES: dict[str, Strategy] = {
     "hyperband floor": Hyperband(eta=2, rounding="floor"),
     "hyperband sobol": Hyperband(inner=Random("sobol")),
     "hyperband grid": Hyperband(inner=Grid(2)),
+    "successive halving": SuccessiveHalving(eta=2, candidates=5, min_epochs=2),
+    "early discarding": EarlyDiscarding(candidates=6, top=2),
+    "asha promote": ASHA(eta=2),
+    "asha stop": ASHA("stop", min_epochs=2),
+    "median sagemaker": MedianStopping(Random(), min_trials=2),
+    "median vizier": MedianStopping(ASHA("stop"), "vizier", min_epochs=2, min_trials=1),
+    "curves": CurveStopping(Random(), threshold=0.4, min_epochs=2, min_trials=1),
+    "asynchronous hyperband": AsynchronousHyperband(),
     "bayesian": Bayesian(initial=3, samples=16, starts=4),
     "bayesian ucb": Bayesian("ucb", "rbf", "by-evidence", initial=4, samples=8, starts=4),
     "bayesian thompson": Bayesian("thompson", initial=3, starts=2),
@@ -41,6 +55,17 @@ STRATEGIES: dict[str, Strategy] = {
 KEYED = {name: STRATEGIES[name] for name in STRATEGIES if name.startswith(("grid", "random"))}
 MODELLED = {name: STRATEGIES[name] for name in STRATEGIES if "bayesian" in name}
 FREE = {name: STRATEGIES[name] for name in STRATEGIES if name != "grid fit"}
+
+PAIRED: dict[str, Callable[[Strategy], Strategy]] = {
+    "hyperband": lambda inner: Hyperband(inner=inner),
+    "successive halving": lambda inner: SuccessiveHalving(candidates=5, inner=inner),
+    "early discarding": lambda inner: EarlyDiscarding(candidates=4, inner=inner),
+    "asha promote": lambda inner: ASHA(eta=2, inner=inner),
+    "asha stop": lambda inner: ASHA("stop", inner=inner),
+    "asynchronous hyperband": lambda inner: AsynchronousHyperband(inner=inner),
+    "curves": lambda inner: CurveStopping(inner, threshold=0.4, min_trials=1),
+    "median": lambda inner: MedianStopping(inner, min_trials=2),
+}
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 few = settings(max_examples=15, deadline=None)
@@ -138,6 +163,9 @@ def test_an_ask_is_lawful(strategy, run, slots):
     assert strategy.ask([run], [slots]) == [ask]
     work = [p for p in ask.proposals if p.kind != "stop"]
     assert len(work) <= slots
+    stopped = [p.trial for p in ask.proposals if p.kind == "stop"]
+    assert len(set(stopped)) == len(stopped)
+    assert all(run.trials[trial].is_running for trial in stopped)
     resumed = [p.trial for p in work if p.kind == "resume"]
     assert len(set(resumed)) == len(resumed)
     for proposal in work:
@@ -220,9 +248,14 @@ def test_a_recommendation_does_not_see_a_neighbour_that_looks_alike(strategy, ru
 
 @every_strategy
 @few
-@given(run=fresh_runs(), curve=curves, parallel=st.sampled_from([1, 3, 50]))
-def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel):
-    run, loop = open_total(strategy, run), Loop(parallel, trials=25)
+@given(
+    run=fresh_runs(),
+    curve=curves,
+    parallel=st.sampled_from([1, 3, 50]),
+    most=st.sampled_from([None, 1]),
+)
+def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel, most):
+    run, loop = open_total(strategy, run), Loop(parallel, trials=25, most=most)
     whole = loop.drive(strategy, run, curve_of(curve))
     reborn = pickle.loads(pickle.dumps(strategy))
     killed = replace(loop, is_killed=True).drive(reborn, run, curve_of(curve))
@@ -232,9 +265,9 @@ def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel)
 
 @every_strategy
 @few
-@given(run=fresh_runs(), curve=curves, seed=st.integers(0, 99))
-def test_trials_that_end_in_any_order_keep_the_laws(strategy, run, curve, seed):
-    loop = Loop(parallel=4, trials=25, order=np.random.default_rng(seed))
+@given(run=fresh_runs(), curve=curves, seed=st.integers(0, 99), most=st.sampled_from([None, 1]))
+def test_trials_that_end_in_any_order_keep_the_laws(strategy, run, curve, seed, most):
+    loop = Loop(parallel=4, trials=25, order=np.random.default_rng(seed), most=most)
     done = loop.drive(strategy, open_total(strategy, run), curve_of(curve))
     assert [trial.id for trial in done.trials] == list(range(len(done.trials)))
 
@@ -310,13 +343,15 @@ def test_an_ask_for_four_equals_four_asks_for_one(strategy, run):
     assert accepted(run, four).trials == alone.trials
 
 
-@pytest.mark.parametrize("kind", ["uniform", "sobol"])
+@pytest.mark.parametrize("made", PAIRED.values(), ids=PAIRED)
 @few
-@given(run=fresh_runs())
-def test_strategies_of_a_seed_begin_with_the_same_configurations(kind, run):
-    random = Random(kind).ask([run], [3])[0].proposals
-    hyperband = Hyperband(inner=Random(kind)).ask([run], [3])[0].proposals
-    assert [p.config for p in hyperband] == [p.config for p in random[: len(hyperband)]]
+@given(run=fresh_runs(), kind=st.sampled_from(["uniform", "sobol"]), curve=curves)
+def test_strategies_of_a_seed_try_the_same_configurations(made, run, kind, curve):
+    """Whatever it has seen, a strategy around random search starts trial i with its i-th draw."""
+    (random,) = Random(kind).ask([run], [12])
+    done = Loop(parallel=3, trials=12).drive(made(Random(kind)), run, curve_of(curve))
+    expected = [proposal.config for proposal in random.proposals]
+    assert [trial.config for trial in done.trials] == expected[: len(done.trials)]
 
 
 @every_strategy

@@ -116,8 +116,9 @@ def test_a_users_signs_are_shown_as_they_are(page, folder):
 
 def test_every_table_is_on_the_page(page, folder):
     titles = ["Final values", "Mean ranks", "Pairwise comparisons", "What was spent", "Seconds"]
+    titles += ["What stopping early saved"]
     assert all(title in page.text for title in titles)
-    assert len([a for a in page.all("table") if a.get("class") == "data"]) == 6
+    assert len([a for a in page.all("table") if a.get("class") == "data"]) == 7
 
 
 def test_the_file_the_command_and_the_set_up_are_on_the_page(page):
@@ -163,6 +164,28 @@ def test_hyperband_on_one_epoch_is_said_to_equal_its_inner_strategy(inner, said)
         assert coincidences(Result.of(store)) == [
             "walk has a single epoch, so there is nothing to stop early: bohb (Hyperband) has one "
             f"rung there and equals {said}."
+        ]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "has"),
+    [
+        (hpo.SuccessiveHalving(), "one rung"),
+        (hpo.EarlyDiscarding(), "one rung"),
+        (hpo.ASHA(), "one rung"),
+        (hpo.AsynchronousHyperband(), "one rung"),
+        (hpo.MedianStopping(hpo.Random()), "nothing to judge"),
+        (hpo.CurveStopping(hpo.Random()), "nothing to judge"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_stops_early_is_said_to_equal_its_inner_strategy_on_one_epoch(strategy, has):
+    with Store.in_memory() as store:
+        options = {"strategies": {"early": strategy}, "seeds": [0]}
+        loop.open_experiment(experiment(**options), store, "cpu")
+        assert coincidences(Result.of(store)) == [
+            "walk has a single epoch, so there is nothing to stop early: early "
+            f"({type(strategy).__name__}) has {has} there and equals random search."
         ]
 
 

@@ -20,6 +20,9 @@ def accepted(run: Run, ask: Ask, most: int | None = None) -> Run:
         if proposal.kind == "start":
             new = Trial(len(trials), proposal.config, "running", proposal.until)
             trials.append(replace(new, origin=proposal.origin))
+        elif proposal.kind == "stop":
+            assert trials[proposal.trial].status == "running"
+            trials[proposal.trial] = replace(trials[proposal.trial], status="stopped")
         else:
             known = trials[proposal.trial]
             assert proposal.kind == "resume" and known.status == "paused"
@@ -28,10 +31,14 @@ def accepted(run: Run, ask: Ask, most: int | None = None) -> Run:
     return replace(run, trials=tuple(trials), asks=(*run.asks, ask))
 
 
-def trained(run: Run, trial: Trial, curve: Curve) -> Trial:
-    """Train a running trial until the epoch it is to reach, or until it fails."""
+def trained(run: Run, trial: Trial, curve: Curve, *, most: int | None = None) -> Trial:
+    """Train a running trial until the epoch it is to reach, or until it fails.
+
+    By `most` epochs at most, if given: it then goes on running where it is not there yet.
+    """
     epochs, values = list(trial.epochs), list(trial.values)
-    for epoch in range(trial.reached + 1, trial.until + 1):
+    until = trial.until if most is None else min(trial.until, trial.reached + most)
+    for epoch in range(trial.reached + 1, until + 1):
         value = curve(trial, epoch)
         if value is None:
             known = {"epochs": tuple(epochs), "values": tuple(values)}
@@ -39,14 +46,15 @@ def trained(run: Run, trial: Trial, curve: Curve) -> Trial:
         epochs.append(epoch)
         values.append(value)
     status = "finished" if trial.until == run.max_epochs else "paused"
+    status = status if until == trial.until else "running"
     known = {"epochs": tuple(epochs), "values": tuple(values), "value": values[-1]}
     return replace(trial, status=status, **known)
 
 
-def settled(run: Run, curve: Curve, only: int | None = None) -> Run:
-    """End all running trials, or one of them."""
+def settled(run: Run, curve: Curve, only: int | None = None, *, most: int | None = None) -> Run:
+    """End all running trials, or one of them; or train them by `most` epochs."""
     ending = {t.id for t in run.running} if only is None else {only}
-    trials = [trained(run, t, curve) if t.id in ending else t for t in run.trials]
+    trials = [trained(run, t, curve, most=most) if t.id in ending else t for t in run.trials]
     return replace(run, trials=tuple(trials))
 
 
@@ -62,6 +70,8 @@ class Loop:
     """How a run is driven: slots, how many trials at most, and how it is disturbed.
 
     `order` draws which running trial ends next (asynchronous); None ends all (lock-step).
+    `most` epochs are trained between two asks, all that there are to train if None: only then can
+    a trial be stopped. In lock-step new work is then asked for only when nothing is running.
     `is_killed` reads the run back from text before every ask, and loses each ask once.
     """
 
@@ -69,26 +79,32 @@ class Loop:
     trials: int = 40
     order: np.random.Generator | None = None
     is_killed: bool = False
+    most: int | None = None
 
     def drive(self, strategy: Strategy, run: Run, curve: Curve) -> Run:
         """Ask and train until the strategy has finished or the trials are used up."""
         while True:
-            slots = min(self.parallel - len(run.running), self.parallel)
+            slots = max(self.parallel - len(run.running), 0)
+            if self.order is None and run.running:
+                slots = 0
             if self.is_killed:
                 strategy.ask([run], [slots])
                 run = reopened(run)
             (ask,) = strategy.ask([run], [slots])
-            assert len(ask.proposals) <= max(slots, 0)
+            work = [proposal for proposal in ask.proposals if proposal.kind != "stop"]
+            assert len(work) <= slots
             starts = sum(proposal.kind == "start" for proposal in ask.proposals)
             if len(run.trials) + starts > self.trials:
                 return settled(run, curve)
             run = accepted(run, ask)
-            if not run.running:
+            if not run.running and not ask.proposals:
                 return run
+            if not run.running:  # all that ran was stopped: the slots are free now
+                continue
             only = None
             if self.order is not None:
                 only = int(self.order.choice([trial.id for trial in run.running]))
-            run = settled(run, curve, only)
+            run = settled(run, curve, only, most=self.most)
 
 
 def born(strategy: type, options: dict[str, object]) -> object:

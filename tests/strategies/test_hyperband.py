@@ -394,5 +394,5 @@ def test_wrong_options_are_refused(options, message):
 
 
 def test_a_table_needs_an_epoch():
-    with pytest.raises(StrategyError, match=r"brackets\(0\): max_epochs must be a whole number"):
+    with pytest.raises(StrategyError, match=r"rungs of 0 epochs: max_epochs must be a whole"):
         Hyperband().brackets(0)

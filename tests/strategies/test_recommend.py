@@ -8,11 +8,16 @@ from botorch.models import SingleTaskGP
 
 from hpo_research.records import Run, Trial
 from hpo_research.space import Config, Float, SearchSpace
+from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.curve_stopping import CurveStopping
+from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.median_stopping import MedianStopping
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import recommended
+from hpo_research.strategies.successive_halving import SuccessiveHalving
 from hpo_research.strategies.surrogate import surrogate
 
 LINE = SearchSpace(x=Float(0, 1))
@@ -139,10 +144,21 @@ def climbed(long: int) -> Run:
     return Run(LINE, max_epochs=9, trials=tuple(trials))
 
 
-def test_inside_hyperband_the_trials_trained_furthest_are_compared():
+@pytest.mark.parametrize(
+    "around",
+    [Hyperband, SuccessiveHalving, EarlyDiscarding, ASHA, AsynchronousHyperband],
+)
+def test_inside_hyperband_and_its_like_the_trials_trained_furthest_are_compared(around):
     run = climbed(3)  # one hyperparameter: the model sees what three trials have reached
     assert run.best().id == 3
-    assert recommended(Hyperband(inner=BAYESIAN), [run]) == [1]
+    assert recommended(around(inner=BAYESIAN), [run]) == [1]
+    assert recommended(MedianStopping(around(inner=BAYESIAN)), [run]) == [1]
+
+
+@pytest.mark.parametrize("rule", [MedianStopping, CurveStopping])
+def test_a_rule_of_stopping_recommends_what_the_strategy_inside_does(rule):
+    run = noisy(4, count=20)
+    assert recommended(rule(BAYESIAN), [run]) == recommended(BAYESIAN, [run])
 
 
 def test_inside_hyperband_it_is_the_best_observed_until_the_model_sees_the_furthest_epoch():

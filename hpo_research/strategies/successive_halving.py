@@ -1,0 +1,56 @@
+"""Successive halving, one bracket again and again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hpo_research.records import Ask, Run
+from hpo_research.strategies.halving import (
+    Bracket,
+    at_one_epoch,
+    eta_mistakes,
+    halved,
+    inner_mistakes,
+    refuse,
+    rung_epochs,
+    whole_mistakes,
+)
+from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.random import Random
+
+
+@dataclass(frozen=True)
+class SuccessiveHalving:
+    """Successive halving (Jamieson and Talwalkar, AISTATS 2016), in brackets of the same size.
+
+    A bracket starts `candidates` configurations (η^s for s+1 rungs, if left open), trains them for
+    a few epochs, and goes on with the best 1/η of them, η times as long: the first bracket of
+    `Hyperband`, with fresh configurations each time. A rung k steps below the last has
+    ⌊max_epochs / η^k⌋ epochs, and none has fewer than `min_epochs`; at least one trial goes on from
+    each. `inner` chooses the configurations, as for `Hyperband`. Raises `StrategyError`.
+    """
+
+    eta: int = 3
+    candidates: int | None = None
+    min_epochs: int = 1
+    inner: Strategy = field(default_factory=Random)
+
+    def __post_init__(self) -> None:
+        candidates = 1 if self.candidates is None else self.candidates
+        mistakes = [
+            *eta_mistakes(self.eta),
+            *whole_mistakes("candidates", candidates),
+            *whole_mistakes("min_epochs", self.min_epochs),
+            *inner_mistakes(self.inner),
+        ]
+        refuse("SuccessiveHalving", mistakes)
+
+    def brackets(self, max_epochs: int) -> list[Bracket]:
+        """Return the one bracket, as a table: its rungs as (configurations, epochs)."""
+        epochs = rung_epochs(max_epochs, self.eta, self.min_epochs)
+        widest = self.candidates or self.eta ** (len(epochs) - 1)
+        return [[(max(widest // self.eta**i, 1), reached) for i, reached in enumerate(epochs)]]
+
+    def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
+        """Continue each run's open rung: start or resume its members, or wait for them."""
+        tables = [self.brackets(run.max_epochs) for run in runs]
+        return halved(runs, slots, tables, at_one_epoch(self.inner))

@@ -1,0 +1,51 @@
+"""Verdicts: what a rule of stopping compared, and what it decided, as notes of an ask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hpo_research.records import Ask, Note, stop
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A running trial judged at the epoch it has reached: its number beside the bound.
+
+    `value` and `bound` are in the units of the rule: the user's metric, or a probability.
+    """
+
+    trial: int
+    epoch: int
+    value: float
+    bound: float
+    stops: bool
+
+
+def notes(rule: str, verdicts: Sequence[Verdict]) -> dict[str, Note]:
+    """Return parallel lists, a number a verdict; nothing where there is none.
+
+    The keys are `RULE_trial`, `RULE_epoch`, `RULE_value`, `RULE_bound` and `RULE_stop` (1 or 0).
+    """
+    if not verdicts:
+        return {}
+    return {
+        f"{rule}_trial": [float(verdict.trial) for verdict in verdicts],
+        f"{rule}_epoch": [float(verdict.epoch) for verdict in verdicts],
+        f"{rule}_value": [verdict.value for verdict in verdicts],
+        f"{rule}_bound": [verdict.bound for verdict in verdicts],
+        f"{rule}_stop": [float(verdict.stops) for verdict in verdicts],
+    }
+
+
+def judged(ask: Ask, rule: str, verdicts: Sequence[Verdict]) -> Ask:
+    """Return the ask with the stops that a rule decided, before all else, and its notes.
+
+    A trial that the ask stops already is not stopped twice.
+    """
+    known = {proposal.trial for proposal in ask.proposals if proposal.kind == "stop"}
+    stops = (stop(verdict.trial) for verdict in verdicts if verdict.stops)
+    fresh = tuple(proposal for proposal in stops if proposal.trial not in known)
+    return replace(
+        ask,
+        proposals=(*fresh, *ask.proposals),
+        notes={**ask.notes, **notes(rule, verdicts)},
+    )
