@@ -9,7 +9,7 @@ import hpo_research as hpo
 from hpo_research import tables
 from hpo_research.analysis.result import Cost, Result
 from hpo_research.analysis.stops import Stops, stops
-from hpo_research.records import Run, Trial
+from hpo_research.records import Report, Run, Trial
 from hpo_research.store import RunName
 
 INNER = {"class": "Random", "kind": "uniform"}
@@ -19,6 +19,14 @@ R = 9
 def trial(i: int, value: float, reached: int = R, status: str = "finished") -> Trial:
     epochs = tuple(range(1, reached + 1))
     return Trial(i, {"x": i / 100}, status, R, epochs, (value,) * reached, value)
+
+
+def reports(run: Run) -> list[tuple[Report, int, int]]:
+    return [
+        (Report(0, trial.id, epoch, {"loss": value}), 0, 0)
+        for trial in run.trials
+        for epoch, value in zip(trial.epochs, trial.values, strict=True)
+    ]
 
 
 def result(ours: dict[int, list[Trial]], theirs: dict[int, list[Trial]], **options) -> Result:
@@ -41,7 +49,7 @@ def result(ours: dict[int, list[Trial]], theirs: dict[int, list[Trial]], **optio
         },
         (),
         runs,
-        {name: [] for name in runs},
+        {name: reports(run) for name, run in runs.items()},
         frozenset(runs if options.get("over", True) else ()),
         dict.fromkeys(runs, Cost()),
         dict.fromkeys(runs, ()),

@@ -81,7 +81,7 @@ def test_a_run_without_a_value_is_left_out_and_counted():
     found = result()
     name = RunName("p", "a", 2)
     runs = {**found.runs, name: replace(found.runs[name], trials=())}
-    table = shown(replace(found, runs=runs))
+    table = shown(replace(found, runs=runs, history={**found.history, name: []}))
     assert table.rows[0][-1].text == "4/5"
     assert table.data["mean"][0] == pytest.approx(0.82)
 
