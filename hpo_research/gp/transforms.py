@@ -164,7 +164,7 @@ def _standard(
     scaled: Tensor, mask: Tensor, *, power: Tensor, centre: Tensor, spread: Tensor
 ) -> Powered:
     """Power the scaled targets, and standardise them."""
-    t = _powered(scaled, power)
+    t = torch.where(power[:, None] == 1, scaled, _powered(scaled, power))
     mean, variance = _moments(t, mask)
     scale = torch.where(variance > 0, variance, torch.ones_like(variance)).sqrt()
     is_kept = mask & (variance > 0)[:, None]
