@@ -14,9 +14,11 @@ from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.curve_stopping import CurveStopping
 from hpo_research.strategies.early_discarding import EarlyDiscarding
+from hpo_research.strategies.freeze_thaw import FreezeThaw
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.median_stopping import MedianStopping
+from hpo_research.strategies.model_hyperband import ModelHyperband
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.successive_halving import SuccessiveHalving
@@ -34,12 +36,14 @@ __all__ = [
     "EarlyDiscarding",
     "Experiment",
     "Float",
+    "FreezeThaw",
     "FunctionProblem",
     "Grid",
     "HpoError",
     "Hyperband",
     "Integer",
     "MedianStopping",
+    "ModelHyperband",
     "Problem",
     "Progress",
     "Proposal",

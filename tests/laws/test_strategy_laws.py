@@ -17,9 +17,11 @@ from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.curve_stopping import CurveStopping
 from hpo_research.strategies.early_discarding import EarlyDiscarding
+from hpo_research.strategies.freeze_thaw import FreezeThaw
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.median_stopping import MedianStopping
+from hpo_research.strategies.model_hyperband import ModelHyperband
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import recommended
@@ -50,6 +52,8 @@ STRATEGIES: dict[str, Strategy] = {
     "bayesian ucb": Bayesian("ucb", "rbf", "by-evidence", initial=4, samples=8, starts=4),
     "bayesian thompson": Bayesian("thompson", initial=3, starts=2),
     "bayesian noisy": Bayesian("qlognei", "by-evidence", initial=3, samples=4, starts=2),
+    "freeze thaw": FreezeThaw(initial=3, starts=2),
+    "model hyperband": ModelHyperband(initial=3, starts=2),
     "hyperband bayesian": Hyperband(inner=Bayesian(initial=3, samples=16, starts=4)),
 }
 KEYED = {name: STRATEGIES[name] for name in STRATEGIES if name.startswith(("grid", "random"))}
@@ -69,6 +73,11 @@ PAIRED: dict[str, Callable[[Strategy], Strategy]] = {
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 few = settings(max_examples=15, deadline=None)
+
+
+def trials_of(strategy: Strategy) -> int:
+    """How many trials a drawn run has at most: fewer where every epoch is decided by a model."""
+    return 8 if isinstance(strategy, FreezeThaw | ModelHyperband) else 25
 
 
 @st.composite
@@ -255,7 +264,7 @@ def test_a_recommendation_does_not_see_a_neighbour_that_looks_alike(strategy, ru
     most=st.sampled_from([None, 1]),
 )
 def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel, most):
-    run, loop = open_total(strategy, run), Loop(parallel, trials=25, most=most)
+    run, loop = open_total(strategy, run), Loop(parallel, trials=trials_of(strategy), most=most)
     whole = loop.drive(strategy, run, curve_of(curve))
     reborn = pickle.loads(pickle.dumps(strategy))
     killed = replace(loop, is_killed=True).drive(reborn, run, curve_of(curve))
@@ -267,7 +276,9 @@ def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel,
 @few
 @given(run=fresh_runs(), curve=curves, seed=st.integers(0, 99), most=st.sampled_from([None, 1]))
 def test_trials_that_end_in_any_order_keep_the_laws(strategy, run, curve, seed, most):
-    loop = Loop(parallel=4, trials=25, order=np.random.default_rng(seed), most=most)
+    loop = Loop(
+        parallel=4, trials=trials_of(strategy), order=np.random.default_rng(seed), most=most
+    )
     done = loop.drive(strategy, open_total(strategy, run), curve_of(curve))
     assert [trial.id for trial in done.trials] == list(range(len(done.trials)))
 

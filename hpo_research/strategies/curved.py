@@ -1,0 +1,238 @@
+"""Runs as learning curves: what a GP over configuration and epoch is fitted to, many at once."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hpo_research.gp import KERNELS, TRANSFORMS, Data
+from hpo_research.gp.curve_fit import fit_curves
+from hpo_research.gp.curve_posterior import CurvePosterior, condition_curves
+from hpo_research.gp.curves import CurveHyperparameters, Curves
+from hpo_research.records import Note, Run, Trial
+from hpo_research.strategies.encoding import Encoding
+
+Notes = dict[str, Note]
+Theta = tuple[float, ...]
+Key = tuple[object, ...]
+_BUCKET = 32
+_GROWTH, _MORE = 1.2, 4  # how many times as many observations, and how many more, a fit awaits
+_COLD = 8  # every so many fits begin without the last one
+_STEP = 1.4
+
+
+def ladder(max_epochs: int) -> tuple[int, ...]:
+    """Return epochs from 1 to the last, from the last one down each 1/1.4 of the one above."""
+    rungs = [max_epochs]
+    while rungs[-1] > 1:
+        rungs.append(max(1, min(rungs[-1] - 1, math.floor(rungs[-1] / _STEP))))
+    return tuple(reversed(rungs))
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A point of a learning curve: the loss of a trial at an epoch, and whether it is its last."""
+
+    trial: int
+    epoch: int
+    loss: float
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a run's model of curves may learn from.
+
+    Curves are thinned to the epochs of `ladder` and the last one, and beyond `most` observations to
+    the last ones of the best trials. A failed trial counts as one observation, at the epoch where
+    it failed and as bad as the worst, so that a model leaves the place. `theta` is the last fit of
+    an earlier ask, `fits` how many there were; `is_due` says whether to fit again.
+    """
+
+    observations: tuple[Observation, ...]
+    values: int
+    theta: Theta | None
+    fits: int
+    is_due: bool
+
+    @classmethod
+    def of(cls, run: Run, most: int = 256) -> "Seen":
+        """Thin a run's curves."""
+        sign = 1.0 if run.direction == "minimize" else -1.0
+        rungs = ladder(run.max_epochs)
+        healthy = {t.id: _thin(t, sign, rungs) for t in run.trials if t.status != "failed"}
+        losses = [row.loss for own in healthy.values() for row in own]
+        worst = max(losses, default=0.0)
+        rows: list[Observation] = []
+        for trial in run.trials:
+            epoch = min(trial.reached + 1, run.max_epochs)
+            rows += healthy.get(trial.id, [Observation(trial.id, epoch, worst, True)])
+        rows = _best(rows, most)
+        theta, size, fits = _fitted(run)
+        is_due = theta is None or len(rows) > max(_GROWTH * size, size + _MORE - 1)
+        return cls(tuple(rows), len(losses), theta, fits, is_due)
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether the next fit begins without the last."""
+        return self.fits % _COLD == 0
+
+
+def _thin(trial: Trial, sign: float, rungs: Sequence[int]) -> list[Observation]:
+    kept = thinned(trial.epochs, rungs)
+    rows = [(trial.epochs[k], sign * trial.values[k], k == kept[-1]) for k in kept]
+    return [Observation(trial.id, *row) for row in rows if math.isfinite(row[1])]
+
+
+def thinned(epochs: Sequence[int], rungs: Sequence[int]) -> list[int]:
+    """Return which of ascending epochs are kept: the last one up to each rung, and the last."""
+    kept, place = set(), -1
+    for rung in rungs:
+        while place + 1 < len(epochs) and epochs[place + 1] <= rung:
+            place += 1
+        if place >= 0:
+            kept.add(place)
+    if epochs:
+        kept.add(len(epochs) - 1)
+    return sorted(kept)
+
+
+def _best(rows: list[Observation], most: int) -> list[Observation]:
+    if len(rows) <= most:
+        return rows
+    last = {row.trial: row.loss for row in rows if row.is_last}
+    order = sorted(
+        rows, key=lambda row: (not row.is_last, last.get(row.trial, row.loss), row.trial, row.epoch)
+    )
+    return sorted(order[:most], key=lambda row: (row.trial, row.epoch))
+
+
+def _fitted(run: Run) -> tuple[Theta | None, float, int]:
+    """Return the last fit in the notes of a run's asks, of how many rows, and its number."""
+    for ask in reversed(run.asks):
+        if "curve_fit" in ask.notes:
+            theta, size, fits = (
+                ask.notes[name] for name in ("curve_fit", "curve_observations", "curve_fits")
+            )
+            assert isinstance(theta, list) and isinstance(size, float) and isinstance(fits, float)
+            return tuple(theta), size, int(fits)
+    return None, 0.0, 0
+
+
+def rows_of(seen: Seen) -> int:
+    """Return to how many rows a run's observations are padded."""
+    return max(1, -(-len(seen.observations) // _BUCKET)) * _BUCKET
+
+
+@dataclass(frozen=True)
+class Curved:
+    """A run with what its model may learn from, and its space as the model sees it."""
+
+    run: Run
+    seen: Seen
+    encoding: Encoding
+
+    @classmethod
+    def of(cls, run: Run) -> "Curved":
+        """Read a run."""
+        return cls(run, Seen.of(run), Encoding(run.space))
+
+    @property
+    def key(self) -> Key:
+        """What runs must share to be computed together: shapes that each has by itself."""
+        return self.encoding.key, rows_of(self.seen), self.run.max_epochs
+
+
+def curves_of(members: Sequence[Curved], transform: str, device: str) -> Curves:
+    """Stack the observations of runs that share a `key`, their losses transformed."""
+    n = rows_of(members[0].seen)
+    encoding = members[0].encoding
+    x = torch.full((len(members), n, encoding.domain.dimension), 0.5, dtype=torch.float64)
+    y, epoch = torch.zeros(len(members), n).double(), torch.ones(len(members), n).double()
+    trial = -2 - torch.arange(n).repeat(len(members), 1)
+    mask = torch.zeros(len(members), n, dtype=torch.bool)
+    for i, one in enumerate(members):
+        rows, count = one.seen.observations, len(one.seen.observations)
+        configs = [one.run.trials[row.trial].config for row in rows]
+        x[i, :count] = one.encoding.points(configs).x[0]
+        y[i, :count] = torch.tensor([row.loss for row in rows], dtype=torch.float64)
+        epoch[i, :count] = torch.tensor([float(row.epoch) for row in rows]).double()
+        trial[i, :count] = torch.tensor([row.trial for row in rows])
+        mask[i, :count] = True
+    y, mask = y.to(device), mask.to(device)
+    losses = TRANSFORMS[transform](y, mask).y
+    data = Data.of(x.to(device), losses, mask, encoding.owner)
+    return Curves(data, epoch.to(device), trial.to(device))
+
+
+def fitted(
+    runs: Mapping[int, Curved], transform: str, kernel: str, device: str
+) -> dict[int, tuple[Theta, Notes]]:
+    """Return the hyperparameters of each run, fitted where that is due, and what to note of it."""
+    found: dict[int, tuple[Theta, Notes]] = {}
+    groups: dict[Key, list[int]] = {}
+    for i, one in runs.items():
+        if one.seen.is_due or one.seen.theta is None:
+            groups.setdefault((one.key, one.seen.is_cold), []).append(i)
+        else:
+            found[i] = one.seen.theta, {}
+    for members in groups.values():
+        group = [runs[i] for i in members]
+        warm = None
+        if not group[0].seen.is_cold:
+            rows = [one.seen.theta for one in group]
+            warm = CurveHyperparameters(torch.tensor(rows, dtype=torch.float64, device=device))
+        fit = fit_curves(curves_of(group, transform, device), KERNELS[kernel], warm=warm)
+        own = zip(fit.hyperparameters.theta.tolist(), fit.log_evidence.tolist(), strict=True)
+        for i, one, (theta, log_evidence) in zip(members, group, own, strict=True):
+            notes: Notes = {
+                "curve_fit": theta,
+                "curve_observations": float(len(one.seen.observations)),
+                "curve_fits": float(one.seen.fits + 1),
+                "log_evidence": log_evidence,
+            }
+            found[i] = tuple(theta), notes
+    return found
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """The models of runs that are computed together.
+
+    `end` is the least predicted loss at the last epoch, of the trials that a run has observed.
+    """
+
+    members: tuple[Curved, ...]
+    posterior: CurvePosterior
+    end: Float[Tensor, " b"]
+    device: str
+
+    @classmethod
+    def of(
+        cls,
+        members: Sequence[Curved],
+        thetas: Sequence[Theta],
+        transform: str,
+        kernel: str,
+        device: str,
+    ) -> "Foretold":
+        """Condition models on all that is known."""
+        curves = curves_of(members, transform, device)
+        hyper = CurveHyperparameters(torch.tensor(thetas, dtype=torch.float64, device=device))
+        posterior = condition_curves(curves, KERNELS[kernel], hyper)
+        last = torch.full_like(curves.epoch, float(members[0].run.max_epochs))
+        ends, _ = posterior.predict(curves.data.x, curves.trial, last)
+        ends = torch.where(curves.data.mask, ends, torch.full_like(ends, torch.inf))
+        return cls(tuple(members), posterior, ends.amin(dim=1), device)
+
+    @property
+    def max_epochs(self) -> int:
+        """The last epoch, the same for all."""
+        return self.members[0].run.max_epochs
+
+    def epochs(self, value: float, like: Int[Tensor, "b q"]) -> Float[Tensor, "b q"]:
+        """Return one epoch for each of some trials."""
+        return torch.full(like.shape, value, dtype=torch.float64, device=like.device)

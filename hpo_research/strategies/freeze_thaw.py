@@ -1,0 +1,263 @@
+"""Freeze-thaw Bayesian optimisation: a model of learning curves decides which trials go on."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from hpo_research.acquisition import Search, log_ei
+from hpo_research.device import current
+from hpo_research.gp import KERNELS, TRANSFORMS
+from hpo_research.gp.posterior import LEAST_VARIANCE
+from hpo_research.records import Ask, Proposal, Run, Trial, resume, start
+from hpo_research.strategies.curved import Curved, Foretold, Key, Notes, fitted, ladder
+from hpo_research.strategies.halving import refuse, whole_mistakes
+from hpo_research.strategies.newcomers import Newcomer, newcomers
+from hpo_research.strategies.random import Random
+from hpo_research.strategies.tried import tried
+
+GREEDY, CURIOUS = "greedy", "curious"
+_LEAST_INITIAL, _MOST_INITIAL = 4, 24
+_BUCKET = 16
+
+
+@dataclass(frozen=True)
+class FreezeThaw:
+    """Start, pause and resume trials by a GP over configuration and epoch.
+
+    After Swersky, Snoek and Adams (arXiv:1406.3896), with the covariance of `CurveHyperparameters`:
+    all curves of a run teach what any of them will come to. New trials are trained for one epoch;
+    a paused one goes on to the next of about 1.4 times as many epochs. Every `greedy`-th proposal
+    resumes the paused trial of the largest expected improvement at the last epoch. The others go
+    where the next epochs teach most: to the trial, paused or new, of the largest expected
+    improvement of the best predicted final value (the knowledge gradient of Frazier, Powell and
+    Dayanik, INFORMS J. Computing 2009, where only the chosen trial's own prediction moves). What
+    is compared is not divided by epochs. New configurations maximise q-EI of the final value.
+
+    Asks that come before `initial` trials (None: two a hyperparameter, 4 to 24) or before two
+    values are filled by a scrambled Sobol sequence, shared with every strategy of the seed that
+    begins so. Losses are modelled under `transform`. A failed trial counts as bad as the worst. The
+    hyperparameters are fitted again when there are a fifth, and at least four, more observations;
+    until then they come from the notes of earlier asks. Nothing is stopped: what is not promising
+    stays paused. In a finite space no configuration is started twice, and all are trained to the
+    end at last.
+    `batch` is how many trials are asked for where the experiment leaves it open (`parallel=None`).
+    With one epoch there is nothing to pause: it is Bayesian optimisation. Raises `StrategyError`.
+    """
+
+    initial: int | None = None
+    greedy: int = 3
+    batch: int = 4
+    model: str = "matern52"
+    transform: str = "yeo-johnson"
+    starts: int = 16
+
+    def __post_init__(self) -> None:
+        mistakes = [
+            *([] if self.initial is None else whole_mistakes("initial", self.initial, 2)),
+            *whole_mistakes("greedy", self.greedy),
+            *whole_mistakes("batch", self.batch),
+            *_unknown("model", self.model, list(KERNELS)),
+            *_unknown("transform", self.transform, list(TRANSFORMS)),
+            *whole_mistakes("starts", self.starts, 2),
+        ]
+        refuse("FreezeThaw", mistakes)
+
+    def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
+        """Fill every slot: start and resume the trials that are worth it."""
+        asks = [Ask() for _ in runs]
+        known: dict[int, Curved] = {}
+        for i, (run, free) in enumerate(zip(runs, slots, strict=True)):
+            places = places_of(run, free)
+            if free <= 0 or (places == 0 and not _paused(run)):
+                continue
+            one = Curved.of(run)
+            is_early = len(run.trials) < initial_of(self.initial, run)
+            if places > 0 and (is_early or one.seen.values < 2):
+                asks[i] = begun(run, places)
+            elif one.seen.values < 2:
+                asks[i] = Ask(tuple(_resumed(run, trial) for trial in _paused(run)[:free]))
+            else:
+                known[i] = one
+        began = time.perf_counter()
+        fits = fitted(known, self.transform, self.model, current())
+        spent = (time.perf_counter() - began) / max(1, len(known))
+        groups: dict[Key, list[int]] = {}
+        for i, one in known.items():
+            groups.setdefault((one.key, *_shape(one.run, slots[i])), []).append(i)
+        for members in groups.values():
+            own = [fits[i] for i in members]
+            found = self._asked([known[i] for i in members], own, slots[members[0]])
+            for i, ask in zip(members, found, strict=True):
+                asks[i] = replace(ask, seconds={"fit": spent, **ask.seconds})
+        return asks
+
+    def _asked(
+        self, members: Sequence[Curved], fits: Sequence[tuple[tuple[float, ...], Notes]], free: int
+    ) -> list[Ask]:
+        began = time.perf_counter()
+        thetas = [theta for theta, _ in fits]
+        model = Foretold.of(members, thetas, self.transform, self.model, current())
+        places = places_of(members[0].run, free)
+        new = newcomers(model, places, search=Search(self.starts))
+        field = _Field.of(model, new)
+        scores = {
+            GREEDY: _improvement(model, field),
+            CURIOUS: _gradient(model, field),
+        }
+        chosen = [
+            _chosen(one.run, field.is_there[i], {k: v[i] for k, v in scores.items()}, self.greedy)
+            for i, one in enumerate(members)
+        ]
+        share = (time.perf_counter() - began) / len(members)
+        asks = []
+        for i, (one, (_, notes)) in enumerate(zip(members, fits, strict=True)):
+            rows = chosen[i][:free]
+            work = tuple(field.proposal(one.run, new[i], row) for row, _ in rows)
+            notes = {
+                **notes,
+                "acquisition": [float(scores[why][i, row]) for row, why in rows],
+                "winner": " ".join(why for _, why in rows),
+            }
+            asks.append(Ask(work, notes, {"acquisition": share}))
+        return asks
+
+
+def initial_of(initial: int | None, run: Run) -> int:
+    """Return how many trials a run begins with: by default two a hyperparameter, 4 to 24."""
+    if initial is not None:
+        return initial
+    return min(max(2 * run.space.dimension, _LEAST_INITIAL), _MOST_INITIAL)
+
+
+def places_of(run: Run, slots: int) -> int:
+    """Return how many of the slots there are untried configurations for."""
+    if run.space.size is None or slots <= 0:
+        return max(0, slots)
+    return min(slots, run.space.size - len(tried(run)))
+
+
+def begun(run: Run, places: int) -> Ask:
+    """Begin trials of a Sobol sequence, each for the first epochs of the ladder."""
+    (ask,) = Random("sobol").ask([run], [places])
+    first = ladder(run.max_epochs)[0]
+    return Ask(tuple(replace(proposal, until=first) for proposal in ask.proposals))
+
+
+def _paused(run: Run) -> list[Trial]:
+    return [trial for trial in run.trials if trial.status == "paused"]
+
+
+def _shape(run: Run, free: int) -> Key:
+    return free, places_of(run, free), len(run.running), _width(run)
+
+
+def _width(run: Run) -> int:
+    return max(1, -(-len(_paused(run)) // _BUCKET)) * _BUCKET
+
+
+def _next(run: Run, until: int) -> int:
+    return next(rung for rung in ladder(run.max_epochs) if rung > until)
+
+
+def _resumed(run: Run, trial: Trial) -> Proposal:
+    return resume(trial.id, _next(run, trial.until))
+
+
+@dataclass(frozen=True)
+class _Field:
+    """What may be trained: the paused trials of each run, padded to `width`, then new ones.
+
+    `trial` is −1 for new ones, `until` the epoch each would be trained to.
+    """
+
+    width: int
+    x: Float[Tensor, "b q d"]
+    trial: Int[Tensor, "b q"]
+    until: Float[Tensor, "b q"]
+    is_there: Bool[Tensor, "b q"]
+
+    @classmethod
+    def of(cls, model: Foretold, new: Sequence[Sequence[Newcomer]]) -> "_Field":
+        runs = [one.run for one in model.members]
+        width = _width(runs[0])
+        rows = width + len(new[0]) + len(new[0]) % 2  # products of odd sizes are padded each time
+        x = torch.full((len(runs), rows, model.posterior.x.shape[-1]), 0.5, dtype=torch.float64)
+        trial = torch.full((len(runs), rows), -1)
+        until = torch.full((len(runs), rows), float(ladder(model.max_epochs)[0])).double()
+        is_there = torch.zeros(len(runs), rows, dtype=torch.bool)
+        for i, one in enumerate(model.members):
+            paused = _paused(one.run)
+            k = len(paused)
+            x[i, :k] = one.encoding.points([t.config for t in paused]).x[0]
+            trial[i, :k] = torch.tensor([t.id for t in paused], dtype=torch.int64)
+            nexts = [float(_next(one.run, t.until)) for t in paused]
+            until[i, :k] = torch.tensor(nexts, dtype=torch.float64)
+            is_there[i, :k] = True
+            for j, newcomer in enumerate(new[i]):
+                x[i, width + j] = newcomer.x.cpu()
+                is_there[i, width + j] = True
+        there = (tensor.to(model.device) for tensor in (x, trial, until, is_there))
+        return cls(width, *there)
+
+    def proposal(self, run: Run, new: Sequence[Newcomer], row: int) -> Proposal:
+        """Return what it is to train a row further."""
+        if row < self.width:
+            return _resumed(run, _paused(run)[row])
+        return start(new[row - self.width].config, ladder(run.max_epochs)[0], "model")
+
+
+def _improvement(model: Foretold, field: _Field) -> Float[Tensor, "b q"]:
+    """Return ln of the expected improvement, at the last epoch, on the least loss foreseen there.
+
+    Not on the least loss of any epoch: a curve that turned up late may have been lower than
+    anything can be expected to end.
+    """
+    last = model.epochs(model.max_epochs, field.trial)
+    mean, variance = model.posterior.predict(field.x, field.trial, last)
+    return log_ei(mean, variance, model.end[:, None].expand_as(mean))
+
+
+def _gradient(model: Foretold, field: _Field) -> Float[Tensor, "b q"]:
+    """Return ln of what the least predicted final loss is expected to fall by after the epochs.
+
+    A prediction moves by a normal of variance c²/s², c being its covariance with the next value
+    and s² the variance of that, noise included.
+    """
+    posterior = model.posterior
+    last = model.epochs(model.max_epochs, field.trial)
+    mean, _ = posterior.predict(field.x, field.trial, last)
+    covariance, variance = posterior.covariance(field.x, field.trial, last, field.until)
+    noise = posterior.hyperparameters["noise"][:, None]
+    moves = (covariance * covariance / (variance + noise)).clamp(min=LEAST_VARIANCE)
+    return log_ei(mean, moves, model.end[:, None].expand_as(mean))
+
+
+def _chosen(
+    run: Run, is_there: Tensor, scores: dict[str, Tensor], greedy: int
+) -> list[tuple[int, str]]:
+    """Return rows from the first to be trained on, and by which score; all rows that are there."""
+    made = sum(len(ask.proposals) for ask in run.asks)
+    orders = {
+        why: score.argsort(descending=True, stable=True).tolist() for why, score in scores.items()
+    }
+    left = set(is_there.nonzero()[:, 0].tolist())
+    paused = set(range(len(_paused(run))))
+    rows: list[tuple[int, str]] = []
+    while left:
+        is_greedy = (made + len(rows)) % greedy == 0 and bool(left & paused)
+        why = GREEDY if is_greedy else CURIOUS
+        among = left & paused if is_greedy else left
+        row = next(row for row in orders[why] if row in among)
+        left.remove(row)
+        rows.append((row, why))
+    return rows
+
+
+def _unknown(name: str, value: object, legal: Sequence[str]) -> list[str]:
+    if value in legal:
+        return []
+    return [f"{name}={value!r}): expected one of {', '.join(legal)}"]

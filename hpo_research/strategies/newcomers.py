@@ -1,0 +1,116 @@
+"""New configurations for runs whose model is of learning curves: by what they may reach."""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hpo_research.acquisition import (
+    CRITERIA,
+    GPSurface,
+    Points,
+    Search,
+    candidates,
+)
+from hpo_research.gp.quasi import normal_set
+from hpo_research.space import Config
+from hpo_research.space.search_space import Identity
+from hpo_research.strategies.batches import moved
+from hpo_research.strategies.curved import Curved, Foretold
+from hpo_research.strategies.tried import tried, untried
+
+_CENTRES = 4
+_SAMPLES = 32
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A configuration that was not tried, and its columns."""
+
+    config: Config
+    x: Tensor
+
+
+def newcomers(model: Foretold, places: int, *, search: Search) -> list[list[Newcomer]]:
+    """Return as many untried configurations for each run as it has places, the best first.
+
+    Each is where q-EI of the value at the last epoch gains most, given samples of the running
+    trials and of those chosen before. Candidates are spread over the space and beside the best
+    trials, or all of a finite space that is small; none is polished, since a newcomer is looked at
+    again after its first epoch. The runs share their numbers of running trials.
+    """
+    runs = [one.run for one in model.members]
+    known = [tried(run) for run in runs]
+    points = _candidates(model, search)
+    screen = _surface(model, places).screen(points.x)
+    chosen: list[list[Newcomer]] = [[] for _ in runs]
+    for number in range(places):
+        if number > 0:
+            screen = screen.pending(torch.stack([own[-1].x for own in chosen]))
+        values = screen.values()
+        for i, one in enumerate(model.members):
+            new = _best(one, points, values, i, known[i])
+            known[i].add(one.run.space.identity(new.config))
+            chosen[i].append(new)
+    return chosen
+
+
+def _surface(model: Foretold, places: int) -> GPSurface:
+    """Return q-EI at the last epoch, the running trials pending."""
+    running = [[trial.config for trial in one.run.running] for one in model.members]
+    rows = len(running[0]) + places
+    rows += rows % 2  # products of odd sizes are padded each time
+    epoch = torch.full_like(model.end, float(model.max_epochs))
+    posterior, unit = model.posterior.at(epoch, places=rows)
+    samples = normal_set(_SAMPLES, rows).to(model.end).expand(len(running), -1, -1)
+    best = (model.end / unit)[:, None].repeat(1, 2)
+    surface = GPSurface(posterior, CRITERIA["qlogei"], best, samples)
+    pending = _stacked(model, running)
+    for point in pending.x.unbind(dim=1):
+        surface = surface.pending(point)
+    return surface
+
+
+def _candidates(model: Foretold, search: Search) -> Points:
+    domain = moved(model.members[0].encoding.domain, model.device)
+    if domain.table is not None:
+        x = domain.table.expand(len(model.members), -1, -1)
+        index = torch.zeros(*x.shape[:2], 0, dtype=torch.int64, device=x.device)
+        return Points(x, index)
+    lengthscale = model.posterior.hyperparameters.lengthscale
+    streams = [one.run.stream.at("newcomers", len(one.run.trials)) for one in model.members]
+    centres = _stacked(model, [_leaders(one) for one in model.members])
+    return candidates(domain, centres, lengthscale=lengthscale, streams=streams, search=search)
+
+
+def _leaders(one: Curved) -> list[Config]:
+    """Return the configurations of the least last losses, repeated where there are few."""
+    last = [row for row in one.seen.observations if row.is_last]
+    order = sorted(last, key=lambda row: (row.loss, row.trial))
+    return [one.run.trials[order[k % len(order)].trial].config for k in range(_CENTRES)]
+
+
+def _stacked(model: Foretold, configs: Sequence[Sequence[Config]]) -> Points:
+    parts = [one.encoding.points(own) for one, own in zip(model.members, configs, strict=True)]
+    x = torch.cat([part.x for part in parts]).to(model.device)
+    return Points(x, torch.cat([part.index for part in parts]).to(model.device))
+
+
+def _best(one: Curved, points: Points, values: Tensor, i: int, known: Set[Identity]) -> Newcomer:
+    """Return the candidate of largest value that is not tried, or any such configuration."""
+    space, encoding = one.run.space, one.encoding
+    table = encoding.domain.table
+    for row in values[i].argsort(descending=True, stable=True).tolist():
+        x = points.x[i, row]
+        config = (
+            encoding.config(x.cpu(), points.index[i, row].cpu())
+            if table is None
+            else space.config_at(row)
+        )
+        if space.identity(config) not in known:
+            return Newcomer(config, x)
+    draws = one.run.stream.at("newcomers", "spare", len(known)).generator()
+    spare = untried(space, known, draws)
+    assert spare is not None  # a run has no more places than untried configurations
+    return Newcomer(spare, encoding.points([spare]).x[0, 0].to(points.x))
