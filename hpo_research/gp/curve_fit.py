@@ -154,8 +154,8 @@ def fit_curves(
         starts = torch.stack([warm.theta.to(table), starts[:, 0]], dim=1)
     x = starts.contiguous()
     lower, upper = (bound.expand_as(x) for bound in table[2:])
-    loss = _Loss(curves, kernel.expanded(1, like=curves.data.x), priors)
-    found = minimise(loss, x, lower, upper, OPTIONS)
+    objective = _Loss(curves, kernel.expanded(1, like=curves.data.x), priors)
+    found = minimise(objective, x, lower, upper, OPTIONS)
     loss = found.value[:, 0].nan_to_num(nan=math.inf)
     return CurveFit(CurveHyperparameters(found.x[:, 0]), -loss * _count(curves))
 
