@@ -103,7 +103,7 @@ def qei(result: hpo.Result) -> dict[str, object]:
 def multi_fidelity(result: hpo.Result) -> dict[str, object]:
     """Compare regret at each quarter of the budget, of the best value reported at any epoch.
 
-    `goal` says of every rival at which quarters freeze-thaw's median is below its own; both that and
+    `goal` says of every rival at which quarters freeze-thaw's median is below its own; that and
     `share`, of the epochs that random search needs, are recorded whether or not the claim holds.
     """
     (name,) = result.description["problems"]

@@ -1,4 +1,4 @@
-"""Question: what finds a good network in the fewest epochs, on recorded learning curves?
+"""Question: what finds a good network in the fewest epochs, on recorded learning curves.
 
 Every multi-fidelity strategy beside random search and a Gaussian process that trains to the end,
 each with the epochs of 20 full trainings, four trials at a time, over 30 paired seeds. The curves
