@@ -29,10 +29,15 @@ NEEDED = {"branin": 16.0, "hartmann6": 16.0, "digits-mlp": 13.0}
 
 @dataclass(frozen=True)
 class Part:
-    """What `make test` runs again: so many evaluations of the first seeds on these problems."""
+    """What `make test` runs again: so many evaluations of the first seeds on these problems.
+
+    `spare` evaluations more may be spent, where what a strategy does near the end of its budget
+    would differ: it starts nothing that no longer fits.
+    """
 
     problems: tuple[str, ...]
     evaluations: int
+    spare: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ CLAIMS = {
         "for all at every quarter of the budget.",
         "multi_fidelity_on_recorded_curves.py",
         multi_fidelity,
-        Part(("digits-mlp-table",), 6),
+        Part(("digits-mlp-table",), 3, spare=5),
     ),
 }
 

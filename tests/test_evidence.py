@@ -61,7 +61,7 @@ def test_a_part_of_the_evidence_comes_out_the_same(record: dict, tmp_path: Path,
         whole,
         problems=[whole.problem(problem) for problem in claim.part.problems],
         seeds=evidence.PART_SEEDS,
-        budget=hpo.Budget(evaluations=claim.part.evaluations),
+        budget=hpo.Budget(evaluations=claim.part.evaluations + claim.part.spare),
     )
     part = evidence.part(claim, hpo.run(small, out=tmp_path, device="cpu"))
     # Another processor may round differently, and training carries that on: 5 % of the value.
