@@ -15,7 +15,7 @@ class Stops:
 
     A trial is *cut short* if it was stopped, or was left paused in a run that is over. `started`
     counts the trials that did not fail, `whole` the epochs it would take to train each of them to
-    the end, and `saved` those of them that were not trained.
+    the end, and `saved` those of them that trials cut short were not trained.
 
     Whether a cut trial would have won is *known* where the experiment has a run of the same problem
     and seed by the strategy that this one is built around (its `inner`, by its description), which
@@ -79,7 +79,7 @@ def _stops(result: Result, problem: str, strategy: str, names: Sequence[RunName]
         healthy = [trial for trial in run.trials if trial.status != "failed"]
         started += len(healthy)
         whole += len(healthy) * run.max_epochs
-        saved += len(healthy) * run.max_epochs - sum(len(trial.epochs) for trial in healthy)
+        saved += sum(run.max_epochs - trial.reached for trial in cut)
         other = result.runs.get(RunName(problem, reference, name.seed))
         known.append([] if other is None else _would_win(run, cut, other))
     return Stops(

@@ -31,7 +31,7 @@ _ENTRIES = 3 * 2**15  # of the covariances of one block, so few that they stay i
 class CurvePriors:
     """Normal priors of the entries of θ, as (location, scale, least, most), for targets of sd 1.
 
-    The lengthscales' location is that of `Priors`, √2 + ½ ln p, less `shorter`.
+    The lengthscales' location is that of `Priors`, √2 + ½ ln p, less 1.
     """
 
     lengthscale: tuple[float, float, float, float] = (math.sqrt(2) - 1.0, 1.2, -3.7, 6.0)

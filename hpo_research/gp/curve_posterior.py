@@ -28,8 +28,7 @@ class CurvePosterior:
 
     `x` holds scaled rows, `root` the inverse of the lower Cholesky factor of the covariance
     without the shared trend, whose mean given the data is taken as known: what is unsure about it
-    is the same for all configurations. `alpha` is K⁻¹y with the trend in K, `weights` what
-    predicts from the covariances with f.
+    is the same for all configurations. `alpha` is K⁻¹y with the trend in K.
     """
 
     kernel: Kernel

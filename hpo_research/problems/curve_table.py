@@ -5,6 +5,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -121,6 +122,10 @@ def place(name: str) -> Path:
 
     Raises `ProblemError` for a name that is neither.
     """
+    if not isinstance(name, str):
+        raise ProblemError(
+            f"Tabulated({name!r}): expected the name of a table or the path of a file, as a string"
+        )
     if name.endswith(".npz"):
         return Path(name)
     if name not in shipped():
@@ -139,6 +144,8 @@ def shipped() -> tuple[str, ...]:
 
 def _content(path: Path) -> tuple[str, str]:
     """Return the resolved path and the digest of what it holds."""
+    if path.is_dir():
+        raise ProblemError(f"{path}: is a folder; expected a file that `hpo table` wrote")
     try:
         stat = path.stat()
     except OSError as error:
@@ -160,13 +167,14 @@ def _parsed(path: str, _digest: str) -> CurveTable:
         with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        version = header["version"]
+    except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ProblemError(
             f"{path}: is no table that `hpo table` wrote, or is damaged ({error}); make it again"
         ) from error
-    if header["version"] != _VERSION:
+    if version != _VERSION:
         raise ProblemError(
-            f"{path}: is a table of version {header['version']}, this package reads {_VERSION}; "
+            f"{path}: is a table of version {version}, this package reads {_VERSION}; "
             "use the version of the package that wrote it, or make it again"
         )
     parameters = from_document(header["space"]).parameters

@@ -7,6 +7,7 @@ seed; a few images are left out, so that each part holds a multiple of 32. Pixel
 [0, 1], and flattened channel by channel, row by row.
 """
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -152,7 +153,7 @@ def _from_file(images: Images, file: Path) -> tuple[Labelled, Labelled]:
     try:
         with np.load(file, allow_pickle=False) as held:
             arrays = {key: held[key] for key in ("x_train", "y_train", "x_test", "y_test")}
-    except (ValueError, KeyError, OSError, BadZipFile) as error:
+    except (ValueError, TypeError, KeyError, EOFError, OSError, BadZipFile, zlib.error) as error:
         raise ProblemError(f"{file}: {expected} ({error})") from error
     train, test = (
         _checked(images, arrays[f"x_{part}"], arrays[f"y_{part}"], f"{file}: {part}")
@@ -182,8 +183,15 @@ def _checked(images: Images, pixels: np.ndarray, labels: np.ndarray, what: str) 
             f"{what}: expected a label for each of the {len(pixels)} images, a whole number from 0 "
             f"to {images.classes - 1}, got {len(labels)} of type {labels.dtype}"
         )
-    if not (pixels.min() >= 0 and pixels.max() <= images.white):
-        raise ProblemError(f"{what}: expected pixels from 0 to {images.white}")
+    if pixels.dtype.kind not in "uif":
+        raise ProblemError(
+            f"{what}: expected pixels from 0 to {images.white}, got an array of {pixels.dtype}"
+        )
+    if not (pixels.min() >= 0 and 1 < pixels.max() <= images.white):
+        raise ProblemError(
+            f"{what}: expected pixels from 0 to {images.white}, not scaled; they lie from "
+            f"{pixels.min()} to {pixels.max()}"
+        )
     return Labelled(pixels, labels)
 
 

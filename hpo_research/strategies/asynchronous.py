@@ -153,7 +153,7 @@ def _verdicts(run: Run, ladders: Ladders, eta: int) -> Iterator[Verdict]:
         ]
         bound = _quantile(losses, eta)
         value = _value_at(trial, epochs)
-        if len(losses) < 2 or math.isinf(bound) or value is None:
+        if len(losses) < 2 or not math.isfinite(bound) or value is None:
             continue
         yield Verdict(trial.id, epochs, value, sign * bound, sign * value > bound)
 

@@ -70,7 +70,7 @@ def _passed(stack: Stack, subject: Curriculum) -> list[tuple[Stack, Evaluated]]:
     """Train a stack for one epoch, by halves where the memory does not hold it."""
     try:
         return [passed(stack, subject)]
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error) or len(stack.ids) == 1:
             raise
     # Outside the except clause, whose traceback would keep the tensors of the attempt alive.
@@ -82,9 +82,9 @@ def _passed(stack: Stack, subject: Curriculum) -> list[tuple[Stack, Evaluated]]:
     return [pair for part in halves for pair in _passed(part, subject)]
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Say so of a GPU's refusal, which has a type of its own, and of the CPU's, which has not."""
-    if isinstance(error, torch.OutOfMemoryError):
+def _is_out_of_memory(error: Exception) -> bool:
+    """Say so of the refusals of a GPU and NumPy, which have types, and of torch's on the CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error)
     return "can't allocate memory" in text or "not enough memory" in text

@@ -86,7 +86,8 @@ class Task:
     All its randomness comes from `stream`. `state` is what `Result.state` gave at epoch `start`,
     None when start is 0. `horizon` is the number of epochs that its schedule is laid out for: the
     most that it may ever be trained, never `until`, so that a pause changes no step. Raises
-    `ProblemError` where a schedule has none, or one that ends before `until`.
+    `ProblemError` where a schedule has none, or one that ends before `until`, and where there is a
+    state without a start or the other way round.
     """
 
     recipe: Recipe
@@ -97,6 +98,12 @@ class Task:
     horizon: int | None = None
 
     def __post_init__(self) -> None:
+        if (self.start > 0) != (self.state is not None):
+            given = "none" if self.state is None else "one"
+            raise ProblemError(
+                f"Task(start={self.start}, state=...): a network that goes on needs the state it "
+                f"had at `start`, a new one has none; got {given}"
+            )
         if self.recipe.schedule == "constant" and self.recipe.warmup == 0:
             return
         if self.horizon is None or self.horizon < self.until:

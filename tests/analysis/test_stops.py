@@ -110,6 +110,13 @@ def test_without_anything_trained_to_the_end_nothing_is_known():
     assert (row.stopped, row.known) == (1, 0)
 
 
+def test_what_still_trains_and_what_was_not_reported_is_not_saved():
+    gaps = replace(trial(2, 8.0, 6, "stopped"), epochs=(3, 6), values=(9.0, 8.0))
+    left = [trial(0, 5.0), trial(1, 8.0, 2, "running"), gaps]
+    (row,) = stops(result({0: left}, {0: THEIRS}, over=False))
+    assert (row.started, row.saved) == (3, R - 6)
+
+
 def test_seeds_add_up():
     harmless = [trial(0, 1.0), trial(1, 8.0, 2, "stopped")]
     (row,) = stops(result({0: OURS, 1: harmless}, {0: THEIRS, 1: THEIRS}))

@@ -10,6 +10,7 @@ from recorded import invented
 
 from hpo_research.errors import ProblemError, StoreWriteError
 from hpo_research.problems import curve_table
+from hpo_research.problems.tabulated import Tabulated
 
 
 def test_a_table_comes_back_from_its_file(tmp_path):
@@ -57,6 +58,18 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
     for name in ("text", "arrays"):
         with pytest.raises(ProblemError, match=rf"{name}\.npz: is no table that `hpo table` wrote"):
             curve_table.read(tmp_path / f"{name}.npz")
+    with open(tmp_path / "array.npz", "wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(ProblemError, match=r"array\.npz: is no table"):
+        curve_table.read(tmp_path / "array.npz")
+
+
+def test_a_folder_and_what_is_no_string_are_refused(tmp_path):
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(ProblemError, match=r"folder\.npz: is a folder; expected a file that"):
+        Tabulated(str(tmp_path / "folder.npz"))
+    with pytest.raises(ProblemError, match=r"Tabulated\(5\): expected the name of a table or the"):
+        Tabulated(5)
 
 
 def test_a_table_of_another_version_is_refused(tmp_path):

@@ -202,6 +202,11 @@ def test_the_test_images_of_a_file_are_those_it_names(tmp_path):
         ({"y_test": np.zeros(70)}, "got 70 of type float64"),
         ({"x_train": np.full((448, 28, 28), 256.0)}, "expected pixels from 0 to 255"),
         ({"x_train": np.full((448, 28, 28), np.nan)}, "expected pixels from 0 to 255"),
+        (
+            {"x_train": np.full((448, 28, 28), 0.5)},
+            "0 to 255, not scaled; they lie from 0.5 to 0.5",
+        ),
+        ({"x_train": np.full((448, 28, 28), "a")}, "from 0 to 255, got an array of <U1"),
         ({"train": 180}, "180 images are too few to split; Fashion-MNIST needs at least 192"),
         ({"test": 20}, "y_test has 20 labels, expected at least 32"),
     ],

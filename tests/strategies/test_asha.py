@@ -283,3 +283,12 @@ def test_with_one_rung_it_is_random_search(strategy, kind):
 def test_wrong_options_are_refused(made, options, message):
     with pytest.raises(StrategyError, match=message):
         born(made, options)
+
+
+def test_a_bound_among_failures_stops_nobody_and_is_in_no_note():
+    """The quantile between two trials that failed has no value."""
+    config = SPACE.from_uniform(np.full((1, SPACE.dimension), 0.5))[0]
+    failed = tuple(Trial(i, config, "failed", 9, reason="it broke") for i in range(1, 4))
+    running = Trial(0, config, "running", 9, epochs=(1,), values=(1.0,), value=1.0)
+    run = Run(SPACE, max_epochs=9, trials=(running, *failed))
+    assert ASHA("stop", eta=2).ask([run], [0])[0].notes == {}

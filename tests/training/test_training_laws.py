@@ -245,11 +245,12 @@ def test_no_step_is_spent_on_a_network_that_has_diverged(
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError("Unable to allocate 2 GiB"),
     ],
-    ids=["cuda", "cpu"],
+    ids=["cuda", "cpu", "numpy"],
 )
 def test_a_stack_that_does_not_fit_in_memory_is_halved_and_changes_no_number(
-    error: RuntimeError, monkeypatch: pytest.MonkeyPatch, architecture: Architecture, data: Data
+    error: Exception, monkeypatch: pytest.MonkeyPatch, architecture: Architecture, data: Data
 ) -> None:
     recipes = [Recipe(learning_rate=rate, width=10) for rate in (1e-4, 1e-3, 2e-3, 4e-3, 1e-2)]
     tasks = tasks_of(recipes, until=2)
@@ -332,6 +333,13 @@ def test_the_law_holds_for_larger_images(shape: tuple[int, int, int], draw_recip
 def test_a_wrong_recipe_is_refused(recipe: dict[str, object], message: str) -> None:
     with pytest.raises(ProblemError, match=message):
         Recipe(**recipe)
+
+
+def test_a_start_without_a_state_is_refused_and_a_state_without_a_start() -> None:
+    with pytest.raises(ProblemError, match=r"Task\(start=3.*: a network that goes on needs the st"):
+        Task(Recipe(), Stream(0), 5, start=3)
+    with pytest.raises(ProblemError, match=r"Task\(start=0.*a new one has none; got one"):
+        Task(Recipe(), Stream(0), 5, state={})
 
 
 def test_a_schedule_without_a_horizon_is_refused() -> None:
