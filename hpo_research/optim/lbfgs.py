@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hpo_research.optim import compiled
 from hpo_research.products import product
 
 _SUFFICIENT = 1e-4  # of the decrease that the gradient promises (Armijo)
@@ -220,6 +221,32 @@ def _advanced(objective: Objective, state: _State, options: Options, *, depth: i
     """
     trial = (state.x + state.step[..., None] * state.direction).clamp(state.lower, state.upper)
     value, gradient = objective(trial)
+    if trial.is_cuda:
+        return _judged(state, trial, value, gradient, options, depth=depth)
+    _judge(state, trial, value, gradient, options)
+    return state
+
+
+def _judge(
+    state: _State, trial: Tensor, value: Tensor, gradient: Tensor, options: Options
+) -> None:
+    """Do the same as `_judged` on the CPU, in place."""
+    arrays = [getattr(state, f.name) for f in fields(state)[2:]]
+    rows = [a.flatten(0, 1).numpy() for a in (*arrays, trial, value, gradient.contiguous())]
+    limits = (_SUFFICIENT, _SHRINK_LEAST, _SHRINK_MOST, _GROW, _FLAT)
+    compiled.judge(*rows, (*limits, options.decrease, options.gradient), options.shrinks)
+
+
+def _judged(
+    state: _State,
+    trial: Tensor,
+    value: Tensor,
+    gradient: Tensor,
+    options: Options,
+    *,
+    depth: int,
+) -> _State:
+    """Accept the trial points or shrink the steps, by operations on all rows."""
     moved, turned = trial - state.x, gradient - state.gradient
     promised, fallen = _dot(state.gradient, moved), state.value - value
     total = value + gradient.sum(dim=-1)

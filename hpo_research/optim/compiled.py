@@ -1,0 +1,150 @@
+"""What a step of the batched L-BFGS does to each row, compiled for the CPU.
+
+A few variables a row are too few for tensors: a step is a hundred operations on them, each of which
+costs more to call than to do. `judge` does what `lbfgs._judged` does, row after row, in place;
+`tests/optim/test_compiled.py` holds one against the other.
+"""
+
+import math
+from typing import no_type_check
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+compiled = njit(cache=True, nogil=True, error_model="numpy")
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@compiled
+@no_type_check
+def judge(
+    lower: Floats,
+    upper: Floats,
+    x: Floats,
+    value: Floats,
+    gradient: Floats,
+    direction: Floats,
+    step: Floats,
+    scale: Floats,
+    pairs: Floats,
+    shrinks: Ints,
+    evaluations: Ints,
+    is_done: Bools,
+    has_converged: Bools,
+    trial: Floats,
+    trial_value: Floats,
+    trial_gradient: Floats,
+    limits: tuple[float, ...],
+    most_shrinks: int,
+) -> None:
+    """Accept the trial point of each row or shrink its step. All arrays begin with the row.
+
+    `limits`: sufficient decrease, least and most shrinkage, growth of the step, flat curvature,
+    and the options' least decrease and gradient.
+    """
+    sufficient, shrink_least, shrink_most, grow, flat, decrease, level = limits
+    rows, p = x.shape
+    moved, turned, free = np.empty(p), np.empty(p), np.empty(p)
+    for i in range(rows):
+        if is_done[i]:
+            continue
+        evaluations[i] += 1
+        promised, curved, square, long, total = 0.0, 0.0, 0.0, 0.0, trial_value[i]
+        for j in range(p):
+            moved[j] = trial[i, j] - x[i, j]
+            turned[j] = trial_gradient[i, j] - gradient[i, j]
+            promised += gradient[i, j] * moved[j]
+            curved += moved[j] * turned[j]
+            square += turned[j] * turned[j]
+            long += moved[j] * moved[j]
+            total += trial_gradient[i, j]
+        fallen = value[i] - trial_value[i]
+        if math.isfinite(total) and -fallen <= sufficient * promised and promised < 0:
+            if curved > flat * math.sqrt(long * square):
+                scale[i] = curved / square
+                _push(pairs[i], moved, turned)
+            else:
+                scale[i] *= grow
+            ends = fallen <= decrease * max(abs(value[i]), 1.0)
+            x[i], value[i], gradient[i] = trial[i], trial_value[i], trial_gradient[i]
+            step[i], shrinks[i] = 1.0, 0
+            if _held(x[i], gradient[i], lower[i], upper[i], free) <= level or ends:
+                is_done[i] = has_converged[i] = True
+            else:
+                _turn(direction[i], pairs[i], gradient[i], free, scale[i], flat)
+            continue
+        shrinks[i] += 1
+        # Beside a bound that does not yet hold a variable the projected step may point uphill:
+        # such a row, and one that has shrunk long, begins anew along its gradient.
+        if promised >= 0 or shrinks[i] == most_shrinks // 2:
+            _held(x[i], gradient[i], lower[i], upper[i], free)
+            direction[i] = -scale[i] * gradient[i] * free
+            step[i] = 1.0
+        else:
+            best = promised / (2 * (promised + fallen))
+            if not best > shrink_least:  # NaN among them
+                best = shrink_least
+            step[i] *= min(best, shrink_most)
+        if shrinks[i] > most_shrinks:
+            is_done[i] = True
+
+
+@compiled
+@no_type_check
+def _push(pairs: Floats, moved: Floats, turned: Floats) -> None:
+    """Append the differences of points (0) and gradients (1), and forget the oldest."""
+    last = pairs.shape[1] - 1
+    for k in range(last):
+        pairs[0, k], pairs[1, k] = pairs[0, k + 1], pairs[1, k + 1]
+    pairs[0, last], pairs[1, last] = moved, turned
+
+
+@compiled
+@no_type_check
+def _held(x: Floats, gradient: Floats, lower: Floats, upper: Floats, free: Floats) -> float:
+    """Write 1 where no bound holds a variable, and return the largest projected gradient."""
+    most = 0.0
+    for j in range(len(x)):
+        projected = x[j] - min(max(x[j] - gradient[j], lower[j]), upper[j])
+        free[j] = 1.0 if projected != 0 or gradient[j] == 0 else 0.0
+        most = max(most, abs(projected))
+    return most
+
+
+@compiled
+@no_type_check
+def _turn(
+    direction: Floats, pairs: Floats, gradient: Floats, free: Floats, scale: float, flat: float
+) -> None:
+    """Write −H g on the free variables: the two-loop recursion (Nocedal 1980)."""
+    h, p = pairs.shape[1:]
+    weights, curvatures = np.empty(h), np.empty(h)
+    q = gradient * free
+    for k in range(h - 1, -1, -1):
+        moved, turned = pairs[0, k], pairs[1, k]
+        curved, long, square, along = 0.0, 0.0, 0.0, 0.0
+        for j in range(p):
+            curved += moved[j] * turned[j] * free[j]
+            long += moved[j] * moved[j] * free[j]
+            square += turned[j] * turned[j] * free[j]
+            along += moved[j] * q[j]
+        curvatures[k] = curved if curved > flat * math.sqrt(long * square) else 0.0
+        if curvatures[k] > 0:
+            weights[k] = along / curved
+            q -= weights[k] * turned * free
+    q *= scale
+    for k in range(h):
+        if curvatures[k] > 0:
+            along = 0.0
+            for j in range(p):
+                along += pairs[1, k, j] * q[j]
+            q += (weights[k] - along / curvatures[k]) * pairs[0, k] * free
+    slope = 0.0
+    for j in range(p):
+        slope += q[j] * gradient[j] * free[j]
+    for j in range(p):
+        direction[j] = -q[j] if slope > 0 else -scale * gradient[j] * free[j]
