@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hpo_research.acquisition import compiled
 from hpo_research.acquisition.improvement import FAR, log_tail, normal
 
 
@@ -41,15 +42,28 @@ def log_qei_increment(
     h = φ + uΦ the value is ln Σ h(u) and its derivative by u is Φ(u)/Σ h, without a logarithm a
     sample; points where all samples are below −30 take the tail's logarithms.
     """
+    if mean.is_cuda:
+        return _log_qei_increment(mean, variance, best)
+    u, density, tail, by_mean = (torch.empty_like(mean) for _ in range(4))
+    value, by_variance = torch.empty_like(variance), torch.empty_like(variance)
+    given = [t.contiguous().numpy() for t in (mean, variance, best)]
+    compiled.standardised(*given, u.numpy(), density.numpy(), tail.numpy())
+    density.exp_()
+    tail.erfc_()
+    found = (t.numpy() for t in (value, by_mean, by_variance))
+    compiled.improved(u.numpy(), density.numpy(), tail.numpy(), given[1], *found, FAR)
+    return Score(value, by_mean, by_variance)
+
+
+def _log_qei_increment(mean: Tensor, variance: Tensor, best: Tensor) -> Score:
+    """Do the same in tensors, for any u."""
     deviation = variance.sqrt()
     u = (best[:, None, :] - mean).div_(deviation[..., None])
     density, mass = normal(u)
     total, flat = (u * mass).add_(density).sum(dim=-1), density.sum(dim=-1)
     is_far = u.amax(dim=-1) < FAR
     share, kept = mass / total[..., None], flat / total
-    value = total.log()
-    if is_far.is_cuda or bool(is_far.any()):  # on a GPU looking would wait for it
-        value, share, kept = _with_tail(u, is_far, Score(value, share, kept))
+    value, share, kept = _with_tail(u, is_far, Score(total.log(), share, kept))
     value = value + (0.5 * variance.log() - math.log(mean.shape[-1]))
     return Score(value, share / -deviation[..., None], kept / (2 * variance))
 

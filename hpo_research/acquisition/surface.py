@@ -216,9 +216,8 @@ class GPScreen:
         surface = self.surface
         posterior, z = surface.posterior, surface.samples[..., surface.taken]
         prediction, row, half = posterior.project(x[:, None, :].expand(-1, 2, -1))
-        apart = self.rows - row[:, :1]
-        k, _ = posterior.kernel.profile((apart * apart).sum(dim=-1))
-        c = k - product(self.half, half.transpose(1, 2))[..., 0]
+        k, _ = posterior.kernel.between(self.rows, row[:, :1])
+        c = k[..., 0] - product(self.half, half.transpose(1, 2))[..., 0]
         for place, column in self.columns:
             c = c - column * half[:, :1, place]
         column = c / prediction.variance[:, :1].sqrt()

@@ -2,14 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hpo_research.gp import compiled
 from hpo_research.gp.data import CENTRE, Data
 from hpo_research.gp.factor import factorised
-from hpo_research.gp.kernels import LOG_2PI, Kernel, squared_distances
+from hpo_research.gp.kernels import LOG_2PI, Kernel
 from hpo_research.products import inverse_of, product
 
 
@@ -63,26 +65,20 @@ class Priors:
         self, theta: Float[Tensor, "b t"]
     ) -> tuple[Float[Tensor, " b"], Float[Tensor, "b t"]]:
         """Return the log density of (ℓ, σ²) and its gradient in (ln ℓ, ln σ², μ)."""
-        p = theta.shape[-1] - 2
-        ends = theta.new_zeros(1)
-        locations = torch.cat(
-            [
-                theta.new_full((p,), self.location(p)),
-                theta.new_full((1,), self.noise_location),
-                ends,
-            ]
-        )
-        scales = torch.cat(
-            [
-                theta.new_full((p,), self.lengthscale_scale),
-                theta.new_full((1,), self.noise_scale),
-                ends + 1,
-            ]
-        )
-        counts = torch.cat([theta.new_ones(p + 1), ends])  # the mean is flat
-        z = (theta - locations) / scales
-        terms = -theta - scales.log() - 0.5 * LOG_2PI - 0.5 * z * z
-        return (terms * counts).sum(dim=-1), (-1 - z / scales) * counts
+        location, scale, counts = (row.to(theta) for row in _prior(self, theta.shape[-1] - 2))
+        z = (theta - location) / scale
+        terms = (theta + 0.5 * z * z) * counts
+        constant = float((counts * (scale.log() + 0.5 * LOG_2PI)).sum())
+        return -terms.sum(dim=-1) - constant, (-1 - z / scale) * counts
+
+
+@lru_cache(maxsize=64)
+def _prior(priors: Priors, parameters: int) -> Float[Tensor, "3 t"]:
+    """Return location and scale of each hyperparameter, and 0 for the mean, which is flat."""
+    lengthscale = (priors.location(parameters), priors.lengthscale_scale, 1.0)
+    rows = [lengthscale] * parameters
+    rows += [(priors.noise_location, priors.noise_scale, 1.0), (0.0, 1.0, 0.0)]
+    return torch.tensor(rows, dtype=torch.float64).T.contiguous()
 
 
 def evidence(
@@ -98,22 +94,56 @@ def evidence(
     """
     hyper = Hyperparameters.of(theta)
     x = (data.x - CENTRE) / hyper.lengthscale[:, data.index][:, None, :]
-    k, h = kernel.profile(squared_distances(x, x))
+    k, h = kernel.between(x, x)
     root = factorised(k, hyper.noise, data.mask)
     inverse = inverse_of(root)
     residual = (data.y - hyper.mean[:, None]) * data.mask
-    alpha = product(inverse, residual[..., None].expand(-1, -1, 2))[..., 0]
-    logdet = 2 * root.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
-    value = -0.5 * ((residual * alpha).sum(dim=-1) + logdet + data.count * LOG_2PI)
-    trace = ((alpha * alpha - inverse.diagonal(dim1=1, dim2=2)) * data.mask).sum(dim=-1)
-    m = (alpha[:, :, None] * alpha[:, None, :]).sub_(inverse).mul_(h)
-    m.diagonal(dim1=1, dim2=2).zero_()  # what it would add cancels
-    moved = product(m, torch.cat([x, torch.ones_like(x[..., :1])], dim=-1))
-    columns = ((moved[..., -1:] * x - moved[..., :-1]) * x).sum(dim=1)
+    slopes = _slopes if x.is_cuda else _compiled_slopes
+    value, columns, ends = slopes(data, x, h, root, inverse, residual=residual, noise=hyper.noise)
+    value = value - 0.5 * LOG_2PI * data.count
     lengthscales = (columns[:, None, :] * data.membership).sum(dim=-1)
-    ends = torch.stack([0.5 * hyper.noise * trace, (alpha * data.mask).sum(dim=-1)], dim=-1)
     gradient = torch.cat([lengthscales, ends], dim=-1)
     if priors is None:
         return value, gradient
     density, slope = priors.log_density(theta)
     return value + density, gradient + slope
+
+
+def _slopes(
+    data: Data,
+    x: Tensor,
+    h: Tensor,
+    root: Tensor,
+    inverse: Tensor,
+    *,
+    residual: Tensor,
+    noise: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the evidence without its constant, its derivatives by ln scales, by ln σ² and μ."""
+    alpha = product(inverse, residual[..., None].expand(-1, -1, 2))[..., 0]
+    logdet = 2 * root.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
+    value = -0.5 * ((residual * alpha).sum(dim=-1) + logdet)
+    trace = ((alpha * alpha - inverse.diagonal(dim1=1, dim2=2)) * data.mask).sum(dim=-1)
+    m = (alpha[:, :, None] * alpha[:, None, :]).sub_(inverse).mul_(h)
+    m.diagonal(dim1=1, dim2=2).zero_()  # what it would add cancels
+    moved = product(m, torch.cat([x, torch.ones_like(x[..., :1])], dim=-1))
+    columns = ((moved[..., -1:] * x - moved[..., :-1]) * x).sum(dim=1)
+    return value, columns, torch.stack([0.5 * noise * trace, alpha.sum(dim=-1)], dim=-1)
+
+
+def _compiled_slopes(
+    data: Data,
+    x: Tensor,
+    h: Tensor,
+    root: Tensor,
+    inverse: Tensor,
+    *,
+    residual: Tensor,
+    noise: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Do the same on the CPU."""
+    b, _, d = x.shape
+    found = x.new_empty(b), x.new_empty(b, d), x.new_empty(b, 2)
+    given = (x, h, root, inverse, residual, data.mask, noise)
+    compiled.slopes(*(t.contiguous().numpy() for t in (*given, *found)))
+    return found

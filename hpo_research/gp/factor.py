@@ -22,9 +22,8 @@ def factorised(
     for jitter in JITTERS[1:]:
         failed = (info > 0).nonzero()[:, 0]
         if failed.numel() == 0:
-            break
+            return root
         bump = torch.diag_embed(jitter * mask[failed].to(k))
         again, info_again = torch.linalg.cholesky_ex(k[failed] + bump)
         root[failed], info[failed] = again, info_again
-    lower: Tensor = torch.where((info > 0)[:, None, None], torch.full_like(root, torch.nan), root)
-    return lower
+    return root.masked_fill_((info > 0)[:, None, None], torch.nan)

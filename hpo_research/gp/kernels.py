@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hpo_research.gp.compiled import apart, shaped
 from hpo_research.products import product
 
 LOG_2PI = math.log(2 * math.pi)
@@ -52,6 +53,19 @@ class Kernel:
         e = (r * w1).add_(r2 * w2).exp_()
         k = (r * a1).add_(r2 * a2).add_(1).mul_(e)
         return k, (r * h1).add_(h0).mul_(e)
+
+    def between(
+        self, x: Float[Tensor, "b n d"], z: Float[Tensor, "b m d"]
+    ) -> tuple[Float[Tensor, "b n m"], Float[Tensor, "b n m"]]:
+        """Return `profile` between scaled rows, compiled on the CPU."""
+        if x.is_cuda:
+            return self.profile(squared_distances(x, z))
+        r, e = (x.new_empty(len(x), x.shape[1], z.shape[1]) for _ in range(2))
+        shape = self.shape.expand(len(x), -1).contiguous().numpy()
+        apart(x.contiguous().numpy(), z.contiguous().numpy(), shape, r.numpy(), e.numpy())
+        e.exp_()
+        shaped(shape, r.numpy(), e.numpy())
+        return r, e
 
 
 def _kernel(*numbers: float) -> Kernel:

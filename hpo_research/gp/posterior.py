@@ -7,10 +7,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from hpo_research.gp import compiled
 from hpo_research.gp.data import CENTRE, Data, far
 from hpo_research.gp.evidence import Hyperparameters
 from hpo_research.gp.factor import factorised
-from hpo_research.gp.kernels import Kernel, squared_distances
+from hpo_research.gp.kernels import Kernel
 from hpo_research.products import product
 
 _NOISELESS = 1e-6  # on the diagonal where the function is known without noise, in those units
@@ -73,7 +74,7 @@ class Posterior:
 
     def _forward(self, x: Tensor) -> tuple[Prediction, Tensor, Tensor, Tensor]:
         scaled = (x - CENTRE) / self.scale[:, None, :]
-        k, h = self.kernel.profile(squared_distances(scaled, self.x))
+        k, h = self.kernel.between(scaled, self.x)
         mean = product(k, self.weights).add_(self.hyperparameters.mean[:, None, None])
         half = product(k, self.root.transpose(1, 2))
         variance = (1 - (half * half).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
@@ -114,8 +115,18 @@ class Pullback:
         """Return ∂/∂x = [(wX̃) − (w1)x̃]/ℓ with w = c ∘ H, c = ∂f/∂k."""
         posterior = self.posterior
         c = product(by_mean, posterior.weights.transpose(1, 2))
-        c = c - 2 * by_variance[..., None] * product(self.half, posterior.root)
-        w = c * self.h
+        whole = product(self.half, posterior.root)
+        if self.x.is_cuda:
+            return self._pulled(c, whole, by_variance)
+        found = torch.empty_like(self.x)
+        given = (self.x, posterior.x, self.h, c, whole, by_variance, posterior.scale, found)
+        compiled.pulled(*(t.contiguous().numpy() for t in given))
+        return found
+
+    def _pulled(self, c: Tensor, whole: Tensor, by_variance: Tensor) -> Tensor:
+        """Do the same in tensors."""
+        posterior = self.posterior
+        w = (c - 2 * by_variance[..., None] * whole) * self.h
         moved = product(w, posterior.x) - w.sum(dim=-1)[..., None] * self.x
         return moved / posterior.scale[:, None, :]
 
@@ -186,7 +197,7 @@ class _Known:
         kernel = kernel.expanded(len(data.x), like=data.x)
         scale = hyperparameters.lengthscale[:, data.index]
         x = (data.x - CENTRE) / scale[:, None, :]
-        k, _ = kernel.profile(squared_distances(x, x))
+        k, _ = kernel.between(x, x)
         residual = (data.y - hyperparameters.mean[:, None]) * data.mask
         return cls(kernel, hyperparameters, data.mask, scale, x, k, residual)
 

@@ -9,14 +9,8 @@ import math
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from hpo_research.compiled import Bools, Floats, Ints, compiled
 
 
 @compiled

@@ -227,9 +227,7 @@ def _advanced(objective: Objective, state: _State, options: Options, *, depth: i
     return state
 
 
-def _judge(
-    state: _State, trial: Tensor, value: Tensor, gradient: Tensor, options: Options
-) -> None:
+def _judge(state: _State, trial: Tensor, value: Tensor, gradient: Tensor, options: Options) -> None:
     """Do the same as `_judged` on the CPU, in place."""
     arrays = [getattr(state, f.name) for f in fields(state)[2:]]
     rows = [a.flatten(0, 1).numpy() for a in (*arrays, trial, value, gradient.contiguous())]

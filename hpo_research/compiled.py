@@ -1,0 +1,17 @@
+"""How the CPU's loops are compiled: where tensors would cost more to call than to compute.
+
+Numbers of one run must not depend on others: the loops take one row after another, and numba may
+not reorder sums. What they compute is also written in tensors, for a GPU, and tests hold one
+against the other. The first call of a loop on a machine compiles it, which takes about a second;
+the result is kept beside the source, or in the user's cache where that cannot be written.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+compiled = njit(cache=True, nogil=True, error_model="numpy")

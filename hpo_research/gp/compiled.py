@@ -1,0 +1,137 @@
+"""The loops of Gaussian processes over the entries of small matrices, compiled for the CPU.
+
+Exponentials stay with torch, which computes eight at once.
+"""
+
+import math
+from typing import no_type_check
+
+import numpy as np
+
+from hpo_research.compiled import Bools, Floats, compiled
+
+
+@compiled
+@no_type_check
+def apart(x: Floats, z: Floats, shape: Floats, r: Floats, e: Floats) -> None:
+    """Write r and the exponent of the kernel, w1·r + w2·r². Shapes: b n d, b m d, b 7, b n m."""
+    b, n, d = x.shape
+    m = z.shape[1]
+    columns, r2 = np.empty((d, m)), np.empty(m)
+    for g in range(b):
+        w1, w2 = shape[g, 0], shape[g, 1]
+        for j in range(d):
+            for k in range(m):
+                columns[j, k] = z[g, k, j]
+        for i in range(n):
+            for k in range(m):
+                r2[k] = 0.0
+            for j in range(d):
+                at = x[g, i, j]
+                for k in range(m):
+                    gap = at - columns[j, k]
+                    r2[k] += gap * gap
+            for k in range(m):
+                root = math.sqrt(r2[k])
+                r[g, i, k] = root
+                e[g, i, k] = w1 * root + w2 * r2[k]
+
+
+@compiled
+@no_type_check
+def shaped(shape: Floats, r: Floats, e: Floats) -> None:
+    """Turn r into k and the exponential into H, both in place. Shapes: b 7, b n m, b n m."""
+    b, n, m = r.shape
+    for g in range(b):
+        a1, a2, h0, h1 = shape[g, 2], shape[g, 3], shape[g, 4], shape[g, 5]
+        for i in range(n):
+            for k in range(m):
+                root, exponential = r[g, i, k], e[g, i, k]
+                r[g, i, k] = (1.0 + root * (a1 + a2 * root)) * exponential
+                e[g, i, k] = (h0 + h1 * root) * exponential
+
+
+@compiled
+@no_type_check
+def slopes(
+    x: Floats,
+    h: Floats,
+    root: Floats,
+    inverse: Floats,
+    residual: Floats,
+    mask: Bools,
+    noise: Floats,
+    value: Floats,
+    columns: Floats,
+    ends: Floats,
+) -> None:
+    """Write the evidence without its constant, and what its derivatives are made of.
+
+    `columns`: of each column of x, the derivative by the logarithm of its scale; `ends`: by ln σ²
+    and by μ. Rows that do not count have the residual 0 and are rows of the identity: they add nothing.
+    Shapes: b n d; b n n thrice; b n twice; b; b, b d, b 2.
+    """
+    b, n, d = x.shape
+    own, alpha, weight = np.empty((d, n)), np.empty(n), np.empty(n)
+    sums = np.empty((d, n))
+    for g in range(b):
+        alpha[:] = 0.0
+        sums[:] = 0.0
+        for i in range(n):
+            for k in range(n):
+                alpha[k] += residual[g, i] * inverse[g, i, k]
+            for j in range(d):
+                own[j, i] = x[g, i, j]
+        fit, size, trace, total = 0.0, 0.0, 0.0, 0.0
+        for i in range(n):
+            fit += residual[g, i] * alpha[i]
+            size += math.log(root[g, i, i])
+            total += alpha[i]
+            if mask[g, i]:
+                trace += alpha[i] * alpha[i] - inverse[g, i, i]
+            for k in range(i):
+                weight[k] = (alpha[i] * alpha[k] - inverse[g, i, k]) * h[g, i, k]
+            for j in range(d):
+                at = own[j, i]
+                for k in range(i):
+                    gap = at - own[j, k]
+                    sums[j, k] += weight[k] * gap * gap
+        value[g] = -0.5 * fit - size
+        ends[g, 0], ends[g, 1] = 0.5 * noise[g] * trace, total
+        for j in range(d):
+            columns[g, j] = 0.0
+            for k in range(n):
+                columns[g, j] += sums[j, k]
+
+
+@compiled
+@no_type_check
+def pulled(
+    x: Floats,
+    z: Floats,
+    h: Floats,
+    by_mean: Floats,
+    half: Floats,
+    by_variance: Floats,
+    scale: Floats,
+    found: Floats,
+) -> None:
+    """Write ∂f/∂x = Σ_k w_k (z_k − x)/ℓ with w = (c − 2 ∂f/∂s² K⁻¹k) ∘ H.
+
+    `by_mean` holds c, ∂f/∂k by way of the means, `half` K⁻¹k. Shapes: b q d, b n d, b q n thrice,
+    b q, b d, b q d.
+    """
+    b, q, d = x.shape
+    n = z.shape[1]
+    sums = np.empty(d)
+    for g in range(b):
+        for i in range(q):
+            sums[:] = 0.0
+            twice, total = 2.0 * by_variance[g, i], 0.0
+            for k in range(n):
+                weight = (by_mean[g, i, k] - twice * half[g, i, k]) * h[g, i, k]
+                total += weight
+                for j in range(d):
+                    sums[j] += weight * z[g, k, j]
+            for j in range(d):
+                found[g, i, j] = (sums[j] - total * x[g, i, j]) / scale[g, j]
