@@ -7,6 +7,7 @@ the result is kept beside the source, or in the user's cache where that cannot b
 """
 
 import numpy as np
+import torch
 from numba import njit
 from numpy.typing import NDArray
 
@@ -15,3 +16,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")
+
+
+def by_loops(*tensors: torch.Tensor) -> bool:
+    """Return whether loops compute these: not what is on a GPU, nor what autograd derives."""
+    return not any(t.is_cuda or t.requires_grad for t in tensors)

@@ -42,7 +42,8 @@ def improved(
     """Write ln of the mean over samples of σh(u), and its derivatives by means and variance.
 
     `density` is exp(−u²/2), `tail` erfc(−u/√2), both without their constants. Where all
-    samples are below `far`, the tail's series are taken. Shapes: b q m thrice, b q; b q, b q m, b q.
+    samples are below `far`, the tail's series are taken. Shapes: b q m thrice, b q; b q, b q m and
+    b q.
     """
     b, q, m = u.shape
     bell = 1.0 / math.sqrt(2.0 * math.pi)

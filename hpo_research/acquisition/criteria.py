@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hpo_research.acquisition import compiled
 from hpo_research.acquisition.improvement import FAR, log_tail, normal
+from hpo_research.compiled import by_loops
 
 
 class Score(NamedTuple):
@@ -42,7 +43,7 @@ def log_qei_increment(
     h = φ + uΦ the value is ln Σ h(u) and its derivative by u is Φ(u)/Σ h, without a logarithm a
     sample; points where all samples are below −30 take the tail's logarithms.
     """
-    if mean.is_cuda:
+    if not by_loops(mean, variance, best):
         return _log_qei_increment(mean, variance, best)
     u, density, tail, by_mean = (torch.empty_like(mean) for _ in range(4))
     value, by_variance = torch.empty_like(variance), torch.empty_like(variance)

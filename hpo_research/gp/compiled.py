@@ -68,8 +68,8 @@ def slopes(
     """Write the evidence without its constant, and what its derivatives are made of.
 
     `columns`: of each column of x, the derivative by the logarithm of its scale; `ends`: by ln σ²
-    and by μ. Rows that do not count have the residual 0 and are rows of the identity: they add nothing.
-    Shapes: b n d; b n n thrice; b n twice; b; b, b d, b 2.
+    and by μ. Rows that do not count have the residual 0 and are rows of the identity: they add
+    nothing. Shapes: b n d; b n n thrice; b n twice; b; b, b d, b 2.
     """
     b, n, d = x.shape
     own, alpha, weight = np.empty((d, n)), np.empty(n), np.empty(n)

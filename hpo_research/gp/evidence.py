@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hpo_research.compiled import by_loops
 from hpo_research.gp import compiled
 from hpo_research.gp.data import CENTRE, Data
 from hpo_research.gp.factor import factorised
@@ -98,7 +99,7 @@ def evidence(
     root = factorised(k, hyper.noise, data.mask)
     inverse = inverse_of(root)
     residual = (data.y - hyper.mean[:, None]) * data.mask
-    slopes = _slopes if x.is_cuda else _compiled_slopes
+    slopes = _compiled_slopes if by_loops(x, residual) else _slopes
     value, columns, ends = slopes(data, x, h, root, inverse, residual=residual, noise=hyper.noise)
     value = value - 0.5 * LOG_2PI * data.count
     lengthscales = (columns[:, None, :] * data.membership).sum(dim=-1)

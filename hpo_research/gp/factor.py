@@ -18,6 +18,7 @@ def factorised(
     """
     k = k.clone()
     k.diagonal(dim1=1, dim2=2).copy_(1 + noise[:, None] * mask)
+    root: Tensor
     root, info = torch.linalg.cholesky_ex(k)
     for jitter in JITTERS[1:]:
         failed = (info > 0).nonzero()[:, 0]

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hpo_research.compiled import by_loops
 from hpo_research.gp.compiled import apart, shaped
 from hpo_research.products import product
 
@@ -58,7 +59,7 @@ class Kernel:
         self, x: Float[Tensor, "b n d"], z: Float[Tensor, "b m d"]
     ) -> tuple[Float[Tensor, "b n m"], Float[Tensor, "b n m"]]:
         """Return `profile` between scaled rows, compiled on the CPU."""
-        if x.is_cuda:
+        if not by_loops(x, z):
             return self.profile(squared_distances(x, z))
         r, e = (x.new_empty(len(x), x.shape[1], z.shape[1]) for _ in range(2))
         shape = self.shape.expand(len(x), -1).contiguous().numpy()

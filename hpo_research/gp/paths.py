@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hpo_research.gp.data import CENTRE
-from hpo_research.gp.kernels import Kernel, squared_distances
+from hpo_research.gp.kernels import Kernel
 from hpo_research.gp.posterior import Posterior
 from hpo_research.gp.quasi import uniform_set
 from hpo_research.products import product
@@ -118,7 +118,7 @@ def _phases(paths: Paths, scaled: Float[Tensor, "g s d"]) -> Float[Tensor, "g s 
 def _values(paths: Paths, x: Float[Tensor, "g s d"]) -> tuple[Tensor]:
     scaled = (x - CENTRE) / paths.scale[:, None, :]
     prior = product(_phases(paths, scaled).cos(), paths.amplitudes[:, 0])[..., 0]
-    k, _ = paths.kernel.profile(squared_distances(scaled, paths.x))
+    k, _ = paths.kernel.between(scaled, paths.x)
     return (paths.mean[:, None] + prior + product(k, paths.weights[:, 0])[..., 0],)
 
 
@@ -128,7 +128,7 @@ def _values_and_gradients(paths: Paths, x: Float[Tensor, "g s d"]) -> tuple[Tens
     phases = _phases(paths, scaled)
     prior = product(phases.cos(), paths.amplitudes[:, 0])[..., 0]
     slope = product(phases.sin(), paths.slopes[:, 0])[..., :d]
-    k, h = paths.kernel.profile(squared_distances(scaled, paths.x))
+    k, h = paths.kernel.between(scaled, paths.x)
     weights = paths.weights[:, 0]
     value = paths.mean[:, None] + prior + product(k, weights)[..., 0]
     w = h * weights[:, None, :, 0]

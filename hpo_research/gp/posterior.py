@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from hpo_research.compiled import by_loops
 from hpo_research.gp import compiled
 from hpo_research.gp.data import CENTRE, Data, far
 from hpo_research.gp.evidence import Hyperparameters
@@ -116,11 +117,11 @@ class Pullback:
         posterior = self.posterior
         c = product(by_mean, posterior.weights.transpose(1, 2))
         whole = product(self.half, posterior.root)
-        if self.x.is_cuda:
+        given = (self.x, posterior.x, self.h, c, whole, by_variance, posterior.scale)
+        if not by_loops(*given):
             return self._pulled(c, whole, by_variance)
         found = torch.empty_like(self.x)
-        given = (self.x, posterior.x, self.h, c, whole, by_variance, posterior.scale, found)
-        compiled.pulled(*(t.contiguous().numpy() for t in given))
+        compiled.pulled(*(t.contiguous().numpy() for t in (*given, found)))
         return found
 
     def _pulled(self, c: Tensor, whole: Tensor, by_variance: Tensor) -> Tensor:

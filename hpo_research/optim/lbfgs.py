@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hpo_research.compiled import by_loops
 from hpo_research.optim import compiled
 from hpo_research.products import product
 
@@ -221,7 +222,7 @@ def _advanced(objective: Objective, state: _State, options: Options, *, depth: i
     """
     trial = (state.x + state.step[..., None] * state.direction).clamp(state.lower, state.upper)
     value, gradient = objective(trial)
-    if trial.is_cuda:
+    if not by_loops(trial, value):
         return _judged(state, trial, value, gradient, options, depth=depth)
     _judge(state, trial, value, gradient, options)
     return state

@@ -1,0 +1,141 @@
+"""What the CPU's loops compute is what the tensors of a GPU would."""
+
+import importlib
+from dataclasses import fields, replace
+
+import pytest
+import torch
+
+from hpo_research.acquisition import criteria
+from hpo_research.compiled import by_loops
+from hpo_research.gp import KERNELS, Data, Priors, condition, evidence, fit
+from hpo_research.gp.kernels import squared_distances
+from hpo_research.optim import Options, lbfgs
+from hpo_research.rng import Stream
+
+LIKE = torch.zeros(1, dtype=torch.float64)
+
+
+def data(b=3, n=20, d=4, counted=15):
+    stream = Stream(0).at("compiled", n, d)
+    x = stream.at("x").uniform(b, n, d, like=LIKE)
+    y = stream.at("y").normal(b, n, like=LIKE)
+    mask = torch.arange(n).expand(b, -1) < counted
+    return Data.of(x, y, mask, owner=(0, 1, 1, 2))
+
+
+def close(found, expected, *, rtol=1e-10):
+    atol = rtol * float(expected.abs().max())
+    torch.testing.assert_close(found, expected, rtol=rtol, atol=atol)
+
+
+def test_loops_take_neither_what_autograd_derives_nor_what_a_gpu_holds():
+    assert by_loops(LIKE)
+    assert not by_loops(LIKE, torch.zeros(1, requires_grad=True))
+    assert not by_loops(2 * torch.zeros(1, requires_grad=True))
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_between_rows(name):
+    x = data().x
+    found = KERNELS[name].between(x / 0.7, x[:, :8] / 0.7)
+    expected = KERNELS[name].profile(squared_distances(x / 0.7, x[:, :8] / 0.7))
+    for ours, theirs in zip(found, expected, strict=True):
+        close(ours, theirs, rtol=1e-6)  # the product loses digits where rows are the same
+    assert bool((found[0][:, :8].diagonal(dim1=1, dim2=2)[:, :8] == 1).all())
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_evidence_and_its_derivatives(name, monkeypatch):
+    known = data()
+    theta = Stream(1).at("theta").normal(3, 5, like=LIKE) * 0.3
+    theta[:, 3] -= 2.0
+    found = evidence(theta, known, KERNELS[name], Priors())
+    monkeypatch.setattr(importlib.import_module(evidence.__module__), "by_loops", lambda *_: False)
+    expected = evidence(theta, known, KERNELS[name], Priors())
+    for ours, theirs in zip(found, expected, strict=True):
+        close(ours, theirs)
+
+
+def test_padded_rows_change_no_bit_of_the_evidence():
+    known = data(n=16, counted=16)
+    far = Data.of(
+        torch.cat([known.x, known.x], dim=1),
+        torch.cat([known.y, known.y], dim=1),
+        torch.arange(32).expand(3, -1) < 16,
+        known.owner,
+    )
+    theta = torch.tensor([[-0.5, 0.2, 0.1, -3.0, 0.4]], dtype=torch.float64).expand(3, -1)
+    short, long = (evidence(theta, one, KERNELS["matern52"], None) for one in (known, far))
+    for ours, theirs in zip(short, long, strict=True):
+        close(ours, theirs, rtol=1e-13)
+
+
+def test_a_pullback(monkeypatch):
+    known = data()
+    posterior = condition(
+        known, KERNELS["matern52"], fit(known, [KERNELS["matern52"]]).hyperparameters
+    )
+    x = Stream(2).at("x").uniform(3, 6, 4, like=LIKE)
+    prediction, pullback = posterior.predict_with_pullback(x)
+    by_mean = torch.ones_like(prediction.mean)
+    whole = torch.bmm(pullback.half, posterior.root)
+    c = torch.bmm(by_mean, posterior.weights.transpose(1, 2))
+    by_variance = torch.full_like(prediction.variance, 0.3)
+    close(pullback(by_mean, by_variance), pullback._pulled(c, whole, by_variance))
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0, 10.0, 28.0, 40.0, 1e4, 1e90])
+@pytest.mark.parametrize("m", [1, 2, 128])
+def test_what_a_point_adds_to_qei(shift, m):
+    stream = Stream(3).at("increment", m)
+    mean = stream.at("mean").normal(2, 30, m, like=LIKE) + shift
+    variance = stream.at("variance").uniform(2, 30, like=LIKE) + 1e-3
+    best = stream.at("best").normal(2, m, like=LIKE)
+    found = criteria.log_qei_increment(mean, variance, best)
+    expected = criteria._log_qei_increment(mean, variance, best)
+    assert all(bool(part.isfinite().all()) for part in found)
+    close(found.value, expected.value, rtol=1e-12)
+    # Samples that weigh nothing beside others have no share; the others are alike.
+    largest = expected.by_mean.abs().amax(dim=-1, keepdim=True)
+    assert float(((found.by_mean - expected.by_mean) / largest).abs().max()) < 1e-9
+    torch.testing.assert_close(found.by_variance, expected.by_variance, rtol=1e-8, atol=0.0)
+
+
+class Rosenbrock:
+    """In any number of variables, and NaN on a side."""
+
+    def __call__(self, x):
+        a, b = x[..., :-1], x[..., 1:]
+        value = (100 * (b - a * a) ** 2 + (1 - a) ** 2).sum(dim=-1)
+        gradient = torch.zeros_like(x)
+        gradient[..., :-1] += -400 * a * (b - a * a) - 2 * (1 - a)
+        gradient[..., 1:] += 200 * (b - a * a)
+        return torch.where(x[..., 0] > 1.8, torch.nan, value), gradient
+
+    def take(self, groups):
+        return self
+
+
+def test_every_step_of_the_search():
+    """Step by step from the same state: over many steps even rounding would lead far apart."""
+    options, objective = Options(evaluations=60, shrinks=6), Rosenbrock()
+    x = 4 * Stream(4).at("x").uniform(2, 16, 5, like=LIKE) - 2
+    lower, upper = torch.full_like(x, -1.5), torch.full_like(x, 1.2)
+    lower[..., 3], upper[..., 3] = x[..., 3], x[..., 3]
+    x = x.clamp(lower, upper)
+    state = lbfgs._begun(objective, x, lower, upper, options)
+    for _ in range(options.evaluations):
+        trial = (state.x + state.step[..., None] * state.direction).clamp(lower, upper)
+        value, gradient = objective(trial)
+        expected = lbfgs._judged(state, trial, value, gradient, options, depth=options.history)
+        own = replace(state, **{f.name: getattr(state, f.name).clone() for f in fields(state)})
+        lbfgs._judge(own, trial, value, gradient, options)
+        going = ~expected.is_done
+        for field in fields(state):
+            ours, theirs = getattr(own, field.name), getattr(expected, field.name)
+            if field.name in ("direction", "step", "scale", "pairs", "shrinks"):
+                ours, theirs = ours[going], theirs[going]
+            torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9, equal_nan=True)
+        state = own
+    assert bool(state.is_done.any())
