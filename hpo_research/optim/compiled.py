@@ -35,11 +35,7 @@ def judge(
     limits: tuple[float, ...],
     most_shrinks: int,
 ) -> None:
-    """Accept the trial point of each row or shrink its step. All arrays begin with the row.
-
-    `limits`: sufficient decrease, least and most shrinkage, growth of the step, flat curvature,
-    and the options' least decrease and gradient.
-    """
+    """Accept the trial point of each row or shrink its step: all arrays begin with the row."""
     sufficient, shrink_least, shrink_most, grow, flat, decrease, level = limits
     rows, p = x.shape
     moved, turned, free = np.empty(p), np.empty(p), np.empty(p)
@@ -47,17 +43,15 @@ def judge(
         if is_done[i]:
             continue
         evaluations[i] += 1
-        promised, curved, square, long, total = 0.0, 0.0, 0.0, 0.0, trial_value[i]
-        for j in range(p):
-            moved[j] = trial[i, j] - x[i, j]
-            turned[j] = trial_gradient[i, j] - gradient[i, j]
-            promised += gradient[i, j] * moved[j]
-            curved += moved[j] * turned[j]
-            square += turned[j] * turned[j]
-            long += moved[j] * moved[j]
-            total += trial_gradient[i, j]
+        promised, curved, square, long, total = _compared(
+            x[i], gradient[i], trial[i], trial_gradient[i], moved, turned
+        )
         fallen = value[i] - trial_value[i]
-        if math.isfinite(total) and -fallen <= sufficient * promised and promised < 0:
+        if (
+            math.isfinite(total + trial_value[i])
+            and -fallen <= sufficient * promised
+            and promised < 0
+        ):
             if curved > flat * math.sqrt(long * square):
                 scale[i] = curved / square
                 _push(pairs[i], moved, turned)
@@ -72,19 +66,48 @@ def judge(
                 _turn(direction[i], pairs[i], gradient[i], free, scale[i], flat)
             continue
         shrinks[i] += 1
+        step[i] *= _shortened(promised, fallen, shrink_least, shrink_most)
         # Beside a bound that does not yet hold a variable the projected step may point uphill:
         # such a row, and one that has shrunk long, begins anew along its gradient.
         if promised >= 0 or shrinks[i] == most_shrinks // 2:
             _held(x[i], gradient[i], lower[i], upper[i], free)
-            direction[i] = -scale[i] * gradient[i] * free
-            step[i] = 1.0
-        else:
-            best = promised / (2 * (promised + fallen))
-            if not best > shrink_least:  # NaN among them
-                best = shrink_least
-            step[i] *= min(best, shrink_most)
+            direction[i], step[i] = -scale[i] * gradient[i] * free, 1.0
         if shrinks[i] > most_shrinks:
             is_done[i] = True
+
+
+@compiled
+@no_type_check
+def _compared(
+    x: Floats,
+    gradient: Floats,
+    trial: Floats,
+    trial_gradient: Floats,
+    moved: Floats,
+    turned: Floats,
+) -> tuple[float, float, float, float, float]:
+    """Write the differences of points and gradients, and return what decides about the trial.
+
+    That is the promised change, s'y, y'y, s's and the sum of the trial's gradient.
+    """
+    promised, curved, square, long, total = 0.0, 0.0, 0.0, 0.0, 0.0
+    for j in range(len(x)):
+        moved[j] = trial[j] - x[j]
+        turned[j] = trial_gradient[j] - gradient[j]
+        promised += gradient[j] * moved[j]
+        curved += moved[j] * turned[j]
+        square += turned[j] * turned[j]
+        long += moved[j] * moved[j]
+        total += trial_gradient[j]
+    return promised, curved, square, long, total
+
+
+@compiled
+@no_type_check
+def _shortened(promised: float, fallen: float, least: float, most: float) -> float:
+    """Return by how much to shorten a refused step: see `lbfgs._shrink`."""
+    best = promised / (2 * (promised + fallen))
+    return min(best, most) if best > least else least  # which NaN is not
 
 
 @compiled
