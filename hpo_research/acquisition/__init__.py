@@ -14,6 +14,7 @@ from hpo_research.acquisition.maximise import (
     climb,
     maximise,
 )
+from hpo_research.acquisition.mixture import MixedSurface
 from hpo_research.acquisition.montecarlo import qei, qlogei
 from hpo_research.acquisition.surface import GPSurface, Rescored, Screen, Surface
 from hpo_research.acquisition.thompson import PathSurface, minima
@@ -26,6 +27,7 @@ __all__ = [
     "Domain",
     "Found",
     "GPSurface",
+    "MixedSurface",
     "PathSurface",
     "Points",
     "Rescored",

@@ -130,6 +130,14 @@ class GPSurface:
         score = self.criterion(prediction.mean, prediction.variance, self.best)
         return score.value, pullback(score.by_mean, score.by_variance)
 
+    def moments(
+        self, x: Float[Tensor, "b q d"]
+    ) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q"]]:
+        """Return mean and variance of the function, samples of what is not known included."""
+        found = self.posterior.predict(x)
+        spread = found.mean.var(dim=-1, correction=0)
+        return found.mean.mean(dim=-1), found.variance + spread
+
     def take(self, groups: Int[Tensor, " k"] | slice) -> "GPSurface":
         """Return the surfaces of some runs only."""
         return replace(

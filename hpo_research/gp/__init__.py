@@ -8,7 +8,7 @@ Everything is float64 and bit-equal, on the CPU, whatever other GPs stand in the
 
 from hpo_research.gp.data import Data
 from hpo_research.gp.evidence import Hyperparameters, Priors, evidence
-from hpo_research.gp.fit import Fit, fit
+from hpo_research.gp.fit import Fit, best, fit, fits, stacked
 from hpo_research.gp.kernels import KERNELS, Kernel
 from hpo_research.gp.paths import Paths, paths_of
 from hpo_research.gp.posterior import Posterior, condition, condition_on_samples
@@ -24,9 +24,12 @@ __all__ = [
     "Paths",
     "Posterior",
     "Priors",
+    "best",
     "condition",
     "condition_on_samples",
     "evidence",
     "fit",
+    "fits",
     "paths_of",
+    "stacked",
 ]

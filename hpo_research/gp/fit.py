@@ -71,12 +71,34 @@ def fit(
 ) -> Fit:
     """Maximise the evidence over hyperparameters and kernels, all rows of all GPs in one batch.
 
+    Of the fits of `fits` each GP has the one of most evidence, the first in a tie (the priors are
+    the same for all).
+    """
+    return best(fits(data, kernels, priors, warm=warm))
+
+
+def best(found: Sequence[Fit]) -> Fit:
+    """Return of each GP the fit of most evidence, the first in a tie."""
+    most = found[0]
+    for one in found[1:]:
+        most = most.where(most.log_evidence >= one.log_evidence, one)
+    return replace(most, start=found[0].start)
+
+
+def fits(
+    data: Data,
+    kernels: Sequence[Kernel],
+    priors: Priors | None = None,
+    *,
+    warm: Hyperparameters | None = None,
+) -> list[Fit]:
+    """Maximise the evidence with each kernel, all rows of all GPs in one batch.
+
     The first kernel's starts: the mode of the lengthscales' prior with hardly any noise, the same
     with much, and shorter lengthscales, for functions that vary faster than the prior believes.
     Where `warm` is given, for instance what fitted fewer rows of the same data, it takes the place
     of the last two. After a few steps only the best start goes on. The other kernels start from
-    where the first one ended, and of all the one of most evidence is taken, the first in a tie (the
-    priors are the same for all). A GP's fit does not depend on the others.
+    where the first one ended. A GP's fit does not depend on the others.
     """
     priors = priors or Priors()
     b, p = data.x.shape[0], data.parameters
@@ -86,16 +108,32 @@ def fit(
     own = [kernel.expanded(b, like=data.x) for kernel in kernels]
     first = _fitted(data, own[0], priors, starts.contiguous())
     if len(kernels) == 1:
-        return first
+        return [first]
     others = Kernel(torch.cat([kernel.shape for kernel in own[1:]]))
     rows = torch.arange(b, device=data.x.device).repeat(len(kernels) - 1)
     theta = first.hyperparameters.theta[rows, None]
     rest = _fitted(data.take(rows), others, priors, theta)
-    best = first
-    for i in range(1, len(kernels)):
-        one = rest.take(slice((i - 1) * b, i * b), choice=i)
-        best = best.where(best.log_evidence >= one.log_evidence, one)
-    return replace(best, start=first.start)
+    return [
+        first,
+        *(rest.take(slice((i - 1) * b, i * b), choice=i) for i in range(1, len(kernels))),
+    ]
+
+
+def stacked(found: Sequence[Fit]) -> Fit:
+    """Return the fits of all kernels as one batch, one kernel after another."""
+    hyper = [one.hyperparameters for one in found]
+    return Fit(
+        Kernel(torch.cat([one.kernel.shape for one in found])),
+        Hyperparameters(
+            torch.cat([h.lengthscale for h in hyper]),
+            torch.cat([h.noise for h in hyper]),
+            torch.cat([h.mean for h in hyper]),
+        ),
+        torch.cat([one.log_evidence for one in found]),
+        torch.cat([one.choice for one in found]),
+        torch.cat([one.start for one in found]),
+        torch.cat([one.has_converged for one in found]),
+    )
 
 
 def _fitted(data: Data, kernel: Kernel, priors: Priors, starts: Float[Tensor, "b s t"]) -> Fit:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hpo_research.acquisition import Domain, Points, Surface
-from hpo_research.gp import Data, Fit, Hyperparameters
+from hpo_research.gp import Data, Fit, Hyperparameters, stacked
 from hpo_research.gp.transforms import Powered, Transformed
 from hpo_research.records import Note, Run
 from hpo_research.rng import Stream
@@ -108,11 +108,12 @@ class Modelled:
 
 @dataclass(frozen=True)
 class Believed:
-    """Data with transformed targets, and what was fitted to them."""
+    """Data with transformed targets, and what was fitted to them: the best, and each kernel's."""
 
     data: Data
     transformed: Transformed
     fit: Fit
+    fits: tuple[Fit, ...]
 
     def better(self, other: "Believed") -> "Believed":
         """Return of each run what has more evidence as a density of the losses; ties stay.
@@ -126,7 +127,19 @@ class Believed:
         )
         transformed = ours.where(stays, theirs)
         data = replace(self.data, y=transformed.y)
-        return Believed(data, transformed, self.fit.where(stays, other.fit))
+        fits = tuple(a.where(stays, b) for a, b in zip(self.fits, other.fits, strict=True))
+        return Believed(data, transformed, self.fit.where(stays, other.fit), fits)
+
+    @property
+    def log_weight(self) -> Float[Tensor, "b k"]:
+        """The logarithms of the kernels' probabilities, equal before the data."""
+        return torch.stack([one.log_evidence for one in self.fits], dim=1).log_softmax(dim=1)
+
+    @property
+    def members(self) -> "Believed":
+        """What every kernel makes of every run, one kernel after another."""
+        rows = torch.arange(len(self.data.x), device=self.data.x.device).repeat(len(self.fits))
+        return replace(self, data=self.data.take(rows), fit=stacked(self.fits))
 
 
 def key(run: Run, known: Known, slots: int, encoding: Encoding) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ from hpo_research.acquisition import (
     CRITERIA,
     Criterion,
     GPSurface,
+    MixedSurface,
     Search,
     confidence_bound,
 )
@@ -27,9 +28,10 @@ from hpo_research.gp import (
     Fit,
     Posterior,
     Priors,
+    best,
     condition,
     condition_on_samples,
-    fit,
+    fits,
 )
 from hpo_research.gp.dressed import Dressed
 from hpo_research.gp.quasi import normal_set
@@ -46,14 +48,15 @@ Notes = dict[str, Note]
 MODELS: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in KERNELS},
     "by-evidence": tuple(KERNELS),
+    "averaged": tuple(KERNELS),
 }
-"""The kernels that each of our models is chosen among."""
+"""The kernels that each of our models is chosen among, or averaged over."""
 CHANGES: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in TRANSFORMS},
     "by-evidence": ("yeo-johnson", "standardise"),
 }
 """The transforms that each choice of one is made among; ranks have no density to compare."""
-THOMPSON, NOISY = "thompson", "qlognei"
+THOMPSON, NOISY, AVERAGED = "thompson", "qlognei", "averaged"
 _LEAST_INITIAL, _MOST_INITIAL = 4, 24
 PRIORS = Priors(noise_location=-10.0, noise_scale=4.0, noise_bounds=(1e-8, 10.0))
 """BoTorch's, but for noise that may be next to none (`benchmarks/DEFAULTS.md` has the evidence)."""
@@ -72,12 +75,13 @@ class Bayesian:
 
     Failed trials count as bad as the worst value so far. No configuration is tried twice; finite
     spaces of up to 100,000 configurations are scored whole. `model` is a kernel, or the one of
-    most evidence at each ask: `"by-evidence"`; `transform` likewise. `acquisition`: `"qlogei"`,
-    `"qei"`, `"ucb"` (with `beta`); where values are noisy `"qlognei"`, the improvement on what the
-    function may be at the trials instead of on the least value (Letham et al. 2019; Ament et al.,
-    arXiv:2310.20708); or for large batches `"thompson"`: each point is the minimum of another
-    function drawn from the posterior, all searched at once. `batch` is how many trials are asked
-    for where the experiment leaves it open (`parallel=None`). Raises `StrategyError`.
+    most evidence at each ask: `"by-evidence"`; or the acquisition function is averaged over all
+    kernels by their evidence: `"averaged"`. `transform` may be `"by-evidence"` too. `acquisition`:
+    `"qlogei"`, `"qei"`, `"ucb"` (with `beta`); where values are noisy `"qlognei"`, the improvement
+    on what the function may be at the trials instead of on the least value (Letham et al. 2019;
+    Ament et al., arXiv:2310.20708); or for large batches `"thompson"`: each point is the minimum of
+    another function drawn from the posterior, all searched at once. `batch` is how many trials are
+    asked for where the experiment leaves it open (`parallel=None`). Raises `StrategyError`.
 
     `model` may also be a class of BoTorch, a `functools.partial` of one, or a function
     `(train_X, train_Y) -> Model`; what it leaves in training mode is fitted (exact GPs by their
@@ -116,6 +120,11 @@ class Bayesian:
             mistakes.append(
                 "transform='by-evidence'): a model of BoTorch has no evidence to choose by; "
                 f"expected one of {', '.join(TRANSFORMS)}"
+            )
+        if self.model == AVERAGED and (self.acquisition == THOMPSON or not self._is_ours):
+            mistakes.append(
+                "model='averaged'): expected an acquisition function of ours that can be averaged "
+                f"({', '.join([*CRITERIA, NOISY, 'ucb'])}), got {parts.name_of(self.acquisition)!r}"
             )
         if mistakes:
             raise StrategyError("\n".join(f"Bayesian({mistake}" for mistake in mistakes))
@@ -216,7 +225,8 @@ class Bayesian:
         return replace(modelled, notes=notes)
 
     def _ours(self, batch: Batch) -> Modelled:
-        believed = self._believed(batch)
+        chosen = self._believed(batch)
+        believed = chosen.members if self.model == AVERAGED else chosen
         data, fitted = believed.data, believed.fit
         pending = [] if self.acquisition == THOMPSON else batch.pending.x.unbind(dim=1)
         places = 0 if self.acquisition == THOMPSON else len(pending) + batch.slots
@@ -224,17 +234,21 @@ class Bayesian:
         posterior, values = self._conditioned(data, fitted, places)
         masked = torch.where(data.mask[..., None], values, torch.full_like(values, torch.inf))
         samples = normal_set(self.samples, places).to(data.x)
-        surface = GPSurface(
+        member = GPSurface(
             posterior,
             self._criterion(),
             masked.amin(dim=1),
-            samples.expand(len(batch.runs), -1, -1),
+            samples.expand(len(data.x), -1, -1),
         )
+        surface: GPSurface | MixedSurface = member
+        if self.model == AVERAGED:
+            is_log = self.acquisition in ("qlogei", NOISY)
+            surface = MixedSurface(member, chosen.log_weight, is_log)
         for point in pending:
             surface = surface.pending(point)
-        notes = [self._notes(believed, i) for i in range(len(batch.runs))]
-        lengthscale = fitted.hyperparameters.lengthscale
-        return Modelled(surface, lengthscale, notes, believed.transformed)
+        notes = [self._notes(chosen, i) for i in range(len(batch.runs))]
+        lengthscale = chosen.fit.hyperparameters.lengthscale
+        return Modelled(surface, lengthscale, notes, chosen.transformed)
 
     def _conditioned(
         self, data: Data, fitted: Fit, places: int
@@ -255,13 +269,18 @@ class Bayesian:
         for name in CHANGES[self.transform]:
             transformed = TRANSFORMS[name](batch.data.y, batch.data.mask)
             data = replace(batch.data, y=transformed.y)
-            tried.append(Believed(data, transformed, fit(data, kernels, PRIORS, warm=batch.warm)))
+            each = tuple(fits(data, kernels, PRIORS, warm=batch.warm))
+            tried.append(Believed(data, transformed, best(each), each))
         return reduce(Believed.better, tried)
 
     def _notes(self, believed: Believed, i: int) -> Notes:
         assert isinstance(self.model, str)
         fitted, hyper = believed.fit, believed.fit.hyperparameters
+        weights: Notes = {}
+        if self.model == AVERAGED:
+            weights["weights"] = believed.log_weight[i].exp().tolist()
         return {
+            **weights,
             "kernel": MODELS[self.model][int(fitted.choice[i])],
             "lengthscale": hyper.lengthscale[i].tolist(),
             "noise": float(hyper.noise[i]),

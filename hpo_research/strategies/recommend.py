@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hpo_research.acquisition import GPSurface
+from hpo_research.acquisition import GPSurface, MixedSurface
 from hpo_research.device import current
 from hpo_research.records import Run
 from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
@@ -83,9 +83,8 @@ def _by_model(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
             device=current(),
         )
         surface = model.surface(one).surface
-        assert isinstance(surface, GPSurface)
-        # Nothing is pending, so the samples of a mean are equal.
-        means = surface.posterior.predict(one.data.x).mean[..., 0].tolist()
+        assert isinstance(surface, GPSurface | MixedSurface)
+        means = surface.moments(one.data.x)[0].tolist()
         for i, own_means in zip(members, means, strict=True):
             chosen[i] = _least(runs[i], own_means)
     return chosen

@@ -7,7 +7,7 @@ import jaxtyping as jt
 import numpy as np
 import torch
 
-from hpo_research.acquisition import GPSurface
+from hpo_research.acquisition import GPSurface, MixedSurface
 from hpo_research.errors import StrategyError
 from hpo_research.gp.transforms import Transformed
 from hpo_research.records import Run
@@ -44,7 +44,7 @@ class Surrogate:
     chosen: tuple[Config, ...]
     batch: Batch
     transformed: Transformed
-    surfaces: tuple[GPSurface, ...]
+    surfaces: tuple[GPSurface | MixedSurface, ...]
 
     def believe(self, cube: jt.Float64[np.ndarray, "q p"]) -> Belief:
         """Predict at points of the unit cube, one column a hyperparameter.
@@ -52,9 +52,8 @@ class Surrogate:
         Where the function is sampled at the trials (`"qlognei"`) by mean and variance over samples.
         """
         x = self.batch.domain.placed(torch.from_numpy(cube)[None]).x
-        prediction = self.surfaces[0].posterior.predict(x)
-        mean, spread = prediction.mean.mean(dim=-1), prediction.mean.var(dim=-1, correction=0)
-        deviation = (prediction.variance + spread).sqrt()
+        mean, variance = self.surfaces[0].moments(x)
+        deviation = variance.sqrt()
         low, median, high = (
             self.transformed.inverse(mean + z * deviation)[0].numpy()
             for z in (-_NORMAL_95, 0.0, _NORMAL_95)
@@ -89,7 +88,7 @@ def surrogate(strategy: Bayesian, run: Run, chosen: Sequence[Config] = ()) -> Su
     one = batch([run], [known], [encoding], slots=max(len(chosen), 1), device="cpu")
     modelled = strategy.surface(one)
     surface = modelled.surface
-    assert isinstance(surface, GPSurface)
+    assert isinstance(surface, GPSurface | MixedSurface)
     surfaces = [surface]
     for point in encoding.points(chosen).x.unbind(dim=1):
         surfaces.append(surfaces[-1].pending(point))

@@ -50,6 +50,7 @@ STRATEGIES: dict[str, Strategy] = {
     "asynchronous hyperband": AsynchronousHyperband(),
     "bayesian": Bayesian(initial=3, samples=16, starts=4),
     "bayesian ucb": Bayesian("ucb", "rbf", "by-evidence", initial=4, samples=8, starts=4),
+    "bayesian averaged": Bayesian(model="averaged", initial=3, samples=4, starts=2),
     "bayesian thompson": Bayesian("thompson", initial=3, starts=2),
     "bayesian noisy": Bayesian("qlognei", "by-evidence", initial=3, samples=4, starts=2),
     "freeze thaw": FreezeThaw(initial=3, starts=2),
