@@ -2,8 +2,8 @@
 
 Numbers of one run must not depend on others: the loops take one row after another, and numba may
 not reorder sums. What they compute is also written in tensors, for a GPU, and tests hold one
-against the other. The first call of a loop on a machine compiles it, which takes about a second;
-the result is kept beside the source, or in the user's cache where that cannot be written.
+against the other. The first ask on a machine compiles them all, which takes about ten seconds; it
+is kept beside the source, or in the user's cache where that cannot be written.
 """
 
 import numpy as np
