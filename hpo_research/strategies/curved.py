@@ -202,12 +202,13 @@ def fitted(
 class Foretold:
     """The models of runs that are computed together.
 
-    `end` is the least predicted loss at the last epoch, of the trials that a run has observed.
+    `ends` are the predicted losses at the last epoch of the trial of each observation, infinite
+    where it failed.
     """
 
     members: tuple[Curved, ...]
     posterior: CurvePosterior
-    end: Float[Tensor, " b"]
+    ends: Float[Tensor, "b n"]
     device: str
 
     @classmethod
@@ -225,8 +226,17 @@ class Foretold:
         posterior = condition_curves(curves, KERNELS[kernel], hyper)
         last = torch.full_like(curves.epoch, float(members[0].run.max_epochs))
         ends, _ = posterior.predict(curves.data.x, curves.trial, last)
-        ends = torch.where(curves.data.mask, ends, torch.full_like(ends, torch.inf))
-        return cls(tuple(members), posterior, ends.amin(dim=1), device)
+        healthy = torch.zeros(curves.trial.shape, dtype=torch.bool)
+        for i, one in enumerate(members):
+            failed = [one.run.trials[row.trial].status == "failed" for row in one.seen.observations]
+            healthy[i, : len(failed)] = ~torch.tensor(failed)
+        ends = torch.where(healthy.to(device), ends, torch.full_like(ends, torch.inf))
+        return cls(tuple(members), posterior, ends, device)
+
+    @property
+    def end(self) -> Float[Tensor, " b"]:
+        """The least predicted loss at the last epoch, of the trials that a run has observed."""
+        return self.ends.amin(dim=1)
 
     @property
     def max_epochs(self) -> int:
