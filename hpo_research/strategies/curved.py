@@ -48,11 +48,13 @@ class Seen:
 
     Curves are thinned to the epochs of `ladder` and the last one, and beyond `most` observations to
     the last ones of the best trials. A failed trial counts as one observation, at the epoch where
-    it failed and as bad as the worst, so that a model leaves the place. `theta` is the last fit of
-    an earlier ask, `fits` how many there were; `is_due` says whether to fit again.
+    it failed and as bad as the worst, so that a model leaves the place. `count` is how many there
+    would be without `most`. `theta` is the last fit of an earlier ask, `fits` how many there were;
+    `is_due` says whether to fit again, by the growth of `count`.
     """
 
     observations: tuple[Observation, ...]
+    count: int
     values: int
     theta: Theta | None
     fits: int
@@ -70,10 +72,10 @@ class Seen:
         for trial in run.trials:
             epoch = min(trial.reached + 1, run.max_epochs)
             rows += healthy.get(trial.id, [Observation(trial.id, epoch, worst, True)])
-        rows = _best(rows, most)
+        count = len(rows)
         theta, size, fits = _fitted(run)
-        is_due = theta is None or len(rows) > max(_GROWTH * size, size + _MORE - 1)
-        return cls(tuple(rows), len(losses), theta, fits, is_due)
+        is_due = theta is None or count > max(_GROWTH * size, size + _MORE - 1)
+        return cls(tuple(_best(rows, most)), count, len(losses), theta, fits, is_due)
 
     @property
     def is_cold(self) -> bool:
@@ -111,7 +113,7 @@ def _best(rows: list[Observation], most: int) -> list[Observation]:
 
 
 def _fitted(run: Run) -> tuple[Theta | None, float, int]:
-    """Return the last fit in the notes of a run's asks, of how many rows, and its number."""
+    """Return the last fit in the notes of a run's asks, the `count` of then, and its number."""
     for ask in reversed(run.asks):
         if "curve_fit" in ask.notes:
             theta, size, fits = (
@@ -190,7 +192,7 @@ def fitted(
         for i, one, (theta, log_evidence) in zip(members, group, own, strict=True):
             notes: Notes = {
                 "curve_fit": theta,
-                "curve_observations": float(len(one.seen.observations)),
+                "curve_observations": float(one.seen.count),
                 "curve_fits": float(one.seen.fits + 1),
                 "log_evidence": log_evidence,
             }

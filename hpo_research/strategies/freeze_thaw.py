@@ -235,8 +235,8 @@ def _improvement(model: Foretold, field: _Field) -> Float[Tensor, "b q"]:
 def _gradient(model: Foretold, field: _Field) -> Float[Tensor, "b q"]:
     """Return ln of what the least predicted final loss is expected to fall by after the epochs.
 
-    A trial's own prediction moves by a normal of variance c²/s², c being its covariance with the next value
-    and s² the variance of that, noise included.
+    A trial's own prediction moves by a normal of variance c²/s², c being its covariance with the
+    next value and s² the variance of that, noise included.
     """
     posterior = model.posterior
     last = model.epochs(model.max_epochs, field.trial)

@@ -107,7 +107,7 @@ def test_ei_is_the_mean_improvement_of_many_draws():
 
 
 def gained(mean: float, deviation: float, rival: float) -> mpmath.mpf:
-    """What the least of two means is expected to fall by when the first one moves, by quadrature."""
+    """What the least of two means is expected to fall by when the first moves, by quadrature."""
     with mpmath.workdps(60):
         mean, deviation, rival = (mpmath.mpf(v) for v in (mean, deviation, rival))
         kink = (rival - mean) / deviation

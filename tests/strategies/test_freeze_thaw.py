@@ -156,6 +156,19 @@ def test_hyperparameters_are_fitted_again_only_when_there_are_a_fifth_more_obser
     assert len(sizes) < len(asks) / 2
 
 
+def test_fits_go_on_when_there_are_more_observations_than_a_model_takes():
+    trials = tuple(paused([2.0, float(k)], id=k) for k in range(200))
+    notes = {"curve_fit": [0.0] * 9, "curve_observations": 256.0, "curve_fits": 3.0}
+    known = replace(RUN, trials=trials, asks=(Ask(notes=notes),))
+    seen = Seen.of(known)
+    assert (len(seen.observations), seen.count, seen.is_due) == (256, 400, True)
+    assert not Seen.of(
+        replace(known, asks=(Ask(notes={**notes, "curve_observations": 400.0}),))
+    ).is_due
+    (ask,) = FreezeThaw(starts=2).ask([known], [1])
+    assert ask.notes["curve_observations"] == 400.0
+
+
 def test_between_fits_the_hyperparameters_come_from_the_notes():
     done = modelled()
     notes = next(ask.notes for ask in done.asks if "curve_fit" in ask.notes)
