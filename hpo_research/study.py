@@ -136,8 +136,9 @@ class Study:
     def recommended(self) -> Trial | None:
         """The trial to use where values are noisy: that with the best posterior mean.
 
-        Among ended trials, under the strategy's own model, which is fitted at each call; `best`
-        for strategies without a model of ours, and before two values.
+        Among ended trials, under the strategy's own model, which is fitted at each call; with a
+        model of learning curves, the trial foreseen to end best, however far it was trained.
+        `best` for strategies without a model of ours, and before two values.
         """
         run = self._ledger.run()
         with limited():

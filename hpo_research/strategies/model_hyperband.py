@@ -19,7 +19,7 @@ from hpo_research.strategies.halving import (
 from hpo_research.strategies.hyperband import brackets
 from hpo_research.strategies.newcomers import newcomers
 
-MODEL, TRANSFORM = "matern52", "yeo-johnson"
+_MODEL, _TRANSFORM = "matern52", "yeo-johnson"
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,16 @@ class ModelHyperband:
         ]
         refuse("ModelHyperband", mistakes)
 
+    @property
+    def model(self) -> str:
+        """The kernel of its model."""
+        return _MODEL
+
+    @property
+    def transform(self) -> str:
+        """What is done to losses before they are modelled."""
+        return _TRANSFORM
+
     def brackets(self, max_epochs: int) -> list[Bracket]:
         """Return the table: for each bracket its rungs as (configurations, epochs)."""
         return brackets(max_epochs, self.eta)
@@ -73,7 +83,7 @@ class ModelHyperband:
             else:
                 known[i] = one
         began = time.perf_counter()
-        fits = fitted(known, TRANSFORM, MODEL, current())
+        fits = fitted(known, self.transform, self.model, current())
         spent = (time.perf_counter() - began) / max(1, len(known))
         groups: dict[Key, list[int]] = {}
         for i, one in known.items():
@@ -82,7 +92,7 @@ class ModelHyperband:
         for members in groups.values():
             began = time.perf_counter()
             group, thetas = [known[i] for i in members], [fits[i][0] for i in members]
-            model = Foretold.of(group, thetas, TRANSFORM, MODEL, current())
+            model = Foretold.of(group, thetas, self.transform, self.model, current())
             places = places_of(runs[members[0]], slots[members[0]])
             found = newcomers(model, places, search=Search(self.starts))
             share = (time.perf_counter() - began) / len(members)
