@@ -7,7 +7,7 @@ from statistics import fmean, median
 from typing import Literal
 
 from hpo_research.records import Ask, Run, Trial
-from hpo_research.strategies.halving import inner_mistakes, refuse, whole_mistakes
+from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, whole_mistakes
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.verdicts import Verdict, judged
 
@@ -55,8 +55,7 @@ class MedianStopping:
     @property
     def batch(self) -> int | None:
         """How many slots `inner` gets where the experiment leaves that open."""
-        batch: int | None = getattr(self.inner, "batch", None)
-        return batch
+        return batch_of(self.inner)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Return what `inner` wants, with the stops of the rule before it."""

@@ -35,17 +35,20 @@ class ModelHyperband:
 
     `initial` trials (None: two a hyperparameter, 4 to 24) come before the model. Failed trials
     count as bad as the worst value. With fewer than η epochs there is one rung: it is Bayesian
-    optimisation. Raises `StrategyError`.
+    optimisation. `batch` is how many trials are asked for where the experiment leaves it open
+    (`parallel=None`). Raises `StrategyError`.
     """
 
     eta: int = 3
     initial: int | None = None
+    batch: int = 4
     starts: int = 16
 
     def __post_init__(self) -> None:
         mistakes = [
             *eta_mistakes(self.eta),
             *([] if self.initial is None else whole_mistakes("initial", self.initial, 2)),
+            *whole_mistakes("batch", self.batch),
             *whole_mistakes("starts", self.starts, 2),
         ]
         refuse("ModelHyperband", mistakes)
