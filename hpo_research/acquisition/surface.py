@@ -217,7 +217,7 @@ class GPScreen:
         posterior, z = surface.posterior, surface.samples[..., surface.taken]
         prediction, row, half = posterior.project(x[:, None, :].expand(-1, 2, -1))
         apart = self.rows - row[:, :1]
-        k, _ = posterior.kernel.profile((apart * apart).sum(dim=-1))
+        k = posterior.kernel.value((apart * apart).sum(dim=-1))
         c = k - product(self.half, half.transpose(1, 2))[..., 0]
         for place, column in self.columns:
             c = c - column * half[:, :1, place]

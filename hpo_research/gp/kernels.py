@@ -46,12 +46,22 @@ class Kernel:
         self, r2: Float[Tensor, "*rows"]
     ) -> tuple[Float[Tensor, "*rows"], Float[Tensor, "*rows"]]:
         """Return k and H, what every derivative of the kernel is made of, from r²."""
+        k, r, e = self._parts(r2)
         ones = (1,) * (r2.ndim - 1)
-        w1, w2, a1, a2, h0, h1, _ = (column.view(-1, *ones) for column in self._columns)
+        h0, h1 = (column.view(-1, *ones) for column in self._columns[4:6])
+        return k, (r * h1).add_(h0).mul_(e)
+
+    def value(self, r2: Float[Tensor, "*rows"]) -> Float[Tensor, "*rows"]:
+        """Return k alone, the same to the last bit."""
+        return self._parts(r2)[0]
+
+    def _parts(self, r2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return k, r and E."""
+        ones = (1,) * (r2.ndim - 1)
+        w1, w2, a1, a2 = (column.view(-1, *ones) for column in self._columns[:4])
         r = r2.sqrt()
         e = (r * w1).add_(r2 * w2).exp_()
-        k = (r * a1).add_(r2 * a2).add_(1).mul_(e)
-        return k, (r * h1).add_(h0).mul_(e)
+        return (r * a1).add_(r2 * a2).add_(1).mul_(e), r, e
 
 
 def _kernel(*numbers: float) -> Kernel:

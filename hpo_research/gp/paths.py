@@ -118,7 +118,7 @@ def _phases(paths: Paths, scaled: Float[Tensor, "g s d"]) -> Float[Tensor, "g s 
 def _values(paths: Paths, x: Float[Tensor, "g s d"]) -> tuple[Tensor]:
     scaled = (x - CENTRE) / paths.scale[:, None, :]
     prior = product(_phases(paths, scaled).cos(), paths.amplitudes[:, 0])[..., 0]
-    k, _ = paths.kernel.profile(squared_distances(scaled, paths.x))
+    k = paths.kernel.value(squared_distances(scaled, paths.x))
     return (paths.mean[:, None] + prior + product(k, paths.weights[:, 0])[..., 0],)
 
 

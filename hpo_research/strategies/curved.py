@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hpo_research.acquisition import Points
 from hpo_research.gp import KERNELS, TRANSFORMS, Data
 from hpo_research.gp.curve_fit import fit_curves
 from hpo_research.gp.curve_posterior import CurvePosterior, condition_curves
@@ -18,7 +20,7 @@ from hpo_research.strategies.encoding import Encoding
 Notes = dict[str, Note]
 Theta = tuple[float, ...]
 Key = tuple[object, ...]
-_BUCKET = 32
+_BUCKET, _EPOCHS = 32, 12
 _GROWTH, _MORE = 1.2, 4  # how many times as many observations, and how many more, a fit awaits
 _COLD = 8  # every so many fits begin without the last one
 _STEP = 1.4
@@ -77,6 +79,11 @@ class Seen:
         is_due = theta is None or count > max(_GROWTH * size, size + _MORE - 1)
         return cls(tuple(_best(rows, most)), count, len(losses), theta, fits, is_due)
 
+    @cached_property
+    def trials(self) -> tuple[int, ...]:
+        """The trials that were observed, in order of id: a curve each."""
+        return tuple(dict.fromkeys(row.trial for row in self.observations))
+
     @property
     def is_cold(self) -> bool:
         """Whether the next fit begins without the last."""
@@ -126,7 +133,17 @@ def _fitted(run: Run) -> tuple[Theta | None, float, int]:
 
 def rows_of(seen: Seen) -> int:
     """Return to how many rows a run's observations are padded."""
-    return max(1, -(-len(seen.observations) // _BUCKET)) * _BUCKET
+    return _padded(len(seen.observations))
+
+
+def counts_of(seen: Seen) -> tuple[int, int]:
+    """Return to how many curves and to how many epochs a run's observations are padded."""
+    epochs = len({row.epoch for row in seen.observations})
+    return _padded(len(seen.trials)), _padded(epochs, 2 * _EPOCHS) if epochs > _EPOCHS else _EPOCHS
+
+
+def _padded(count: int, bucket: int = _BUCKET) -> int:
+    return max(1, -(-count // bucket)) * bucket
 
 
 @dataclass(frozen=True)
@@ -142,10 +159,15 @@ class Curved:
         """Read a run."""
         return cls(run, Seen.of(run), Encoding(run.space))
 
+    @cached_property
+    def points(self) -> Points:
+        """The configurations of all its trials, encoded, in order of id."""
+        return self.encoding.points([trial.config for trial in self.run.trials])
+
     @property
     def key(self) -> Key:
         """What runs must share to be computed together: shapes that each has by itself."""
-        return self.encoding.key, rows_of(self.seen), self.run.max_epochs
+        return self.encoding.key, rows_of(self.seen), *counts_of(self.seen), self.run.max_epochs
 
 
 def curves_of(members: Sequence[Curved], transform: str, device: str) -> Curves:
@@ -158,8 +180,7 @@ def curves_of(members: Sequence[Curved], transform: str, device: str) -> Curves:
     mask = torch.zeros(len(members), n, dtype=torch.bool)
     for i, one in enumerate(members):
         rows, count = one.seen.observations, len(one.seen.observations)
-        configs = [one.run.trials[row.trial].config for row in rows]
-        x[i, :count] = one.encoding.points(configs).x[0]
+        x[i, :count] = one.points.x[0, [row.trial for row in rows]]
         y[i, :count] = torch.tensor([row.loss for row in rows], dtype=torch.float64)
         epoch[i, :count] = torch.tensor([float(row.epoch) for row in rows]).double()
         trial[i, :count] = torch.tensor([row.trial for row in rows])
@@ -167,7 +188,8 @@ def curves_of(members: Sequence[Curved], transform: str, device: str) -> Curves:
     y, mask = y.to(device), mask.to(device)
     losses = TRANSFORMS[transform](y, mask).y
     data = Data.of(x.to(device), losses, mask, encoding.owner)
-    return Curves(data, epoch.to(device), trial.to(device))
+    counts = counts_of(members[0].seen)
+    return Curves.of(data, epoch.to(device), trial.to(device), count=counts)
 
 
 def fitted(
@@ -204,13 +226,13 @@ def fitted(
 class Foretold:
     """The models of runs that are computed together.
 
-    `ends` are the predicted losses at the last epoch of the trial of each observation, infinite
-    where it failed.
+    `ends` are the predicted losses at the last epoch of the trials that were observed, infinite
+    where one failed; `trials` are their ids.
     """
 
     members: tuple[Curved, ...]
     posterior: CurvePosterior
-    ends: Float[Tensor, "b n"]
+    ends: Float[Tensor, "b c"]
     device: str
 
     @classmethod
@@ -226,14 +248,19 @@ class Foretold:
         curves = curves_of(members, transform, device)
         hyper = CurveHyperparameters(torch.tensor(thetas, dtype=torch.float64, device=device))
         posterior = condition_curves(curves, KERNELS[kernel], hyper)
-        last = torch.full_like(curves.epoch, float(members[0].run.max_epochs))
-        ends, _ = posterior.predict(curves.data.x, curves.trial, last)
-        healthy = torch.zeros(curves.trial.shape, dtype=torch.bool)
+        ends = posterior.ends(torch.full_like(curves.epoch[:, 0], members[0].run.max_epochs))
+        failed = torch.zeros(ends.shape, dtype=torch.bool)
         for i, one in enumerate(members):
-            failed = [one.run.trials[row.trial].status == "failed" for row in one.seen.observations]
-            healthy[i, : len(failed)] = ~torch.tensor(failed)
-        ends = torch.where(healthy.to(device), ends, torch.full_like(ends, torch.inf))
-        return cls(tuple(members), posterior, ends, device)
+            own = [one.run.trials[trial].status == "failed" for trial in one.seen.trials]
+            failed[i, : len(own)] = torch.tensor(own)
+        return cls(
+            tuple(members), posterior, ends.masked_fill(failed.to(device), torch.inf), device
+        )
+
+    @property
+    def trials(self) -> Int[Tensor, "b c"]:
+        """The id of the trial of each of `ends`."""
+        return self.posterior.curves.heads.picked(self.posterior.curves.trial)
 
     @property
     def end(self) -> Float[Tensor, " b"]:

@@ -105,10 +105,7 @@ class FreezeThaw:
         places = places_of(members[0].run, free)
         new = newcomers(model, places, search=Search(self.starts))
         field = _Field.of(model, new)
-        scores = {
-            GREEDY: _improvement(model, field),
-            CURIOUS: _gradient(model, field),
-        }
+        scores = _scores(model, field)
         chosen = [
             _chosen(one.run, field.is_there[i], {k: v[i] for k, v in scores.items()}, self.greedy)
             for i, one in enumerate(members)
@@ -198,7 +195,7 @@ class _Field:
         for i, one in enumerate(model.members):
             paused = _paused(one.run)
             k = len(paused)
-            x[i, :k] = one.encoding.points([t.config for t in paused]).x[0]
+            x[i, :k] = one.points.x[0, [t.id for t in paused]]
             trial[i, :k] = torch.tensor([t.id for t in paused], dtype=torch.int64)
             nexts = [float(_next(one.run, t.until)) for t in paused]
             until[i, :k] = torch.tensor(nexts, dtype=torch.float64)
@@ -207,7 +204,7 @@ class _Field:
                 x[i, width + j] = newcomer.x.cpu()
                 is_there[i, width + j] = True
             for j, running in enumerate(one.run.running, first):
-                x[i, j] = one.encoding.points([running.config]).x[0, 0]
+                x[i, j] = one.points.x[0, running.id]
                 trial[i, j] = running.id
         is_rival = is_there.clone()
         is_rival[:, first : first + len(runs[0].running)] = True
@@ -221,37 +218,30 @@ class _Field:
         return start(new[row - self.width].config, ladder(run.max_epochs)[0], "model")
 
 
-def _improvement(model: Foretold, field: _Field) -> Float[Tensor, "b q"]:
-    """Return ln of the expected improvement, at the last epoch, on the least loss foreseen there.
+def _scores(model: Foretold, field: _Field) -> dict[str, Float[Tensor, "b q"]]:
+    """Return of each row the logarithms of what it is worth to train it.
 
-    Not on the least loss of any epoch: a curve that turned up late may have been lower than
-    anything can be expected to end.
+    Greedy: the expected improvement, at the last epoch, on the least loss foreseen there; not on
+    the least loss of any epoch, since a curve that turned up late may have been lower than anything
+    can be expected to end. Curious: what the least loss foreseen is expected to fall by after the
+    epochs, where a trial's own prediction moves by a normal of variance c²/s², c being its
+    covariance with the next value and s² the variance of that, noise included.
     """
     last = model.epochs(model.max_epochs, field.trial)
-    mean, variance = model.posterior.predict(field.x, field.trial, last)
-    return log_ei(mean, variance, model.end[:, None].expand_as(mean))
-
-
-def _gradient(model: Foretold, field: _Field) -> Float[Tensor, "b q"]:
-    """Return ln of what the least predicted final loss is expected to fall by after the epochs.
-
-    A trial's own prediction moves by a normal of variance c²/s², c being its covariance with the
-    next value and s² the variance of that, noise included.
-    """
-    posterior = model.posterior
-    last = model.epochs(model.max_epochs, field.trial)
-    mean, _ = posterior.predict(field.x, field.trial, last)
-    covariance, variance = posterior.covariance(field.x, field.trial, last, field.until)
-    noise = posterior.hyperparameters["noise"][:, None]
-    moves = (covariance * covariance / (variance + noise)).clamp(min=LEAST_VARIANCE)
-    return log_knowledge_gradient(mean, moves, _rivals(model, field, mean))
+    seen = model.posterior.foretell(field.x, field.trial, last, field.until)
+    noise = model.posterior.hyperparameters["noise"][:, None]
+    moves = (seen.covariance * seen.covariance / (seen.other + noise)).clamp(min=LEAST_VARIANCE)
+    return {
+        GREEDY: log_ei(seen.mean, seen.variance, model.end[:, None].expand_as(seen.mean)),
+        CURIOUS: log_knowledge_gradient(seen.mean, moves, _rivals(model, field, seen.mean)),
+    }
 
 
 def _rivals(model: Foretold, field: _Field, mean: Float[Tensor, "b q"]) -> Float[Tensor, "b q"]:
     """Return the least final loss predicted for any other trial, known or new, of each row."""
     there = torch.where(field.is_rival, mean, torch.full_like(mean, torch.inf))
     ends = torch.cat([model.ends, there], dim=1)
-    owners = torch.cat([model.posterior.curves.trial, field.trial], dim=1)
+    owners = torch.cat([model.trials, field.trial], dim=1)
     least, place = ends.min(dim=1, keepdim=True)
     owner = owners.gather(1, place)
     second = ends.masked_fill(owners == owner, torch.inf).amin(dim=1, keepdim=True)

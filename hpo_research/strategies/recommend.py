@@ -116,9 +116,8 @@ def _by_curves(strategy: FreezeThaw | ModelHyperband, runs: Sequence[Run]) -> li
         thetas = [fits[i][0] for i in members]
         model = Foretold.of([known[i] for i in members], thetas, transform, kernel, current())
         for i, ends in zip(members, model.ends.tolist(), strict=True):
-            rows = zip(ends, known[i].seen.observations, strict=False)
-            named = [(end, row.trial) for end, row in rows]
-            chosen[i] = min(pair for pair in named if runs[i].trials[pair[1]].value is not None)[1]
+            pairs = zip(ends, known[i].seen.trials, strict=False)
+            chosen[i] = min(pair for pair in pairs if runs[i].trials[pair[1]].value is not None)[1]
     return chosen
 
 

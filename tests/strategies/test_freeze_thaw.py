@@ -134,8 +134,7 @@ def test_the_others_go_where_the_least_foreseen_end_is_expected_to_fall_most(see
     trial = torch.tensor([[trial for _, trial, _ in rows]])
     until = torch.tensor([[until for _, _, until in rows]]).double()
     last = torch.full_like(until, 9.0)
-    (mean,), _ = model.posterior.predict(x, trial, last)
-    (covariance,), (variance,) = model.posterior.covariance(x, trial, last, until)
+    (mean,), _, (covariance,), (variance,) = model.posterior.foretell(x, trial, last, until)
     deviation = covariance.abs() / (variance + model.posterior.hyperparameters["noise"]).sqrt()
     gains = [gained(mean.numpy(), i, float(deviation[i])) for i in range(len(rows))]
     free = [i for i in range(len(rows)) if seed == 0 or rows[i][1] != running.id]
