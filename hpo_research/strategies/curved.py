@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -26,6 +26,7 @@ _COLD = 8  # every so many fits begin without the last one
 _STEP = 1.4
 
 
+@lru_cache(maxsize=64)
 def ladder(max_epochs: int) -> tuple[int, ...]:
     """Return epochs from 1 to the last, from the last one down each 1/1.4 of the one above."""
     rungs = [max_epochs]
