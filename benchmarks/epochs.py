@@ -31,7 +31,7 @@ STRATEGIES: Mapping[str, hpo.Strategy] = {
     "model hyperband": hpo.ModelHyperband(),
     "freeze-thaw": hpo.FreezeThaw(),
     "freeze-thaw greedy=2": hpo.FreezeThaw(greedy=2),
-    "freeze-thaw greedy=4": hpo.FreezeThaw(greedy=4),
+    "freeze-thaw greedy=3": hpo.FreezeThaw(greedy=3),
     "freeze-thaw standardised": hpo.FreezeThaw(transform="standardise"),
 }
 LEAST = 1e-4

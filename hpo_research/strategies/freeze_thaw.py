@@ -50,7 +50,7 @@ class FreezeThaw:
     """
 
     initial: int | None = None
-    greedy: int = 3
+    greedy: int = 4
     batch: int = 4
     model: str = "matern52"
     transform: str = "yeo-johnson"
