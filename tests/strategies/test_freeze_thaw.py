@@ -193,7 +193,7 @@ def test_enormous_early_losses_do_not_hide_the_differences_of_late_ones():
     def exploding(trial, epoch):
         return falling(trial, epoch) + (1e9 if trial.id % 5 == 0 else 0.0) / epoch
 
-    done = driven(FreezeThaw(initial=6), curve=exploding, parallel=3)
+    done = driven(FreezeThaw(initial=6), trials=26, curve=exploding, parallel=3)
     best = min(trial.value for trial in done.trials if trial.reached == 9)
     assert best < 0.3
 
