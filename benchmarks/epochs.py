@@ -1,7 +1,7 @@
 """Regret against epochs: the strategies that stop early, beside random search, on paired seeds.
 
-    python -m benchmarks.epochs [PROBLEM ...] [--seeds 10] [--evaluations 20] [--parallel 4]
-        [--only NAME ...]
+    python -m benchmarks.epochs [PROBLEM ...] [--seeds 10] [--first 0] [--evaluations 20]
+        [--parallel 4] [--only NAME ...]
 
 Problems are `BASE/AGREEMENT` (synthetic learning curves, such as `hartmann6/0.8`) or names of
 `hpo problems`. A run may spend `evaluations` times the problem's epochs. Printed at each quarter of
@@ -31,7 +31,7 @@ STRATEGIES: Mapping[str, hpo.Strategy] = {
     "model hyperband": hpo.ModelHyperband(),
     "freeze-thaw": hpo.FreezeThaw(),
     "freeze-thaw greedy=2": hpo.FreezeThaw(greedy=2),
-    "freeze-thaw greedy=4": hpo.FreezeThaw(greedy=4),
+    "freeze-thaw greedy=3": hpo.FreezeThaw(greedy=3),
     "freeze-thaw standardised": hpo.FreezeThaw(transform="standardise"),
 }
 LEAST = 1e-4
@@ -53,7 +53,7 @@ def incumbents(
         "epochs",
         [problem],
         dict(strategies),
-        range(options.seeds),
+        range(options.first, options.first + options.seeds),
         hpo.Budget(evaluations=options.evaluations),
         parallel=options.parallel,
     )
@@ -98,6 +98,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.epochs", description=__doc__)
     parser.add_argument("problems", nargs="*", default=PROBLEMS)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--evaluations", type=int, default=20)
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--only", nargs="*", choices=STRATEGIES, default=list(STRATEGIES))

@@ -12,6 +12,7 @@ import numpy as np
 
 from hpo_research.rng import Stream
 from hpo_research.space import Config, SearchSpace
+from hpo_research.space.search_space import Identity
 
 Direction = Literal["minimize", "maximize"]
 Status = Literal["running", "paused", "finished", "stopped", "failed"]
@@ -220,6 +221,11 @@ class Run:
     def running(self) -> tuple[Trial, ...]:
         """The trials that are running, in order of id."""
         return tuple(trial for trial in self.trials if trial.is_running)
+
+    @cached_property
+    def identities(self) -> frozenset[Identity]:
+        """What tells the configurations of the trials apart, failed and running ones included."""
+        return frozenset(self.space.identity(trial.config) for trial in self.trials)
 
     def best(self) -> Trial | None:
         """Return the trial with the best value, the lowest id among equals; None without any."""

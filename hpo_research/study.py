@@ -14,7 +14,7 @@ import pandas as pd
 
 from hpo_research.analysis import frames
 from hpo_research.errors import StudyError
-from hpo_research.experiment.checks import asks_of, seed_mistake, strategy_mistake
+from hpo_research.experiment.checks import asks_of, seed_mistake, strategy_mistake, whole
 from hpo_research.experiment.description import Json, describe, differences
 from hpo_research.experiment.opening import record
 from hpo_research.experiment.provenance import provenance
@@ -136,8 +136,9 @@ class Study:
     def recommended(self) -> Trial | None:
         """The trial to use where values are noisy: that with the best posterior mean.
 
-        Among ended trials, under the strategy's own model, which is fitted at each call; `best`
-        for strategies without a model of ours, and before two values.
+        Among ended trials, under the strategy's own model, which is fitted at each call; with a
+        model of learning curves, the trial foreseen to end best, however far it was trained.
+        `best` for strategies without a model of ours, and before two values.
         """
         run = self._ledger.run()
         with limited():
@@ -158,7 +159,7 @@ class Study:
     # -- asking
 
     def enqueue(self, config: Mapping[str, object]) -> None:
-        """Have a configuration of your own tried before those of the strategy.
+        """Have a configuration of your own tried at the next `ask`, before those of the strategy.
 
         Raises `SpaceError` where it lies outside the space.
         """
@@ -178,7 +179,7 @@ class Study:
         asked and not yet told stands in `pending`.
         """
         self._check_open()
-        number = _whole(n)
+        number = whole(n)
         if number is None or number < 1:
             raise StudyError(f"ask({n!r}): n must be a whole number from 1 on")
         began = time.perf_counter()
@@ -196,20 +197,30 @@ class Study:
 
     def _proposed(self, n: int) -> Ask:
         """Return what is to be granted: configurations of the user's own first."""
-        run, queue = self._ledger.run(), self._waiting_configs()
+        run, queue = self._ledger.run(), self._waiting_configs()[:n]
         ask = self._asked(run, n)
-        untils = [proposal.until for proposal in ask.proposals if proposal.kind == "start"]
-        if not ask.proposals and not self._ledger.open:  # the strategy has finished, not the user
-            untils = [run.max_epochs] * n
-        served = [(config, until) for config, until in zip(queue, untils, strict=False)]
-        if not served:
+        if not queue:
             return ask
+        served = list(zip(queue, self._untils(run, ask, len(queue)), strict=True))
         # The strategy is asked for the rest, and sees what it must not propose again.
         first = len(run.trials)
         known = [Trial(first + i, c, "running", until) for i, (c, until) in enumerate(served)]
         rest = self._asked(replace(run, trials=(*run.trials, *known)), n - len(served))
         starts = [start(config, until, "enqueued") for config, until in served]
         return replace(rest, proposals=(*starts, *rest.proposals))
+
+    def _untils(self, run: Run, ask: Ask, count: int) -> list[int]:
+        """Return how far so many new trials are trained where the strategy wants this ask.
+
+        As far as those that they stand for; beyond these, as far as the strategy's very first one,
+        which it knows how to train on; to the end where it has finished.
+        """
+        untils = [proposal.until for proposal in ask.proposals if proposal.kind == "start"][:count]
+        if len(untils) == count:
+            return untils
+        is_over = not ask.proposals and not self._ledger.open
+        begun = () if is_over else self._asked(replace(run, trials=(), asks=()), 1).proposals
+        return untils + [begun[0].until if begun else run.max_epochs] * (count - len(untils))
 
     def _asked(self, run: Run, slots: int) -> Ask:
         ledgers = [self._ledger]
@@ -297,7 +308,7 @@ class Study:
 
     def _trial(self, trial: int) -> Trial:
         self._check_open()
-        number = _whole(trial)
+        number = whole(trial)
         if number is None:
             raise StudyError(f"expected a trial's id, got {trial!r}; use trial.id")
         if not 0 <= number < len(self._ledger.trials):
@@ -322,7 +333,7 @@ class Study:
             ) from None
 
     def _epoch(self, trial: Trial, epoch: object) -> int:
-        number = _whole(epoch)
+        number = whole(epoch)
         if number is None:
             raise StudyError(f"trial {trial.id}: epoch must be a whole number, got {epoch!r}")
         if not 1 <= number <= trial.until:
@@ -348,14 +359,6 @@ class Study:
 
     def _clock(self) -> float:
         return time.monotonic() - self._began
-
-
-def _whole(number: object) -> int | None:
-    """Return a whole number of any type as an int, None for anything else."""
-    try:
-        return None if isinstance(number, bool) else operator.index(number)  # type: ignore[arg-type]
-    except TypeError:
-        return None
 
 
 def _mistakes(info: RunInfo, strategy: object) -> list[str]:

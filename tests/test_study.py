@@ -395,17 +395,51 @@ def test_enqueued_configurations_fill_the_bracket_of_hyperband():
     assert len(rung) == 9
 
 
-def test_a_rung_with_resumes_serves_the_queue_only_when_it_starts_trials():
-    study = hpo.Study(SPACE, hpo.Hyperband(), max_epochs=9)
+RESUMING = {
+    "hyperband": hpo.Hyperband(),
+    "asha": hpo.ASHA(),
+    "asynchronous hyperband": hpo.AsynchronousHyperband(),
+    "freeze-thaw": hpo.FreezeThaw(initial=4, greedy=1, starts=2),
+    "model hyperband": hpo.ModelHyperband(initial=4, starts=2),
+    "rule": hpo.MedianStopping(hpo.ASHA()),
+}
+
+
+@pytest.mark.parametrize("strategy", RESUMING.values(), ids=RESUMING)
+def test_an_enqueued_configuration_starts_at_the_next_ask_whatever_the_strategy_resumes(
+    strategy: hpo.Strategy,
+):
+    study = hpo.Study(SPACE, strategy, max_epochs=9)
     for trial in study.ask(9):
         study.tell(trial.id, trial.config["x"])
+    for _ in range(2):
+        study.enqueue(MIDDLE)
+    trials = study.ask(3)
+    assert [(t.id, t.origin, t.until) for t in trials[:2]] == [
+        (9, "enqueued", 1),
+        (10, "enqueued", 1),
+    ]
+    assert trials[2].id < 9 and trials[2].until > 1
+    for _ in range(40):  # it is trained on at its turn
+        for trial in study.pending:
+            study.tell(trial.id, -1.0 if trial.origin == "enqueued" else trial.config["x"])
+        study.ask(1)
+    assert study.trials[9].until > 1
+
+
+def test_an_enqueued_configuration_starts_while_a_rung_waits():
+    study = hpo.Study(SPACE, hpo.Hyperband(), max_epochs=9)
+    assert len(study.ask(9)) == 9
+    assert study.ask(2) == []
     study.enqueue(MIDDLE)
-    (promoted,) = study.ask(1)
-    assert (promoted.id < 9, promoted.until) == (True, 3)
-    study.tell(promoted.id, 0.5)
-    while (trials := study.ask(1))[0].origin != "enqueued":
-        study.tell(trials[0].id, 0.5)
-    assert (trials[0].id, trials[0].until) == (9, 3)
+    assert [(t.id, t.origin, t.until) for t in study.ask(2)] == [(9, "enqueued", 1)]
+
+
+def test_where_all_are_trained_to_the_end_an_enqueued_configuration_is_too():
+    study = hpo.Study(SPACE, hpo.CurveStopping(hpo.Random()), max_epochs=9)
+    study.ask(2)
+    study.enqueue(MIDDLE)
+    assert [(t.origin, t.until) for t in study.ask(2)] == [("enqueued", 9), ("uniform", 9)]
 
 
 @pytest.mark.parametrize("strategy", [hpo.Grid(points=2), hpo.Random()], ids=["grid", "random"])

@@ -5,7 +5,7 @@ Shapes as in `gp/`. Losses are minimised; `best` is the least value to improve o
 
 from hpo_research.acquisition.criteria import CRITERIA, Criterion, confidence_bound
 from hpo_research.acquisition.domain import Choice, Domain, Points
-from hpo_research.acquisition.improvement import ei, log_ei, log_h
+from hpo_research.acquisition.improvement import ei, log_ei, log_h, log_knowledge_gradient
 from hpo_research.acquisition.maximise import (
     Found,
     Search,
@@ -41,6 +41,7 @@ __all__ = [
     "ei",
     "log_ei",
     "log_h",
+    "log_knowledge_gradient",
     "maximise",
     "minima",
     "qei",

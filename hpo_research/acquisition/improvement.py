@@ -66,3 +66,17 @@ def log_ei(
     """Return ln E[(best − f)⁺] of f ~ N(mean, variance); see `log_h`."""
     deviation = variance.sqrt()
     return log_h((best - mean) / deviation).value + deviation.log()
+
+
+def log_knowledge_gradient(
+    mean: Float[Tensor, "..."], variance: Float[Tensor, "..."], rival: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
+    """Return ln of what the least of means is expected to fall by when one of them moves.
+
+    It moves from `mean` by a normal of this variance; `rival` is the least of the others, infinite
+    where there are none. min(mean, rival) − E[min(rival, mean + sZ)] = s h(−|mean − rival| / s): of
+    the least mean what counts is that it may come to lie above the second. Frazier, Powell and
+    Dayanik (SIAM J. Control and Optimization 2008); with correlated beliefs, INFORMS J. Computing
+    2009.
+    """
+    return log_ei((mean - rival).abs(), variance, torch.zeros_like(mean))

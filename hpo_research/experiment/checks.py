@@ -20,13 +20,18 @@ def strategy_mistake(strategy: object) -> str:
     return ""
 
 
+def whole(number: object) -> int | None:
+    """Return a whole number of any type as an int, None for anything else."""
+    try:
+        return None if isinstance(number, bool) else operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
 def seed_mistake(seed: object) -> str:
     """Say what is wrong with something that is to be a seed; empty where nothing is."""
-    try:
-        number = operator.index(seed)  # type: ignore[arg-type]
-    except TypeError:
-        return f"must be a whole number, got {seed!r}"
-    if isinstance(seed, bool):
+    number = whole(seed)
+    if number is None:
         return f"must be a whole number, got {seed!r}"
     return "" if abs(number) < 2**63 else f"must lie between -2**63 and 2**63, got {number}"
 

@@ -1,7 +1,7 @@
 """The evidence of a GP over configuration and epoch, in closed form, and where it is largest."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -13,17 +13,16 @@ from hpo_research.gp.curves import (
     Curves,
     Epochs,
     factorised,
-    pairs,
-    same,
     trend,
 )
 from hpo_research.gp.data import CENTRE
-from hpo_research.gp.kernels import LOG_2PI, Kernel, squared_distances
+from hpo_research.gp.kernels import LOG_2PI, Kernel
 from hpo_research.optim import Options, minimise
 from hpo_research.products import inverse_of, product
 
 _ENDS = len(NAMES)
-OPTIONS = Options(evaluations=60, gradient=1e-4, decrease=1e-6, heats=(8, 1))
+OPTIONS = Options(evaluations=60, gradient=1e-4, decrease=1e-5, heats=(8, 1))
+_WARM = (4, 1)  # heats that begin from the last fit, which nearly always is the best of them
 _ENTRIES = 3 * 2**15  # of the covariances of one block, so few that they stay in the cache
 
 
@@ -65,26 +64,32 @@ def curve_evidence(
     """Return log p(y | θ) + log p(θ), m integrated out, and its gradient in θ.
 
     With K the covariance of all observations, W = αα' − K⁻¹: ∂/∂θ = ½ Σ W ∘ ∂K/∂θ (Rasmussen and
-    Williams 2006, equation 5.9), and ∂/∂ln ℓ as in `evidence`, with H ∘ T for H. Padded rows are
-    rows of the identity and add exactly 0. `priors=None` leaves the second term out. NaN where K
-    cannot be factorised.
+    Williams 2006, equation 5.9), and ∂/∂ln ℓ as in `evidence`, with H ∘ T for H: W ∘ T is summed
+    over the rows of every two curves first, and W ∘ (k + τ²) over those of every two epochs. Padded
+    rows are rows of the identity and add exactly 0. `priors=None` leaves the second term out. NaN
+    where K cannot be factorised.
     """
     data, hyper = curves.data, CurveHyperparameters(theta)
-    x = (data.x - CENTRE) / hyper.lengthscale[:, data.index][:, None, :]
-    k, h = kernel.profile(squared_distances(x, x))
-    times = Epochs.of(hyper, curves.epoch, curves.epoch)
-    shared = same(curves) * hyper["own"][:, None, None]
-    root = factorised(
-        (k + shared) * times.value + trend(curves.epoch, curves.epoch), curves, hyper["noise"]
-    )
+    x = curves.heads.picked(data.x)
+    x = (x - CENTRE) / hyper.lengthscale[:, data.index][:, None, :]
+    k, h = kernel.between(x, x)
+    k.diagonal(dim1=1, dim2=2).add_(hyper["own"][:, None])
+    epoch = curves.times.picked(curves.epoch)
+    times = Epochs.of(hyper, epoch, epoch)
+    c, t = curves.heads.both(k), curves.times.both(times.value)
+    shared = curves.times.both(trend(epoch, epoch))
+    root = factorised(shared.addcmul_(c, t), curves, hyper["noise"])
     inverse = inverse_of(root)
     y = data.y * data.mask
     alpha = product(inverse, y[..., None].expand(-1, -1, 2))[..., 0]
     logdet = 2 * root.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
     value = -0.5 * ((y * alpha).sum(dim=-1) + logdet + data.count * LOG_2PI)
-    w = (alpha[:, :, None] * alpha[:, None, :]).sub_(inverse).mul_(pairs(curves))
-    ends = _ends(w, k + shared, shared, times, hyper)
-    m = w.mul(h).mul_(times.value)
+    w = (alpha[:, :, None] * alpha[:, None, :]).sub_(inverse)
+    noise = 0.5 * hyper["noise"] * (w.diagonal(dim1=1, dim2=2) * data.mask).sum(dim=-1)
+    by_curve = curves.heads.summed(t.mul_(w))
+    own = 0.5 * hyper["own"] * by_curve.diagonal(dim1=1, dim2=2).sum(dim=-1)
+    ends = torch.stack([*_ends(curves.times.summed(c.mul_(w)), times, hyper), own, noise], dim=-1)
+    m = by_curve.mul_(h)
     m.diagonal(dim1=1, dim2=2).zero_()  # what it would add cancels
     moved = product(m, torch.cat([x, torch.ones_like(x[..., :1])], dim=-1))
     columns = ((moved[..., -1:] * x - moved[..., :-1]) * x).sum(dim=1)
@@ -97,28 +102,23 @@ def curve_evidence(
 
 
 def _ends(
-    w: Tensor, c: Tensor, shared: Tensor, times: Epochs, hyper: CurveHyperparameters
-) -> Float[Tensor, "b e"]:
-    """Return the derivatives by all but the lengthscales, in the order of `NAMES`."""
+    wc: Float[Tensor, "b e e"], times: Epochs, hyper: CurveHyperparameters
+) -> tuple[Tensor, ...]:
+    """Return the derivatives by what T is made of, in the order of `NAMES`.
+
+    `wc` holds W ∘ (k + τ²) summed over all rows of every two epochs.
+    """
     scale, early, apart = (hyper[name] for name in ("scale", "early", "apart"))
-    wc = w * c
-    both = wc * times.d.value
-    half = 0.5 * scale
     # By a change of a(t): ∂T = s (∂a a' + a ∂a').
     by_a = scale[:, None] * product(wc, times.a[..., None].expand(-1, -1, 2))[..., 0]
     extra = (early - 1)[:, None]
-    by_d = half * apart
-    return torch.stack(
-        [
-            0.5 * _total(wc * times.value),
-            (by_a * times.w.value).sum(dim=-1) * early,
-            by_d * _total(both),
-            by_d * _total(wc * times.d.by_power) + (by_a * extra * times.w.by_power).sum(dim=-1),
-            by_d * _total(wc * times.d.by_onset) + (by_a * extra * times.w.by_onset).sum(dim=-1),
-            0.5 * _total(w * shared * times.value),
-            0.5 * hyper["noise"] * w.diagonal(dim1=1, dim2=2).sum(dim=-1),
-        ],
-        dim=-1,
+    by_d = 0.5 * scale * apart
+    return (
+        0.5 * _total(wc * times.value),
+        (by_a * times.w.value).sum(dim=-1) * early,
+        by_d * _total(wc * times.d.value),
+        by_d * _total(wc * times.d.by_power) + (by_a * extra * times.w.by_power).sum(dim=-1),
+        by_d * _total(wc * times.d.by_onset) + (by_a * extra * times.w.by_onset).sum(dim=-1),
     )
 
 
@@ -155,7 +155,8 @@ def fit_curves(
     x = starts.contiguous()
     lower, upper = (bound.expand_as(x) for bound in table[2:])
     objective = _Loss(curves, kernel.expanded(1, like=curves.data.x), priors)
-    found = minimise(objective, x, lower, upper, OPTIONS)
+    options = OPTIONS if warm is None else replace(OPTIONS, heats=_WARM)
+    found = minimise(objective, x, lower, upper, options)
     loss = found.value[:, 0].nan_to_num(nan=math.inf)
     return CurveFit(CurveHyperparameters(found.x[:, 0]), -loss * _count(curves))
 

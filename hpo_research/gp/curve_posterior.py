@@ -1,6 +1,7 @@
 """What a GP over configuration and epoch foretells: trials that are known, and the function."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -12,29 +13,38 @@ from hpo_research.gp.curves import (
     Epochs,
     between,
     factorised,
-    same,
     trend,
 )
 from hpo_research.gp.data import CENTRE, far
 from hpo_research.gp.evidence import Hyperparameters
-from hpo_research.gp.kernels import Kernel, squared_distances
+from hpo_research.gp.kernels import Kernel
 from hpo_research.gp.posterior import LEAST_VARIANCE, Posterior
 from hpo_research.products import inverse_of, product
+
+
+class Foretelling(NamedTuple):
+    """Curves without noise at two epochs: mean, variance, covariance, variance at the other."""
+
+    mean: Float[Tensor, "b q"]
+    variance: Float[Tensor, "b q"]
+    covariance: Float[Tensor, "b q"]
+    other: Float[Tensor, "b q"]
 
 
 @dataclass(frozen=True)
 class CurvePosterior:
     """GPs conditioned on learning curves.
 
-    `x` holds scaled rows, `root` the inverse of the lower Cholesky factor of the covariance
-    without the shared trend, whose mean given the data is taken as known: what is unsure about it
-    is the same for all configurations. `alpha` is K⁻¹y with the trend in K.
+    `x` holds the scaled configurations of the curves, `root` the inverse of the lower Cholesky
+    factor of the observations' covariance without the shared trend, whose mean given the data is
+    taken as known: what is unsure about it is the same for all configurations. `alpha` is K⁻¹y with
+    the trend in K.
     """
 
     kernel: Kernel
     hyperparameters: CurveHyperparameters
     curves: Curves
-    x: Float[Tensor, "b n d"]
+    x: Float[Tensor, "b c d"]
     root: Float[Tensor, "b n n"]
     alpha: Float[Tensor, "b n"]
 
@@ -68,59 +78,80 @@ class CurvePosterior:
 
         A trial that no observation has is a new one.
         """
-        cross, _ = self._cross(x, trial, epoch)
+        cross = self._cross(self._alike(x, trial), epoch)
         mean = product(cross, self._alpha)[..., 0] + self.level(epoch)
-        half = product(cross, self.root.transpose(1, 2))
-        variance = self._prior(epoch) - (half * half).sum(dim=-1)
-        return mean, variance.clamp(min=LEAST_VARIANCE)
+        return mean, self._variance(self._half(cross), epoch)
 
-    def covariance(
+    def ends(self, epoch: Float[Tensor, " b"]) -> Float[Tensor, "b c"]:
+        """Return the mean of each known curve at one epoch, infinite where there is none."""
+        curves = self.curves
+        at = epoch[:, None].expand_as(curves.heads.row)
+        x, trial = curves.heads.picked(curves.data.x), curves.heads.picked(curves.trial)
+        cross = self._cross(self._alike(x, trial), at)
+        mean = product(cross, self._alpha)[..., 0] + self.level(at)
+        return torch.where(curves.heads.is_there, mean, torch.full_like(mean, torch.inf))
+
+    def foretell(
         self,
         x: Float[Tensor, "b q d"],
         trial: Int[Tensor, "b q"],
         epoch: Float[Tensor, "b q"],
         other: Float[Tensor, "b q"],
-    ) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q"]]:
-        """Return each curve's covariance between two epochs, and its variance at the other."""
+    ) -> Foretelling:
+        """Return what `predict` does of one epoch, and its covariance with another."""
         hyper = self.hyperparameters
-        halves = [
-            product(self._cross(x, trial, t)[0], self.root.transpose(1, 2)) for t in (epoch, other)
-        ]
+        alike = self._alike(x, trial)
+        crosses = [self._cross(alike, t) for t in (epoch, other)]
+        mean = product(crosses[0], self._alpha)[..., 0] + self.level(epoch)
+        halves = [self._half(cross) for cross in crosses]
         prior = (1 + hyper["own"][:, None]) * between(hyper, epoch, other)
         covariance = prior - (halves[0] * halves[1]).sum(dim=-1)
-        variance = self._prior(other) - (halves[1] * halves[1]).sum(dim=-1)
-        return covariance, variance.clamp(min=LEAST_VARIANCE)
+        first, second = self._variance(halves[0], epoch), self._variance(halves[1], other)
+        return Foretelling(mean, first, covariance, second)
 
-    def _prior(self, epoch: Tensor) -> Tensor:
+    def _variance(self, half: Tensor, epoch: Tensor) -> Tensor:
         hyper = self.hyperparameters
-        return (1 + hyper["own"][:, None]) * between(hyper, epoch, epoch)
+        prior = (1 + hyper["own"][:, None]) * between(hyper, epoch, epoch)
+        return (prior - (half * half).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
 
-    def _cross(self, x: Tensor, trial: Tensor, epoch: Tensor) -> tuple[Tensor, Tensor]:
-        data, hyper = self.curves.data, self.hyperparameters
-        scaled = (x - CENTRE) / hyper.lengthscale[:, data.index][:, None, :]
-        k, _ = self.kernel.profile(squared_distances(scaled, self.x))
-        is_same = (trial[:, :, None] == self.curves.trial[:, None, :]) & data.mask[:, None, :]
-        times = Epochs.of(hyper, epoch, self.curves.epoch)
-        return (k + hyper["own"][:, None, None] * is_same) * times.value, scaled
+    def _half(self, cross: Tensor) -> Tensor:
+        return product(cross, self.root.transpose(1, 2))
+
+    def _alike(self, x: Tensor, trial: Tensor) -> Tensor:
+        """Return k(x, x') + τ² of each observation, the latter where it is of the same trial."""
+        curves, hyper = self.curves, self.hyperparameters
+        scaled = (x - CENTRE) / hyper.lengthscale[:, curves.data.index][:, None, :]
+        k = self.kernel.between(scaled, self.x)[0]
+        is_same = trial[:, :, None] == curves.heads.picked(curves.trial)[:, None, :]
+        return curves.heads.spread(k + hyper["own"][:, None, None] * is_same)
+
+    def _cross(self, alike: Tensor, epoch: Tensor) -> Tensor:
+        return alike * Epochs.of(self.hyperparameters, epoch, self.curves.epoch).value
 
     def at(self, epoch: Float[Tensor, " b"], *, places: int = 0) -> tuple[Posterior, Tensor]:
         """Return the posterior of f at one epoch as a GP of unit variance, and its unit.
 
         Predictions times the unit, √T(t, t), are in the units of the targets. A curve's own share
-        is not part of f. `places` rows are kept free for pending points.
+        is not part of f. `places` rows are kept free for pending points. Observations of one curve
+        tell of f through the same covariance k(x, x'): with E that adds those of a curve up, the
+        root of E'K⁻¹E, from the QR of the root of K⁻¹ times E, is all that f needs.
         """
         curves, hyper = self.curves, self.hyperparameters
-        b, n, d = self.x.shape
+        b, c, d = self.x.shape
         unit = between(hyper, epoch[:, None], epoch[:, None])[:, 0].sqrt()
         row = Epochs.of(hyper, epoch[:, None], curves.epoch).value[:, 0] / unit[:, None]
         row = row * curves.data.mask
-        root = torch.eye(n + places, dtype=self.x.dtype, device=self.x.device).repeat(b, 1, 1)
-        root[:, :n, :n] = self.root * row[:, None, :]
-        weights = torch.zeros(b, n + places, 2, dtype=self.x.dtype, device=self.x.device)
-        weights[:, :n] = (row * self.alpha)[..., None]
+        summed = product(self.root * row[:, None, :], curves.heads.membership)
+        triangle = torch.linalg.qr(summed, mode="r").R
+        root = torch.eye(c + places, dtype=self.x.dtype, device=self.x.device).repeat(b, 1, 1)
+        root[:, :c, :c] = 0.0
+        root[:, : triangle.shape[1], :c] = triangle
+        weights = torch.zeros(b, c + places, 2, dtype=self.x.dtype, device=self.x.device)
+        shares = (row * self.alpha)[:, None, :].expand(-1, 2, -1)
+        weights[:, :c] = product(shares, curves.heads.membership).transpose(1, 2)
         free = far(places, like=self.x).expand(b, places, d)
-        mask = torch.zeros(b, n + places, dtype=torch.bool, device=self.x.device)
-        mask[:, :n] = curves.data.mask
+        mask = torch.zeros(b, c + places, dtype=torch.bool, device=self.x.device)
+        mask[:, :c] = curves.heads.is_there
         level = self.level(epoch[:, None].expand(-1, 2))[:, 0] / unit
         posterior = Posterior(
             self.kernel,
@@ -138,17 +169,20 @@ def condition_curves(
     curves: Curves, kernel: Kernel, hyperparameters: CurveHyperparameters
 ) -> CurvePosterior:
     """Condition GPs on their curves."""
-    data, hyper = curves.data, hyperparameters
-    x = (data.x - CENTRE) / hyper.lengthscale[:, data.index][:, None, :]
-    kernel = kernel.expanded(len(x), like=x)
-    k, _ = kernel.profile(squared_distances(x, x))
-    times = Epochs.of(hyper, curves.epoch, curves.epoch).value
-    covariance = (k + hyper["own"][:, None, None] * same(curves)) * times
-    shared = trend(curves.epoch, curves.epoch)
-    y = (data.y * data.mask)[..., None]
+    hyper = hyperparameters
+    kernel = kernel.expanded(len(curves.epoch), like=curves.epoch)
+    x = curves.heads.picked(curves.data.x)
+    x = (x - CENTRE) / hyper.lengthscale[:, curves.data.index][:, None, :]
+    k = kernel.between(x, x)[0]
+    k.diagonal(dim1=1, dim2=2).add_(hyper["own"][:, None])
+    epoch = curves.times.picked(curves.epoch)
+    covariance = curves.heads.both(k) * curves.times.both(Epochs.of(hyper, epoch, epoch).value)
+    shared = curves.times.both(trend(epoch, epoch))
+    y = (curves.data.y * curves.data.mask)[..., None]
     whole = factorised(covariance + shared, curves, hyper["noise"])
     alpha = product(inverse_of(whole), y.expand(-1, -1, 2))[..., 0]
     factor = factorised(covariance, curves, hyper["noise"])
-    eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand(len(x), -1, -1)
+    n = curves.epoch.shape[1]
+    eye = torch.eye(n, dtype=x.dtype, device=x.device).expand(len(x), -1, -1)
     root = torch.linalg.solve_triangular(factor, eye, upper=False)
     return CurvePosterior(kernel, hyper, curves, x, root, alpha)

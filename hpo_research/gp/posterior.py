@@ -59,27 +59,29 @@ class Posterior:
 
     def predict(self, x: Float[Tensor, "b q d"]) -> Prediction:
         """Predict the function, without noise, at rows of the unit cube."""
-        return self._forward(x)[0]
+        return self.project(x)[0]
 
     def project(
         self, x: Float[Tensor, "b q d"]
     ) -> tuple[Prediction, Float[Tensor, "b q d"], Float[Tensor, "b q n"]]:
         """Predict, and return the scaled rows and L⁻¹k of each: what further points subtract."""
-        prediction, scaled, _, half = self._forward(x)
+        scaled = (x - CENTRE) / self.scale[:, None, :]
+        k = self.kernel.between(scaled, self.x)[0]
+        prediction, half = self._predicted(k)
         return prediction, scaled, half
 
     def predict_with_pullback(self, x: Float[Tensor, "b q d"]) -> tuple[Prediction, "Pullback"]:
         """Predict, and return what turns derivatives by the prediction into derivatives by x."""
-        prediction, scaled, h, kept = self._forward(x)
-        return prediction, Pullback(self, scaled, h, kept)
-
-    def _forward(self, x: Tensor) -> tuple[Prediction, Tensor, Tensor, Tensor]:
         scaled = (x - CENTRE) / self.scale[:, None, :]
         k, h = self.kernel.between(scaled, self.x)
+        prediction, half = self._predicted(k)
+        return prediction, Pullback(self, scaled, h, half)
+
+    def _predicted(self, k: Tensor) -> tuple[Prediction, Tensor]:
         mean = product(k, self.weights).add_(self.hyperparameters.mean[:, None, None])
         half = product(k, self.root.transpose(1, 2))
         variance = (1 - (half * half).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
-        return Prediction(mean, variance), scaled, h, half
+        return Prediction(mean, variance), half
 
     def extended(self, x: Float[Tensor, "b d"], z: Float[Tensor, "b m"], place: int) -> "Posterior":
         """Condition on the value at one more point: its mean plus z deviations, in each sample.
@@ -89,7 +91,7 @@ class Posterior:
         that row times z, since L'⁻¹(y' − μ) gains exactly z. Values are those of the function:
         pending points are conditioned on without noise.
         """
-        prediction, scaled, _, half = self._forward(x[:, None, :].expand(-1, 2, -1))
+        prediction, scaled, half = self.project(x[:, None, :].expand(-1, 2, -1))
         deviation = prediction.variance[:, 0].sqrt()
         row = -product(half, self.root)[:, 0] / deviation[:, None]
         row[:, place] = 1 / deviation

@@ -8,9 +8,9 @@ import numpy as np
 
 from hpo_research.records import Ask, Note, Run, Trial
 from hpo_research.strategies.curve_model import Forecast, Prior, forecast, learnt
-from hpo_research.strategies.halving import inner_mistakes, refuse, whole_mistakes
+from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, whole_mistakes
 from hpo_research.strategies.protocol import Strategy
-from hpo_research.strategies.verdicts import Verdict, judged
+from hpo_research.strategies.verdicts import Verdict, judged, name_of
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class CurveStopping:
 
     Stops come also with 0 slots. Every verdict is in the notes, as parallel lists: `curve_trial`,
     `curve_epoch`, `curve_value` (the probability), `curve_bound` (the threshold), `curve_stop`,
-    `curve_mean` and `curve_sd` (of the value expected), beside `curve_incumbent`, y*. Raises
-    `StrategyError`.
+    `curve_mean` and `curve_sd` (of the value expected), beside `curve_incumbent`, y*; of a rule
+    around another of its kind `curve2_trial` and so on. Raises `StrategyError`.
     """
 
     inner: Strategy
@@ -51,8 +51,7 @@ class CurveStopping:
     @property
     def batch(self) -> int | None:
         """How many slots `inner` gets where the experiment leaves that open."""
-        batch: int | None = getattr(self.inner, "batch", None)
-        return batch
+        return batch_of(self.inner)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Return what `inner` wants, with the stops of the rule before it."""
@@ -77,12 +76,13 @@ class CurveStopping:
             verdicts += self._verdicts(group, expected, best)
             means += (sign * expected.mean).tolist()
             sds += expected.sd.tolist()
+        name = name_of("curve", self)
         extra: dict[str, Note] = {
-            "curve_mean": means,
-            "curve_sd": sds,
-            "curve_incumbent": sign * best,
+            f"{name}_mean": means,
+            f"{name}_sd": sds,
+            f"{name}_incumbent": sign * best,
         }
-        found = judged(ask, "curve", verdicts)
+        found = judged(ask, name, verdicts)
         return replace(found, notes={**found.notes, **extra})
 
     def _verdicts(self, group: Sequence[Trial], expected: Forecast, best: float) -> list[Verdict]:

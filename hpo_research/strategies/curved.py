@@ -3,11 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hpo_research.acquisition import Points
 from hpo_research.gp import KERNELS, TRANSFORMS, Data
 from hpo_research.gp.curve_fit import fit_curves
 from hpo_research.gp.curve_posterior import CurvePosterior, condition_curves
@@ -18,12 +20,13 @@ from hpo_research.strategies.encoding import Encoding
 Notes = dict[str, Note]
 Theta = tuple[float, ...]
 Key = tuple[object, ...]
-_BUCKET = 32
+_BUCKET, _EPOCHS = 32, 12
 _GROWTH, _MORE = 1.2, 4  # how many times as many observations, and how many more, a fit awaits
 _COLD = 8  # every so many fits begin without the last one
 _STEP = 1.4
 
 
+@lru_cache(maxsize=64)
 def ladder(max_epochs: int) -> tuple[int, ...]:
     """Return epochs from 1 to the last, from the last one down each 1/1.4 of the one above."""
     rungs = [max_epochs]
@@ -48,11 +51,13 @@ class Seen:
 
     Curves are thinned to the epochs of `ladder` and the last one, and beyond `most` observations to
     the last ones of the best trials. A failed trial counts as one observation, at the epoch where
-    it failed and as bad as the worst, so that a model leaves the place. `theta` is the last fit of
-    an earlier ask, `fits` how many there were; `is_due` says whether to fit again.
+    it failed and as bad as the worst, so that a model leaves the place. `count` is how many there
+    would be without `most`. `theta` is the last fit of an earlier ask, `fits` how many there were;
+    `is_due` says whether to fit again, by the growth of `count`.
     """
 
     observations: tuple[Observation, ...]
+    count: int
     values: int
     theta: Theta | None
     fits: int
@@ -70,10 +75,15 @@ class Seen:
         for trial in run.trials:
             epoch = min(trial.reached + 1, run.max_epochs)
             rows += healthy.get(trial.id, [Observation(trial.id, epoch, worst, True)])
-        rows = _best(rows, most)
+        count = len(rows)
         theta, size, fits = _fitted(run)
-        is_due = theta is None or len(rows) > max(_GROWTH * size, size + _MORE - 1)
-        return cls(tuple(rows), len(losses), theta, fits, is_due)
+        is_due = theta is None or count > max(_GROWTH * size, size + _MORE - 1)
+        return cls(tuple(_best(rows, most)), count, len(losses), theta, fits, is_due)
+
+    @cached_property
+    def trials(self) -> tuple[int, ...]:
+        """The trials that were observed, in order of id: a curve each."""
+        return tuple(dict.fromkeys(row.trial for row in self.observations))
 
     @property
     def is_cold(self) -> bool:
@@ -111,7 +121,7 @@ def _best(rows: list[Observation], most: int) -> list[Observation]:
 
 
 def _fitted(run: Run) -> tuple[Theta | None, float, int]:
-    """Return the last fit in the notes of a run's asks, of how many rows, and its number."""
+    """Return the last fit in the notes of a run's asks, the `count` of then, and its number."""
     for ask in reversed(run.asks):
         if "curve_fit" in ask.notes:
             theta, size, fits = (
@@ -124,7 +134,17 @@ def _fitted(run: Run) -> tuple[Theta | None, float, int]:
 
 def rows_of(seen: Seen) -> int:
     """Return to how many rows a run's observations are padded."""
-    return max(1, -(-len(seen.observations) // _BUCKET)) * _BUCKET
+    return _padded(len(seen.observations))
+
+
+def counts_of(seen: Seen) -> tuple[int, int]:
+    """Return to how many curves and to how many epochs a run's observations are padded."""
+    epochs = len({row.epoch for row in seen.observations})
+    return _padded(len(seen.trials)), _padded(epochs, 2 * _EPOCHS) if epochs > _EPOCHS else _EPOCHS
+
+
+def _padded(count: int, bucket: int = _BUCKET) -> int:
+    return max(1, -(-count // bucket)) * bucket
 
 
 @dataclass(frozen=True)
@@ -140,10 +160,15 @@ class Curved:
         """Read a run."""
         return cls(run, Seen.of(run), Encoding(run.space))
 
+    @cached_property
+    def points(self) -> Points:
+        """The configurations of all its trials, encoded, in order of id."""
+        return self.encoding.points([trial.config for trial in self.run.trials])
+
     @property
     def key(self) -> Key:
         """What runs must share to be computed together: shapes that each has by itself."""
-        return self.encoding.key, rows_of(self.seen), self.run.max_epochs
+        return self.encoding.key, rows_of(self.seen), *counts_of(self.seen), self.run.max_epochs
 
 
 def curves_of(members: Sequence[Curved], transform: str, device: str) -> Curves:
@@ -156,8 +181,7 @@ def curves_of(members: Sequence[Curved], transform: str, device: str) -> Curves:
     mask = torch.zeros(len(members), n, dtype=torch.bool)
     for i, one in enumerate(members):
         rows, count = one.seen.observations, len(one.seen.observations)
-        configs = [one.run.trials[row.trial].config for row in rows]
-        x[i, :count] = one.encoding.points(configs).x[0]
+        x[i, :count] = one.points.x[0, [row.trial for row in rows]]
         y[i, :count] = torch.tensor([row.loss for row in rows], dtype=torch.float64)
         epoch[i, :count] = torch.tensor([float(row.epoch) for row in rows]).double()
         trial[i, :count] = torch.tensor([row.trial for row in rows])
@@ -165,7 +189,8 @@ def curves_of(members: Sequence[Curved], transform: str, device: str) -> Curves:
     y, mask = y.to(device), mask.to(device)
     losses = TRANSFORMS[transform](y, mask).y
     data = Data.of(x.to(device), losses, mask, encoding.owner)
-    return Curves(data, epoch.to(device), trial.to(device))
+    counts = counts_of(members[0].seen)
+    return Curves.of(data, epoch.to(device), trial.to(device), count=counts)
 
 
 def fitted(
@@ -190,7 +215,7 @@ def fitted(
         for i, one, (theta, log_evidence) in zip(members, group, own, strict=True):
             notes: Notes = {
                 "curve_fit": theta,
-                "curve_observations": float(len(one.seen.observations)),
+                "curve_observations": float(one.seen.count),
                 "curve_fits": float(one.seen.fits + 1),
                 "log_evidence": log_evidence,
             }
@@ -202,12 +227,13 @@ def fitted(
 class Foretold:
     """The models of runs that are computed together.
 
-    `end` is the least predicted loss at the last epoch, of the trials that a run has observed.
+    `ends` are the predicted losses at the last epoch of the trials that were observed, infinite
+    where one failed; `trials` are their ids.
     """
 
     members: tuple[Curved, ...]
     posterior: CurvePosterior
-    end: Float[Tensor, " b"]
+    ends: Float[Tensor, "b c"]
     device: str
 
     @classmethod
@@ -223,10 +249,24 @@ class Foretold:
         curves = curves_of(members, transform, device)
         hyper = CurveHyperparameters(torch.tensor(thetas, dtype=torch.float64, device=device))
         posterior = condition_curves(curves, KERNELS[kernel], hyper)
-        last = torch.full_like(curves.epoch, float(members[0].run.max_epochs))
-        ends, _ = posterior.predict(curves.data.x, curves.trial, last)
-        ends = torch.where(curves.data.mask, ends, torch.full_like(ends, torch.inf))
-        return cls(tuple(members), posterior, ends.amin(dim=1), device)
+        ends = posterior.ends(torch.full_like(curves.epoch[:, 0], members[0].run.max_epochs))
+        failed = torch.zeros(ends.shape, dtype=torch.bool)
+        for i, one in enumerate(members):
+            own = [one.run.trials[trial].status == "failed" for trial in one.seen.trials]
+            failed[i, : len(own)] = torch.tensor(own)
+        return cls(
+            tuple(members), posterior, ends.masked_fill(failed.to(device), torch.inf), device
+        )
+
+    @property
+    def trials(self) -> Int[Tensor, "b c"]:
+        """The id of the trial of each of `ends`."""
+        return self.posterior.curves.heads.picked(self.posterior.curves.trial)
+
+    @property
+    def end(self) -> Float[Tensor, " b"]:
+        """The least predicted loss at the last epoch, of the trials that a run has observed."""
+        return self.ends.amin(dim=1)
 
     @property
     def max_epochs(self) -> int:

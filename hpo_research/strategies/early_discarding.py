@@ -7,6 +7,7 @@ from hpo_research.records import Ask, Run
 from hpo_research.strategies.halving import (
     Bracket,
     at_one_epoch,
+    batch_of,
     halved,
     inner_mistakes,
     refuse,
@@ -53,6 +54,11 @@ class EarlyDiscarding:
         if max_epochs <= self.epochs:
             return [[(self.candidates, max_epochs)]]
         return [[(self.candidates, self.epochs), (self.top, max_epochs)]]
+
+    @property
+    def batch(self) -> int | None:
+        """How many slots `inner` gets where the experiment leaves that open."""
+        return batch_of(self.inner)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Continue each run's cycle: start or resume its members, or wait for them."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from hpo_research.acquisition import Search, log_ei
+from hpo_research.acquisition import Search, log_ei, log_knowledge_gradient
 from hpo_research.device import current
 from hpo_research.gp import KERNELS, TRANSFORMS
 from hpo_research.gp.posterior import LEAST_VARIANCE
@@ -32,10 +32,11 @@ class FreezeThaw:
     all curves of a run teach what any of them will come to. New trials are trained for one epoch;
     a paused one goes on to the next of about 1.4 times as many epochs. Every `greedy`-th proposal
     resumes the paused trial of the largest expected improvement at the last epoch. The others go
-    where the next epochs teach most: to the trial, paused or new, of the largest expected
-    improvement of the best predicted final value (the knowledge gradient of Frazier, Powell and
-    Dayanik, INFORMS J. Computing 2009, where only the chosen trial's own prediction moves). What
-    is compared is not divided by epochs. New configurations maximise q-EI of the final value.
+    where the next epochs teach most: to the trial, paused or new, by which the best predicted final
+    value of all is expected to improve most (the knowledge gradient of Frazier, Powell and Dayanik,
+    SIAM J. Control and Optimization 2008, where only the chosen trial's own prediction moves): the
+    one predicted to end best has the second best for a rival, all others have the best. What is
+    compared is not divided by epochs. New configurations maximise q-EI of the final value.
 
     Asks that come before `initial` trials (None: two a hyperparameter, 4 to 24) or before two
     values are filled by a scrambled Sobol sequence, shared with every strategy of the seed that
@@ -49,7 +50,7 @@ class FreezeThaw:
     """
 
     initial: int | None = None
-    greedy: int = 3
+    greedy: int = 4
     batch: int = 4
     model: str = "matern52"
     transform: str = "yeo-johnson"
@@ -104,10 +105,7 @@ class FreezeThaw:
         places = places_of(members[0].run, free)
         new = newcomers(model, places, search=Search(self.starts))
         field = _Field.of(model, new)
-        scores = {
-            GREEDY: _improvement(model, field),
-            CURIOUS: _gradient(model, field),
-        }
+        scores = _scores(model, field)
         chosen = [
             _chosen(one.run, field.is_there[i], {k: v[i] for k, v in scores.items()}, self.greedy)
             for i, one in enumerate(members)
@@ -171,7 +169,9 @@ def _resumed(run: Run, trial: Trial) -> Proposal:
 class _Field:
     """What may be trained: the paused trials of each run, padded to `width`, then new ones.
 
-    `trial` is −1 for new ones, `until` the epoch each would be trained to.
+    After them stand the running trials, which are compared with and not chosen: `is_there` says
+    what may be trained, `is_rival` what is compared with. `trial` is negative for new ones, each
+    with a number of its own; `until` is the epoch each would be trained to.
     """
 
     width: int
@@ -179,20 +179,23 @@ class _Field:
     trial: Int[Tensor, "b q"]
     until: Float[Tensor, "b q"]
     is_there: Bool[Tensor, "b q"]
+    is_rival: Bool[Tensor, "b q"]
 
     @classmethod
     def of(cls, model: Foretold, new: Sequence[Sequence[Newcomer]]) -> "_Field":
         runs = [one.run for one in model.members]
         width = _width(runs[0])
-        rows = width + len(new[0]) + len(new[0]) % 2  # products of odd sizes are padded each time
+        first = width + len(new[0])
+        rows = first + len(runs[0].running)
+        rows += rows % 2  # products of odd sizes are padded each time
         x = torch.full((len(runs), rows, model.posterior.x.shape[-1]), 0.5, dtype=torch.float64)
-        trial = torch.full((len(runs), rows), -1)
+        trial = (-1 - torch.arange(rows)).repeat(len(runs), 1)
         until = torch.full((len(runs), rows), float(ladder(model.max_epochs)[0])).double()
         is_there = torch.zeros(len(runs), rows, dtype=torch.bool)
         for i, one in enumerate(model.members):
             paused = _paused(one.run)
             k = len(paused)
-            x[i, :k] = one.encoding.points([t.config for t in paused]).x[0]
+            x[i, :k] = one.points.x[0, [t.id for t in paused]]
             trial[i, :k] = torch.tensor([t.id for t in paused], dtype=torch.int64)
             nexts = [float(_next(one.run, t.until)) for t in paused]
             until[i, :k] = torch.tensor(nexts, dtype=torch.float64)
@@ -200,7 +203,12 @@ class _Field:
             for j, newcomer in enumerate(new[i]):
                 x[i, width + j] = newcomer.x.cpu()
                 is_there[i, width + j] = True
-        there = (tensor.to(model.device) for tensor in (x, trial, until, is_there))
+            for j, running in enumerate(one.run.running, first):
+                x[i, j] = one.points.x[0, running.id]
+                trial[i, j] = running.id
+        is_rival = is_there.clone()
+        is_rival[:, first : first + len(runs[0].running)] = True
+        there = (tensor.to(model.device) for tensor in (x, trial, until, is_there, is_rival))
         return cls(width, *there)
 
     def proposal(self, run: Run, new: Sequence[Newcomer], row: int) -> Proposal:
@@ -210,30 +218,34 @@ class _Field:
         return start(new[row - self.width].config, ladder(run.max_epochs)[0], "model")
 
 
-def _improvement(model: Foretold, field: _Field) -> Float[Tensor, "b q"]:
-    """Return ln of the expected improvement, at the last epoch, on the least loss foreseen there.
+def _scores(model: Foretold, field: _Field) -> dict[str, Float[Tensor, "b q"]]:
+    """Return of each row the logarithms of what it is worth to train it.
 
-    Not on the least loss of any epoch: a curve that turned up late may have been lower than
-    anything can be expected to end.
+    Greedy: the expected improvement, at the last epoch, on the least loss foreseen there; not on
+    the least loss of any epoch, since a curve that turned up late may have been lower than anything
+    can be expected to end. Curious: what the least loss foreseen is expected to fall by after the
+    epochs, where a trial's own prediction moves by a normal of variance c²/s², c being its
+    covariance with the next value and s² the variance of that, noise included.
     """
     last = model.epochs(model.max_epochs, field.trial)
-    mean, variance = model.posterior.predict(field.x, field.trial, last)
-    return log_ei(mean, variance, model.end[:, None].expand_as(mean))
+    seen = model.posterior.foretell(field.x, field.trial, last, field.until)
+    noise = model.posterior.hyperparameters["noise"][:, None]
+    moves = (seen.covariance * seen.covariance / (seen.other + noise)).clamp(min=LEAST_VARIANCE)
+    return {
+        GREEDY: log_ei(seen.mean, seen.variance, model.end[:, None].expand_as(seen.mean)),
+        CURIOUS: log_knowledge_gradient(seen.mean, moves, _rivals(model, field, seen.mean)),
+    }
 
 
-def _gradient(model: Foretold, field: _Field) -> Float[Tensor, "b q"]:
-    """Return ln of what the least predicted final loss is expected to fall by after the epochs.
-
-    A prediction moves by a normal of variance c²/s², c being its covariance with the next value
-    and s² the variance of that, noise included.
-    """
-    posterior = model.posterior
-    last = model.epochs(model.max_epochs, field.trial)
-    mean, _ = posterior.predict(field.x, field.trial, last)
-    covariance, variance = posterior.covariance(field.x, field.trial, last, field.until)
-    noise = posterior.hyperparameters["noise"][:, None]
-    moves = (covariance * covariance / (variance + noise)).clamp(min=LEAST_VARIANCE)
-    return log_ei(mean, moves, model.end[:, None].expand_as(mean))
+def _rivals(model: Foretold, field: _Field, mean: Float[Tensor, "b q"]) -> Float[Tensor, "b q"]:
+    """Return the least final loss predicted for any other trial, known or new, of each row."""
+    there = torch.where(field.is_rival, mean, torch.full_like(mean, torch.inf))
+    ends = torch.cat([model.ends, there], dim=1)
+    owners = torch.cat([model.trials, field.trial], dim=1)
+    least, place = ends.min(dim=1, keepdim=True)
+    owner = owners.gather(1, place)
+    second = ends.masked_fill(owners == owner, torch.inf).amin(dim=1, keepdim=True)
+    return torch.where(field.trial == owner, second, least)
 
 
 def _chosen(

@@ -113,6 +113,12 @@ def inner_mistakes(inner: object) -> list[str]:
     return []
 
 
+def batch_of(inner: Strategy) -> int | None:
+    """Return how many slots a strategy inside another wants where the experiment leaves it open."""
+    batch: int | None = getattr(inner, "batch", None)
+    return batch
+
+
 def refuse(name: str, mistakes: Sequence[str]) -> None:
     """Raise `StrategyError` with a line for each mistake in the fields of strategy `name`."""
     if mistakes:

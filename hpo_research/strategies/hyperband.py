@@ -8,6 +8,7 @@ from hpo_research.records import Ask, Run
 from hpo_research.strategies.halving import (
     Bracket,
     at_one_epoch,
+    batch_of,
     eta_mistakes,
     halved,
     inner_mistakes,
@@ -32,7 +33,9 @@ class Hyperband:
     configurations; it sees values at the largest epoch that at least d+2 trials have reached,
     d counting parameters, and every other healthy trial as running. With fewer than η epochs
     there is one rung and nothing to compare: Hyperband is then its inner strategy.
-    A bracket for which `inner` has no more configurations goes on with those it has.
+    A bracket for which `inner` has no more configurations goes on with those it has. Where the
+    experiment leaves open how many trials train at once, it is the `batch` of `inner`, and without
+    one a whole rung.
     """
 
     eta: int = 3
@@ -47,6 +50,11 @@ class Hyperband:
     def brackets(self, max_epochs: int) -> list[Bracket]:
         """Return the table: for each bracket its rungs as (configurations, epochs)."""
         return brackets(max_epochs, self.eta, self.rounding)
+
+    @property
+    def batch(self) -> int | None:
+        """How many slots `inner` gets where the experiment leaves that open."""
+        return batch_of(self.inner)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Continue each run's open rung: start or resume its members, or wait for them."""

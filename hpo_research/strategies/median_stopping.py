@@ -7,9 +7,9 @@ from statistics import fmean, median
 from typing import Literal
 
 from hpo_research.records import Ask, Run, Trial
-from hpo_research.strategies.halving import inner_mistakes, refuse, whole_mistakes
+from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, whole_mistakes
 from hpo_research.strategies.protocol import Strategy
-from hpo_research.strategies.verdicts import Verdict, judged
+from hpo_research.strategies.verdicts import Verdict, judged, name_of
 
 Kind = Literal["sagemaker", "vizier", "syne-tune"]
 KINDS = ("sagemaker", "vizier", "syne-tune")
@@ -36,8 +36,8 @@ class MedianStopping:
     two epochs count for it at once. What `inner` proposes is passed on; a stop of its own stands.
 
     Stops come also with 0 slots. Every verdict is in the notes, as parallel lists: `median_trial`,
-    `median_epoch`, `median_value` (the trial's number), `median_bound` (the median), `median_stop`.
-    Raises `StrategyError`.
+    `median_epoch`, `median_value` (the trial's number), `median_bound` (the median), `median_stop`;
+    of a rule around another of its kind `median2_trial` and so on. Raises `StrategyError`.
     """
 
     inner: Strategy
@@ -55,14 +55,13 @@ class MedianStopping:
     @property
     def batch(self) -> int | None:
         """How many slots `inner` gets where the experiment leaves that open."""
-        batch: int | None = getattr(self.inner, "batch", None)
-        return batch
+        return batch_of(self.inner)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Return what `inner` wants, with the stops of the rule before it."""
         asks = self.inner.ask(runs, slots)
-        pairs = zip(asks, runs, strict=True)
-        return [judged(ask, "median", self.verdicts(run)) for ask, run in pairs]
+        pairs, name = zip(asks, runs, strict=True), name_of("median", self)
+        return [judged(ask, name, self.verdicts(run)) for ask, run in pairs]
 
     def verdicts(self, run: Run) -> list[Verdict]:
         """Judge each running trial at the last epoch it has reported, in order of id."""

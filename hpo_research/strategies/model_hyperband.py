@@ -19,7 +19,7 @@ from hpo_research.strategies.halving import (
 from hpo_research.strategies.hyperband import brackets
 from hpo_research.strategies.newcomers import newcomers
 
-MODEL, TRANSFORM = "matern52", "yeo-johnson"
+_MODEL, _TRANSFORM = "matern52", "yeo-johnson"
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,33 @@ class ModelHyperband:
 
     `initial` trials (None: two a hyperparameter, 4 to 24) come before the model. Failed trials
     count as bad as the worst value. With fewer than η epochs there is one rung: it is Bayesian
-    optimisation. Raises `StrategyError`.
+    optimisation. `batch` is how many trials are asked for where the experiment leaves it open
+    (`parallel=None`). Raises `StrategyError`.
     """
 
     eta: int = 3
     initial: int | None = None
+    batch: int = 4
     starts: int = 16
 
     def __post_init__(self) -> None:
         mistakes = [
             *eta_mistakes(self.eta),
             *([] if self.initial is None else whole_mistakes("initial", self.initial, 2)),
+            *whole_mistakes("batch", self.batch),
             *whole_mistakes("starts", self.starts, 2),
         ]
         refuse("ModelHyperband", mistakes)
+
+    @property
+    def model(self) -> str:
+        """The kernel of its model."""
+        return _MODEL
+
+    @property
+    def transform(self) -> str:
+        """What is done to losses before they are modelled."""
+        return _TRANSFORM
 
     def brackets(self, max_epochs: int) -> list[Bracket]:
         """Return the table: for each bracket its rungs as (configurations, epochs)."""
@@ -73,7 +86,7 @@ class ModelHyperband:
             else:
                 known[i] = one
         began = time.perf_counter()
-        fits = fitted(known, TRANSFORM, MODEL, current())
+        fits = fitted(known, self.transform, self.model, current())
         spent = (time.perf_counter() - began) / max(1, len(known))
         groups: dict[Key, list[int]] = {}
         for i, one in known.items():
@@ -82,7 +95,7 @@ class ModelHyperband:
         for members in groups.values():
             began = time.perf_counter()
             group, thetas = [known[i] for i in members], [fits[i][0] for i in members]
-            model = Foretold.of(group, thetas, TRANSFORM, MODEL, current())
+            model = Foretold.of(group, thetas, self.transform, self.model, current())
             places = places_of(runs[members[0]], slots[members[0]])
             found = newcomers(model, places, search=Search(self.starts))
             share = (time.perf_counter() - began) / len(members)

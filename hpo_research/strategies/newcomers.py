@@ -58,7 +58,7 @@ def newcomers(model: Foretold, places: int, *, search: Search) -> list[list[Newc
 
 def _surface(model: Foretold, places: int) -> GPSurface:
     """Return q-EI at the last epoch, the running trials pending."""
-    running = [[trial.config for trial in one.run.running] for one in model.members]
+    running = [[trial.id for trial in one.run.running] for one in model.members]
     rows = len(running[0]) + places
     rows += rows % 2  # products of odd sizes are padded each time
     epoch = torch.full_like(model.end, float(model.max_epochs))
@@ -84,15 +84,16 @@ def _candidates(model: Foretold, search: Search) -> Points:
     return candidates(domain, centres, lengthscale=lengthscale, streams=streams, search=search)
 
 
-def _leaders(one: Curved) -> list[Config]:
-    """Return the configurations of the least last losses, repeated where there are few."""
+def _leaders(one: Curved) -> list[int]:
+    """Return the trials of the least last losses, repeated where there are few."""
     last = [row for row in one.seen.observations if row.is_last]
     order = sorted(last, key=lambda row: (row.loss, row.trial))
-    return [one.run.trials[order[k % len(order)].trial].config for k in range(_CENTRES)]
+    return [order[k % len(order)].trial for k in range(_CENTRES)]
 
 
-def _stacked(model: Foretold, configs: Sequence[Sequence[Config]]) -> Points:
-    parts = [one.encoding.points(own) for one, own in zip(model.members, configs, strict=True)]
+def _stacked(model: Foretold, trials: Sequence[Sequence[int]]) -> Points:
+    pairs = zip(model.members, trials, strict=True)
+    parts = [one.points.at(torch.tensor([own], dtype=torch.int64)) for one, own in pairs]
     x = torch.cat([part.x for part in parts]).to(model.device)
     return Points(x, torch.cat([part.index for part in parts]).to(model.device))
 

@@ -12,11 +12,14 @@ from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.batches import Known, batch, key
 from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.curve_stopping import CurveStopping
+from hpo_research.strategies.curved import Curved, Foretold, Key, fitted
 from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.encoding import Encoding
+from hpo_research.strategies.freeze_thaw import FreezeThaw
 from hpo_research.strategies.halving import inner_view
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.median_stopping import MedianStopping
+from hpo_research.strategies.model_hyperband import ModelHyperband
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.successive_halving import SuccessiveHalving
 
@@ -27,6 +30,9 @@ STOPPING = (MedianStopping, CurveStopping)
 """Rules around a strategy, whose `inner` is shown the run as it is."""
 
 AROUND = (*CLIMBING, *STOPPING)
+
+CURVED = (FreezeThaw, ModelHyperband)
+"""Strategies whose model is of learning curves."""
 
 
 def recommended(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
@@ -46,6 +52,10 @@ def recommended(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
     well among its like. So the trials trained furthest are ranked, by `inner`'s model of their
     values at that epoch; until `inner` sees these (d+2 trials must have got so far), it is the best
     observed trial. A rule of stopping around a strategy leaves this to it.
+
+    Those of `CURVED` model whole learning curves: it is the trial whose own curve is foreseen to
+    end best, at the last epoch, however far it was trained. A running one is eligible too, since
+    what it has reported is part of the model.
     """
     chosen = _by_model(strategy, runs)
     return [
@@ -60,6 +70,8 @@ def _by_model(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
         return _by_model(strategy.inner, runs)
     if isinstance(strategy, CLIMBING):
         return _by_model(strategy.inner, [_furthest(run) for run in runs])
+    if isinstance(strategy, CURVED):
+        return _by_curves(strategy, runs)
     is_ours = isinstance(strategy, Bayesian) and all(
         isinstance(part, str) for part in (strategy.model, strategy.acquisition)
     )
@@ -87,6 +99,24 @@ def _by_model(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
         means = surface.moments(one.data.x)[0].tolist()
         for i, own_means in zip(members, means, strict=True):
             chosen[i] = _least(runs[i], own_means)
+    return chosen
+
+
+def _by_curves(strategy: FreezeThaw | ModelHyperband, runs: Sequence[Run]) -> list[int | None]:
+    """Return the trials foreseen to end best; None where there are fewer than two values."""
+    transform, kernel = strategy.transform, strategy.model
+    known = {i: one for i, run in enumerate(runs) if (one := Curved.of(run)).seen.values >= 2}
+    fits = fitted(known, transform, kernel, current())
+    groups: dict[Key, list[int]] = {}
+    for i, one in known.items():
+        groups.setdefault(one.key, []).append(i)
+    chosen: list[int | None] = [None] * len(runs)
+    for members in groups.values():
+        thetas = [fits[i][0] for i in members]
+        model = Foretold.of([known[i] for i in members], thetas, transform, kernel, current())
+        for i, ends in zip(members, model.ends.tolist(), strict=True):
+            pairs = zip(ends, known[i].seen.trials, strict=False)
+            chosen[i] = min(pair for pair in pairs if runs[i].trials[pair[1]].value is not None)[1]
     return chosen
 
 

@@ -7,6 +7,7 @@ from hpo_research.records import Ask, Run
 from hpo_research.strategies.halving import (
     Bracket,
     at_one_epoch,
+    batch_of,
     eta_mistakes,
     halved,
     inner_mistakes,
@@ -49,6 +50,11 @@ class SuccessiveHalving:
         epochs = rung_epochs(max_epochs, self.eta, self.min_epochs)
         widest = self.candidates or self.eta ** (len(epochs) - 1)
         return [[(max(widest // self.eta**i, 1), reached) for i, reached in enumerate(epochs)]]
+
+    @property
+    def batch(self) -> int | None:
+        """How many slots `inner` gets where the experiment leaves that open."""
+        return batch_of(self.inner)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Continue each run's open rung: start or resume its members, or wait for them."""

@@ -14,7 +14,7 @@ ATTEMPTS = 256
 
 def tried(run: Run) -> set[Identity]:
     """Return the identities of a run's trials, failed and running ones included, not `prior`."""
-    return {run.space.identity(trial.config) for trial in run.trials}
+    return set(run.identities)
 
 
 def untried(space: SearchSpace, known: Set[Identity], draws: np.random.Generator) -> Config | None:

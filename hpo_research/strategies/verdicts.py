@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hpo_research.records import Ask, Note, stop
+from hpo_research.strategies.protocol import Strategy
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,15 @@ class Verdict:
     value: float
     bound: float
     stops: bool
+
+
+def name_of(rule: str, strategy: Strategy) -> str:
+    """Return the name of a rule in the notes: `RULE`, and `RULE2` around another of its kind."""
+    number, inner = 1, getattr(strategy, "inner", None)
+    while inner is not None:
+        number += type(inner) is type(strategy)
+        inner = getattr(inner, "inner", None)
+    return rule if number == 1 else f"{rule}{number}"
 
 
 def notes(rule: str, verdicts: Sequence[Verdict]) -> dict[str, Note]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from botorch.acquisition import LogExpectedImprovement
 
-from hpo_research.acquisition import ei, log_ei, log_h
+from hpo_research.acquisition import ei, log_ei, log_h, log_knowledge_gradient
 from hpo_research.gp import KERNELS, condition
 from tests.gp.drawn import OWNERS, drawn, gpytorch_row
 
@@ -104,3 +104,29 @@ def test_ei_is_the_mean_improvement_of_many_draws():
     value = ei(*(torch.tensor(v, dtype=torch.float64) for v in (0.3, 0.49, 0.1)))
     error = improvement.std() / 1e3
     assert abs(value - improvement.mean()) < 5 * error
+
+
+def gained(mean: float, deviation: float, rival: float) -> mpmath.mpf:
+    """What the least of two means is expected to fall by when the first moves, by quadrature."""
+    with mpmath.workdps(60):
+        mean, deviation, rival = (mpmath.mpf(v) for v in (mean, deviation, rival))
+        kink = (rival - mean) / deviation
+
+        def fall(z):
+            return (min(mean, rival) - min(rival, mean + deviation * z)) * mpmath.npdf(z)
+
+        return mpmath.quad(fall, sorted([-40, -20, -10, -5, 0, kink, 5, 10, 20, 40]))
+
+
+@pytest.mark.parametrize("gap", [-12.0, -3.0, -0.1, 0.0, 0.1, 3.0, 12.0])
+@pytest.mark.parametrize("deviation", [0.2, 1.0, 4.0])
+def test_the_knowledge_gradient_is_the_fall_of_the_least_mean(gap, deviation):
+    mean, rival = 1.5 + gap * deviation, 1.5
+    numbers = (torch.tensor(v, dtype=torch.float64) for v in (mean, deviation**2, rival))
+    expected = float(mpmath.log(gained(mean, deviation, rival)))
+    assert log_knowledge_gradient(*numbers).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_without_a_rival_the_knowledge_gradient_is_nothing():
+    mean, variance, rival = (torch.tensor(v).double() for v in (1.0, 1.0, math.inf))
+    assert log_knowledge_gradient(mean, variance, rival).exp() == 0

@@ -13,6 +13,7 @@ from doubles import SPACE, Halving, Walk, label
 import hpo_research as hpo
 from hpo_research.device import Place
 from hpo_research.errors import ExperimentError, StrategyError
+from hpo_research.experiment.experiment import parallel_of
 from hpo_research.experiment.loop import execute
 from hpo_research.store import Store
 
@@ -425,6 +426,22 @@ def test_a_strategy_with_a_batch_trains_so_many_where_the_experiment_leaves_it_o
     )
     run = next(iter(hpo.run(experiment, out=tmp_path, device="cpu").runs.values()))
     assert [len(ask.proposals) for ask in run.asks] == [3, 3, 1]
+
+
+def test_model_based_strategies_have_batches_where_the_experiment_leaves_it_open():
+    named = {
+        "q-EI": (hpo.Bayesian(), 4),
+        "freeze-thaw": (hpo.FreezeThaw(batch=2), 2),
+        "model hyperband": (hpo.ModelHyperband(), 4),
+        "hyperband, q-EI": (hpo.Hyperband(inner=hpo.Bayesian(batch=3)), 3),
+        "hyperband": (hpo.Hyperband(), None),
+    }
+    strategies = {name: strategy for name, (strategy, _) in named.items()}
+    options = ([hpo.problem("branin")], strategies, [0], hpo.Budget(evaluations=7))
+    experiment = hpo.Experiment("open", *options)
+    for strategy, batch in named.values():
+        assert parallel_of(experiment, strategy) == batch
+        assert parallel_of(replace(experiment, parallel=5), strategy) == 5
 
 
 @pytest.mark.parametrize("batch", ["full", 0, True, 2.0], ids=repr)

@@ -30,7 +30,7 @@ def drawn(owner, *, b=3, n=24, seed=0):
     y = stream.at("y").normal(b, n, like=LIKE)
     theta = 0.5 * stream.at("theta").normal(b, max(owner) + 1 + len(NAMES), like=LIKE)
     data = Data.of(x, y, mask, owner)
-    return theta, Curves(data, epoch.contiguous(), trial.contiguous())
+    return theta, Curves.of(data, epoch.contiguous(), trial.contiguous(), count=(curves + 1, 4))
 
 
 def dense(name, theta, curves, row):
@@ -102,7 +102,7 @@ def test_a_prediction_is_that_of_dense_algebra(name, owner):
     epoch = torch.tensor([27.0, 1.0] * 5).double().expand(len(theta), -1)
     later = torch.tensor([3.0, 20.0] * 5).double().expand(len(theta), -1)
     mean, variance = posterior.predict(x, trial, epoch)
-    between, _ = posterior.covariance(x, trial, epoch, later)
+    between = posterior.foretell(x, trial, epoch, later).covariance
     for row in range(len(theta)):
         known = curves.data.mask[row]
         rows = (curves.data.x[row, known], curves.trial[row, known], curves.epoch[row, known])
@@ -145,7 +145,7 @@ def test_a_pending_point_of_that_gp_is_conditioned_on():
     at, _ = posterior.at(torch.full((3,), 9.0).double(), places=1)
     z = torch.tensor([[0.0, 1.0]]).double().expand(3, 2)
     before = at.predict(x)
-    after = at.extended(x[:, 0], z, curves.epoch.shape[1]).predict(x)
+    after = at.extended(x[:, 0], z, curves.heads.row.shape[1]).predict(x)
     assert (after.variance[:, 0] < 1e-8).all()
     assert (after.variance <= before.variance + 1e-12).all()
     reached = before.mean[:, 0, 0] + before.variance[:, 0].sqrt()
@@ -169,7 +169,7 @@ def test_curves_have_the_same_bits_alone_and_in_a_batch(owner, n):
         return (
             curve_evidence(theta[rows], part, kernel, CurvePriors()),
             posterior.predict(asked[rows], part.trial[:, :1].expand(-1, 5), late),
-            posterior.covariance(asked[rows], none, late, soon),
+            posterior.foretell(asked[rows], none, late, soon),
             posterior.at(late[:, 0], places=2),
         )
 
@@ -205,7 +205,9 @@ def falling(seed: int, noise: float = 0.0):
     mask = (torch.arange(4)[None] < seen[:, None]).reshape(1, 96)
     trial = torch.arange(24).repeat_interleave(4)[None]
     data = Data.of(x.repeat_interleave(4, dim=1), (values.reshape(1, 96) - 0.8) / 0.5, mask, (0, 1))
-    return Curves(data, epochs.repeat(24)[None], trial), (final + 0.8 * (1 + x[..., 0]) / 27)
+    return Curves.of(data, epochs.repeat(24)[None], trial, count=(24, 4)), (
+        final + 0.8 * (1 + x[..., 0]) / 27
+    )
 
 
 def test_a_fit_foretells_the_end_of_curves_that_were_seen_for_three_epochs():

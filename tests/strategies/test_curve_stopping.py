@@ -10,6 +10,7 @@ from hpo_research.errors import StrategyError
 from hpo_research.problems.curves import LearningCurves
 from hpo_research.records import Run, Trial
 from hpo_research.rng import Stream
+from hpo_research.space import Float, SearchSpace
 from hpo_research.strategies import curve_model
 from hpo_research.strategies.curve_model import Prior, fitted, forecast, learnt
 from hpo_research.strategies.curve_stopping import CurveStopping
@@ -198,3 +199,20 @@ def test_a_poll_takes_milliseconds():
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(StrategyError, match=message):
         born(CurveStopping, {"inner": Random(), **options})
+
+
+def test_a_rule_of_curves_within_another_keeps_its_notes():
+    curves = drawn(0.8)[:9]
+    trials = []
+    for i, curve in enumerate(curves):
+        until = 5 if i == 8 else LAST
+        known = {"epochs": EPOCHS[:until], "values": tuple(curve[:until].tolist())}
+        status = "running" if i == 8 else "finished"
+        trials.append(Trial(i, {"x": 0.5}, status, LAST, value=float(curve[until - 1]), **known))
+    run = Run(SearchSpace(x=Float(0.0, 1.0)), max_epochs=LAST, trials=tuple(trials))
+    inner = CurveStopping(Random(), threshold=0.999)
+    (alone,) = inner.ask([run], [0])
+    (ask,) = CurveStopping(inner, threshold=0.001).ask([run], [0])
+    assert {key: ask.notes[key] for key in alone.notes} == alone.notes
+    assert ask.notes["curve_bound"] == [0.999] and ask.notes["curve2_bound"] == [0.001]
+    assert ask.notes["curve2_incumbent"] == ask.notes["curve_incumbent"]

@@ -4,12 +4,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
+from hpo_research.acquisition import Search
 from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Run, Trial
 from hpo_research.space import Categorical, Float, SearchSpace
-from hpo_research.strategies.curved import Seen, ladder, thinned
+from hpo_research.strategies.curved import Curved, Foretold, Seen, ladder, thinned
 from hpo_research.strategies.freeze_thaw import FreezeThaw
+from hpo_research.strategies.newcomers import newcomers
 from hpo_research.strategies.random import Random
 from tests.strategies.simulated import Loop, accepted, born, settled
 
@@ -102,6 +105,46 @@ def test_the_greedy_proposal_resumes_the_trial_of_the_best_predicted_end():
     assert proposal.trial in [trial.id for trial in first[:3]]
 
 
+def gained(means, i, deviation):
+    """What the least mean is expected to fall by when the i-th moves, by the trapezoidal rule."""
+    z = np.linspace(-9.0, 9.0, 200_001)
+    others = np.delete(means, i).min()
+    falls = means.min() - np.minimum(others, means[i] + deviation * z)
+    return float((falls * np.exp(-0.5 * z * z)).sum() * (z[1] - z[0]) / np.sqrt(2 * np.pi))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_others_go_where_the_least_foreseen_end_is_expected_to_fall_most(seed):
+    """The trial foreseen to end best is compared with the second best, any other with the best.
+
+    Also where one of them is new, or is running and has reported nothing.
+    """
+    (ask,) = FreezeThaw(initial=6).ask([replace(RUN, seed=seed)], [12])
+    run = settled(accepted(replace(RUN, seed=seed), ask), falling)
+    running = Trial(12, {"x": 0.31, "y": 0.4}, "running", 1)
+    run = replace(run, trials=(*run.trials, *[running] * seed))
+    (ask,) = FreezeThaw(greedy=1000).ask([run], [16])
+    assert set(ask.notes["winner"].split()) == {"curious"}
+    thetas = [tuple(ask.notes["curve_fit"])]
+    model = Foretold.of([Curved.of(run)], thetas, "yeo-johnson", "matern52", "cpu")
+    (new,) = newcomers(model, 16, search=Search(16))
+    rows = [(trial.config, trial.id, 2.0) for trial in run.trials]
+    rows += [(one.config, -1, 1.0) for one in new]
+    x = torch.tensor([[[config["x"], config["y"]] for config, _, _ in rows]]).double()
+    trial = torch.tensor([[trial for _, trial, _ in rows]])
+    until = torch.tensor([[until for _, _, until in rows]]).double()
+    last = torch.full_like(until, 9.0)
+    (mean,), _, (covariance,), (variance,) = model.posterior.foretell(x, trial, last, until)
+    deviation = covariance.abs() / (variance + model.posterior.hyperparameters["noise"]).sqrt()
+    gains = [gained(mean.numpy(), i, float(deviation[i])) for i in range(len(rows))]
+    free = [i for i in range(len(rows)) if seed == 0 or rows[i][1] != running.id]
+    expected = sorted((gains[i] for i in free), reverse=True)[:16]
+    assert np.exp(ask.notes["acquisition"]) == pytest.approx(expected, rel=1e-4, abs=1e-7)
+    order = sorted(free, key=lambda i: -gains[i])[:3]
+    chosen = [p.config or run.trials[p.trial].config for p in ask.proposals[:3]]
+    assert chosen == [rows[i][0] for i in order]
+
+
 def test_hyperparameters_are_fitted_again_only_when_there_are_a_fifth_more_observations():
     done = modelled()
     sizes = [a.notes["curve_observations"] for a in done.asks if "curve_fit" in a.notes]
@@ -110,6 +153,19 @@ def test_hyperparameters_are_fitted_again_only_when_there_are_a_fifth_more_obser
     assert all(b > 1.2 * a for a, b in pairwise(sizes))
     asks = [ask for ask in done.asks if "winner" in ask.notes]
     assert len(sizes) < len(asks) / 2
+
+
+def test_fits_go_on_when_there_are_more_observations_than_a_model_takes():
+    trials = tuple(paused([2.0, float(k)], id=k) for k in range(200))
+    notes = {"curve_fit": [0.0] * 9, "curve_observations": 256.0, "curve_fits": 3.0}
+    known = replace(RUN, trials=trials, asks=(Ask(notes=notes),))
+    seen = Seen.of(known)
+    assert (len(seen.observations), seen.count, seen.is_due) == (256, 400, True)
+    assert not Seen.of(
+        replace(known, asks=(Ask(notes={**notes, "curve_observations": 400.0}),))
+    ).is_due
+    (ask,) = FreezeThaw(starts=2).ask([known], [1])
+    assert ask.notes["curve_observations"] == 400.0
 
 
 def test_between_fits_the_hyperparameters_come_from_the_notes():
@@ -137,7 +193,7 @@ def test_enormous_early_losses_do_not_hide_the_differences_of_late_ones():
     def exploding(trial, epoch):
         return falling(trial, epoch) + (1e9 if trial.id % 5 == 0 else 0.0) / epoch
 
-    done = driven(FreezeThaw(initial=6), curve=exploding, parallel=3)
+    done = driven(FreezeThaw(initial=6), trials=26, curve=exploding, parallel=3)
     best = min(trial.value for trial in done.trials if trial.reached == 9)
     assert best < 0.3
 

@@ -4,6 +4,7 @@ import pytest
 
 from hpo_research.errors import StrategyError
 from hpo_research.records import Run
+from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.random import Random
@@ -66,3 +67,9 @@ def test_with_nothing_to_compare_they_are_random_search(strategy):
 def test_wrong_options_are_refused(made, options, message):
     with pytest.raises(StrategyError, match=message):
         born(made, options)
+
+
+@pytest.mark.parametrize("made", [Hyperband, SuccessiveHalving, EarlyDiscarding])
+def test_as_many_train_at_once_as_the_inner_strategy_wants(made):
+    assert made(inner=Bayesian(batch=7)).batch == 7
+    assert made().batch is None

@@ -158,6 +158,22 @@ def test_the_inner_strategy_is_asked_as_it_would_be():
     assert ask.proposals == (stop(3), *inner.proposals)
 
 
+def test_a_rule_within_the_same_rule_keeps_its_notes():
+    """Also where another stands between, and where only the one or the other has a verdict."""
+    inner = MedianStopping(Random(), "sagemaker", min_trials=3)
+    between = CurveStopping(inner, min_trials=1, min_epochs=1)
+    run = run_of(*COMPANY, [5.6, 5.4, 5.2])
+    (alone,) = inner.ask([run], [0])
+    for middle in (inner, between):
+        (ask,) = MedianStopping(middle, "syne-tune", min_trials=3).ask([run], [0])
+        assert {key: ask.notes[key] for key in alone.notes} == alone.notes
+        assert ask.notes["median_stop"] == [1.0] and ask.notes["median2_stop"] == [0.0]
+        assert ask.notes["median2_value"] == [pytest.approx(5.4)]
+        assert ask.proposals == (stop(3),)
+    (ask,) = MedianStopping(replace(inner, min_trials=9), min_trials=3).ask([run], [0])
+    assert "median_trial" not in ask.notes and ask.notes["median2_trial"] == [3.0]
+
+
 def test_as_many_train_at_once_as_in_the_inner_strategy():
     assert MedianStopping(Bayesian(batch=7)).batch == 7
     assert MedianStopping(Hyperband()).batch is None

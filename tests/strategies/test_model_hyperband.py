@@ -50,6 +50,7 @@ def test_with_one_epoch_it_is_bayesian_optimisation():
     [
         ({"eta": 1}, r"ModelHyperband\(eta=1\): eta must be a whole number from 2 on"),
         ({"initial": 1}, r"ModelHyperband\(initial=1\): initial must be a whole number from 2"),
+        ({"batch": 0}, r"ModelHyperband\(batch=0\): batch must be a whole number from 1 on"),
         ({"starts": 0}, r"ModelHyperband\(starts=0\): starts must be a whole number from 2 on"),
     ],
 )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from botorch.models import SingleTaskGP
 
 from hpo_research.records import Run, Trial
@@ -11,10 +12,13 @@ from hpo_research.space import Config, Float, SearchSpace
 from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.curve_stopping import CurveStopping
+from hpo_research.strategies.curved import Curved, Foretold, fitted
 from hpo_research.strategies.early_discarding import EarlyDiscarding
+from hpo_research.strategies.freeze_thaw import FreezeThaw
 from hpo_research.strategies.grid import Grid
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.median_stopping import MedianStopping
+from hpo_research.strategies.model_hyperband import ModelHyperband
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import recommended
 from hpo_research.strategies.successive_halving import SuccessiveHalving
@@ -171,3 +175,81 @@ def test_inside_hyperband_of_one_rung_it_is_that_of_the_inner_strategy():
     done = [replace(t, epochs=(1,), values=(t.value,)) for t in run.trials]
     run = replace(run, trials=tuple(done))
     assert recommended(Hyperband(inner=BAYESIAN), [run]) == recommended(BAYESIAN, [run])
+
+
+# --- models of learning curves ---
+
+
+def foreseen(strategy, run: Run, asked: Run | None = None) -> list[float]:
+    """The predicted losses of trials at the last epoch, from the fit of the next ask."""
+    transform = getattr(strategy, "transform", "yeo-johnson")
+    known = Curved.of(run)
+    ((theta, _),) = fitted({0: known}, transform, "matern52", "cpu").values()
+    model = Foretold.of([known], [theta], transform, "matern52", "cpu")
+    x = known.encoding.points([trial.config for trial in run.trials]).x
+    trial = torch.tensor([[trial.id for trial in run.trials]])
+    return model.posterior.predict(x, trial, model.epochs(run.max_epochs, trial))[0][0].tolist()
+
+
+def falling(count: int = 12, finished: int = 3) -> Run:
+    """Curves that fall to a bowl about 0.3; some are trained to the end, most for an epoch.
+
+    Those of one epoch start lower the further they are from its middle.
+    """
+    trials = []
+    for i in range(count):
+        epochs = tuple(range(1, 10 if i < finished else 2))
+        x = i / max(1, count - 1)
+        values = tuple(5 * (x - 0.3) ** 2 + 4 / epoch for epoch in epochs)
+        status = "finished" if i < finished else "paused"
+        trials.append(Trial(i, {"x": x}, status, epochs[-1], epochs, values, values[-1]))
+    return Run(LINE, max_epochs=9, trials=tuple(trials))
+
+
+CURVED = [FreezeThaw(), ModelHyperband()]
+
+
+@pytest.mark.parametrize("strategy", CURVED, ids=["freeze thaw", "model hyperband"])
+def test_of_learning_curves_it_is_the_trial_foreseen_to_end_best(strategy):
+    run = falling()
+    assert run.best().id == 2  # trained to the end; at the first epoch 3 and 4 are better
+    ends = foreseen(strategy, run)
+    assert recommended(strategy, [run]) == [int(np.argmin(ends))]
+    assert int(np.argmin(ends)) in (3, 4)
+    (flipped,) = recommended(strategy, [mirrored(curves_mirrored(run))])
+    assert flipped == int(np.argmin(ends))
+    assert recommended(MedianStopping(strategy), [run]) == recommended(strategy, [run])
+
+
+def curves_mirrored(run: Run) -> Run:
+    trials = [replace(t, values=tuple(-value for value in t.values)) for t in run.trials]
+    return replace(run, trials=tuple(trials))
+
+
+@pytest.mark.parametrize("strategy", CURVED, ids=["freeze thaw", "model hyperband"])
+def test_a_first_value_that_will_rise_is_not_recommended_before_ends(strategy):
+    """Losses that grow with the epochs: the best observed are those hardly trained."""
+    run = climbed(3)
+    assert run.best().id == 3
+    assert recommended(strategy, [run]) == [1]
+
+
+@pytest.mark.parametrize("strategy", CURVED, ids=["freeze thaw", "model hyperband"])
+def test_a_failed_curve_is_never_recommended_and_a_running_one_as_far_as_it_goes(strategy):
+    run = falling()
+    (first,) = recommended(strategy, [run])
+    failed, running = list(run.trials), list(run.trials)
+    failed[first] = replace(failed[first], status="failed", value=None)
+    (other,) = recommended(strategy, [replace(run, trials=tuple(failed))])
+    assert other != first and run.trials[other].value is not None
+    running[first] = replace(running[first], status="running", until=9)
+    assert recommended(strategy, [replace(run, trials=tuple(running))]) == [first]
+
+
+@pytest.mark.parametrize("strategy", CURVED, ids=["freeze thaw", "model hyperband"])
+def test_curves_of_many_runs_are_recommended_for_in_their_order(strategy):
+    runs = [falling(count) for count in (12, 3, 40, 1)]
+    runs.append(replace(runs[0], trials=runs[0].trials[:0]))
+    together = recommended(strategy, runs)
+    assert together == [recommended(strategy, [run])[0] for run in runs]
+    assert together[-2:] == [0, None]
