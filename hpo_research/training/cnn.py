@@ -23,16 +23,15 @@ from hpo_research.training.architecture import (
     stepped,
 )
 from hpo_research.training.convolution import (
-    TAPS,
     convolved,
     convolved_backward,
     is_small,
-    is_unfolded,
     patches,
     pooled,
     pooled_backward,
 )
 from hpo_research.training.layout import Affine, Weights
+from hpo_research.training.toeplitz import TAPS
 
 _LEAST = 8  # channels
 _MOST_STACKED = {"cpu": 16, "cuda": 256}
@@ -65,7 +64,7 @@ class CNN:
     def stacked(self, shape: Shape, batch: int, device: torch.device) -> int:
         """Return 1 where convolutions go one by one, else 16 on the CPU and 256 on a GPU."""
         channels, height, width = self.shape
-        if not is_unfolded(height, width, channels, device):
+        if device.type == "cpu" and not is_small(height, width, channels):
             return 1
         return _MOST_STACKED[device.type]
 
