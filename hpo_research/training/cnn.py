@@ -35,6 +35,7 @@ from hpo_research.training.toeplitz import TAPS
 
 _LEAST = 8  # channels
 _MOST_STACKED = {"cpu": 16, "cuda": 256}
+_MOST_FLOATS = 1 << 20  # of a stack's first maps, on the CPU: beyond, they leave its cache
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,14 @@ class CNN:
         return (self._positions(shape) * shape.width,)
 
     def stacked(self, shape: Shape, batch: int, device: torch.device) -> int:
-        """Return 1 where convolutions go one by one, else 16 on the CPU and 256 on a GPU."""
+        """Return 256 on a GPU; on the CPU up to 16 whose maps are small, 1 for larger images."""
+        most = _MOST_STACKED[device.type]
+        if device.type == "cuda":
+            return most
         channels, height, width = self.shape
-        if device.type == "cpu" and not is_small(height, width, channels):
+        if not is_small(height, width, channels):
             return 1
-        return _MOST_STACKED[device.type]
+        return max(1, min(most, _MOST_FLOATS // (batch * height * width * shape.width)))
 
     def inputs(self, images: Float32[Tensor, "n pixels"]) -> Float32[Tensor, "n k"]:
         """Return images channels last; small ones as their patches, gathered once."""

@@ -45,7 +45,7 @@ def convolved(
         return affine(columns, matrix, bias), columns
     if is_written_out(*sides, channels):
         flat = maps.reshape(b, n, -1)
-        offsets = bias.repeat(1, sides[0] * sides[1])
+        offsets = bias.unsqueeze(1).expand(b, sides[0] * sides[1], w).reshape(b, -1)
         return affine(flat, written_out(matrix, (sides[0], sides[1])), offsets).view(b, -1, w), maps
     out = [
         torch.conv2d(_image(each), _filters(filters), offset, padding=1)
