@@ -1,12 +1,11 @@
 """3×3 convolutions of stacked networks, channels last, and 2×2 average pooling.
 
-Three ways, chosen by the sizes of one network alone. On a GPU all maps are unfolded: one batched
-product with gathered patches (im2col). On the CPU that is done for small images, whose patches are
-gathered once for all epochs, and not for maps within a network: each step would write nine times
-the map to memory. Those with few pixels and channels are multiplied by the convolution written out
-as a matrix (`toeplitz.py`); all others go through torch's own convolution, one network after
+Three ways, chosen by the sizes of one network alone. On a GPU maps are unfolded: one batched
+product with gathered patches (im2col); on the CPU each step would write nine times the map to
+memory. There, maps with few pixels and channels are multiplied by the convolution written out as a
+matrix (`toeplitz.py`), and all others go through torch's own convolution, one network after
 another. Grouped convolutions are no fourth way: they would choose their algorithm by the number of
-stacked networks.
+stacked networks. The first convolution of small images is in `blocks.py`.
 """
 
 import torch
@@ -14,19 +13,13 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from hpo_research.training.architecture import affine, affine_gradient
-from hpo_research.training.toeplitz import TAPS, gathered, written_out
+from hpo_research.training.toeplitz import TAPS, gathered, repeated, same, written_out
 
-_MOST_UNFOLDED = 4096  # floats of an image's patches; beyond, torch's convolution is faster
 _MOST_WRITTEN_OUT = 128  # floats of a map, or as many pixels as a filter has
 
 Maps = Float32[Tensor, "b n height width ch"]
 Matrix = Float32[Tensor, "b k w"]
 Gradients = tuple[Float32[Tensor, "b k w"], Float32[Tensor, "b w"]]
-
-
-def is_small(height: int, width: int, channels: int) -> bool:
-    """Say whether the patches of an image are few enough to be held for all epochs."""
-    return TAPS * height * width * channels <= _MOST_UNFOLDED
 
 
 def is_written_out(height: int, width: int, channels: int) -> bool:
@@ -39,14 +32,14 @@ def convolved(
     maps: Maps, matrix: Matrix, bias: Float32[Tensor, "b w"]
 ) -> tuple[Float32[Tensor, "b rows w"], Tensor]:
     """Return the convolution, a row a pixel, and what `convolved_backward` needs beside it."""
-    (b, n, *sides, channels), w = maps.shape, matrix.shape[2]
+    b, n, height, width, channels = maps.shape
     if maps.device.type == "cuda":
         columns = patches(maps)
         return affine(columns, matrix, bias), columns
-    if is_written_out(*sides, channels):
-        flat = maps.reshape(b, n, -1)
-        offsets = bias.unsqueeze(1).expand(b, sides[0] * sides[1], w).reshape(b, -1)
-        return affine(flat, written_out(matrix, (sides[0], sides[1])), offsets).view(b, -1, w), maps
+    if is_written_out(height, width, channels):
+        sides = same(height, width)
+        whole = affine(maps.reshape(b, n, -1), written_out(matrix, sides), repeated(bias, sides))
+        return whole.view(b, -1, matrix.shape[2]), maps
     out = [
         torch.conv2d(_image(each), _filters(filters), offset, padding=1)
         for each, filters, offset in zip(maps, matrix, bias, strict=True)
@@ -92,12 +85,12 @@ def _written_out_backward(
     dz: Float32[Tensor, "b rows w"], maps: Maps, matrix: Matrix, is_inner: bool
 ) -> tuple[Gradients, Maps | None]:
     b, n, height, width, _ = maps.shape
-    flat, dflat = maps.reshape(b, n, -1), dz.reshape(b, n, -1)
-    dwhole = torch.bmm(flat.transpose(1, 2), dflat)
-    gradients = gathered(dwhole, (height, width)), dz.sum(1)
+    sides, dflat = same(height, width), dz.reshape(b, n, -1)
+    dwhole = torch.bmm(maps.reshape(b, n, -1).transpose(1, 2), dflat)
+    gradients = gathered(dwhole, sides), dz.sum(1)
     if not is_inner:
         return gradients, None
-    whole = written_out(matrix, (height, width))
+    whole = written_out(matrix, sides)
     return gradients, torch.bmm(dflat, whole.transpose(1, 2)).view(maps.shape)
 
 
