@@ -24,12 +24,14 @@ class Case:
     epochs: int = 1
 
 
-def uniform(width: int) -> Callable[[int], list[Recipe]]:
+def uniform(width: int, batch_size: int = 32) -> Callable[[int], list[Recipe]]:
     """Networks that differ in their rates alone."""
 
     def recipes(count: int) -> list[Recipe]:
         rates = 10 ** (-4 + 3 * Stream(0).at("rates").generator().random(count))
-        return [Recipe(learning_rate=float(rate), width=width) for rate in rates]
+        return [
+            Recipe(learning_rate=float(rate), width=width, batch_size=batch_size) for rate in rates
+        ]
 
     return recipes
 
@@ -63,10 +65,21 @@ CASES = {
     "uniform-64": Case("digits, MLPs of width 64, batch 32", MLP(), DIGITS, uniform(64)),
     "digits-mlp": Case("digits-mlp, drawn from its space", MLP(), DIGITS, drawn(MLP_SPACE)),
     "digits-cnn": Case("digits-cnn, drawn from its space", CNN(), DIGITS, drawn(CNN_SPACE)),
+    # Few networks take milliseconds, so several epochs are timed.
+    **{
+        f"cnn-{width}-{batch_size}": Case(
+            f"digits, CNNs of {width} channels, batch {batch_size}",
+            *(CNN(), DIGITS, uniform(width, batch_size)),
+            epochs=20,
+        )
+        for width in (4, 8, 16, 32)
+        for batch_size in (64, 256)
+    },
+    # A whole number of batches of 256: ours leaves out a last one that is not full.
     "mlp-28": Case(
-        "28×28, 4,000 images, MLPs of the space of digits-mlp",
+        "28×28, 4,096 images, MLPs of the space of digits-mlp",
         MLP(784),
-        lambda: noise((1, 28, 28), 4000),
+        lambda: noise((1, 28, 28), 4096),
         drawn(MLP_SPACE),
     ),
     "cnn-28": Case(

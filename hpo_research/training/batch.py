@@ -16,7 +16,6 @@ from hpo_research.training.epoch import Evaluated, passed
 from hpo_research.training.recipe import Task
 from hpo_research.training.stack import Curriculum, Signature, Stack, curriculum, stack_of
 
-
 _LARGEST = 31 << 20  # bytes; glibc's largest threshold is 32 MiB
 
 
