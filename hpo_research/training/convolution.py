@@ -34,8 +34,7 @@ def convolved(
     """Return the convolution, a row a pixel, and what `convolved_backward` needs beside it."""
     b, n, height, width, channels = maps.shape
     if maps.device.type == "cuda":
-        columns = patches(maps)
-        return affine(columns, matrix, bias), columns
+        return unfolded(maps, matrix, bias)
     if is_written_out(height, width, channels):
         sides = same(height, width)
         whole = affine(maps.reshape(b, n, -1), written_out(matrix, sides), repeated(bias, sides))
@@ -45,6 +44,14 @@ def convolved(
         for each, filters, offset in zip(maps, matrix, bias, strict=True)
     ]
     return _stacked([_rows(each) for each in out]), maps
+
+
+def unfolded(
+    maps: Maps, matrix: Matrix, bias: Float32[Tensor, "b w"]
+) -> tuple[Float32[Tensor, "b rows w"], Float32[Tensor, "b rows columns"]]:
+    """Return the convolution as one product, and the patches for `convolved_backward`."""
+    columns = patches(maps)
+    return affine(columns, matrix, bias), columns
 
 
 def convolved_backward(
