@@ -18,7 +18,7 @@ import numpy as np
 
 from hpo_research.errors import ExperimentError, ProblemError
 from hpo_research.experiment.description import describe, differences
-from hpo_research.problems import curve_table, images
+from hpo_research.problems import curve_table
 from hpo_research.problems.classifiers import DIRECTIONS, Classifier
 from hpo_research.problems.curve_table import CurveTable
 from hpo_research.problems.protocol import Problem
@@ -105,7 +105,7 @@ def record(
     if out.exists():
         raise ExperimentError(f"{out}: exists already; remove it, or name another file")
     if isinstance(design.problem, Classifier):
-        images.load(design.problem.images, design.problem.data)  # in no training's seconds
+        design.problem.read()  # in no training's seconds
     folder = out.with_name(f"{out.name}.parts")
     folder.mkdir(parents=True, exist_ok=True)
     held = lock.acquire(folder)

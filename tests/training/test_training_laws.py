@@ -310,7 +310,9 @@ def test_a_state_is_flat_on_the_cpu_and_owns_its_memory(
     [(1, 28, 28), (3, 32, 32), (1, 12, 12), (1, 9, 9)],
     ids=["28x28", "32x32x3", "by blocks, then 6x6 and 3x3", "odd"],
 )
-def test_the_law_holds_for_images_of_other_sides(shape: tuple[int, int, int], draw_recipes: Draw) -> None:
+def test_the_law_holds_for_images_of_other_sides(
+    shape: tuple[int, int, int], draw_recipes: Draw
+) -> None:
     data = classes_of_noise(shape, (96, 32, 32))
     recipes = [replace(recipe, batch_size=32) for recipe in draw_recipes(CNN(), 8)]
     tasks = tasks_of(recipes, until=2)
