@@ -75,10 +75,13 @@ class Classifier:
             ("metric", DIRECTIONS),
         ]
         for option, known in options:
-            if (given := getattr(self, option)) not in known:
+            given = getattr(self, option)
+            if not isinstance(given, str) or given not in known:
                 raise ProblemError(
                     f"{call}: {option} must be one of {', '.join(known)}, got {given!r}"
                 )
+        if not isinstance(self.name, str):
+            raise ProblemError(f"{call}: name must be a text, got {self.name!r}")
         whole = isinstance(self.max_epochs, int) and not isinstance(self.max_epochs, bool)
         if not whole or self.max_epochs < 1:
             raise ProblemError(
