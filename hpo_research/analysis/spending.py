@@ -65,7 +65,7 @@ def spending(result: Result, name: RunName) -> Spending:
     for trial in run.trials:
         by_status[trial.status] += trial.reached
     first = _first_segments(run)
-    continued = sum(max(trial.reached - first[trial.id], 0) for trial in run.trials)
+    continued = sum(max(t.reached - first.get(t.id, t.reached), 0) for t in run.trials)
     training = sum(trial.seconds for trial in run.trials)
     return Spending(
         *name,
