@@ -69,7 +69,9 @@ def by_strategy(
     present = {name.strategy for name in values}
     seeds = tuple(sorted({name.seed for name in values}))
     return seeds, {
-        strategy: np.array([values.get(RunName(problem, strategy, s), np.nan) for s in seeds])
+        strategy: np.array(
+            [values.get(RunName(problem, strategy, seed), np.nan) for seed in seeds], dtype=float
+        )
         for strategy in result.description["strategies"]
         if strategy in present
     }
