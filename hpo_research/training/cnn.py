@@ -113,14 +113,14 @@ class CNN:
         dfeatures = dfeatures if mask is None else dfeatures.mul_(mask)
         dmaps = dfeatures.view(b, n, *sides[-1], -1)
         for i in reversed(range(len(inner))):
-            (matrix, _), *gains = inner[i]
+            matrix, _ = inner[i][0]
             if i == 0 and self._is_blocked:
                 dh = pooled_blocks_backward(dmaps.reshape(b, -1, dmaps.shape[-1]))
-                dz, dgains = hidden_backward(dh, passed[i], gains, traits)
+                dz, dgains = hidden_backward(dh, passed[i], traits)
                 gradients.append([convolved_blocks_backward(dz, known[i]), *dgains])
                 break
             dh = pooled_backward(dmaps, (n, *sides[i]))
-            dz, dgains = hidden_backward(dh, passed[i], gains, traits)
+            dz, dgains = hidden_backward(dh, passed[i], traits)
             below = (n, *sides[i]) if i else None
             dlinear, under = convolved_backward(dz, known[i], matrix, below)
             gradients.append([dlinear, *dgains])

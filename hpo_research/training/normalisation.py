@@ -33,10 +33,14 @@ class Groups:
 
 @dataclass(frozen=True)
 class Normalised:
-    """What the backward pass needs: the units less their mean, and 1 over the deviation of each."""
+    """What the backward pass needs: the units less their mean, 1 over the deviation, and scales.
+
+    A scale is the inverse deviation times the gain.
+    """
 
     centred: Float32[Tensor, "b n u w"]
     inverse: Float32[Tensor, "b n w"]
+    scale: Float32[Tensor, "b n w"]
 
 
 def group_count(recipe: Recipe) -> int:
@@ -69,32 +73,30 @@ def normalise(
     centred = blocks - torch.bmm(means, groups.spread).unsqueeze(2)
     variances = _means(_summed(centred * centred), groups, positions)
     inverse = torch.bmm(variances.add_(_EPSILON).rsqrt_(), groups.spread)
-    y = torch.addcmul(shift[:, None, None], centred, (inverse * gain).unsqueeze(2))
-    return y.view_as(z), Normalised(centred, inverse)
+    scale = inverse * gain
+    y = torch.addcmul(shift[:, None, None], centred, scale.unsqueeze(2))
+    return y.view_as(z), Normalised(centred, inverse, scale)
 
 
 def normalise_backward(
     dy: Float32[Tensor, "b rows w"],
     normalised: Normalised,
-    gain: Float32[Tensor, "b 1 w"],
     groups: Groups,
 ) -> tuple[Float32[Tensor, "b rows w"], tuple[Float32[Tensor, "b 1 w"], Float32[Tensor, "b w"]]]:
     """Carry a gradient back to z; return it with the gradients of gain and shift.
 
-    With x the normalised units, r the inverse deviation and d the gradient times the gain,
-    dz = r · (d − mean(d) − x · mean(d · x)). Sums over an image's positions come first, so that
-    only four passes go over the maps.
+    With x the normalised units and d the gradient times scale, dz = d − mean(d) − x · mean(d · x),
+    for the inverse deviation is the same in a whole group. Sums over an image's positions come
+    first, so that only four passes go over the maps.
     """
-    centred, inverse = normalised.centred, normalised.inverse
+    centred, inverse, scale = normalised.centred, normalised.inverse, normalised.scale
     dblocks, positions = dy.reshape(centred.shape), centred.shape[2]
     shifts = _summed(dblocks)
     gains = _summed(dblocks * centred) * inverse
-    less = -inverse
-    mean = torch.bmm(_means(shifts * gain, groups, positions), groups.spread).mul_(less)
-    along = torch.bmm(_means(gains * gain, groups, positions), groups.spread)
-    along.mul_(inverse).mul_(less)
+    mean = torch.bmm(_means(shifts * scale, groups, -positions), groups.spread)
+    along = torch.bmm(_means(gains * scale, groups, -positions), groups.spread).mul_(inverse)
     dz = torch.addcmul(mean.unsqueeze(2), centred, along.unsqueeze(2))
-    dz.addcmul_(dblocks, (inverse * gain).unsqueeze(2))
+    dz.addcmul_(dblocks, scale.unsqueeze(2))
     return dz.view(dy.shape), (gains.sum(1, keepdim=True), shifts.sum(1))
 
 
@@ -106,5 +108,9 @@ def _summed(blocks: Float32[Tensor, "b n u w"]) -> Float32[Tensor, "b n w"]:
 def _means(
     sums: Float32[Tensor, "b n w"], groups: Groups, positions: int
 ) -> Float32[Tensor, "b n g"]:
-    """Return the mean of every group over an image, from its units' sums over positions."""
-    return torch.bmm(sums, groups.gather).mul_(1 / positions)
+    """Return the mean of every group over an image, from its units' sums over positions.
+
+    Its negative, where the number of positions is given as a negative one.
+    """
+    means = torch.bmm(sums, groups.gather)
+    return means if positions == 1 else means.mul_(1 / positions)

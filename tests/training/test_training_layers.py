@@ -149,7 +149,7 @@ def test_normalisation_and_its_gradients_are_torchs(
     gain, shift = maps(2, 1, 16) + 1, maps(2, 16)
     masked = [torch.stack([x[0] * real, x[1]]) for x in (z, dy, gain, shift)]
     y, known = normalise(masked[0], (masked[2], masked[3]), groups, images)
-    dz, (dgain, dshift) = normalise_backward(masked[1], known, masked[2], groups)
+    dz, (dgain, dshift) = normalise_backward(masked[1], known, groups)
     for i, recipe in enumerate(recipes):
         w = recipe.width
         module = torch.nn.GroupNorm(group_count(recipe), w)
