@@ -197,7 +197,12 @@ def record(name: str) -> dict[str, object]:
 
 
 def main(names: list[str]) -> int:
-    """Run the claims, write the record, and return 0 where all hold."""
+    """Run the claims, write the record, and return 0 where all hold, 2 for an unknown name."""
+    if unknown := [name for name in names if name not in CLAIMS]:
+        print(
+            f"{', '.join(unknown)}: no such claim; there are {', '.join(CLAIMS)}", file=sys.stderr
+        )
+        return 2
     known = json.loads(RECORD.read_text())["claims"] if RECORD.exists() else {}
     for name in names:
         known[name] = record(name)

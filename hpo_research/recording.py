@@ -7,7 +7,10 @@ batch. The table is put together from them when the last batch is there.
 import json
 import shutil
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -16,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from hpo_research.errors import ExperimentError, ProblemError
+from hpo_research.errors import ExperimentError, ProblemError, StoreWriteError
 from hpo_research.experiment.description import describe, differences
-from hpo_research.problems import curve_table, images
+from hpo_research.problems import curve_table
 from hpo_research.problems.classifiers import DIRECTIONS, Classifier
 from hpo_research.problems.curve_table import CurveTable
 from hpo_research.problems.protocol import Problem
@@ -102,22 +105,62 @@ def record(
     """
     if out.suffix != ".npz":
         raise ExperimentError(f"{out}: expected a file whose name ends in .npz")
-    if out.exists():
-        raise ExperimentError(f"{out}: exists already; remove it, or name another file")
+    _refuse_existing(out)
     if isinstance(design.problem, Classifier):
-        images.load(design.problem.images, design.problem.data)  # in no training's seconds
+        design.problem.read()  # in no training's seconds
     folder = out.with_name(f"{out.name}.parts")
-    folder.mkdir(parents=True, exist_ok=True)
+    with _worded(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     held = lock.acquire(folder)
     try:
+        _refuse_existing(out)  # another process may have come to its end since
         parts = _opened(folder, design, facts)
         _train(design, parts, device, watch)
         table = _table(design, parts)
         curve_table.write(table, out)
+        # While it is locked: another process must not begin in a folder that is being removed.
+        with _worded(folder):
+            shutil.rmtree(folder)
     finally:
         held.release()
-    shutil.rmtree(folder)
     return table
+
+
+def _refuse_existing(out: Path) -> None:
+    if out.exists():
+        raise ExperimentError(f"{out}: exists already; remove it, or name another file")
+
+
+@contextmanager
+def _worded(folder: Path) -> Iterator[None]:
+    """Say what the disk refused, in our words."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreWriteError(
+            f"{folder}: could not be made, written or removed ({error.strerror}); choose another "
+            "place, or make room"
+        ) from error
+
+
+@contextmanager
+def _read(path: Path, folder: Path) -> Iterator[None]:
+    """Say which file of what is trained already cannot be read."""
+    try:
+        yield
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise ExperimentError(
+            f"{path}: is damaged or cannot be read ({error}); remove it to train what it held "
+            f"again, or {folder} to begin anew"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -130,8 +173,9 @@ class _Parts:
     def batches(self) -> Iterator[dict[str, np.ndarray]]:
         """Yield the arrays of each batch, in the order of writing."""
         for path in sorted(self.folder.glob("*.npz")):
-            with np.load(path, allow_pickle=False) as file:
-                yield {name: file[name] for name in file.files}
+            with _read(path, self.folder), np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            yield arrays
 
     def done(self) -> set[Training]:
         """Return what is trained."""
@@ -148,19 +192,21 @@ def _opened(folder: Path, design: Design, facts: Mapping[str, Any]) -> _Parts:
     place = folder / "design.json"
     described, sittings = design.described(), []
     if place.exists():
-        known = json.loads(place.read_text(encoding="utf-8"))
-        lines = differences(known["design"], described)
+        with _read(place, folder):
+            known = json.loads(place.read_text(encoding="utf-8"))
+            lines, sittings = differences(known["design"], described), known["sittings"]
         if lines:
             raise ExperimentError(
                 f"{folder}: holds what is recorded of another design; remove the folder, name "
                 "another file, or undo:\n" + "\n".join(lines)
             )
-        sittings = known["sittings"]
     if dict(facts) not in sittings:
         sittings = [*sittings, dict(facts)]
     beside = place.with_suffix(".part")
-    beside.write_text(json.dumps({"design": described, "sittings": sittings}), encoding="utf-8")
-    beside.replace(place)
+    text = json.dumps({"design": described, "sittings": sittings})
+    with _worded(folder):
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(place)
     return _Parts(folder, sittings)
 
 

@@ -30,6 +30,13 @@ def test_the_record_says_with_what_it_was_made(record: dict, name: str):
         assert sitting["versions"].keys() >= {"hpo_research", "torch", "numpy"}
 
 
+def test_an_unknown_claim_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]):
+    assert evidence.main(["qei", "nonsense"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "nonsense: no such claim; there are hyperband, qei, multi-fidelity\n"
+
+
 @pytest.mark.parametrize("name", evidence.CLAIMS)
 def test_every_recorded_claim_holds(record: dict, name: str):
     assert record["claims"][name]["holds"]

@@ -1,11 +1,15 @@
 """Recording a table: the design, being killed, and what is refused."""
 
+import shutil
+
 import numpy as np
 import pytest
 from doubles import Walk
+from recorded import invented
 
 import hpo_research as hpo
-from hpo_research.errors import ExperimentError, StoreLockedError
+from hpo_research import recording
+from hpo_research.errors import ExperimentError, StoreLockedError, StoreWriteError
 from hpo_research.problems import curve_table
 from hpo_research.problems.curves import LearningCurves
 from hpo_research.recording import Design, record
@@ -153,3 +157,48 @@ def test_two_processes_do_not_record_one_table(tmp_path):
     with pytest.raises(StoreLockedError, match="is writing to it"):
         record(Design(CURVES, 3), tmp_path / "a.npz", facts={})
     held.release()
+
+
+def test_a_table_that_another_process_finished_meanwhile_is_kept(tmp_path, monkeypatch):
+    out, acquire = tmp_path / "a.npz", lock.acquire
+
+    def late(folder):
+        curve_table.write(invented(), out)
+        return acquire(folder)
+
+    monkeypatch.setattr(recording.lock, "acquire", late)
+    with pytest.raises(ExperimentError, match=r"a\.npz: exists already"):
+        record(Design(CURVES, 3), out, facts={})
+    assert curve_table.read(out).problem == invented().problem
+
+
+def test_the_parts_are_removed_while_they_are_locked(tmp_path, monkeypatch):
+    folder, remove, seen = tmp_path / "a.npz.parts", shutil.rmtree, []
+
+    def watched(path):
+        with pytest.raises(StoreLockedError):
+            lock.acquire(folder)
+        seen.append(path)
+        remove(path)
+
+    monkeypatch.setattr(recording.shutil, "rmtree", watched)
+    record(Design(CURVES, 3), tmp_path / "a.npz", facts={})
+    assert seen == [folder] and not folder.exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_with_words(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(
+        StoreWriteError, match=r"a\.npz\.parts: could not be made.*; choose another"
+    ):
+        record(Design(CURVES, 3), tmp_path / "file" / "a.npz", facts={})
+
+
+@pytest.mark.parametrize("name", ["design.json", "000000.npz"])
+def test_a_damaged_part_is_named(name, tmp_path):
+    design, out = Design(CURVES, 30), tmp_path / "a.npz"
+    with pytest.raises(Killed):
+        record(design, out, facts={}, watch=killed_after(1))
+    (tmp_path / "a.npz.parts" / name).write_bytes(b"{")
+    with pytest.raises(ExperimentError, match=rf"{name}: is damaged or cannot be read .*; remove"):
+        record(design, out, facts={})

@@ -2,7 +2,7 @@
 
 It times an epoch of K networks with evaluation, after one to warm up: ours, a plain loop, and
 vmap. On the CPU one thread works and processor seconds are compared, which busy neighbours disturb
-least; on a GPU, seconds. Figures go to `results.json`, the table to the screen.
+least; on a GPU, seconds. Rows go to the screen, and those with all three ways to `results.json`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from hpo_research.threads import limited
 RECORD = Path(__file__).with_name("results.json")
 COUNTS = (8, 32, 81, 256)
 WAYS = {"ours": ours, "loop": loop, "vmap": stacked}
-COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.training"
+COMMAND = ("OMP_NUM_THREADS=1", "python", "-m", "benchmarks.training")
 
 
 def main(arguments: list[str]) -> int:
@@ -34,10 +34,11 @@ def main(arguments: list[str]) -> int:
             for count in asked.counts:
                 row = measured(CASES[name], count, asked.device, asked.ways)
                 print(_line(name, row), flush=True)
-                if asked.no_record:
+                if asked.no_record or set(asked.ways) != set(WAYS):
                     continue
                 key = f"{asked.device} {name} {count}"
-                found[key] = {**row, "made_with": {**made_with(), "command": COMMAND}}
+                command = " ".join([*COMMAND, *arguments])
+                found[key] = {**row, "made_with": {**made_with(), "command": command}}
                 RECORD.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     return 0
 
@@ -63,7 +64,8 @@ def measured(case: Case, count: int, device: str, ways: list[str]) -> dict[str, 
             lambda way=way: WAYS[way](recipes, case.architecture, data, case.epochs), device
         )
     each = {way: 1000 * seconds / count / case.epochs for way, seconds in spent.items()}
-    ratios = {f"{way}_ratio": each[way] / each["ours"] for way in ways if way != "ours"}
+    rivals = [way for way in ways if way != "ours"] if "ours" in ways else []
+    ratios = {f"{way}_ratio": each[way] / each["ours"] for way in rivals}
     return {"case": case.title, "networks": count, "milliseconds": each, **ratios}
 
 
@@ -82,7 +84,8 @@ def _seconds(call: Callable[[], None], device: str) -> float:
 def _line(name: str, row: dict) -> str:
     each = ", ".join(f"{way} {ms:.2f} ms" for way, ms in row["milliseconds"].items())
     ratios = ", ".join(f"{key.split('_')[0]} ×{row[key]:.2f}" for key in row if "_ratio" in key)
-    return f"{name}, {row['networks']} networks: {each} a network-epoch; {ratios}"
+    line = f"{name}, {row['networks']} networks: {each} a network-epoch"
+    return f"{line}; {ratios}" if ratios else line
 
 
 if __name__ == "__main__":

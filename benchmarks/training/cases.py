@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 import torch
 
@@ -24,12 +25,12 @@ class Case:
     epochs: int = 1
 
 
-def uniform(width: int) -> Callable[[int], list[Recipe]]:
+def uniform(width: int, **options: Any) -> Callable[[int], list[Recipe]]:
     """Networks that differ in their rates alone."""
 
     def recipes(count: int) -> list[Recipe]:
         rates = 10 ** (-4 + 3 * Stream(0).at("rates").generator().random(count))
-        return [Recipe(learning_rate=float(rate), width=width) for rate in rates]
+        return [Recipe(learning_rate=float(rate), width=width, **options) for rate in rates]
 
     return recipes
 
@@ -63,10 +64,34 @@ CASES = {
     "uniform-64": Case("digits, MLPs of width 64, batch 32", MLP(), DIGITS, uniform(64)),
     "digits-mlp": Case("digits-mlp, drawn from its space", MLP(), DIGITS, drawn(MLP_SPACE)),
     "digits-cnn": Case("digits-cnn, drawn from its space", CNN(), DIGITS, drawn(CNN_SPACE)),
+    # Few networks take milliseconds, so several epochs are timed.
+    **{
+        f"cnn-{width}-{batch_size}": Case(
+            f"digits, CNNs of {width} channels, batch {batch_size}",
+            *(CNN(), DIGITS, uniform(width, batch_size=batch_size)),
+            epochs=20,
+        )
+        for width in (4, 8, 16, 32)
+        for batch_size in (64, 256)
+    },
+    **{
+        f"cnn-{width}-256-group": Case(
+            f"digits, CNNs of {width} channels with group norm, batch 256",
+            *(CNN(), DIGITS, uniform(width, batch_size=256, normalisation="group")),
+            epochs=20,
+        )
+        for width in (4, 8, 16, 32)
+    },
+    "mlp-64-256-layer": Case(
+        "digits, MLPs of width 64 with layer norm, batch 256",
+        *(MLP(), DIGITS, uniform(64, batch_size=256, normalisation="layer")),
+        epochs=20,
+    ),
+    # A whole number of batches of 256: ours leaves out a last one that is not full.
     "mlp-28": Case(
-        "28×28, 4,000 images, MLPs of the space of digits-mlp",
+        "28×28, 4,096 images, MLPs of the space of digits-mlp",
         MLP(784),
-        lambda: noise((1, 28, 28), 4000),
+        lambda: noise((1, 28, 28), 4096),
         drawn(MLP_SPACE),
     ),
     "cnn-28": Case(

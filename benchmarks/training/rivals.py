@@ -1,11 +1,12 @@
 """The rivals: a plain PyTorch loop, and networks of equal sizes stacked by `torch.func.vmap`.
 
 Both train what ours trains: the same recipes, images, batches and epochs, float32, validation and
-test after each epoch, no schedule, normalisation, label smoothing or augmentation.
+test after each epoch, no schedule, label smoothing or augmentation.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from math import gcd
 
 import torch
 from torch import Tensor, nn
@@ -32,15 +33,30 @@ def network(recipe: Recipe, architecture: Architecture, data: Data) -> nn.Sequen
     layers: list[nn.Module] = []
     if isinstance(architecture, MLP):
         for k, w in zip([architecture.pixels, *widths], widths, strict=False):
-            layers += [nn.Linear(k, w), activation(), nn.Dropout(recipe.dropout)]
+            layers += [
+                nn.Linear(k, w),
+                *normalised(recipe),
+                activation(),
+                nn.Dropout(recipe.dropout),
+            ]
         layers += [nn.Linear(recipe.width, data.classes)]
     else:
         layers += [nn.Unflatten(1, data.shape)]
         for k, w in zip([channels, *widths], widths, strict=False):
-            layers += [nn.Conv2d(k, w, 3, padding=1), activation(), nn.AvgPool2d(2)]
+            convolution = nn.Conv2d(k, w, 3, padding=1)
+            layers += [convolution, *normalised(recipe), activation(), nn.AvgPool2d(2)]
         features = (height >> recipe.depth) * (side >> recipe.depth) * recipe.width
         layers += [nn.Flatten(), nn.Dropout(recipe.dropout), nn.Linear(features, data.classes)]
     return nn.Sequential(*layers).to(data.images.device)
+
+
+def normalised(recipe: Recipe) -> list[nn.Module]:
+    """The layer or group norm of a hidden layer, if there is one."""
+    if recipe.normalisation == "none":
+        return []
+    if recipe.normalisation == "layer":
+        return [nn.LayerNorm(recipe.width)]
+    return [nn.GroupNorm(gcd(recipe.width, 4), recipe.width)]
 
 
 def held_out(data: Data) -> Iterable[tuple[Tensor, Tensor]]:
@@ -88,6 +104,7 @@ def stacked(recipes: Sequence[Recipe], architecture: Architecture, data: Data, e
     groups = defaultdict(list)
     for recipe in recipes:
         same = (recipe.width, recipe.batch_size, recipe.activation, recipe.optimizer)
+        same += (recipe.normalisation,)
         groups[same, recipe.dropout > 0].append(recipe)
     for members in groups.values():
         _vmapped(members, architecture, data, epochs)

@@ -55,19 +55,26 @@ def gathered(
     direction, optimum = facts["direction"], facts["optimum"]
     sign = 1.0 if direction == "minimize" else -1.0
     is_regret = optimum is not None and not any(sign * (v - optimum) < 0 for v in reported)
-    present = {name.strategy for name in values}
-    strategies = [name for name in result.description["strategies"] if name in present]
-    seeds = tuple(sorted({name.seed for name in values}))
-    found = {
-        strategy: np.array(
-            [values.get(RunName(problem, strategy, seed), np.nan) for seed in seeds], dtype=float
-        )
-        for strategy in strategies
-    }
+    seeds, found = by_strategy(result, problem, values)
     if is_regret:
         found = {strategy: sign * (own - optimum) for strategy, own in found.items()}
         direction = "minimize"
     return Finals(problem, facts["metric"], direction, is_regret, seeds, found)
+
+
+def by_strategy(
+    result: Result, problem: str, values: Mapping[RunName, float]
+) -> tuple[tuple[int, ...], dict[str, Float[np.ndarray, " seeds"]]]:
+    """Return the seeds of a problem's runs, and the values by strategy, NaN where there is none."""
+    present = {name.strategy for name in values}
+    seeds = tuple(sorted({name.seed for name in values}))
+    return seeds, {
+        strategy: np.array(
+            [values.get(RunName(problem, strategy, seed), np.nan) for seed in seeds], dtype=float
+        )
+        for strategy in result.description["strategies"]
+        if strategy in present
+    }
 
 
 def counted(result: Result, name: RunName) -> dict[int, Report]:

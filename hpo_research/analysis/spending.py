@@ -4,12 +4,19 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pandas as pd
 
 from hpo_research.analysis.result import Result
 from hpo_research.records import Run
 from hpo_research.store import RunName
+
+PASSING = (
+    "hpo_research.strategies.curve_stopping.CurveStopping",
+    "hpo_research.strategies.median_stopping.MedianStopping",
+)
+"""Strategies that give their slots to the one within."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +25,10 @@ class Spending:
 
     `epochs` are those charged. They are the reported ones of trials that by now are `finished`,
     `stopped` (by the strategy), `paused`, `running` or `failed`, and the `unreported`: those in
-    which trials failed, and those trained again where a problem cannot resume. Across these,
-    `continued` counts the reported epochs that came after a pause, in trials that were resumed.
+    which trials failed, and those trained again where a problem cannot resume. A report stands for
+    all epochs since the one before. Across these, `continued` counts the reported epochs that came
+    after a pause, in trials that were resumed. Part of a budget may be left: a run ends where a
+    proposal no longer fits beside what running trials are promised, and these may yet be stopped.
 
     `search_seconds` and `training_seconds` are the run's share of the time that its batches took,
     or the recorded time. `waiting_seconds` is what its slots stood idle, slots times clock less
@@ -53,13 +62,10 @@ def spending(result: Result, name: RunName) -> Spending:
     """Return what a run cost."""
     run, cost = result.runs[name], result.costs[name]
     by_status: Counter[str] = Counter()
-    for report, _, _ in result.history[name]:
-        by_status[run.trials[report.trial].status] += 1
+    for trial in run.trials:
+        by_status[trial.status] += trial.reached
     first = _first_segments(run)
-    continued = sum(
-        report.epoch > first.get(report.trial, report.epoch)
-        for report, _, _ in result.history[name]
-    )
+    continued = sum(max(t.reached - first.get(t.id, t.reached), 0) for t in run.trials)
     training = sum(trial.seconds for trial in run.trials)
     return Spending(
         *name,
@@ -83,13 +89,17 @@ def _first_segments(run: Run) -> dict[int, int]:
     return dict(enumerate(starts))
 
 
-def _waiting(
-    description: Mapping[str, object], name: RunName, training: float, clock: float
-) -> float:
+def _waiting(description: Mapping[str, Any], name: RunName, training: float, clock: float) -> float:
     slots = description.get("parallel")
-    strategies = description["strategies"]
-    if slots is None and isinstance(strategies, Mapping):
-        slots = (strategies[name.strategy] or {}).get("batch")
+    if slots is None:
+        slots = _batch(description["strategies"][name.strategy] or {})
     if description["execution"] == "lock-step" or not isinstance(slots, int):
         return math.nan
     return max(slots * clock - training, 0.0)
+
+
+def _batch(strategy: Mapping[str, Any]) -> object:
+    """Return how many trials a strategy trains at once: its own word, or of what it may stop."""
+    if strategy.get("class") in PASSING:
+        return _batch(strategy["inner"])
+    return strategy.get("batch")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpo_research.analysis.finals import Finals, counted
+from hpo_research.analysis.finals import Finals, by_strategy, counted
 from hpo_research.analysis.result import Result
 from hpo_research.store import RunName
 
@@ -22,21 +22,11 @@ def on_test_images(result: Result) -> list[Finals]:
             name: _accuracy(result, name) for name in sorted(result.runs) if name.problem == problem
         }
         if any(not np.isnan(value) for value in values.values()):
-            found.append(_finals(result, problem, values))
+            seeds, own = by_strategy(result, problem, values)
+            found.append(Finals(problem, METRIC, "maximize", False, seeds, own))
     return found
 
 
 def _accuracy(result: Result, name: RunName) -> float:
     best = result.runs[name].best()
     return np.nan if best is None else counted(result, name)[best.id].metrics.get(METRIC, np.nan)
-
-
-def _finals(result: Result, problem: str, values: dict[RunName, float]) -> Finals:
-    seeds = tuple(sorted({name.seed for name in values}))
-    present = {name.strategy for name in values}
-    found = {
-        strategy: np.array([values.get(RunName(problem, strategy, s), np.nan) for s in seeds])
-        for strategy in result.description["strategies"]
-        if strategy in present
-    }
-    return Finals(problem, METRIC, "maximize", False, seeds, found)

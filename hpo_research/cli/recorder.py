@@ -12,8 +12,10 @@ from hpo_research.cli.display import say
 from hpo_research.cli.screen import screen
 from hpo_research.cli.standing import Clock, duration
 from hpo_research.device import resolve
+from hpo_research.errors import ProblemError
 from hpo_research.experiment.provenance import machine, provenance
-from hpo_research.problems.registry import problem
+from hpo_research.problems.protocol import Problem
+from hpo_research.problems.registry import problem, with_epochs
 from hpo_research.recording import Design, Watch
 
 _LINE_SECONDS = 30.0
@@ -48,9 +50,7 @@ class Wanted:
 def record(wanted: Wanted) -> None:
     """Train the design, or what is left of it, and write the table."""
     device = resolve(wanted.device)
-    options = {} if wanted.data is None else {"data": wanted.data}
-    recorded = problem(wanted.problem, max_epochs=wanted.epochs, **options)
-    design = Design(recorded, wanted.configurations, wanted.seeds)
+    design = Design(_problem(wanted), wanted.configurations, wanted.seeds)
     facts = {"command": wanted.command, **provenance(device), "machine": machine(device)}
     console = screen()
     table = recording.record(design, wanted.out, facts=facts, device=device, watch=_lines(console))
@@ -62,6 +62,20 @@ def record(wanted: Wanted) -> None:
         f"{table.epochs} epochs of {table.problem}, {diverged} of {final.size} trainings diverged; "
         f"{wanted.out.stat().st_size / 2**20:.2f} MiB",
     )
+
+
+def _problem(wanted: Wanted) -> Problem:
+    """Build the problem, or say which ones have learning curves to record."""
+    name = wanted.problem
+    options = {} if wanted.data is None else {"data": wanted.data}
+    if name not in with_epochs():
+        known = problem(name, **options)
+        reason = "reports no epochs" if known.max_epochs == 1 else "is recorded already"
+        raise ProblemError(
+            f"{name}: {reason}, so there are no learning curves to record; expected one of "
+            f"{', '.join(with_epochs())}"
+        )
+    return problem(name, max_epochs=wanted.epochs, **options)
 
 
 def _lines(console: Console) -> Watch:

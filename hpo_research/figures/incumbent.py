@@ -81,7 +81,7 @@ def _draw(axes: Axes, shown: Panel, strategies: Sequence[str]) -> None:
     if shown.optimum is not None:
         axes.axhline(shown.optimum, color=MIDDLE, linewidth=0.6, zorder=1)
         axes.annotate(
-            "optimum",
+            "optimum without noise" if shown.is_noisy else "optimum",
             (1, shown.optimum),
             xycoords=("axes fraction", "data"),
             xytext=(0, 1.5),

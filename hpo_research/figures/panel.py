@@ -7,6 +7,7 @@ import numpy as np
 
 from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, band, curve, regret
 from hpo_research.analysis.finals import finals
+from hpo_research.analysis.noise_free import is_noisy
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.figures.scales import Scale, scale_for
@@ -38,8 +39,9 @@ class Panel:
     """One problem: a band for each strategy that has values, and how to draw them.
 
     `label` names the value, `cost` the cost axis. `optimum` is a line to draw, None where it is
-    unknown or the bands are distances from it. `notes` are for readers: what they say
-    holds on this problem.
+    unknown or the bands are distances from it; of a problem that `is_noisy` it is the optimum of
+    the values without noise, and values with noise may lie beyond. `notes` are for readers: what
+    they say holds on this problem.
     """
 
     problem: str
@@ -49,6 +51,7 @@ class Panel:
     scale: Scale
     is_regret: bool
     optimum: float | None
+    is_noisy: bool
     notes: Sequence[str]
 
 
@@ -82,6 +85,10 @@ def panel(
     bands = {name: b for name, b in bands.items() if not np.isnan(b.center).all()}
     seen = [np.concatenate([b.center, b.low, b.high]) for b in bands.values()]
     scale = scale_for(np.concatenate([[], *seen]), is_distance=is_regret)
+    notes = _notes(result, problem, curves, bands=bands, scale=scale)
+    line = None if is_regret or not bands else optimum
+    if has_noise := line is not None and is_noisy(result, problem):
+        notes.append("the optimum is that without noise, and values with noise may lie beyond it")
     return Panel(
         problem,
         bands,
@@ -89,8 +96,9 @@ def panel(
         _cost(result, problem, axis, names),
         scale,
         is_regret,
-        None if is_regret else optimum,
-        _notes(result, problem, curves, bands=bands, scale=scale),
+        line,
+        has_noise,
+        notes,
     )
 
 

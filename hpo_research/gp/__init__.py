@@ -6,6 +6,9 @@ hyperparameter; the columns of an unordered choice share one), `s` starts, `m` M
 Everything is float64 and bit-equal, on the CPU, whatever other GPs stand in the batch.
 """
 
+from hpo_research.gp.curve_fit import CurveFit, CurvePriors, curve_evidence, fit_curves
+from hpo_research.gp.curve_posterior import CurvePosterior, condition_curves
+from hpo_research.gp.curves import CurveHyperparameters, Curves
 from hpo_research.gp.data import Data
 from hpo_research.gp.evidence import Hyperparameters, Priors, evidence
 from hpo_research.gp.fit import Fit, best, fit, fits, stacked
@@ -17,6 +20,11 @@ from hpo_research.gp.transforms import TRANSFORMS
 __all__ = [
     "KERNELS",
     "TRANSFORMS",
+    "CurveFit",
+    "CurveHyperparameters",
+    "CurvePosterior",
+    "CurvePriors",
+    "Curves",
     "Data",
     "Fit",
     "Hyperparameters",
@@ -26,9 +34,12 @@ __all__ = [
     "Priors",
     "best",
     "condition",
+    "condition_curves",
     "condition_on_samples",
+    "curve_evidence",
     "evidence",
     "fit",
+    "fit_curves",
     "fits",
     "paths_of",
     "stacked",

@@ -48,17 +48,6 @@ class CurvePosterior:
     root: Float[Tensor, "b n n"]
     alpha: Float[Tensor, "b n"]
 
-    def take(self, groups: Int[Tensor, " k"] | slice) -> "CurvePosterior":
-        """Return the posterior of some GPs only."""
-        return CurvePosterior(
-            self.kernel.take(groups),
-            self.hyperparameters.take(groups),
-            self.curves.take(groups),
-            self.x[groups],
-            self.root[groups],
-            self.alpha[groups],
-        )
-
     def level(self, epoch: Float[Tensor, "b q"]) -> Float[Tensor, "b q"]:
         """Return the posterior mean of the trend."""
         cross = trend(epoch, self.curves.epoch)

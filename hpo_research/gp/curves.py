@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from hpo_research.gp.data import Data
-from hpo_research.gp.factor import JITTERS
+from hpo_research.gp.factor import lower_factor
 from hpo_research.products import product
 
 NAMES = ("scale", "early", "apart", "power", "onset", "own", "noise")
@@ -149,10 +149,6 @@ class CurveHyperparameters:
         """Return the exponential of one of `NAMES`."""
         return self.theta[:, self.theta.shape[1] - len(NAMES) + NAMES.index(name)].exp()
 
-    def take(self, groups: Int[Tensor, " k"] | slice) -> "CurveHyperparameters":
-        """Return those of some GPs only."""
-        return CurveHyperparameters(self.theta[groups])
-
 
 class Fall(NamedTuple):
     """Values and their derivatives by ln α and ln β."""
@@ -227,13 +223,4 @@ def factorised(k: Tensor, curves: Curves, noise: Tensor) -> Float[Tensor, "b n n
     diagonal = k.diagonal(dim1=1, dim2=2)
     size = diagonal.amax(dim=1)
     diagonal.add_(noise[:, None] * mask + (1 - mask))
-    root, info = torch.linalg.cholesky_ex(k)
-    for jitter in JITTERS[1:]:
-        failed = (info > 0).nonzero()[:, 0]
-        if failed.numel() == 0:
-            break
-        bump = torch.diag_embed(jitter * size[failed][:, None] * mask[failed])
-        again, info_again = torch.linalg.cholesky_ex(k[failed] + bump)
-        root[failed], info[failed] = again, info_again
-    lower: Tensor = torch.where((info > 0)[:, None, None], torch.full_like(root, torch.nan), root)
-    return lower
+    return lower_factor(k, size[:, None] * mask)

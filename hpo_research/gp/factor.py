@@ -18,13 +18,22 @@ def factorised(
     """
     k = k.clone()
     k.diagonal(dim1=1, dim2=2).copy_(1 + noise[:, None] * mask)
+    return lower_factor(k, mask.to(k))
+
+
+def lower_factor(k: Float[Tensor, "b n n"], bump: Float[Tensor, "b n"]) -> Float[Tensor, "b n n"]:
+    """Return the lower factor of K, with a jitter times `bump` on its diagonal where K alone fails.
+
+    NaN where the largest jitter fails too.
+    """
     root: Tensor
     root, info = torch.linalg.cholesky_ex(k)
     for jitter in JITTERS[1:]:
         failed = (info > 0).nonzero()[:, 0]
         if failed.numel() == 0:
             return root
-        bump = torch.diag_embed(jitter * mask[failed].to(k))
-        again, info_again = torch.linalg.cholesky_ex(k[failed] + bump)
+        again, info_again = torch.linalg.cholesky_ex(
+            k[failed] + torch.diag_embed(jitter * bump[failed])
+        )
         root[failed], info[failed] = again, info_again
     return root.masked_fill_((info > 0)[:, None, None], torch.nan)

@@ -8,7 +8,7 @@ log loss is then near its limit of 15.95, or all is NaN. `images.py` has the set
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -19,7 +19,7 @@ from hpo_research.problems.protocol import Evaluation
 from hpo_research.problems.stacks import recipe, trained
 from hpo_research.records import Direction, Segment
 from hpo_research.space import Categorical, Config, Float, Integer, Parameter, SearchSpace
-from hpo_research.training import CNN, MLP, Architecture
+from hpo_research.training import CNN, MLP, Architecture, Data
 from hpo_research.training.stack import Signature
 
 Metric = Literal["log_loss", "accuracy"]
@@ -53,16 +53,19 @@ class Classifier:
 
     `images` is one of `images.IMAGES`, `network` one of `NETWORKS`. `metric` is `log_loss`
     (minimised) or `accuracy` (maximised); both are reported. `data` names an `.npz` file with the
-    images, for the sets that are fetched from OpenML otherwise; nothing is read or fetched before
-    a trial is trained. Raises `ProblemError`, and what `images.load` raises when trained.
+    images, for the sets that are fetched from OpenML otherwise; `digest` tells files apart by their
+    content, wherever they lie. Beside that nothing is read or fetched before a trial is trained.
+    Raises `ProblemError`, `MissingDataError` where there is no such file, and what `images.load`
+    raises when trained.
     """
 
     images: str
     network: str
     max_epochs: int = 27
     metric: Metric = "log_loss"
-    data: str | None = None
+    data: str | None = field(default=None, metadata={"identity": False})
     name: str = ""
+    digest: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         call = f"Classifier({self.images!r}, {self.network!r})"
@@ -72,10 +75,13 @@ class Classifier:
             ("metric", DIRECTIONS),
         ]
         for option, known in options:
-            if (given := getattr(self, option)) not in known:
+            given = getattr(self, option)
+            if not isinstance(given, str) or given not in known:
                 raise ProblemError(
                     f"{call}: {option} must be one of {', '.join(known)}, got {given!r}"
                 )
+        if not isinstance(self.name, str):
+            raise ProblemError(f"{call}: name must be a text, got {self.name!r}")
         whole = isinstance(self.max_epochs, int) and not isinstance(self.max_epochs, bool)
         if not whole or self.max_epochs < 1:
             raise ProblemError(
@@ -92,6 +98,7 @@ class Classifier:
             )
         if not isinstance(self.data, str) or not self.data.endswith(".npz"):
             raise ProblemError(f"{call}: data must be the name of an .npz file, got {self.data!r}")
+        object.__setattr__(self, "digest", images.digest(self.images, self.data))
 
     @property
     def source(self) -> Images:
@@ -135,8 +142,17 @@ class Classifier:
     def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
         """Train all segments as one batch of stacked networks."""
         if segments:
-            data = images.load(self.images, self.data)
-            yield from trained(segments, self.architecture, data, self.max_epochs, device)
+            yield from trained(segments, self.architecture, self.read(), self.max_epochs, device)
+
+    def read(self) -> Data:
+        """Return the split images. Raises `ProblemError` where the file has changed."""
+        now = None if self.data is None else images.digest(self.images, self.data)
+        if now != self.digest:
+            raise ProblemError(
+                f"{self.data}: holds other images ({now}) than when the problem was made "
+                f"({self.digest}); make the problem again"
+            )
+        return images.load(self.images, self.data)
 
 
 def _space(images: str, network: str) -> SearchSpace:

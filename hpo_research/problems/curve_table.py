@@ -1,6 +1,5 @@
 """A table of recorded learning curves: configurations × seeds × epochs, and its file."""
 
-import hashlib
 import io
 import json
 import os
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from hpo_research.errors import ProblemError, StoreWriteError
+from hpo_research.problems.digests import digest_of
 from hpo_research.records import Direction
 from hpo_research.space import Config, SearchSpace
 from hpo_research.space.documents import document, from_document
@@ -147,18 +147,11 @@ def _content(path: Path) -> tuple[str, str]:
     if path.is_dir():
         raise ProblemError(f"{path}: is a folder; expected a file that `hpo table` wrote")
     try:
-        stat = path.stat()
+        return str(path.resolve()), digest_of(path)
     except OSError as error:
         raise ProblemError(
             f"{path}: there is no recorded table ({error.strerror}); make one with `hpo table`"
         ) from error
-    path = path.resolve()
-    return str(path), _digest(str(path), stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=64)
-def _digest(path: str, _modified: int, _size: int) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=8)

@@ -22,6 +22,7 @@ from sklearn.datasets import fetch_openml, load_digits
 from sklearn.model_selection import train_test_split
 
 from hpo_research.errors import MissingDataError, MissingPackageError, ProblemError
+from hpo_research.problems.digests import digest_of
 from hpo_research.training import Data
 
 _SPLIT_SEED = 0
@@ -73,18 +74,34 @@ class Images:
 
 
 def load(name: str, file: str | None = None) -> Data:
-    """Return the split images of a set, read once a process.
+    """Return the split images of a set, read once a process, and anew where the file has changed.
 
     `file` is an `.npz` with `x_train`, `y_train`, `x_test` and `y_test`, as Keras writes them, in
     the place of OpenML. Raises `MissingDataError` where the images are not here and cannot be
     fetched, `MissingPackageError` where they come with a package that is not installed, and
     `ProblemError` for a file that does not hold what the set is.
     """
-    return _load(name, None if file is None else str(Path(file).resolve()))
+    if file is None:
+        return _load(name, None, None)
+    return _load(name, str(Path(file).resolve()), digest(name, file))
+
+
+def digest(name: str, file: str) -> str:
+    """Return what tells files of a set apart by their content: 16 hexadecimal digits.
+
+    Raises `MissingDataError` where there is no such file, or it cannot be read.
+    """
+    expected = _expected(IMAGES[name])
+    if not Path(file).is_file():
+        raise MissingDataError(f"{file}: there is no such file; {expected}")
+    try:
+        return digest_of(Path(file))
+    except OSError as error:
+        raise MissingDataError(f"{file}: cannot be read ({error.strerror}); {expected}") from error
 
 
 @lru_cache(maxsize=4)
-def _load(name: str, file: str | None) -> Data:
+def _load(name: str, file: str | None, _digest: str | None) -> Data:
     images = IMAGES[name]
     if file is not None:
         train, test = _from_file(images, Path(file))
@@ -144,17 +161,11 @@ def _drawn(known: Labelled, first: int, second: int) -> tuple[Labelled, Labelled
 
 def _from_file(images: Images, file: Path) -> tuple[Labelled, Labelled]:
     """Read the images for training and those for testing."""
-    expected = (
-        f"expected an .npz with x_train, y_train, x_test and y_test of {images.title}, as Keras "
-        "writes them"
-    )
-    if not file.is_file():
-        raise MissingDataError(f"{file}: there is no such file; {expected}")
     try:
         with np.load(file, allow_pickle=False) as held:
             arrays = {key: held[key] for key in ("x_train", "y_train", "x_test", "y_test")}
     except (ValueError, TypeError, KeyError, EOFError, OSError, BadZipFile, zlib.error) as error:
-        raise ProblemError(f"{file}: {expected} ({error})") from error
+        raise ProblemError(f"{file}: {_expected(images)} ({error})") from error
     train, test = (
         _checked(images, arrays[f"x_{part}"], arrays[f"y_{part}"], f"{file}: {part}")
         for part in ("train", "test")
@@ -162,6 +173,13 @@ def _from_file(images: Images, file: Path) -> tuple[Labelled, Labelled]:
     if len(test) < _MULTIPLE:
         raise ProblemError(f"{file}: y_test has {len(test)} labels, expected at least {_MULTIPLE}")
     return train, test
+
+
+def _expected(images: Images) -> str:
+    return (
+        f"expected an .npz with x_train, y_train, x_test and y_test of {images.title}, as Keras "
+        "writes them"
+    )
 
 
 def _checked(images: Images, pixels: np.ndarray, labels: np.ndarray, what: str) -> Labelled:

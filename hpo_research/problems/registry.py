@@ -80,13 +80,22 @@ def problem(name: str, /, **options: Any) -> Problem:
         close = difflib.get_close_matches(str(name).lower(), _ENTRIES, n=3)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
         raise ProblemError(f"problem({name!r}): {hint}expected one of {', '.join(_ENTRIES)}")
-    legal = list(inspect.signature(entry.build).parameters)
+    legal = _options(entry)
     unknown = [option for option in options if option not in legal]
     if unknown:
         raise ProblemError(
             f"problem({name!r}): {', '.join(unknown)} is no option of it; it has {', '.join(legal)}"
         )
     return entry.build(**options)
+
+
+def with_epochs() -> tuple[str, ...]:
+    """Return the names of the problems that can be asked for with a number of epochs."""
+    return tuple(name for name, entry in _ENTRIES.items() if "max_epochs" in _options(entry))
+
+
+def _options(entry: _Entry) -> list[str]:
+    return list(inspect.signature(entry.build).parameters)
 
 
 def problems() -> tuple[Listing, ...]:

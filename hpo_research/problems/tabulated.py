@@ -40,8 +40,13 @@ class Tabulated:
     def __post_init__(self) -> None:
         path = curve_table.place(self.table)
         object.__setattr__(self, "digest", curve_table.digest(path))
+        if not isinstance(self.name, str):
+            raise ProblemError(
+                f"Tabulated({self.table!r}, name={self.name!r}): name must be a text"
+            )
         directions = self.recorded.directions
-        if self.metric and self.metric not in directions:
+        is_text = isinstance(self.metric, str)
+        if not is_text or (self.metric and self.metric not in directions):
             raise ProblemError(
                 f"Tabulated({self.table!r}, metric={self.metric!r}): metric must be one of "
                 f"{', '.join(directions)}"

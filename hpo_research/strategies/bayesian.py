@@ -20,7 +20,6 @@ from hpo_research.acquisition import (
     confidence_bound,
 )
 from hpo_research.device import current
-from hpo_research.errors import StrategyError
 from hpo_research.gp import (
     KERNELS,
     TRANSFORMS,
@@ -40,6 +39,7 @@ from hpo_research.strategies import botorch_door as door
 from hpo_research.strategies import botorch_parts as parts
 from hpo_research.strategies.batches import Batch, Believed, Known, Modelled, batch, key
 from hpo_research.strategies.encoding import Encoding
+from hpo_research.strategies.halving import refuse, whole_mistakes
 from hpo_research.strategies.picks import drawn_picks, picks
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.tried import tried
@@ -66,12 +66,12 @@ PRIORS = Priors(noise_location=-10.0, noise_scale=4.0, noise_bounds=(1e-8, 10.0)
 class Bayesian:
     """Bayesian optimisation with a Gaussian process and q-EI (Jones et al. 1998; Ginsbourger 2010).
 
-    Asks that come before `initial` trials (None: two a hyperparameter, 4 to 24) or before two
-    values are filled by a scrambled Sobol sequence, shared with every strategy of the seed that
-    begins so. Every later ask fits a GP with kernel `model` to the losses under `transform`, and
-    chooses its batch one point at a time: running trials and points chosen before are conditioned
-    on in `samples` fixed quasi-random samples, and the next point is where the acquisition
-    function, exact given each sample, is largest.
+    Asks that come before `initial` trials (None: two a hyperparameter, 4 to 24), or while fewer
+    than two trials have a value, are filled by a scrambled Sobol sequence, shared with every
+    strategy of the seed that begins so. Every later ask fits a GP with kernel `model` to the losses
+    under `transform`, and chooses its batch one point at a time: running trials and points chosen
+    before are conditioned on in `samples` fixed quasi-random samples, and the next point is where
+    the acquisition function, exact given each sample, is largest.
 
     Failed trials count as bad as the worst value so far. No configuration is tried twice; finite
     spaces of up to 100,000 configurations are scored whole. `model` is a kernel, or the one of
@@ -108,12 +108,12 @@ class Bayesian:
             *_part("acquisition", self.acquisition, [*CRITERIA, NOISY, "ucb", THOMPSON]),
             *_part("model", self.model, MODELS),
             *_unknown("transform", self.transform, CHANGES),
-            *_too_small("batch", self.batch, 1),
-            *_too_small("samples", self.samples, 2),
-            *_too_small("starts", self.starts, 2),
+            *whole_mistakes("batch", self.batch, 1),
+            *whole_mistakes("samples", self.samples, 2),
+            *whole_mistakes("starts", self.starts, 2),
         ]
         if self.initial is not None:
-            mistakes += _too_small("initial", self.initial, 2)
+            mistakes += whole_mistakes("initial", self.initial, 2)
         if not isinstance(self.beta, int | float) or not self.beta >= 0:
             mistakes.append(f"beta={self.beta!r}): beta must be a number from 0 on")
         if self.transform == "by-evidence" and not isinstance(self.model, str):
@@ -126,8 +126,7 @@ class Bayesian:
                 "model='averaged'): expected an acquisition function of ours that can be averaged "
                 f"({', '.join([*CRITERIA, NOISY, 'ucb'])}), got {parts.name_of(self.acquisition)!r}"
             )
-        if mistakes:
-            raise StrategyError("\n".join(f"Bayesian({mistake}" for mistake in mistakes))
+        refuse("Bayesian", mistakes)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Fill every slot: by the initial design, then by the model."""
@@ -342,9 +341,3 @@ def _unknown(name: str, value: object, legal: Iterable[str]) -> list[str]:
     if value in list(legal):
         return []
     return [f"{name}={value!r}): expected one of {', '.join(legal)}"]
-
-
-def _too_small(name: str, value: object, least: int) -> list[str]:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
-        return []
-    return [f"{name}={value!r}): {name} must be a whole number from {least} on"]

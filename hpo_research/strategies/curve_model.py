@@ -89,13 +89,15 @@ class Forecast:
 def learnt(
     complete: Float[np.ndarray, "n t"], epochs: Sequence[int], last: Float[np.ndarray, " m"]
 ) -> Prior | None:
-    """Learn a prior from complete curves, None where they do not move at all.
+    """Learn a prior from complete curves, None where nothing tells how far a curve moves.
 
-    `epochs` are those of their columns, the last one R. The final value is expected about the
-    median of `last` (the last values of all curves there are, complete or not), with twice their
-    spread; the fall about the median of theirs, with twice its spread and at least a quarter of it.
-    Spreads are 1.4826 times the median absolute deviation. The weights of the cells are those of
-    greatest likelihood, as if five curves more had been shared by all cells.
+    `epochs` are those of their columns, ascending, the last one R. A curve's fall is its first
+    value less its last; the unit is the median size of a fall, or where that is 0 the spread of
+    `last`, the last values of all curves there are, complete or not. The final value is expected
+    about the median of `last`, with twice their spread and at least a unit; the fall about the
+    median fall, with twice the spread of falls and at least a quarter of a unit. Spreads are
+    1.4826 times the median absolute deviation; a unit of 0 gives None. The weights of the cells are
+    those of greatest likelihood, as if five curves more had been shared by all cells.
     """
     falls = complete[:, 0] - complete[:, -1]
     unit = float(np.median(np.abs(falls))) or _spread(last)

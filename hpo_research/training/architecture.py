@@ -128,7 +128,6 @@ def hidden(
 def hidden_backward(
     dh: Float32[Tensor, "b rows w"],
     passed: Passed,
-    gains: Weights,
     traits: Traits,
     mask: Float32[Tensor, "b n w"] | None = None,
 ) -> tuple[Float32[Tensor, "b rows w"], Weights]:
@@ -136,7 +135,7 @@ def hidden_backward(
     dz = activate_backward(dh, passed.scores, traits.rules, mask)
     if traits.groups is None or passed.normalised is None:
         return dz, []
-    dz, dgain = normalise_backward(dz, passed.normalised, gains[0][0], traits.groups)
+    dz, dgain = normalise_backward(dz, passed.normalised, traits.groups)
     return dz, [dgain]
 
 

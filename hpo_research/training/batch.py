@@ -16,6 +16,8 @@ from hpo_research.training.epoch import Evaluated, passed
 from hpo_research.training.recipe import Task
 from hpo_research.training.stack import Curriculum, Signature, Stack, curriculum, stack_of
 
+_LARGEST = 31 << 20  # bytes; glibc's largest threshold is 32 MiB
+
 
 @dataclass(frozen=True)
 class Result:
@@ -53,6 +55,7 @@ def train(tasks: Sequence[Task], architecture: Architecture, data: Data, device:
                 f"Recipe(batch_size={task.recipe.batch_size}): there are only {len(data.images)} "
                 "images to train on"
             )
+    _keep_freed_memory()
     subject = curriculum(architecture, data, device)
     stacks = _stacks(tasks, subject)
     while stacks:
@@ -64,6 +67,16 @@ def train(tasks: Sequence[Task], architecture: Architecture, data: Data, device:
         dropped = (yield sorted(results, key=lambda result: result.id)) or ()
         gone = diverged.union(dropped)
         stacks = [rest for stack in stacks if (rest := _going_on(stack, gone)) is not None]
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep the memory that a step frees for the next one; elsewhere this does nothing.
+
+    It hands back to the system what lies above twice the largest chunk that was ever freed, and
+    each step would fault in the pages of all its tensors anew: up to a third of the time of wide
+    networks. The chunk is never written to, so it costs nothing.
+    """
+    torch.empty(_LARGEST, dtype=torch.uint8)
 
 
 def _passed(stack: Stack, subject: Curriculum) -> list[tuple[Stack, Evaluated]]:

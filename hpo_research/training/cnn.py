@@ -22,20 +22,26 @@ from hpo_research.training.architecture import (
     loss_gradient,
     stepped,
 )
+from hpo_research.training.blocks import (
+    convolved_blocks,
+    convolved_blocks_backward,
+    is_blocked,
+    pooled_blocks,
+    pooled_blocks_backward,
+    windows,
+)
 from hpo_research.training.convolution import (
-    TAPS,
     convolved,
     convolved_backward,
-    is_small,
-    is_unfolded,
-    patches,
     pooled,
     pooled_backward,
 )
 from hpo_research.training.layout import Affine, Weights
+from hpo_research.training.toeplitz import TAPS
 
 _LEAST = 8  # channels
 _MOST_STACKED = {"cpu": 16, "cuda": 256}
+_MOST_FLOATS = 1 << 20  # of a stack's first maps, on the CPU: beyond, they leave its cache
 
 
 @dataclass(frozen=True)
@@ -63,19 +69,19 @@ class CNN:
         return (self._positions(shape) * shape.width,)
 
     def stacked(self, shape: Shape, batch: int, device: torch.device) -> int:
-        """Return 1 where convolutions go one by one, else 16 on the CPU and 256 on a GPU."""
-        channels, height, width = self.shape
-        if not is_unfolded(height, width, channels, device):
+        """Return 256 on a GPU; on the CPU up to 16 whose maps are small, 1 for larger images."""
+        most = _MOST_STACKED[device.type]
+        if device.type == "cuda":
+            return most
+        if not self._is_blocked:
             return 1
-        return _MOST_STACKED[device.type]
+        _, height, width = self.shape
+        return max(1, min(most, _MOST_FLOATS // (batch * height * width * shape.width)))
 
     def inputs(self, images: Float32[Tensor, "n pixels"]) -> Float32[Tensor, "n k"]:
-        """Return images channels last; small ones as their patches, gathered once."""
-        channels, height, width = self.shape
-        maps = images.view(1, -1, channels, height, width).permute(0, 1, 3, 4, 2)
-        if is_small(height, width, channels):
-            return patches(maps).view(len(images), -1)
-        return maps.reshape(len(images), -1)
+        """Return images channels last; small ones as the windows of their blocks."""
+        maps = images.view(-1, *self.shape).permute(0, 2, 3, 1)
+        return windows(maps) if self._is_blocked else maps.reshape(len(images), -1)
 
     def logits(
         self, weights: Weights, x: Float32[Tensor, "b n k"], traits: Traits
@@ -107,9 +113,14 @@ class CNN:
         dfeatures = dfeatures if mask is None else dfeatures.mul_(mask)
         dmaps = dfeatures.view(b, n, *sides[-1], -1)
         for i in reversed(range(len(inner))):
-            (matrix, _), *gains = inner[i]
+            matrix, _ = inner[i][0]
+            if i == 0 and self._is_blocked:
+                dh = pooled_blocks_backward(dmaps.reshape(b, -1, dmaps.shape[-1]))
+                dz, dgains = hidden_backward(dh, passed[i], traits)
+                gradients.append([convolved_blocks_backward(dz, known[i]), *dgains])
+                break
             dh = pooled_backward(dmaps, (n, *sides[i]))
-            dz, dgains = hidden_backward(dh, passed[i], gains, traits)
+            dz, dgains = hidden_backward(dh, passed[i], traits)
             below = (n, *sides[i]) if i else None
             dlinear, under = convolved_backward(dz, known[i], matrix, below)
             gradients.append([dlinear, *dgains])
@@ -124,13 +135,13 @@ class CNN:
         (b, n), sides = x.shape[:2], self._sides(len(inner))
         known, passed, maps = [], [], x
         for i, ((matrix, bias), *gains) in enumerate(inner):
-            if i == 0 and is_small(*sides[0], self.shape[0]):
-                columns = x.reshape(b, -1, TAPS * self.shape[0])
-                z, kept = affine(columns, matrix, bias), columns
+            is_blocked_layer = i == 0 and self._is_blocked
+            if is_blocked_layer:
+                z, kept = convolved_blocks(x, matrix, bias)
             else:
                 z, kept = convolved(maps.reshape(b, n, *sides[i], -1), matrix, bias)
             h, units = hidden(z, gains, traits, n)
-            maps = pooled(h.view(b, n, *sides[i], -1))
+            maps = pooled_blocks(h) if is_blocked_layer else pooled(h.view(b, n, *sides[i], -1))
             known.append(kept)
             passed.append(units)
         return maps.reshape(b, n, -1), known, passed
@@ -139,6 +150,11 @@ class CNN:
         """Return the height and width of the maps before each pooling and after the last."""
         _, height, width = self.shape
         return [(height >> i, width >> i) for i in range(depth + 1)]
+
+    @property
+    def _is_blocked(self) -> bool:
+        channels, height, width = self.shape
+        return is_blocked(height, width, channels)
 
     def _positions(self, shape: Shape) -> int:
         height, width = self._sides(shape.depth)[-1]

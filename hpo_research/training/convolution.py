@@ -1,10 +1,11 @@
 """3×3 convolutions of stacked networks, channels last, and 2×2 average pooling.
 
-Two ways, chosen by the sizes of one network alone. Small maps are unfolded: one batched matrix
-product on gathered patches (im2col). On the CPU larger maps go through torch's own convolution,
-one network after another: unfolding them writes nine times the map to memory and took three to
-six times as long at 28×28 and 32×32 pixels. Grouped convolutions are no third way: they would
-choose their algorithm by the number of stacked networks.
+Three ways, chosen by the sizes of one network alone. On a GPU maps are unfolded: one batched
+product with gathered patches (im2col); on the CPU each step would write nine times the map to
+memory. There, maps with few pixels and channels are multiplied by the convolution written out as a
+matrix (`toeplitz.py`), and all others go through torch's own convolution, one network after
+another. Grouped convolutions are no fourth way: they would choose their algorithm by the number of
+stacked networks. The first convolution of small images is in `blocks.py`.
 """
 
 import torch
@@ -12,40 +13,45 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from hpo_research.training.architecture import affine, affine_gradient
+from hpo_research.training.toeplitz import TAPS, gathered, repeated, same, written_out
 
-TAPS = 9
-"""Pixels of a filter."""
-
-_MOST_UNFOLDED = 4096  # floats of an image's patches; beyond, torch's convolution is faster
+_MOST_WRITTEN_OUT = 128  # floats of a map, or as many pixels as a filter has
 
 Maps = Float32[Tensor, "b n height width ch"]
 Matrix = Float32[Tensor, "b k w"]
 Gradients = tuple[Float32[Tensor, "b k w"], Float32[Tensor, "b w"]]
 
 
-def is_unfolded(height: int, width: int, channels: int, device: torch.device) -> bool:
-    """Say whether maps of this size are convolved by a product with their patches."""
-    return device.type == "cuda" or is_small(height, width, channels)
-
-
-def is_small(height: int, width: int, channels: int) -> bool:
-    """Say whether the patches of an image are few enough to be held for all epochs."""
-    return TAPS * height * width * channels <= _MOST_UNFOLDED
+def is_written_out(height: int, width: int, channels: int) -> bool:
+    """Say whether maps within a network have so few pixels and channels that a matrix is faster."""
+    pixels = height * width
+    return pixels <= TAPS or pixels * channels <= _MOST_WRITTEN_OUT
 
 
 def convolved(
     maps: Maps, matrix: Matrix, bias: Float32[Tensor, "b w"]
 ) -> tuple[Float32[Tensor, "b rows w"], Tensor]:
     """Return the convolution, a row a pixel, and what `convolved_backward` needs beside it."""
-    _, _, height, width, channels = maps.shape
-    if is_unfolded(height, width, channels, maps.device):
-        columns = patches(maps)
-        return affine(columns, matrix, bias), columns
+    b, n, height, width, channels = maps.shape
+    if maps.device.type == "cuda":
+        return unfolded(maps, matrix, bias)
+    if is_written_out(height, width, channels):
+        sides = same(height, width)
+        whole = affine(maps.reshape(b, n, -1), written_out(matrix, sides), repeated(bias, sides))
+        return whole.view(b, -1, matrix.shape[2]), maps
     out = [
         torch.conv2d(_image(each), _filters(filters), offset, padding=1)
         for each, filters, offset in zip(maps, matrix, bias, strict=True)
     ]
     return _stacked([_rows(each) for each in out]), maps
+
+
+def unfolded(
+    maps: Maps, matrix: Matrix, bias: Float32[Tensor, "b w"]
+) -> tuple[Float32[Tensor, "b rows w"], Float32[Tensor, "b rows columns"]]:
+    """Return the convolution as one product, and the patches for `convolved_backward`."""
+    columns = patches(maps)
+    return affine(columns, matrix, bias), columns
 
 
 def convolved_backward(
@@ -63,6 +69,8 @@ def convolved_backward(
         if shape is None:
             return gradients, None
         return gradients, patches_backward(torch.bmm(dz, matrix.transpose(1, 2)), shape)
+    if is_written_out(*known.shape[2:]):
+        return _written_out_backward(dz, known, matrix, shape is not None)
     found = [
         torch.ops.aten.convolution_backward(
             _image(rows.view(*maps.shape[:3], -1)),
@@ -78,6 +86,19 @@ def convolved_backward(
     if shape is not None:
         dmaps = _stacked([_rows(dx) for dx, _, _ in found]).view(known.shape)
     return (dmatrix, dz.sum(1)), dmaps
+
+
+def _written_out_backward(
+    dz: Float32[Tensor, "b rows w"], maps: Maps, matrix: Matrix, is_inner: bool
+) -> tuple[Gradients, Maps | None]:
+    b, n, height, width, _ = maps.shape
+    sides, dflat = same(height, width), dz.reshape(b, n, -1)
+    dwhole = torch.bmm(maps.reshape(b, n, -1).transpose(1, 2), dflat)
+    gradients = gathered(dwhole, sides), dz.sum(1)
+    if not is_inner:
+        return gradients, None
+    whole = written_out(matrix, sides)
+    return gradients, torch.bmm(dflat, whole.transpose(1, 2)).view(maps.shape)
 
 
 def _stacked(each: list[Tensor]) -> Tensor:

@@ -6,6 +6,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from hpo_research.errors import ProblemError
+from hpo_research.training.layout import CLASSES
 
 _MULTIPLE = 32  # images: what a kernel reads of a network then has no ragged tail
 
@@ -14,8 +15,8 @@ _MULTIPLE = 32  # images: what a kernel reads of a network then has no ragged ta
 class Data:
     """A fixed split of labelled images, flattened in the order of `shape`.
 
-    `shape` is (channels, height, width). Every part must have a multiple of 32 images. Raises
-    `ProblemError`.
+    `shape` is (channels, height, width). Every part must have a multiple of 32 images, with a label
+    each: a class, counted from 0, of at most 16. Raises `ProblemError`.
     """
 
     images: Float32[Tensor, "n pixels"]
@@ -29,16 +30,23 @@ class Data:
 
     def __post_init__(self) -> None:
         channels, height, width = self.shape
-        pixels = self.images.shape[1]
-        if channels * height * width != pixels:
-            raise ProblemError(f"Data(shape={self.shape}): images have {pixels} numbers each")
-        for name in ("images", "validation_images", "test_images"):
-            count = len(getattr(self, name))
-            if count == 0 or count % _MULTIPLE:
+        if not 1 <= self.classes <= CLASSES:
+            raise ProblemError(
+                f"Data(classes={self.classes!r}): expected from 1 to {CLASSES} classes"
+            )
+        for part in ("", "validation_", "test_"):
+            images, labels = getattr(self, f"{part}images"), getattr(self, f"{part}labels")
+            if channels * height * width != images.shape[1]:
                 raise ProblemError(
-                    f"Data({name}=...): expected a multiple of {_MULTIPLE} images, got {count}; "
-                    "leave a few out"
+                    f"Data(shape={self.shape}): {part}images have {images.shape[1]} numbers each, "
+                    f"expected {channels * height * width}"
                 )
+            if len(images) == 0 or len(images) % _MULTIPLE:
+                raise ProblemError(
+                    f"Data({part}images=...): expected a multiple of {_MULTIPLE} images, got "
+                    f"{len(images)}; leave a few out"
+                )
+            check_labels(f"{part}labels", labels, len(images), self.classes)
 
     def to(self, device: str) -> "Data":
         """Return the same split on a device."""
@@ -51,4 +59,17 @@ class Data:
             self.test_labels.to(device),
             self.classes,
             self.shape,
+        )
+
+
+def check_labels(name: str, labels: Tensor, count: int, classes: int) -> None:
+    """Raise `ProblemError` unless there is a class for each of so many images."""
+    if len(labels) != count:
+        raise ProblemError(
+            f"Data({name}=...): expected a label for each of the {count} images, got {len(labels)}"
+        )
+    if labels.is_floating_point() or labels.min() < 0 or labels.max() >= classes:
+        raise ProblemError(
+            f"Data({name}=...): expected whole numbers from 0 to {classes - 1}, got {labels.dtype} "
+            f"from {labels.min().item()} to {labels.max().item()}; count the classes from 0"
         )

@@ -84,7 +84,7 @@ class MLP:
         gradients, above = [[affine_gradient(h, dz)]], last[0][0]
         for i in reversed(range(len(inner))):
             dh = torch.bmm(dz, above.transpose(1, 2))
-            dz, dgains = hidden_backward(dh, passed[i], inner[i][1:], traits, masks[i])
+            dz, dgains = hidden_backward(dh, passed[i], traits, masks[i])
             gradients.append([affine_gradient(inputs[i], dz), *dgains])
             above = inner[i][0][0]
         return [pair for layer in reversed(gradients) for pair in layer], logits

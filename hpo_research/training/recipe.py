@@ -1,7 +1,8 @@
 """What one network is trained with, and for which epochs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
 from torch import Tensor
 
@@ -19,6 +20,12 @@ _LEAST = {
     **{"batch_size": 1, "width": 1, "depth": 1},
 }
 _MULTIPLE = 4  # images of a batch: times 8 channels or more, whole vectors of every kernel
+_KINDS: Mapping[object, tuple[type, str]] = {
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    bool: (bool, "True or False"),
+    str: (str, "a text"),
+}
 _SHARES = ("momentum", "dropout", "label_smoothing", "warmup")
 
 
@@ -58,6 +65,11 @@ class Recipe:
     flip: bool = False
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            kind, what = _KINDS[field.type]
+            given = getattr(self, field.name)
+            if not isinstance(given, kind) or (kind is not bool and isinstance(given, bool)):
+                raise ProblemError(f"Recipe({field.name}={given!r}): expected {what}")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ProblemError(

@@ -1,16 +1,31 @@
 """The ledger of cost: its parts add up, by hand and in experiments."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 from doubles import Halving, Walk
 
 import hpo_research as hpo
 from hpo_research import tables
-from hpo_research.analysis.spending import ledger
+from hpo_research.analysis.spending import PASSING, ledger
+from hpo_research.problems.protocol import Evaluation
+from hpo_research.records import Segment
 from hpo_research.store import RunName
 
 PARTS = ["finished", "stopped", "paused", "running", "failed", "unreported"]
+
+
+@dataclass(frozen=True)
+class Sparse(Walk):
+    """A walk that reports at the end of every segment alone."""
+
+    def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
+        ends = {segment.key: segment.until for segment in segments}
+        for reports in super().evaluate(segments, device):
+            if last := [report for report in reports if report.epoch == ends[report.key]]:
+                yield last
 
 
 def run(folder, execution="simulated", parallel=3, **options):
@@ -87,3 +102,51 @@ def test_what_waits_is_what_the_table_says(walked):
     shown = next(t for t in tables.tables(walked) if t.name == "seconds").data
     assert not math.isnan(shown["waiting_seconds"].sum())
     assert shown["waiting_seconds"].sum() == pytest.approx(ledger(walked)["waiting_seconds"].sum())
+
+
+def test_a_report_stands_for_all_epochs_since_the_one_before(tmp_path):
+    experiment = hpo.Experiment(
+        "sparse",
+        [Sparse(fails_above=2.0)],
+        {"random": hpo.Random(), "halving": hpo.SuccessiveHalving()},
+        range(2),
+        hpo.Budget(evaluations=8),
+        parallel=3,
+    )
+    result = hpo.run(experiment, out=tmp_path, device="cpu")
+    frame = ledger(result).set_index("strategy")
+    assert (frame["unreported"] == 0).all()
+    assert (frame[PARTS].sum(axis=1) == frame["epochs"]).all()
+    assert (frame.loc["random", "finished"] == 72).all()
+    assert (frame.loc["random", "continued"] == 0).all()
+    assert (frame.loc["halving", "continued"] > 0).all()
+
+
+@pytest.mark.parametrize("rule", [hpo.MedianStopping, hpo.CurveStopping])
+def test_a_rule_waits_with_the_slots_of_the_strategy_within(rule, tmp_path):
+    assert f"{rule.__module__}.{rule.__qualname__}" in PASSING
+    result = run(tmp_path, parallel=None, ruled=rule(hpo.ASHA(batch=3)))
+    frame = ledger(result).set_index("strategy")
+    waited = frame.loc["ruled"]
+    clocks = [result.costs[name].clock for name in sorted(result.runs) if name[1] == "ruled"]
+    assert (waited["training_seconds"] + waited["waiting_seconds"]).tolist() == pytest.approx(
+        [3 * clock for clock in clocks]
+    )
+    assert frame.loc["random", "waiting_seconds"].isna().all()
+
+
+def test_epochs_that_a_stop_sets_free_beside_the_last_trials_stay_unspent(tmp_path):
+    experiment = hpo.Experiment(
+        "stops",
+        [Walk(fails_above=2.0)],
+        {"stopping": Halving(), "random": hpo.Random()},
+        range(4),
+        hpo.Budget(epochs=72),
+        parallel=4,
+    )
+    result = hpo.run(experiment, out=tmp_path, device="cpu")
+    frame = ledger(result).set_index("strategy")
+    assert (frame.loc["random", "epochs"] == 72).all()
+    assert frame.loc["stopping", "epochs"].max() < 72
+    for name, own in result.runs.items():
+        assert sum(trial.reached for trial in own.trials) == result.costs[name].epochs

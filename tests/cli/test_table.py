@@ -48,7 +48,12 @@ def test_the_table_says_where_it_comes_from_and_names_no_folder(tmp_path):
     ("arguments", "message"),
     [
         (("digit-mlp",), "error: problem('digit-mlp'): did you mean digits-mlp"),
-        (("branin",), "error: problem('branin'): max_epochs is no option of it"),
+        (
+            ("ackley",),
+            "error: ackley: reports no epochs, so there are no learning curves to record; "
+            "expected one of curves, digits-mlp, digits-cnn, ",
+        ),
+        (("digits-mlp-table",), "error: digits-mlp-table: is recorded already, so there are no"),
         (("digits-mlp", "--data", "x.npz"), "come with a package; leave out data='x.npz'"),
         (("mnist-cnn", "--data", "x.npz"), "x.npz: there is no such file; expected an .npz with"),
     ],

@@ -89,6 +89,21 @@ def test_an_optimum_that_noise_passed_is_drawn_as_a_line():
     assert figure.axes[0].texts[0].get_text() == "optimum"
 
 
+def test_an_optimum_without_noise_is_said_to_be_one():
+    result = made(histories(seeds=1), optimum=1.0)
+    history = {
+        name: [
+            (replace(r, metrics={**r.metrics, "noise_free": 2.0}), *rest) for r, *rest in entries
+        ]
+        for name, entries in result.history.items()
+    }
+    picture = incumbent_figure(replace(result, history=history))
+    assert picture.figure.axes[0].texts[0].get_text() == "optimum without noise"
+    said = "On p, the optimum is that without noise, and values with noise may lie beyond it."
+    assert said in picture.caption
+    assert mistakes(picture.figure) == []
+
+
 def test_a_regret_that_reaches_0_is_drawn_down_to_0():
     found = {RunName("p", "s", k): [(0, 1, 3.0), (1, 1, 2.002), (2, 1, 2.0)] for k in range(2)}
     result = made(found, optimum=2.0)

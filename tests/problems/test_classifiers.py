@@ -19,7 +19,6 @@ from hpo_research.rng import Stream
 from hpo_research.space import Config
 
 PROBLEMS = {"mlp": Classifier("digits", "mlp"), "cnn": Classifier("digits", "cnn")}
-LOCAL = {"digits", "mnist5k"}
 GOOD: Config = {
     "learning_rate": 3e-3,
     "momentum": 0.9,
@@ -75,6 +74,8 @@ def test_the_direction_follows_the_metric(metric: str, direction: str) -> None:
     ("options", "message"),
     [
         ({"metric": "loss"}, "metric must be one of log_loss, accuracy, got 'loss'"),
+        ({"metric": ["log_loss"]}, r"metric must be one of log_loss, accuracy, got \['log_loss'\]"),
+        ({"name": 3}, "name must be a text, got 3"),
         ({"max_epochs": 0}, "max_epochs must be a whole number from 1, got 0"),
         ({"max_epochs": 2.5}, "max_epochs must be a whole number from 1, got 2.5"),
         (
@@ -97,7 +98,7 @@ def test_a_problem_is_made_without_its_images(
     images: str, network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "load", None)
-    built = Classifier(images, network, data=None if images in LOCAL else "nowhere.npz")
+    built = Classifier(images, network)
     assert built.name == f"{images}-{network}"
     assert built.space.dimension >= 8
     assert list(built.evaluate([])) == []

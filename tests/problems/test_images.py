@@ -10,7 +10,7 @@ import pytest
 from sklearn.utils import Bunch
 
 import hpo_research as hpo
-from hpo_research.errors import MissingDataError, MissingPackageError, ProblemError
+from hpo_research.errors import ExperimentError, MissingDataError, MissingPackageError, ProblemError
 from hpo_research.problems import images
 from hpo_research.problems.images import IMAGES, load
 from hpo_research.records import Segment
@@ -130,14 +130,16 @@ def test_what_cannot_be_fetched_is_said_with_what_to_do(monkeypatch):
 
 @pytest.mark.parametrize("name", ["fashion-cnn", "cifar10-cnn"])
 def test_an_experiment_without_its_images_stops_and_blames_no_trial(name, tmp_path, monkeypatch):
+    path = saved(tmp_path)
     experiment = hpo.Experiment(
         name="missing",
-        problems=[hpo.problem(name, max_epochs=1, data=str(tmp_path / "nowhere.npz"))],
+        problems=[hpo.problem(name, max_epochs=1, data=str(path))],
         strategies={"random": hpo.Random()},
         seeds=range(2),
         budget=hpo.Budget(evaluations=2),
     )
-    with pytest.raises(MissingDataError, match=r"nowhere\.npz: there is no such file; expected an"):
+    path.unlink()
+    with pytest.raises(MissingDataError, match=r"made-up\.npz: there is no such file; expected an"):
         hpo.run(experiment, out=tmp_path / "out", device="cpu")
     frame = hpo.Result.read(tmp_path / "out").frame()
     assert set(frame["status"]) == {"running"}
@@ -214,6 +216,42 @@ def test_the_test_images_of_a_file_are_those_it_names(tmp_path):
 def test_a_wrong_file_is_refused_with_what_was_expected(changed, message, tmp_path):
     with pytest.raises(ProblemError, match=message):
         load("fashion", str(saved(tmp_path, **changed)))
+
+
+def of_file(path: Path, **options) -> hpo.Problem:
+    return hpo.problem("fashion-cnn", max_epochs=1, data=str(path), **options)
+
+
+def once(problem: hpo.Problem, seeds: int = 1) -> hpo.Experiment:
+    return hpo.Experiment(
+        "files", [problem], {"random": hpo.Random()}, range(seeds), hpo.Budget(evaluations=1)
+    )
+
+
+def test_a_file_that_was_moved_is_the_same_problem(tmp_path):
+    path = saved(tmp_path)
+    hpo.run(once(of_file(path)), out=tmp_path / "out", device="cpu")
+    moved = path.rename(tmp_path / "moved.npz")
+    hpo.run(once(of_file(moved), seeds=2), out=tmp_path / "out", device="cpu")
+    assert len(hpo.Result.read(tmp_path / "out").frame()) == 2
+
+
+def test_a_file_that_has_changed_is_another_problem(tmp_path):
+    path = saved(tmp_path)
+    before = of_file(path)
+    old = before.read()
+    hpo.run(once(before), out=tmp_path / "out", device="cpu")
+    after = of_file(saved(tmp_path, seed=1))
+    with pytest.raises(ExperimentError, match=r"digest: '[0-9a-f]{16}' became '[0-9a-f]{16}'"):
+        hpo.run(once(after), out=tmp_path / "out", device="cpu")
+    with pytest.raises(ProblemError, match=r"made-up\.npz: holds other images \(.* make the probl"):
+        before.read()
+    assert not np.array_equal(old.images, after.read().images)
+
+
+def test_a_problem_is_made_of_a_file_that_is_there(tmp_path):
+    with pytest.raises(MissingDataError, match=r"nowhere\.npz: there is no such file; expected an"):
+        of_file(tmp_path / "nowhere.npz")
 
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path):

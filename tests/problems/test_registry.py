@@ -41,14 +41,20 @@ def test_every_problem_of_the_package_has_a_name():
         (problem("digits-mlp", max_epochs=27), Classifier("digits", "mlp", max_epochs=27)),
         (problem("digits-cnn", max_epochs=3), Classifier("digits", "cnn", max_epochs=3)),
         (
-            problem("fashion-cnn", data="file.npz", metric="accuracy"),
-            Classifier("fashion", "cnn", metric="accuracy", data="file.npz"),
+            problem("fashion-cnn", metric="accuracy"),
+            Classifier("fashion", "cnn", metric="accuracy"),
         ),
     ],
     ids=lambda p: p.name,
 )
 def test_options_are_the_fields_of_the_problem(built, expected):
     assert built == expected
+
+
+def test_a_file_of_images_is_an_option(tmp_path):
+    path = tmp_path / "file.npz"
+    path.write_bytes(b"images")
+    assert problem("fashion-cnn", data=str(path)) == Classifier("fashion", "cnn", data=str(path))
 
 
 @pytest.mark.parametrize(

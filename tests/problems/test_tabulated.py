@@ -142,6 +142,18 @@ def test_an_unknown_metric_is_refused():
         Tabulated(file(), metric="train_loss")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metric": ["accuracy"]}, "metric must be one of log_loss, accuracy"),
+        ({"name": 3}, r"name=3\): name must be a text"),
+    ],
+)
+def test_an_option_that_is_no_text_is_refused(options, message):
+    with pytest.raises(ProblemError, match=message):
+        Tabulated("digits-mlp", **options)
+
+
 def test_its_name_is_that_of_the_file_unless_it_is_given():
     assert TABLE.name == "invented-2-9-table"
     assert Tabulated(file(), name="mine").name == "mine"

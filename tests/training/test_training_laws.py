@@ -15,6 +15,7 @@ from hpo_research.errors import ProblemError
 from hpo_research.rng import Stream
 from hpo_research.training import CNN, MLP, Architecture, Data, Recipe, Result, Task, batch, train
 from hpo_research.training.architecture import Shape
+from hpo_research.training.data import check_labels
 from hpo_research.training.epoch import Evaluated, passed
 from hpo_research.training.layout import CLASSES, Layout
 from hpo_research.training.stack import Curriculum, Stack
@@ -305,8 +306,14 @@ def test_a_state_is_flat_on_the_cpu_and_owns_its_memory(
     assert len({tensor.data_ptr() for tensor in tensors}) == len(tensors)
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)], ids=["28x28", "32x32x3"])
-def test_the_law_holds_for_larger_images(shape: tuple[int, int, int], draw_recipes: Draw) -> None:
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 28, 28), (3, 32, 32), (1, 12, 12), (1, 9, 9)],
+    ids=["28x28", "32x32x3", "by blocks, then 6x6 and 3x3", "odd"],
+)
+def test_the_law_holds_for_images_of_other_sides(
+    shape: tuple[int, int, int], draw_recipes: Draw
+) -> None:
     data = classes_of_noise(shape, (96, 32, 32))
     recipes = [replace(recipe, batch_size=32) for recipe in draw_recipes(CNN(), 8)]
     tasks = tasks_of(recipes, until=2)
@@ -328,6 +335,12 @@ def test_the_law_holds_for_larger_images(shape: tuple[int, int, int], draw_recip
         ({"depth": 0}, r"depth=0\): must be at least 1"),
         ({"learning_rate": float("nan")}, r"learning_rate=nan\): must be at least 0"),
         ({"batch_size": 30}, r"batch_size=30\): must be a multiple of 4"),
+        ({"batch_size": 32.0}, r"batch_size=32.0\): expected a whole number"),
+        ({"width": "8"}, r"width='8'\): expected a whole number"),
+        ({"depth": True}, r"depth=True\): expected a whole number"),
+        ({"dropout": "0.1"}, r"dropout='0.1'\): expected a number"),
+        ({"flip": 1}, r"flip=1\): expected True or False"),
+        ({"activation": ["relu"]}, r"activation=\['relu'\]\): expected a text"),
     ],
 )
 def test_a_wrong_recipe_is_refused(recipe: dict[str, object], message: str) -> None:
@@ -356,8 +369,37 @@ def test_what_the_data_cannot_hold_is_refused(data: Data) -> None:
         next(train([Task(Recipe(depth=4), Stream(0), 1)], CNN(), data, "cpu"))
     with pytest.raises(ProblemError, match=r"images=...\): expected a multiple of 32 images"):
         replace(data, images=data.images[:33], labels=data.labels[:33])
-    with pytest.raises(ProblemError, match=r"shape=\(1, 8, 9\)\): images have 64 numbers each"):
+    with pytest.raises(ProblemError, match=r"shape=\(1, 8, 9\)\): images have 64 .*, expected 72"):
         replace(data, shape=(1, 8, 9))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: {"classes": 17}, r"classes=17\): expected from 1 to 16 classes"),
+        (
+            lambda d: {"classes": 9},
+            r"labels=...\): expected whole numbers from 0 to 8, got .* to 9;",
+        ),
+        (
+            lambda d: {"test_labels": d.test_labels - 1},
+            r"test_labels=...\): expected whole .* from -1 to 8; count the classes from 0",
+        ),
+    ],
+    ids=["too many", "too few", "negative"],
+)
+def test_labels_that_are_no_classes_are_refused(
+    change: Callable[[Data], dict[str, object]], message: str, data: Data
+) -> None:
+    with pytest.raises(ProblemError, match=message):
+        replace(data, **change(data))
+
+
+def test_labels_of_another_number_or_type_are_refused(data: Data) -> None:
+    with pytest.raises(ProblemError, match=r"labels=...\): expected a label .* 256 images, got 60"):
+        check_labels("labels", data.labels[:60], 256, 10)
+    with pytest.raises(ProblemError, match=r"labels=...\): .* got torch.float32 from 0.0 to 9.0"):
+        check_labels("labels", data.labels.float(), 256, 10)
 
 
 @pytest.mark.gpu

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,13 @@ from hpo_research.training import Recipe, Task
 from hpo_research.training.activations import ACTIVATIONS
 from hpo_research.training.architecture import loss_gradient
 from hpo_research.training.augmentation import moved, moves_of
+from hpo_research.training.blocks import (
+    convolved_blocks,
+    convolved_blocks_backward,
+    pooled_blocks,
+    pooled_blocks_backward,
+    windows,
+)
 from hpo_research.training.convolution import (
     convolved,
     convolved_backward,
@@ -15,6 +24,7 @@ from hpo_research.training.convolution import (
     patches_backward,
     pooled,
     pooled_backward,
+    unfolded,
 )
 from hpo_research.training.dropout import dropout_masks
 from hpo_research.training.layout import Affine, Layout
@@ -50,12 +60,9 @@ def test_the_backward_pass_of_patches_is_its_transpose() -> None:
     torch.testing.assert_close(patches_backward(gradient, (3, 4, 6)), x.grad)
 
 
-@pytest.mark.parametrize("channels", [1, 3, 8])
-@pytest.mark.parametrize("side", [4, 28], ids=["unfolded", "one-by-one"])
-def test_a_convolution_and_its_gradients_are_torchs(side: int, channels: int) -> None:
-    x = maps(2, 4, side, side, channels).requires_grad_()
-    matrix, bias = maps(2, 9 * channels, 16).requires_grad_(), maps(2, 16).requires_grad_()
-    expected = torch.stack(
+def convolution_of_torch(x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    channels = x.shape[-1]
+    return torch.stack(
         [
             torch.conv2d(
                 x[i].permute(0, 3, 1, 2),
@@ -63,19 +70,51 @@ def test_a_convolution_and_its_gradients_are_torchs(side: int, channels: int) ->
                 bias[i],
                 padding=1,
             ).permute(0, 2, 3, 1)
-            for i in range(2)
+            for i in range(len(x))
         ]
-    ).flatten(1, 3)
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3, 8])
+@pytest.mark.parametrize(
+    ("way", "shape"),
+    [(unfolded, (4, 6)), (convolved, (3, 2)), (convolved, (3, 5)), (convolved, (28, 27))],
+    ids=["unfolded", "written-out", "written-out-or-one-by-one", "one-by-one"],
+)
+def test_a_convolution_and_its_gradients_are_torchs(
+    way: Callable[..., tuple[torch.Tensor, torch.Tensor]], shape: tuple[int, int], channels: int
+) -> None:
+    x = maps(2, 4, *shape, channels).requires_grad_()
+    matrix, bias = maps(2, 9 * channels, 16).requires_grad_(), maps(2, 16).requires_grad_()
+    expected = convolution_of_torch(x, matrix, bias).flatten(1, 3)
     gradient = maps(*expected.shape)
     expected.backward(gradient)
-    z, known = convolved(x.detach(), matrix.detach(), bias.detach())
-    (dmatrix, dbias), dmaps = convolved_backward(gradient, known, matrix, (4, side, side))
+    z, known = way(x.detach(), matrix.detach(), bias.detach())
+    (dmatrix, dbias), dmaps = convolved_backward(gradient, known, matrix.detach(), (4, *shape))
     tolerance = {"rtol": 1e-4, "atol": 1e-3}
     torch.testing.assert_close(z, expected, **tolerance)
     torch.testing.assert_close(dmatrix, matrix.grad, **tolerance)
     torch.testing.assert_close(dbias, bias.grad, **tolerance)
     torch.testing.assert_close(dmaps, x.grad, **tolerance)
     assert convolved_backward(gradient, known, matrix, None)[1] is None
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (4, 6, 3)])
+def test_a_convolution_by_blocks_with_its_pooling_is_torchs(shape: tuple[int, int, int]) -> None:
+    x, matrix, bias = maps(5, *shape), maps(2, 9 * shape[2], 16), maps(2, 16)
+    matrix.requires_grad_(), bias.requires_grad_()
+    whole = convolution_of_torch(x.expand(2, *x.shape), matrix, bias)
+    expected = torch.nn.functional.avg_pool2d(whole.flatten(0, 1).permute(0, 3, 1, 2), 2)
+    expected = expected.permute(0, 2, 3, 1).reshape(2, -1, 16)
+    gradient = maps(*expected.shape)
+    expected.backward(gradient)
+    columns = windows(x).expand(2, 5, -1)
+    z, known = convolved_blocks(columns, matrix.detach(), bias.detach())
+    torch.testing.assert_close(pooled_blocks(z), expected.detach(), rtol=1e-4, atol=1e-4)
+    dz = pooled_blocks_backward(gradient)
+    dmatrix, dbias = convolved_blocks_backward(dz, known)
+    torch.testing.assert_close(dmatrix, matrix.grad, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(dbias, bias.grad, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 4, 5), (2, 3, 7, 5, 8)], ids=["even", "odd"])
@@ -110,7 +149,7 @@ def test_normalisation_and_its_gradients_are_torchs(
     gain, shift = maps(2, 1, 16) + 1, maps(2, 16)
     masked = [torch.stack([x[0] * real, x[1]]) for x in (z, dy, gain, shift)]
     y, known = normalise(masked[0], (masked[2], masked[3]), groups, images)
-    dz, (dgain, dshift) = normalise_backward(masked[1], known, masked[2], groups)
+    dz, (dgain, dshift) = normalise_backward(masked[1], known, groups)
     for i, recipe in enumerate(recipes):
         w = recipe.width
         module = torch.nn.GroupNorm(group_count(recipe), w)
