@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -106,12 +107,25 @@ def qei(result: hpo.Result) -> dict[str, object]:
 
 
 def multi_fidelity(result: hpo.Result) -> dict[str, object]:
-    """Compare regret at each quarter of the budget, of the best value reported at any epoch.
+    """Compare regret on each table at each quarter of the budget; see `_on_table`.
 
-    `goal` says of every rival at which quarters freeze-thaw's median is below its own; that and
-    `share`, of the epochs that random search needs, are recorded whether or not the claim holds.
+    The claim is of the first table: the others are recorded beside it, whatever they show.
     """
-    (name,) = result.description["problems"]
+    found = {name: _on_table(result, name) for name in result.description["problems"]}
+    claimed = next(iter(found.values()))
+    goal: dict[str, list[bool]] = claimed["goal"]
+    return {
+        **found,
+        "holds": bool(claimed["share"] <= 0.2 and all(all(own) for own in goal.values())),
+    }
+
+
+def _on_table(result: hpo.Result, name: str) -> dict[str, Any]:
+    """Compare regret, that of the best value reported at any epoch against the best of any run.
+
+    `goal` says of every rival at which quarters freeze-thaw's median is below its own; `share` is
+    of the epochs that random search needs for its final median.
+    """
     strategies = list(result.description["strategies"])
     budget = 20 * result.description["problems"][name]["max_epochs"]
     curves = {own: curve(result, name, own, points=EVERY) for own in strategies}
@@ -124,19 +138,16 @@ def multi_fidelity(result: hpo.Result) -> dict[str, object]:
     medians = {own: np.median(values, axis=1) for own, values in found.items()}
     places = np.mean([rankdata([found[own][k] for own in strategies], axis=0) for k in range(4)], 2)
     target = best + float(medians["random"][-1])
-    ours = epochs_to_reach(curves["freeze-thaw"], target)
+    models = ("model hyperband", "freeze-thaw")
+    needed = {own: epochs_to_reach(curves[own], target) for own in models}
     rivals = ("ASHA", "hyperband", "one epoch")
     return {
         "median_regret_at_quarters": {own: medians[own].tolist() for own in strategies},
         "mean_rank_at_quarters": {own: places[:, i].tolist() for i, own in enumerate(strategies)},
         "epochs_of_random": budget,
-        "freeze_thaw_median_epochs": float(np.median(ours)),
-        "share": float(np.median(ours)) / budget,
+        "median_epochs": {own: float(np.median(epochs)) for own, epochs in needed.items()},
+        "share": float(np.median(needed["freeze-thaw"])) / budget,
         "goal": {own: (medians["freeze-thaw"] < medians[own]).tolist() for own in rivals},
-        "holds": bool(
-            np.median(ours) <= budget / 5
-            and all((medians["freeze-thaw"] < medians[own]).all() for own in rivals)
-        ),
     }
 
 
