@@ -2,8 +2,8 @@
 
 Every multi-fidelity strategy beside random search and a Gaussian process that trains to the end,
 each with the epochs of 20 full trainings, four trials at a time, over 30 paired seeds. The curves
-are those of 1,000 perceptrons and 400 convolutional networks trained twice on the digits, and of 300
-perceptrons on 5,000 images of MNIST (`hpo table`). Expected: all that stop
+are those of 1,000 perceptrons and 400 convolutional networks trained twice on the digits, and of
+300 perceptrons on 5,000 images of MNIST (`hpo table`). Expected: all that stop
 early reach random search's final regret in a fraction of its epochs, and a model of whole curves
 stays ahead of rules that compare single values.
 """
