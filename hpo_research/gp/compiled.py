@@ -56,7 +56,7 @@ def shaped(shape: Floats, r: Floats, e: Floats) -> None:
 def slopes(
     x: Floats,
     h: Floats,
-    root: Floats,
+    pivots: Floats,
     inverse: Floats,
     residual: Floats,
     mask: Bools,
@@ -69,7 +69,8 @@ def slopes(
 
     `columns`: of each column of x, the derivative by the logarithm of its scale; `ends`: by ln σ²
     and by μ. Rows that do not count have the residual 0 and are rows of the identity: they add
-    nothing. Shapes: b n d; b n n thrice; b n twice; b; b, b d, b 2.
+    nothing. `pivots`: the factor's diagonal. Shapes: b n d, b n n, b n, b n n, b n, b n, b; and b,
+    b d, b 2.
     """
     b, n, d = x.shape
     own, alpha, weight = np.empty((d, n)), np.empty(n), np.empty(n)
@@ -85,7 +86,7 @@ def slopes(
         fit, size, trace, total = 0.0, 0.0, 0.0, 0.0
         for i in range(n):
             fit += residual[g, i] * alpha[i]
-            size += math.log(root[g, i, i])
+            size += math.log(pivots[g, i])
             total += alpha[i]
             if mask[g, i]:
                 trace += alpha[i] * alpha[i] - inverse[g, i, i]

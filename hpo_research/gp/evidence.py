@@ -66,20 +66,26 @@ class Priors:
         self, theta: Float[Tensor, "b t"]
     ) -> tuple[Float[Tensor, " b"], Float[Tensor, "b t"]]:
         """Return the log density of (ℓ, σ²) and its gradient in (ln ℓ, ln σ², μ)."""
-        location, scale, counts = (row.to(theta) for row in _prior(self, theta.shape[-1] - 2))
+        location, scale, counts, constant = _prior(self, theta.shape[-1] - 2, theta.device)
         z = (theta - location) / scale
         terms = (theta + 0.5 * z * z) * counts
-        constant = float((counts * (scale.log() + 0.5 * LOG_2PI)).sum())
         return -terms.sum(dim=-1) - constant, (-1 - z / scale) * counts
 
 
 @lru_cache(maxsize=64)
-def _prior(priors: Priors, parameters: int) -> Float[Tensor, "3 t"]:
-    """Return location and scale of each hyperparameter, and 0 for the mean, which is flat."""
+def _prior(
+    priors: Priors, parameters: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, float]:
+    """Return location and scale of each hyperparameter, 0 for the mean, which is flat, else 1.
+
+    And the logarithm of what the densities are divided by.
+    """
     lengthscale = (priors.location(parameters), priors.lengthscale_scale, 1.0)
     rows = [lengthscale] * parameters
     rows += [(priors.noise_location, priors.noise_scale, 1.0), (0.0, 1.0, 0.0)]
-    return torch.tensor(rows, dtype=torch.float64).T.contiguous()
+    location, scale, counts = torch.tensor(rows, dtype=torch.float64, device=device).T.contiguous()
+    constant = float((counts * (scale.log() + 0.5 * LOG_2PI)).sum())
+    return location, scale, counts, constant
 
 
 def evidence(
@@ -145,6 +151,7 @@ def _compiled_slopes(
     """Do the same on the CPU."""
     b, _, d = x.shape
     found = x.new_empty(b), x.new_empty(b, d), x.new_empty(b, 2)
-    given = (x, h, root, inverse, residual, data.mask, noise)
+    pivots = root.diagonal(dim1=1, dim2=2)
+    given = (x, h, pivots, inverse.mT, residual, data.mask, noise)  # as LAPACK has them in memory
     compiled.slopes(*(t.contiguous().numpy() for t in (*given, *found)))
     return found

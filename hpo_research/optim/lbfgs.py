@@ -1,8 +1,10 @@
 """Batched bounded L-BFGS: every row has its own history, step and end."""
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -91,6 +93,12 @@ class _State:
 
     def take(self, groups: Int[Tensor, " k"]) -> "_State":
         return _State(*(getattr(self, f.name)[groups] for f in fields(self)))
+
+    @cached_property
+    def arrays(self) -> list[np.ndarray]:
+        """All from `lower` on as arrays over all rows, of the same memory; on the CPU."""
+        tensors = [getattr(self, f.name) for f in fields(self)[2:]]
+        return [t.view(-1, *t.shape[2:]).numpy() for t in tensors]
 
     def best(self, count: int) -> "_State":
         """Return only the rows of the least values of each group."""
@@ -186,7 +194,7 @@ def _begun(
     scale = 1 / _dot(gradient, gradient).sqrt().clamp(min=1.0)
     projected = x - (x - gradient).clamp(lower, upper)
     is_flat = known & (projected.abs().amax(dim=-1) <= options.gradient)
-    return _State(
+    state = _State(
         group=torch.arange(b, device=x.device),
         row=torch.arange(s, device=x.device).expand(b, s),
         lower=lower,
@@ -203,6 +211,7 @@ def _begun(
         is_done=~known | is_flat,
         has_converged=is_flat,
     )
+    return _State(*(getattr(state, f.name).contiguous() for f in fields(state)))
 
 
 def _entered(found: _State, ended: _State) -> _State:
@@ -230,10 +239,10 @@ def _advanced(objective: Objective, state: _State, options: Options, *, depth: i
 
 def _judge(state: _State, trial: Tensor, value: Tensor, gradient: Tensor, options: Options) -> None:
     """Do the same as `_judged` on the CPU, in place."""
-    arrays = [getattr(state, f.name) for f in fields(state)[2:]]
-    rows = [a.flatten(0, 1).numpy() for a in (*arrays, trial, value, gradient.contiguous())]
-    limits = (_SUFFICIENT, _SHRINK_LEAST, _SHRINK_MOST, _GROW, _FLAT)
-    compiled.judge(*rows, (*limits, options.decrease, options.gradient), options.shrinks)
+    trials = [t.contiguous().flatten(0, 1).numpy() for t in (trial, value, gradient)]
+    fixed = (_SUFFICIENT, _SHRINK_LEAST, _SHRINK_MOST, _GROW, _FLAT)
+    limits = (*fixed, options.decrease, options.gradient)
+    compiled.judge(*state.arrays, *trials, limits, options.shrinks)
 
 
 def _judged(

@@ -1,6 +1,5 @@
 """A batch of configurations, chosen one after another, each knowing of those before."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,8 +19,12 @@ from hpo_research.acquisition import (
 )
 from hpo_research.gp import Posterior
 from hpo_research.space import Config
+from hpo_research.space.search_space import Identity
 from hpo_research.strategies.batches import Batch, Modelled
 from hpo_research.strategies.tried import untried
+
+Taken = dict[Identity, Config]
+"""Configurations by what tells them apart."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Pick:
 
 def picks(model: Modelled, batch: Batch, search: Search) -> list[list[Pick]]:
     """Return as many picks for each run as it has slots; none repeats a configuration."""
-    taken = [[trial.config for trial in run.trials] for run in batch.runs]
+    taken = _taken(batch)
     points = _candidates(model, batch, search)
     screen = model.surface.screen(points.x)
     spans = batch.domain.spans(model.lengthscale)
@@ -56,8 +59,8 @@ def picks(model: Modelled, batch: Batch, search: Search) -> list[list[Pick]]:
             chosen.append(
                 [_best(screen.surface, found, batch, i, own) for i, own in enumerate(taken)]
             )
-        for configs, pick in zip(taken, chosen[-1], strict=True):
-            configs.append(pick.config)
+        for i, pick in enumerate(chosen[-1]):
+            taken[i][batch.encodings[i].space.identity(pick.config)] = pick.config
     return [list(own) for own in zip(*chosen, strict=True)]
 
 
@@ -67,7 +70,7 @@ def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list
     What is pending changes no function, so all are searched at once; a minimum that is taken gives
     way to the function's next best.
     """
-    taken = [[trial.config for trial in run.trials] for run in batch.runs]
+    taken = _taken(batch)
     streams = [stream.at("paths") for stream in batch.streams]
     surface = PathSurface.of(posterior, streams, batch.slots)
     table = batch.domain.table
@@ -83,8 +86,8 @@ def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list
         else:
             part, ends = surface.take(rows), found.take(rows)
             chosen.append([_best(part, ends, batch, i, own) for i, own in enumerate(taken)])
-        for configs, pick in zip(taken, chosen[-1], strict=True):
-            configs.append(pick.config)
+        for i, pick in enumerate(chosen[-1]):
+            taken[i][batch.encodings[i].space.identity(pick.config)] = pick.config
     return [list(own) for own in zip(*chosen, strict=True)]
 
 
@@ -103,12 +106,21 @@ def _candidates(model: Modelled, batch: Batch, search: Search) -> Points:
     return Points(x, torch.zeros(*x.shape[:2], 0, dtype=torch.int64, device=x.device))
 
 
-def _from_table(scores: Tensor, batch: Batch, taken: list[list[Config]]) -> list[Pick]:
+def _taken(batch: Batch) -> list[Taken]:
+    """Return what each run has tried."""
+    spaces = [encoding.space for encoding in batch.encodings]
+    return [
+        {space.identity(trial.config): trial.config for trial in run.trials}
+        for space, run in zip(spaces, batch.runs, strict=True)
+    ]
+
+
+def _from_table(scores: Tensor, batch: Batch, taken: list[Taken]) -> list[Pick]:
     table = batch.domain.table
     assert table is not None
     allowed = torch.ones(len(taken), len(table), dtype=torch.bool)
     for i, configs in enumerate(taken):
-        allowed[i, batch.encodings[i].rows(configs)] = False
+        allowed[i, batch.encodings[i].rows(list(configs.values()))] = False
     best, values = best_allowed(scores, allowed.to(table.device))
     return [
         Pick(encoding.space.config_at(row), table[row], value, "table")
@@ -118,10 +130,9 @@ def _from_table(scores: Tensor, batch: Batch, taken: list[list[Config]]) -> list
     ]
 
 
-def _best(surface: Surface, found: Found, batch: Batch, run: int, taken: Sequence[Config]) -> Pick:
+def _best(surface: Surface, found: Found, batch: Batch, run: int, known: Taken) -> Pick:
     """Return the best end of a search that is not taken."""
     encoding = batch.encodings[run]
-    known = {encoding.space.identity(config) for config in taken}
     x, index = found.points.x[run].cpu(), found.points.index[run].cpu()
     for k in range(len(x)):
         config = encoding.config(x[k], index[k])
@@ -129,7 +140,7 @@ def _best(surface: Surface, found: Found, batch: Batch, run: int, taken: Sequenc
             winner = "global" if found.is_global[run, k] else "local"
             return Pick(config, found.points.x[run, k], float(found.value[run, k]), winner)
     draws = batch.streams[run].at("spare", len(known)).generator()
-    spare = untried(encoding.space, known, draws)
+    spare = untried(encoding.space, known.keys(), draws)
     assert spare is not None  # a run has no more slots than untried configurations
     point = encoding.points([spare]).x.to(found.points.x)
     value = surface.take(torch.tensor([run], device=point.device)).value(point)
