@@ -77,7 +77,8 @@ def test_the_transform_of_more_evidence_is_taken_run_by_run():
     for change in (standardised, yeo_johnson):
         transformed = change(data.y, data.mask)
         known = replace(data, y=transformed.y)
-        tried.append(Believed(known, transformed, fit(known, [KERNELS["matern52"]])))
+        found = fit(known, [KERNELS["matern52"]])
+        tried.append(Believed(known, transformed, found, (found,)))
     best = tried[0].better(tried[1])
     own = torch.stack([t.fit.log_evidence + t.transformed.log_jacobian for t in tried])
     assert own[1, 1] > own[0, 1] + 3
