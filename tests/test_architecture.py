@@ -36,7 +36,7 @@ FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
 TENSORS_ONLY = {"optim", "gp", "acquisition", "training"}
 BELOW_TENSORS = TENSORS_ONLY | {"errors", "rng", "threads", "device", "products", "compiled"}
 
-OPTIONAL = {"mlxtend", "pyarrow"}  # imported where it is needed, in one module
+OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
     ("problems.registry", "problem"),  # problem("ackley", dimension=10)

@@ -18,8 +18,6 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Int, Shaped
-from sklearn.datasets import fetch_openml, load_digits
-from sklearn.model_selection import train_test_split
 
 from hpo_research.errors import MissingDataError, MissingPackageError, ProblemError
 from hpo_research.problems.digests import digest_of
@@ -148,6 +146,8 @@ def _halved(images: Images, train: Labelled, what: str) -> tuple[Labelled, Label
 
 
 def _drawn(known: Labelled, first: int, second: int) -> tuple[Labelled, Labelled]:
+    from sklearn.model_selection import train_test_split  # a second to import
+
     one, other, one_labels, other_labels = train_test_split(
         known.pixels,
         known.labels,
@@ -218,6 +218,8 @@ def _are_classes(labels: np.ndarray, classes: int) -> bool:
 
 
 def _digits() -> Labelled:
+    from sklearn.datasets import load_digits
+
     return Labelled(*load_digits(return_X_y=True))
 
 
@@ -236,6 +238,8 @@ def _mnist_5k() -> Labelled:
 
 def _openml(title: str, number: int) -> Callable[[], Labelled]:
     def fetched() -> Labelled:
+        from sklearn.datasets import fetch_openml
+
         try:
             found = fetch_openml(data_id=number, as_frame=False, parser="auto")
         except OSError as error:  # what the network and the cache raise

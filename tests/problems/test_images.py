@@ -7,6 +7,7 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
+import sklearn.datasets
 from sklearn.utils import Bunch
 
 import hpo_research as hpo
@@ -108,7 +109,7 @@ def test_what_is_fetched_is_split_with_the_last_images_for_testing(name, monkeyp
         # Texts, as OpenML has them; a pixel a number, so that places can be told.
         return Bunch(data=numbers[:, None], target=(numbers % 10).astype(str))
 
-    monkeypatch.setattr(images, "fetch_openml", fetch)
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch)
     found = known.load()
     assert found.labels.tolist() == (numbers % 10).tolist()
     assert found.pixels[:, 0].tolist() == numbers.tolist()
@@ -119,7 +120,7 @@ def test_what_cannot_be_fetched_is_said_with_what_to_do(monkeypatch):
     def fetch(**_):
         raise URLError("Name or service not known")
 
-    monkeypatch.setattr(images, "fetch_openml", fetch)
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch)
     message = (
         r"the images of Fashion-MNIST are not on this machine and could not be fetched from "
         r"OpenML, data set 40996 \(<urlopen error Name.*data='FILE.npz' that holds x_train"
