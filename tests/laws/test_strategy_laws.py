@@ -72,7 +72,7 @@ PAIRED: dict[str, Callable[[Strategy], Strategy]] = {
 }
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
-few = settings(max_examples=10, deadline=None)
+few = settings(max_examples=15, deadline=None)
 
 
 def trials_of(strategy: Strategy) -> int:
@@ -248,7 +248,7 @@ def test_a_recommendation_is_lawful(strategy, runs):
 
 
 @pytest.mark.parametrize("strategy", MODELLED.values(), ids=MODELLED)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(runs=alike_runs())
 def test_a_recommendation_does_not_see_a_neighbour_that_looks_alike(strategy, runs):
     alone = [recommended(strategy, [run])[0] for run in runs]
