@@ -3,9 +3,10 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hpo_research.compiled import by_loops
@@ -105,8 +106,9 @@ def evidence(
     root = factorised(k, hyper.noise, data.mask)
     inverse = inverse_of(root)
     residual = (data.y - hyper.mean[:, None]) * data.mask
+    known = _Factored(x, h, root, inverse, residual, data.mask, hyper.noise)
     slopes = _compiled_slopes if by_loops(x, residual) else _slopes
-    value, columns, ends = slopes(data, x, h, root, inverse, residual=residual, noise=hyper.noise)
+    value, columns, ends = slopes(known)
     value = value - 0.5 * LOG_2PI * data.count
     lengthscales = (columns[:, None, :] * data.membership).sum(dim=-1)
     gradient = torch.cat([lengthscales, ends], dim=-1)
@@ -116,21 +118,25 @@ def evidence(
     return value + density, gradient + slope
 
 
-def _slopes(
-    data: Data,
-    x: Tensor,
-    h: Tensor,
-    root: Tensor,
-    inverse: Tensor,
-    *,
-    residual: Tensor,
-    noise: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+class _Factored(NamedTuple):
+    """What evidence and derivatives are computed from: K = LL', its inverse and y − μ."""
+
+    x: Float[Tensor, "b n d"]
+    h: Float[Tensor, "b n n"]
+    root: Float[Tensor, "b n n"]
+    inverse: Float[Tensor, "b n n"]
+    residual: Float[Tensor, "b n"]
+    mask: Bool[Tensor, "b n"]
+    noise: Float[Tensor, " b"]
+
+
+def _slopes(known: _Factored) -> tuple[Tensor, Tensor, Tensor]:
     """Return the evidence without its constant, its derivatives by ln scales, by ln σ² and μ."""
+    x, h, root, inverse, residual, mask, noise = known
     alpha = product(inverse, residual[..., None].expand(-1, -1, 2))[..., 0]
     logdet = 2 * root.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
     value = -0.5 * ((residual * alpha).sum(dim=-1) + logdet)
-    trace = ((alpha * alpha - inverse.diagonal(dim1=1, dim2=2)) * data.mask).sum(dim=-1)
+    trace = ((alpha * alpha - inverse.diagonal(dim1=1, dim2=2)) * mask).sum(dim=-1)
     m = (alpha[:, :, None] * alpha[:, None, :]).sub_(inverse).mul_(h)
     m.diagonal(dim1=1, dim2=2).zero_()  # what it would add cancels
     moved = product(m, torch.cat([x, torch.ones_like(x[..., :1])], dim=-1))
@@ -138,20 +144,12 @@ def _slopes(
     return value, columns, torch.stack([0.5 * noise * trace, alpha.sum(dim=-1)], dim=-1)
 
 
-def _compiled_slopes(
-    data: Data,
-    x: Tensor,
-    h: Tensor,
-    root: Tensor,
-    inverse: Tensor,
-    *,
-    residual: Tensor,
-    noise: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+def _compiled_slopes(known: _Factored) -> tuple[Tensor, Tensor, Tensor]:
     """Do the same on the CPU."""
+    x, h, root, inverse, residual, mask, noise = known
     b, _, d = x.shape
     found = x.new_empty(b), x.new_empty(b, d), x.new_empty(b, 2)
     pivots = root.diagonal(dim1=1, dim2=2)
-    given = (x, h, pivots, inverse.mT, residual, data.mask, noise)  # as LAPACK has them in memory
+    given = (x, h, pivots, inverse.mT, residual, mask, noise)  # as LAPACK has them in memory
     compiled.slopes(*(t.contiguous().numpy() for t in (*given, *found)))
     return found
