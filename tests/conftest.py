@@ -1,12 +1,15 @@
-"""What every test runs under: one torch thread, and examples that a slow machine cannot fail."""
+"""What every test runs under: one torch thread, checked shapes, and examples that may take long."""
 
 import os
 
 import hypothesis
+import jaxtyping
 import pytest
+import shapes
 import torch
 
 torch.set_num_threads(1)
+jaxtyping.jaxtyped = shapes.jaxtyped  # before the import hook meets the package
 
 hypothesis.settings.register_profile("people", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)

@@ -1,10 +1,15 @@
+import functools
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from jaxtyping import Float, TypeCheckError
-from shapes import checked, names_a_shape
+from shapes import checked, jaxtyped, names_a_shape
 
 from hpo_research.space import Float as FloatParameter
 from hpo_research.space import SearchSpace
+
+VECTOR = Float[np.ndarray, "n"]
 
 
 def test_the_package_is_checked_for_shapes():
@@ -20,7 +25,89 @@ def test_a_function_without_shapes_is_left_alone():
     assert checked(door) is door
 
 
-VECTOR = Float[np.ndarray, "n"]
+def test_each_form_of_a_call_is_checked_once_and_a_new_one_again():
+    calls, checks = [], []
+
+    def counted(function):
+        def check(*args, **kwargs):
+            checks.append(args)
+            return inner(*args, **kwargs)
+
+        inner = checked(function)
+        return functools.wraps(function)(check)
+
+    @jaxtyped(typechecker=counted)
+    def longer(x: VECTOR, by: int = 0) -> VECTOR:
+        calls.append(by)
+        return np.zeros(len(x) + by)
+
+    longer(np.ones(3))
+    first = len(checks)
+    for _ in range(5):
+        longer(np.zeros(3))
+    assert len(checks) == first > 0
+    longer(np.ones(4))
+    assert len(checks) > first
+    assert calls == [0] * 7
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((np.ones((3, 1)),), "checking the parameters"),
+        ((np.ones(3, dtype=int),), "checking the parameters"),
+        (([1.0, 1.0, 1.0],), "checking the parameters"),
+        ((np.ones(3), 1), "checking the return value"),
+        ((np.ones(4), 1), "checking the return value"),
+    ],
+    ids=["shape", "dtype", "type", "a known call's value", "a new call's value"],
+)
+def test_a_wrong_call_is_found_after_right_ones(args, message):
+    calls = []
+
+    @jaxtyped(typechecker=checked)
+    def longer(x: VECTOR, by: int = 0) -> VECTOR:
+        calls.append(by)
+        return np.zeros(len(x) + by)
+
+    longer(np.ones(3))
+    longer(np.ones(3), 0)
+    for _ in range(2):  # what was wrong once is not remembered as right
+        with pytest.raises(TypeCheckError, match=message):
+            longer(*args)
+    assert longer(np.ones(3)).shape == (3,)
+    assert calls[:2] == [0, 0] and set(calls[2:-1]) <= {1}
+
+
+def test_a_record_with_arrays_is_checked_and_one_without_is_left_alone():
+    @dataclass(frozen=True)
+    class Pair:
+        x: VECTOR
+        y: VECTOR
+
+    @dataclass(frozen=True)
+    class Plain:
+        x: float
+
+    plain = Plain.__init__
+    assert jaxtyped(typechecker=checked)(Plain).__init__ is plain
+    pair = jaxtyped(typechecker=checked)(Pair)
+    pair(np.ones(2), np.ones(2))
+    with pytest.raises(TypeCheckError, match="parameters"):
+        pair(np.ones(2), np.ones(3))
+
+
+def test_values_inside_lists_and_mappings_are_seen():
+    @jaxtyped(typechecker=checked)
+    def first(x: list[Float[np.ndarray, "2"]], y: dict[str, Float[np.ndarray, "2"]]) -> float:
+        return float(x[0][0])
+
+    good, bad = np.ones(2), np.ones(3)
+    first([good], {"a": good})
+    with pytest.raises(TypeCheckError, match="parameters"):
+        first([bad], {"a": good})
+    with pytest.raises(TypeCheckError, match="parameters"):
+        first([good], {"a": bad})
 
 
 @pytest.mark.parametrize(
