@@ -20,4 +20,4 @@ compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 def by_loops(*tensors: torch.Tensor) -> bool:
     """Return whether loops compute these: not what is on a GPU, nor what autograd derives."""
-    return not any(t.is_cuda or t.requires_grad for t in tensors)
+    return all(t.is_cpu and not t.requires_grad for t in tensors)

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
+from torch import Tensor
 
 from hpo_research.errors import DeviceError
 
@@ -45,13 +47,31 @@ def resolve(name: str = "auto") -> str:
     return f"cuda:{number}"
 
 
-_used: ContextVar[str] = ContextVar("device", default="cpu")
+def entries(like: Tensor, *, cached: int) -> int:
+    """Return how many numbers the largest tensor of one block of a computation may hold.
+
+    On the CPU so few that a few such tensors stay in the cache; on a GPU, where small blocks cost
+    their launches, a sixteenth of the memory that was free when this was first asked.
+    """
+    return cached if not like.is_cuda else _free(like.device) // (16 * like.element_size())
+
+
+@lru_cache(maxsize=16)
+def _free(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0]
+
+
+_used: ContextVar[tuple[str, bool]] = ContextVar("device", default=("cpu", False))
 
 
 @contextmanager
-def used(device: str) -> Iterator[None]:
-    """Have the models of strategies computed on a device inside the block."""
-    token = _used.set(device)
+def used(device: str, *, graphs: bool = False) -> Iterator[None]:
+    """Have the models of strategies computed on a device inside the block.
+
+    `graphs`: on a GPU the steps of searches are recorded as CUDA graphs and replayed, so that none
+    of their hundred launches is made by Python. Not yet measured, hence not the default.
+    """
+    token = _used.set((device, graphs))
     try:
         yield
     finally:
@@ -60,4 +80,9 @@ def used(device: str) -> Iterator[None]:
 
 def current() -> str:
     """Return the device that models are computed on: the CPU, unless inside `used`."""
-    return _used.get()
+    return _used.get()[0]
+
+
+def has_graphs() -> bool:
+    """Return whether the steps of searches on a GPU are recorded."""
+    return _used.get()[1]

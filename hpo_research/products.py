@@ -25,6 +25,10 @@ def product(a: Float[Tensor, "b n k"], b: Float[Tensor, "b k m"]) -> Float[Tenso
 def inverse_of(root: Float[Tensor, "b n n"]) -> Float[Tensor, "b n n"]:
     """Return (LL')⁻¹ for lower factors L, for the same reason padded to an even size."""
     n = root.shape[1]
+    if not root.is_cpu:  # there `cholesky_inverse` takes one matrix of a batch after another
+        eye = torch.eye(n, dtype=root.dtype, device=root.device).expand_as(root)
+        half = torch.linalg.solve_triangular(root, eye, upper=False)
+        return torch.bmm(half.mT, half)
     if n % 2 == 0:
         return torch.cholesky_inverse(root)
     padded = pad(root, (0, 1, 0, 1))

@@ -35,7 +35,7 @@ def test_the_command_prints_the_rows_it_was_asked_for(capsys: pytest.CaptureFixt
     before = record.PAGE.read_text()
     assert command.main(["--quick", "--rows", "3", "8"]) == 0
     rows = printed(capsys.readouterr().out)
-    assert [row["row"] for row in rows] == ["3", "8"]
+    assert [row["row"] for row in rows] == ["3", "8", "8"]  # with CUDA graphs and without
     assert seconds(rows[0]["ours"]) > 0 and seconds(rows[0]["rival's"]) > 0
     assert record.PAGE.read_text() == before  # tiny sizes are not recorded
 

@@ -167,14 +167,18 @@ def ask_of_many_runs(size: Size) -> list[Row]:
 def ask_on_a_card(size: Size) -> list[Row]:
     """Many runs on a CUDA device, against BoTorch looped on the CPU of that machine."""
     case, rival = _of(size, size.cuda_runs), f"{_botorch(size)}, looped on its CPU"
-    what = f"ask on one GPU, {case}, per run"
-    if not torch.cuda.is_available():
-        return [Missing(what, rival, 200, 1000, "no CUDA device")]
-    with used("cuda:0"):
-        times = duel(_own_ask(case, size.own), _looped(size))
-    card = torch.cuda.get_device_name(0)
-    remark = f"{card}; rival looped over {size.looped} of the runs"
-    return [_race(what, rival, *times, goals=(200, 1000), remark=remark)]
+    rows: list[Row] = []
+    for graphs in (False, True):
+        what = f"ask on one GPU{', CUDA graphs' if graphs else ''}, {case}, per run"
+        if not torch.cuda.is_available():
+            rows.append(Missing(what, rival, 200, 1000, "no CUDA device"))
+            continue
+        with used("cuda:0", graphs=graphs):
+            times = duel(_own_ask(case, size.own), _looped(size))
+        card = torch.cuda.get_device_name(0)
+        remark = f"{card}; rival looped over {size.looped} of the runs"
+        rows.append(_race(what, rival, *times, goals=(200, 1000), remark=remark))
+    return rows
 
 
 def _own_ask(case: Case, times: int) -> Contender:

@@ -8,10 +8,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from hpo_research.acquisition.criteria import Criterion
+from hpo_research.device import entries
 from hpo_research.gp.posterior import LEAST_VARIANCE, Posterior
 from hpo_research.products import product
 
 _ROWS = 256  # of one block: fixed, since the bits of a row may depend on how many there are
+_MANY_ROWS = 2**14  # the same on a GPU
 _ENTRIES = 2**16  # of the largest tensor of one block: 512 KiB, so that a few stay in the cache
 
 _KEPT = 2**20  # numbers that a screen keeps of a run: 8 MiB; where it were more, it computes anew
@@ -96,17 +98,19 @@ class GPSurface:
 
     def value(self, x: Float[Tensor, "b q d"]) -> Float[Tensor, "b q"]:
         """Return the criterion at any number of points, in blocks that fit into the cache."""
-        b, runs = len(x), self._runs(_ROWS)
+        b, runs = len(x), self._runs(_rows(x))
         return torch.cat(
             [self.take(slice(i, i + runs))._blocks(x[i : i + runs]) for i in range(0, b, runs)]
         )
 
     def _runs(self, rows: int) -> int:
         """Return of how many runs so many rows are computed together."""
-        return max(1, _ENTRIES // (rows * max(self.posterior.weights.shape[1:])))
+        weights = self.posterior.weights
+        return max(1, entries(weights, cached=_ENTRIES) // (rows * max(weights.shape[1:])))
 
     def _blocks(self, x: Tensor) -> Tensor:
-        return torch.cat([self._value(part) for part in torch.split(x, _ROWS, dim=1)], dim=1)
+        parts = torch.split(x, _rows(x), dim=1)
+        return torch.cat([self._value(part) for part in parts], dim=1)
 
     def _value(self, x: Tensor) -> Tensor:
         prediction = self.posterior.predict(x)
@@ -187,6 +191,10 @@ class GPSurface:
         )
 
 
+def _rows(x: Tensor) -> int:
+    return _ROWS if x.is_cpu else min(x.shape[1], _MANY_ROWS)
+
+
 @dataclass(frozen=True)
 class GPScreen:
     """A surface's means and variances at fixed points: a pending point costs each only O(n).
@@ -204,7 +212,7 @@ class GPScreen:
 
     def values(self) -> Float[Tensor, "b r"]:
         """Return the criterion at the fixed points."""
-        size = max(1, _ENTRIES // self.mean[0].numel())
+        size = max(1, entries(self.mean, cached=_ENTRIES) // self.mean[0].numel())
         criterion, best = self.surface.criterion, self.surface.best
         return torch.cat(
             [

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hpo_research.device import entries
 from hpo_research.gp.curves import (
     NAMES,
     CurveHyperparameters,
@@ -181,7 +182,7 @@ class _Loss:
         self, x: Float[Tensor, "b s t"]
     ) -> tuple[Float[Tensor, "b s"], Float[Tensor, "b s t"]]:
         b, s, t = x.shape
-        size = max(1, _ENTRIES // (s * self.curves.epoch.shape[1] ** 2))
+        size = max(1, entries(x, cached=_ENTRIES) // (s * self.curves.epoch.shape[1] ** 2))
         parts = [self._block(x[i : i + size], i) for i in range(0, b, size)]
         value, gradient = (torch.cat(part) for part in zip(*parts, strict=True))
         scale = -1 / _count(self.curves)[:, None]

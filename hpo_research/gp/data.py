@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -54,7 +54,7 @@ class Data:
     @cached_property
     def index(self) -> Int[Tensor, " d"]:
         """The owner of each column, as a tensor."""
-        return torch.tensor(self.owner, device=self.x.device)
+        return _index(self.owner, self.x.device)
 
     @cached_property
     def membership(self) -> Float[Tensor, "p d"]:
@@ -66,6 +66,12 @@ class Data:
     def count(self) -> Float[Tensor, " b"]:
         """How many rows count."""
         return self.mask.sum(dim=1).to(self.x)
+
+
+@lru_cache(maxsize=64)
+def _index(owner: tuple[int, ...], device: torch.device) -> Tensor:
+    """Return it once a device: what is copied there is waited for."""
+    return torch.tensor(owner, device=device)
 
 
 def far(n: int, *, like: Tensor) -> Float[Tensor, "n 1"]:

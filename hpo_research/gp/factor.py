@@ -16,9 +16,21 @@ def factorised(
     Off the diagonal `k` is 0 wherever a row does not count. A factor that fails even with the
     largest jitter is NaN.
     """
+    return lower_factor(_with_noise(k, noise, mask), mask.to(k))
+
+
+def attempted(
+    k: Float[Tensor, "b n n"], noise: Float[Tensor, " b"], mask: Bool[Tensor, "b n"]
+) -> Float[Tensor, "b n n"]:
+    """Return the same without a jitter, NaN where that fails: nobody looks whether it did."""
+    root, info = torch.linalg.cholesky_ex(_with_noise(k, noise, mask))
+    return torch.where((info > 0)[:, None, None], torch.nan, root)
+
+
+def _with_noise(k: Tensor, noise: Tensor, mask: Tensor) -> Tensor:
     k = k.clone()
     k.diagonal(dim1=1, dim2=2).copy_(1 + noise[:, None] * mask)
-    return lower_factor(k, mask.to(k))
+    return k
 
 
 def lower_factor(k: Float[Tensor, "b n n"], bump: Float[Tensor, "b n"]) -> Float[Tensor, "b n n"]:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hpo_research.device import entries
 from hpo_research.gp.data import Data
 from hpo_research.gp.evidence import Hyperparameters, Priors, evidence
 from hpo_research.gp.kernels import Kernel
@@ -164,7 +165,7 @@ class _Loss:
         self, x: Float[Tensor, "b s t"]
     ) -> tuple[Float[Tensor, "b s"], Float[Tensor, "b s t"]]:
         b, s, t = x.shape
-        size = max(1, _ENTRIES // (s * self.data.x.shape[1] ** 2))
+        size = max(1, entries(x, cached=_ENTRIES) // (s * self.data.x.shape[1] ** 2))
         parts = [self._part(i, size, x[i : i + size]) for i in range(0, b, size)]
         value, gradient = (torch.cat(part) for part in zip(*parts, strict=True))
         scale = -1 / _scale(self.data)[:, None]

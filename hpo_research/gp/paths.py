@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from hpo_research.device import entries
 from hpo_research.gp.data import CENTRE
 from hpo_research.gp.kernels import Kernel
 from hpo_research.gp.posterior import Posterior
@@ -100,7 +101,7 @@ class Paths:
         s, f = x.shape[2], self.waves.shape[-1]
         paths = self if x.shape[1] == 1 else self.apart()
         rows = pad(x.flatten(0, 1), (0, 0, 0, s % 2))
-        size = max(1, _ENTRIES // (f * max(1, s)))
+        size = max(1, entries(x, cached=_ENTRIES) // (f * max(1, s)))
         blocks = [
             part(paths.take(slice(i, i + size)), rows[i : i + size])
             for i in range(0, len(rows), size)

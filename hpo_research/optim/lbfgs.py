@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hpo_research.compiled import by_loops
 from hpo_research.optim import compiled
+from hpo_research.optim.graphs import is_recorded, recorded
 from hpo_research.products import product
 
 _SUFFICIENT = 1e-4  # of the decrease that the gradient promises (Armijo)
@@ -91,14 +92,18 @@ class _State:
     is_done: Bool[Tensor, "b s"]
     has_converged: Bool[Tensor, "b s"]
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All of it, in the order of the fields."""
+        return [getattr(self, f.name) for f in fields(self)]
+
     def take(self, groups: Int[Tensor, " k"]) -> "_State":
-        return _State(*(getattr(self, f.name)[groups] for f in fields(self)))
+        return _State(*(tensor[groups] for tensor in self.tensors))
 
     @cached_property
     def arrays(self) -> list[np.ndarray]:
         """All from `lower` on as arrays over all rows, of the same memory; on the CPU."""
-        tensors = [getattr(self, f.name) for f in fields(self)[2:]]
-        return [t.view(-1, *t.shape[2:]).numpy() for t in tensors]
+        return [t.view(-1, *t.shape[2:]).numpy() for t in self.tensors[2:]]
 
     def best(self, count: int) -> "_State":
         """Return only the rows of the least values of each group."""
@@ -106,8 +111,7 @@ class _State:
             return self
         order = self.value.nan_to_num(nan=torch.inf).argsort(dim=1, stable=True)[:, :count]
         groups = torch.arange(len(order), device=order.device)[:, None]
-        rows = (getattr(self, f.name)[groups, order] for f in fields(self)[1:])
-        return _State(self.group, *rows)
+        return _State(self.group, *(tensor[groups, order] for tensor in self.tensors[1:]))
 
 
 def minimise(
@@ -135,20 +139,34 @@ def minimise(
     state = _begun(objective, x.clamp(lower, upper), lower, upper, options)
     after, kept = options.heats or (options.evaluations, x.shape[1])
     found = state.best(kept)
-    every = 8 if x.is_cuda else 1  # to look is to wait for the device
+    every, share = _looks(x)
+    step = None
     for turn in range(options.evaluations - 1):
         if turn + 1 == after:
-            state = state.best(kept)
-        ended = state.is_done.all(dim=1)
-        if turn % every == 0 and bool(ended.any()):
-            found = _entered(found, state.take(ended.nonzero()[:, 0]).best(kept))
-            going = (~ended).nonzero()[:, 0]
-            state, objective = state.take(going), objective.take(going)
-            if going.numel() == 0:
-                break
-        state = _advanced(objective, state, options, depth=min(turn, options.history))
+            state, step = state.best(kept), None
+        if turn % every == 0:
+            ended = state.is_done.all(dim=1)
+            if int(ended.sum()) >= max(1.0, share * len(ended)):
+                found = _entered(found, state.take(ended.nonzero()[:, 0]).best(kept))
+                going = (~ended).nonzero()[:, 0]
+                state, objective, step = state.take(going), objective.take(going), None
+                if going.numel() == 0:
+                    break
+        if is_recorded(x):
+            step = step or _Recorded.of(objective, state, options)
+            state = step.replayed()
+        else:
+            state = _advanced(objective, state, options, depth=min(turn, options.history))
     found = _entered(found, state.best(kept))
     return Minimum(found.x, found.value, found.evaluations, found.has_converged, found.row)
+
+
+def _looks(x: Tensor) -> tuple[int, float]:
+    """Return after how many turns to look which groups have ended, and what share to leave out.
+
+    To look at numbers on a GPU is to wait for it, and to leave out groups is to record anew.
+    """
+    return (1, 0.0) if x.is_cpu else (8, 0.5)
 
 
 def _unscaled(
@@ -211,16 +229,14 @@ def _begun(
         is_done=~known | is_flat,
         has_converged=is_flat,
     )
-    return _State(*(getattr(state, f.name).contiguous() for f in fields(state)))
+    return _State(*(tensor.contiguous() for tensor in state.tensors))
 
 
 def _entered(found: _State, ended: _State) -> _State:
     """Write the groups that have ended into a copy of all."""
-    changed = []
-    for field in fields(found):
-        whole = getattr(found, field.name).clone()
-        whole[ended.group] = getattr(ended, field.name)
-        changed.append(whole)
+    changed = [tensor.clone() for tensor in found.tensors]
+    for whole, part in zip(changed, ended.tensors, strict=True):
+        whole[ended.group] = part
     return _State(*changed)
 
 
@@ -235,6 +251,27 @@ def _advanced(objective: Objective, state: _State, options: Options, *, depth: i
         return _judged(state, trial, value, gradient, options, depth=depth)
     _judge(state, trial, value, gradient, options)
     return state
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """A step as a CUDA graph: a replay advances `state` in place."""
+
+    graph: torch.cuda.CUDAGraph
+    state: _State
+
+    @classmethod
+    def of(cls, objective: Objective, state: _State, options: Options) -> "_Recorded":
+        state = _State(*(tensor.clone() for tensor in state.tensors))
+        graph = recorded(
+            lambda: _advanced(objective, state, options, depth=options.history).tensors,
+            state.tensors,
+        )
+        return cls(graph, state)
+
+    def replayed(self) -> _State:
+        self.graph.replay()
+        return self.state
 
 
 def _judge(state: _State, trial: Tensor, value: Tensor, gradient: Tensor, options: Options) -> None:
@@ -312,7 +349,7 @@ def _shrink(promised: Tensor, fallen: Tensor) -> Tensor:
     Where the value is not finite there is no parabola: by the most.
     """
     best = promised / (2 * (promised + fallen))
-    return torch.fmax(best, best.new_tensor(_SHRINK_LEAST)).clamp(max=_SHRINK_MOST)
+    return best.nan_to_num(nan=_SHRINK_LEAST).clamp(_SHRINK_LEAST, _SHRINK_MOST)
 
 
 def _direction(pairs: Tensor, g: Tensor, free: Tensor, scale: Tensor) -> Tensor:

@@ -40,8 +40,18 @@ def test_a_fit_comes_to_the_same_evidence_and_prediction():
     torch.testing.assert_close(theirs.mean.cpu(), ours.mean, rtol=1e-3, atol=1e-3)
 
 
+def test_a_fit_whose_steps_are_replayed_is_the_same():
+    batch = drawn((0, 1, 2), b=8, n=48)
+    data = Data(*(t.cuda() for t in (batch.data.x, batch.data.y, batch.data.mask)), (0, 1, 2))
+    eager = fit(data, [KERNELS["matern52"]])
+    with used("cuda:0", graphs=True):
+        replayed = fit(data, [KERNELS["matern52"]])
+    torch.testing.assert_close(replayed.log_evidence, eager.log_evidence, rtol=1e-9, atol=1e-7)
+
+
+@pytest.mark.parametrize("graphs", [False, True])
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
-def test_an_ask_on_cuda_is_legal_and_about_as_good(space):
+def test_an_ask_on_cuda_is_legal_and_about_as_good(space, graphs):
     draws = np.random.default_rng(0).random((20, space.dimension))
     configs = space.from_uniform(draws)
     values = ((draws - 0.3) ** 2).sum(axis=1)
@@ -51,7 +61,7 @@ def test_an_ask_on_cuda_is_legal_and_about_as_good(space):
     ]
     run = Run(space, trials=tuple(trials))
     (here,) = Bayesian().ask([run], [4])
-    with used("cuda:0"):
+    with used("cuda:0", graphs=graphs):
         (there,) = Bayesian().ask([run], [4])
     for proposal in there.proposals:
         space.validate(proposal.config)
