@@ -105,7 +105,10 @@ class RunInfo:
 
 
 class Ledger:
-    """The books of one run."""
+    """The books of one run.
+
+    `committed`: epochs promised to running segments and not yet trained.
+    """
 
     def __init__(self, info: RunInfo, limits: Limits) -> None:
         self.info = info
@@ -115,16 +118,12 @@ class Ledger:
         self.open: dict[int, Open] = {}
         self.stopping: set[int] = set()
         self.spent = 0
+        self.committed = 0
         self.seconds = 0.0
         self.clock = 0.0
         self.is_exhausted = False
         self._attempts: dict[int, int] = {}
         self._view: Run | None = None
-
-    @property
-    def committed(self) -> int:
-        """Epochs promised to running segments and not yet trained."""
-        return sum(segment.until - segment.position for segment in self.open.values())
 
     @property
     def left(self) -> float:
@@ -217,6 +216,7 @@ class Ledger:
             self.open[grant.trial] = Open(
                 grant.attempt, grant.start, grant.until, grant.start, row.clock
             )
+            self.committed += grant.until - grant.start
         proposals = tuple(
             Proposal(g.kind, None if g.kind == "start" else g.trial, g.config, g.until, g.origin)
             for g in row.grants
@@ -244,6 +244,7 @@ class Ledger:
         )
         self.spent = self.spent_with(report)
         segment = self.open[trial.id]
+        self.committed -= report.epoch - segment.position
         self.open[trial.id] = replace(segment, position=report.epoch, clock=report.clock)
         self._enter(report.clock, seconds)
         return self.spent
@@ -251,6 +252,7 @@ class Ledger:
     def append_outcome(self, outcome: Outcome) -> None:
         """Enter a stored outcome; the epoch in which a trial failed is charged."""
         segment = self.open.pop(outcome.trial)
+        self.committed -= segment.until - segment.position
         self.stopping.discard(outcome.trial)
         trial = self.trials[outcome.trial]
         value = trial.value

@@ -23,15 +23,23 @@ def starts(*untils: int) -> Ask:
 def granted(book: Ledger, ask: Ask) -> AskRow:
     row = book.grant(ask)
     book.append_ask(row)
+    assert book.committed == promised(book)
     return row
 
 
 def report(book: Ledger, trial: int, epoch: int, value: float = 0.5) -> int:
-    return book.append_report(Report(1, trial, epoch, {"loss": value}, 2.0, float(epoch)))
+    spent = book.append_report(Report(1, trial, epoch, {"loss": value}, 2.0, float(epoch)))
+    assert book.committed == promised(book)
+    return spent
 
 
 def end(book: Ledger, trial: int, status: str) -> None:
     book.append_outcome(Outcome(1, trial, status, book.trials[trial].reached))
+    assert book.committed == promised(book)
+
+
+def promised(book: Ledger) -> int:
+    return sum(segment.until - segment.position for segment in book.open.values())
 
 
 # --- charging ---
