@@ -65,13 +65,14 @@ _used: ContextVar[tuple[str, bool]] = ContextVar("device", default=("cpu", False
 
 
 @contextmanager
-def used(device: str, *, graphs: bool = False) -> Iterator[None]:
+def used(device: str, *, graphs: bool | None = None) -> Iterator[None]:
     """Have the models of strategies computed on a device inside the block.
 
-    `graphs`: on a GPU the steps of searches are recorded as CUDA graphs and replayed, so that none
-    of their hundred launches is made by Python. Not yet measured, hence not the default.
+    `graphs`: on a GPU the steps of our own models' searches are recorded as CUDA graphs and
+    replayed, so that none of their hundred launches is made by Python. Not yet measured, hence off;
+    None: as around the block.
     """
-    token = _used.set((device, graphs))
+    token = _used.set((device, has_graphs() if graphs is None else graphs))
     try:
         yield
     finally:

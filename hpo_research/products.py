@@ -1,4 +1,4 @@
-"""Matrix products and inverses whose bits do not depend on the size of the batch."""
+"""Matrix products and inverses whose bits, on the CPU, do not depend on the size of the batch."""
 
 import torch
 from jaxtyping import Float
@@ -23,7 +23,7 @@ def product(a: Float[Tensor, "b n k"], b: Float[Tensor, "b k m"]) -> Float[Tenso
 
 
 def inverse_of(root: Float[Tensor, "b n n"]) -> Float[Tensor, "b n n"]:
-    """Return (LL')⁻¹ for lower factors L, for the same reason padded to an even size."""
+    """Return (LL')⁻¹ for lower factors L, on the CPU padded to an even size for the same reason."""
     n = root.shape[1]
     if not root.is_cpu:  # there `cholesky_inverse` takes one matrix of a batch after another
         eye = torch.eye(n, dtype=root.dtype, device=root.device).expand_as(root)

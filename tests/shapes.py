@@ -4,15 +4,16 @@ Only functions whose annotations name a shape are checked. Plain types are mypy'
 wrong type at a public door must reach the door, whose message is under test.
 
 jaxtyping binds and checks every call anew, which took two thirds of the time of the tests. What it
-says depends on the types, dtypes and shapes alone, so here each form of a call is checked once.
+says depends on types, dtypes and shapes alone, so here each form of a call is checked once; but of
+a sequence of arrays beartype checks a random one, so where one is named every call is checked.
 """
 
 import dataclasses
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, get_args
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, get_args, get_origin
 
 import jaxtyping
 import numpy as np
@@ -34,6 +35,14 @@ def names_a_shape(annotation: object) -> bool:
     return any(names_a_shape(part) for part in get_args(annotation))
 
 
+def names_many(annotation: object) -> bool:
+    """Return whether a sequence, a mapping or the like of arrays is named, of any length."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    is_many = inspect.isclass(origin) and issubclass(origin, Iterable)
+    is_many = is_many and (origin is not tuple or ... in parts)
+    return (is_many and names_a_shape(annotation)) or any(map(names_many, parts))
+
+
 def jaxtyped(*, typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
     """Stand in for `jaxtyping.jaxtyped` as its import hook calls it."""
 
@@ -52,6 +61,9 @@ def once(function: Callable[..., Any], typechecker: Callable[..., Any]) -> Calla
     annotations = inspect.get_annotations(function).values()
     if not any(map(names_a_shape, annotations)):
         return function
+    if any(map(names_many, annotations)):
+        checking: Callable[..., Any] = _jaxtyped(function, typechecker=typechecker)
+        return checking
     held = threading.local()  # a value that is there already, and only to be checked
 
     @functools.wraps(function)
@@ -83,7 +95,7 @@ def once(function: Callable[..., Any], typechecker: Callable[..., Any]) -> Calla
 
 
 def form(value: object) -> Hashable:
-    """Tell what a check of a value can depend on: types, dtypes, shapes, and words."""
+    """Tell what a check of a value can depend on: types, dtypes, shapes, words and booleans."""
     kind = type(value)
     if kind is torch.Tensor or kind is np.ndarray:
         return kind, value.dtype, value.shape  # type: ignore[attr-defined]

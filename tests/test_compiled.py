@@ -128,7 +128,7 @@ def test_every_step_of_the_search():
     for _ in range(options.evaluations):
         trial = (state.x + state.step[..., None] * state.direction).clamp(lower, upper)
         value, gradient = objective(trial)
-        expected = lbfgs._judged(state, trial, value, gradient, options, depth=options.history)
+        expected = lbfgs._judged(state, trial, value, gradient, options)
         own = replace(state, **{f.name: getattr(state, f.name).clone() for f in fields(state)})
         lbfgs._judge(own, trial, value, gradient, options)
         going = ~expected.is_done

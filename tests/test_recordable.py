@@ -11,11 +11,18 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from hpo_research.acquisition import CRITERIA, GPSurface, MixedSurface, confidence_bound
+from hpo_research.acquisition import (
+    CRITERIA,
+    GPSurface,
+    MixedSurface,
+    PathSurface,
+    confidence_bound,
+)
 from hpo_research.acquisition.maximise import _Descent
 from hpo_research.gp import KERNELS, Data, Kernel, Priors, condition, fit
 from hpo_research.gp.evidence import Hyperparameters
 from hpo_research.gp.fit import OPTIONS, _Loss
+from hpo_research.gp.paths import Paths
 from hpo_research.optim import lbfgs
 
 B, N, D, PLACES, SAMPLES = 3, 24, 4, 2, 8
@@ -29,8 +36,10 @@ class Recordable(TorchDispatchMode):
 
     def __enter__(self):
         self.patched = pytest.MonkeyPatch()
-        self.patched.setattr(torch, "tensor", _copied)  # on the meta device no operation shows
-        self.patched.setattr(torch.Tensor, "new_tensor", _copied)
+        for owner, name in COPIES:  # on the meta device no operation shows
+            self.patched.setattr(owner, name, _copied)
+        for name in ("__getitem__", "__setitem__"):
+            self.patched.setattr(torch.Tensor, name, _without_lists(getattr(torch.Tensor, name)))
         return super().__enter__()
 
     def __exit__(self, *error):
@@ -45,6 +54,25 @@ class Recordable(TorchDispatchMode):
         off = [t for t in every if isinstance(t, torch.Tensor) and t.device.type != "meta"]
         assert not off, f"{name} has to do with {off[0].device}"
         return found
+
+
+COPIES = [
+    (torch, "tensor"),
+    (torch, "as_tensor"),
+    (torch, "asarray"),
+    (torch, "from_numpy"),
+    (torch.Tensor, "new_tensor"),
+    (torch.Tensor, "new"),
+]
+
+
+def _without_lists(indexed):
+    def check(tensor, index, *value):
+        parts = index if isinstance(index, tuple) else (index,)
+        assert not any(isinstance(part, list) for part in parts), "a list of indices is copied"
+        return indexed(tensor, index, *value)
+
+    return check
 
 
 def _copied(*args, **kwargs):
@@ -89,6 +117,21 @@ def averaged():
     return MixedSurface(surface(CRITERIA["qlogei"], b=2 * B), tensor(B, 2), is_log=True)
 
 
+def drawn():
+    columns, waves = D + 2, 2 * SAMPLES
+    paths = Paths(
+        kernel(),
+        tensor(B),
+        tensor(B, D),
+        tensor(B, N, D),
+        tensor(B, 1, N, 2),
+        tensor(B, 1, columns, waves),
+        tensor(B, 1, waves, 2),
+        tensor(B, 1, waves, columns),
+    )
+    return PathSurface(paths, tensor(B, 3))
+
+
 OBJECTIVES = {
     "the evidence": loss,
     "the evidence of blocks": loss,
@@ -101,6 +144,7 @@ OBJECTIVES = {
         for name, criterion in {**CRITERIA, "ucb": confidence_bound(4.0)}.items()
         for pending in (False, True)
     },
+    "functions drawn": lambda: _Descent(drawn()),
     "an average over kernels": lambda: _Descent(averaged()),
 }
 
@@ -118,13 +162,19 @@ def test_a_step_of_a_search(name, scaled, monkeypatch):
     state = lbfgs._begun(objective, x, lower, upper, OPTIONS)
     with Recordable():
         for _ in range(2):
-            state = lbfgs._advanced(objective, state, OPTIONS, depth=OPTIONS.history)
+            state = lbfgs._advanced(objective, state, OPTIONS)
     assert state.x.shape == x.shape and state.x.device.type == "meta"
 
 
 def test_what_would_wait_is_refused():
     with Recordable(), pytest.raises(AssertionError, match="copied from the host"):
         torch.tensor([1.0], device="meta")
+    with Recordable(), pytest.raises(AssertionError, match="copied from the host"):
+        torch.as_tensor([1.0], device="meta")
+    with Recordable(), pytest.raises(AssertionError, match="list of indices"):
+        tensor(3)[[0, 1]]
+    with Recordable(), pytest.raises(AssertionError, match="list of indices"):
+        tensor(3, 2)[:, [0, 1]] = 1.0
     with Recordable(), pytest.raises(AssertionError, match="nonzero waits"):
         tensor(3).nonzero()
     with Recordable(), pytest.raises(AssertionError, match="has to do with cpu"):

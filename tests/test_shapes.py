@@ -1,10 +1,11 @@
 import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from jaxtyping import Float, TypeCheckError
-from shapes import checked, jaxtyped, names_a_shape
+from shapes import checked, jaxtyped, names_a_shape, names_many
 
 from hpo_research.space import Float as FloatParameter
 from hpo_research.space import SearchSpace
@@ -95,6 +96,39 @@ def test_a_record_with_arrays_is_checked_and_one_without_is_left_alone():
     pair(np.ones(2), np.ones(2))
     with pytest.raises(TypeCheckError, match="parameters"):
         pair(np.ones(2), np.ones(3))
+
+
+def test_one_wrong_array_among_many_is_found_sooner_or_later():
+    """Beartype looks at a random one of a sequence: a lucky look must not be remembered."""
+
+    @jaxtyped(typechecker=checked)
+    def count(arrays: Sequence[VECTOR]) -> int:
+        return len(arrays)
+
+    arrays = [np.ones(2)] * 9 + [np.ones((2, 2))]
+    with pytest.raises(TypeCheckError, match="parameters"):
+        for _ in range(1000):  # misses with probability 0.9**1000
+            count(arrays)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        (VECTOR, False),
+        (VECTOR | None, False),
+        (tuple[VECTOR, VECTOR], False),
+        (tuple[VECTOR, ...], True),
+        (list[VECTOR], True),
+        (Sequence[VECTOR] | None, True),
+        (Mapping[str, VECTOR], True),
+        (tuple[int, list[VECTOR]], True),
+        (Sequence[int], False),
+        (Callable[[VECTOR], VECTOR], False),
+    ],
+    ids=str,
+)
+def test_many_arrays_are_told_from_few(annotation, expected):
+    assert names_many(annotation) == expected
 
 
 def test_values_inside_lists_and_mappings_are_seen():

@@ -240,7 +240,7 @@ def _climbed(
     lower, upper = points.x.clone(), points.x.clone()
     lower[..., list(domain.relaxed)] = 0.0
     upper[..., list(domain.relaxed)] = 1.0
-    options = replace(_POLISH, heats=heats)
+    options = replace(_POLISH, heats=heats, is_recordable=hill.surface.is_recordable)
     descent = _Descent(hill.surface)
     # Saves three steps of ten in a continuum; of 200 mixed cases it lost one more.
     scale = None if domain.choices else hill.spans

@@ -1,6 +1,7 @@
 """An acquisition function averaged over models, so that one bad model cannot sink a run."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +22,7 @@ class MixedSurface:
     members: GPSurface
     log_weight: Float[Tensor, "b k"]
     is_log: bool
+    is_recordable: ClassVar[bool] = True
 
     def value(self, x: Float[Tensor, "b q d"]) -> Float[Tensor, "b q"]:
         """Return the acquisition values of any number of points."""

@@ -1,7 +1,7 @@
 """An acquisition function over the encoded space, for every run of a batch."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +13,7 @@ from hpo_research.gp.posterior import LEAST_VARIANCE, Posterior
 from hpo_research.products import product
 
 _ROWS = 256  # of one block: fixed, since the bits of a row may depend on how many there are
-_MANY_ROWS = 2**14  # the same on a GPU
+_MANY_ROWS = 2**14  # of one block on a GPU, where no bits are promised
 _ENTRIES = 2**16  # of the largest tensor of one block: 512 KiB, so that a few stay in the cache
 
 _KEPT = 2**20  # numbers that a screen keeps of a run: 8 MiB; where it were more, it computes anew
@@ -22,6 +22,11 @@ _KEPT = 2**20  # numbers that a screen keeps of a run: 8 MiB; where it were more
 @runtime_checkable
 class Surface(Protocol):
     """Something to maximise over the encoded space, one for each run."""
+
+    @property
+    def is_recordable(self) -> bool:
+        """Whether computing it on a GPU neither waits for it nor copies anything there."""
+        ...
 
     def value(self, x: Float[Tensor, "b q d"]) -> Float[Tensor, "b q"]:
         """Return the acquisition values of any number of points."""
@@ -95,9 +100,10 @@ class GPSurface:
     best: Float[Tensor, "b m"]
     samples: Float[Tensor, "b samples k"]
     taken: int = 0
+    is_recordable: ClassVar[bool] = True
 
     def value(self, x: Float[Tensor, "b q d"]) -> Float[Tensor, "b q"]:
-        """Return the criterion at any number of points, in blocks that fit into the cache."""
+        """Return the criterion at any number of points, in blocks."""
         b, runs = len(x), self._runs(_rows(x))
         return torch.cat(
             [self.take(slice(i, i + runs))._blocks(x[i : i + runs]) for i in range(0, b, runs)]
@@ -192,7 +198,7 @@ class GPSurface:
 
 
 def _rows(x: Tensor) -> int:
-    return _ROWS if x.is_cpu else min(x.shape[1], _MANY_ROWS)
+    return _ROWS if x.is_cpu else max(1, min(x.shape[1], _MANY_ROWS))
 
 
 @dataclass(frozen=True)

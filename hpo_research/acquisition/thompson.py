@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -28,6 +29,7 @@ class PathSurface:
 
     paths: Paths
     lengthscale: Float[Tensor, "b p"]
+    is_recordable: ClassVar[bool] = True
 
     @classmethod
     def of(

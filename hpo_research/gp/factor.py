@@ -22,7 +22,7 @@ def factorised(
 def attempted(
     k: Float[Tensor, "b n n"], noise: Float[Tensor, " b"], mask: Bool[Tensor, "b n"]
 ) -> Float[Tensor, "b n n"]:
-    """Return the same without a jitter, NaN where that fails: nobody looks whether it did."""
+    """Return the factor of `factorised` without a jitter, NaN where there is none: nobody looks."""
     root, info = torch.linalg.cholesky_ex(_with_noise(k, noise, mask))
     return torch.where((info > 0)[:, None, None], torch.nan, root)
 

@@ -15,7 +15,7 @@ from hpo_research.gp.kernels import Kernel
 from hpo_research.optim import Options, minimise
 
 _ENTRIES = 3 * 2**14  # of the covariances of one block: so few that they stay in the cache
-OPTIONS = Options(evaluations=120, gradient=1e-5, decrease=1e-7, heats=(12, 1))
+OPTIONS = Options(evaluations=120, gradient=1e-5, decrease=1e-7, heats=(12, 1), is_recordable=True)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ class Paths:
     def apart(self) -> "Paths":
         """Return b·m GPs of one path each: path j of GP i is that of GP i·m + j."""
         m = self.weights.shape[1]
-        kernel = self.kernel.take(torch.arange(len(self.mean)).repeat_interleave(m))
+        rows = torch.arange(len(self.mean), device=self.mean.device)
+        kernel = self.kernel.take(rows.repeat_interleave(m))
         each = [t.repeat_interleave(m, dim=0) for t in (self.mean, self.scale, self.x)]
         own = [
             t.flatten(0, 1)[:, None]
@@ -97,7 +98,7 @@ class Paths:
         return value[:, :s].reshape(b, m, s), gradient[:, :s].reshape(b, m, s, d)
 
     def _blocks(self, x: Tensor, part: Callable[["Paths", Tensor], _R]) -> list[Tensor]:
-        """Evaluate paths of one each, in blocks that fit into the cache, an even number of rows."""
+        """Evaluate paths of one each, in blocks, an even number of rows."""
         s, f = x.shape[2], self.waves.shape[-1]
         paths = self if x.shape[1] == 1 else self.apart()
         rows = pad(x.flatten(0, 1), (0, 0, 0, s % 2))

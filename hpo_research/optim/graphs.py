@@ -1,6 +1,7 @@
 """A step of a search on a GPU as a CUDA graph: its launches are recorded once, then replayed."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -19,14 +20,21 @@ def recorded(step: Callable[[], Sequence[Tensor]], into: Sequence[Tensor]) -> to
     The step is first made once for nothing, which fills what libraries and caches keep. It may
     neither wait for the device nor copy anything there (`tests/test_recordable.py`).
     """
-    with torch.cuda.device(into[0].device):
-        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    device = into[0].device
+    with torch.cuda.device(device):
+        beside = _beside(device)
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):
             step()
         torch.cuda.current_stream().wait_stream(beside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, stream=beside):
             for old, new in zip(into, step(), strict=True):
                 old.copy_(new)
     return graph
+
+
+@lru_cache(maxsize=16)
+def _beside(device: torch.device) -> torch.cuda.Stream:
+    """Return a device's stream for recording: libraries keep a workspace for each."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -44,6 +44,8 @@ class Options:
     relative to max(|f|, 1), of an accepted step. `history`: how many steps the curvature is
     taken from. `shrinks`: of one step, before the row gives it up. `heats`: after the first number
     of evaluations only so many rows of a group, those of the least values, go on; None: all do.
+    `is_recordable`: an evaluation neither waits for a GPU nor copies anything there, so that a step
+    may become a CUDA graph.
     """
 
     evaluations: int = 200
@@ -52,6 +54,7 @@ class Options:
     history: int = 8
     shrinks: int = 25
     heats: tuple[int, int] | None = None
+    is_recordable: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,8 @@ def minimise(
     Wright) on the variables that no bound holds, projected onto the bounds with an Armijo search
     along the projected step (Bertsekas, SIAM J. Control Optim. 1982). Each evaluation advances
     every row by one trial point, whether that row is searching or has accepted a step, so rows
-    never wait for each other; a group is left out once all its rows have ended. A row's path is
+    never wait for each other; a group is left out once all its rows have ended, on a GPU a few
+    evaluations later. A row's path is
     the same whichever other groups are there. `scale` is what change of each variable matters as
     much: the search is made in units of it, gradients included.
     """
@@ -152,11 +156,11 @@ def minimise(
                 state, objective, step = state.take(going), objective.take(going), None
                 if going.numel() == 0:
                     break
-        if is_recorded(x):
+        if options.is_recordable and is_recorded(x):
             step = step or _Recorded.of(objective, state, options)
             state = step.replayed()
         else:
-            state = _advanced(objective, state, options, depth=min(turn, options.history))
+            state = _advanced(objective, state, options)
     found = _entered(found, state.best(kept))
     return Minimum(found.x, found.value, found.evaluations, found.has_converged, found.row)
 
@@ -240,15 +244,12 @@ def _entered(found: _State, ended: _State) -> _State:
     return _State(*changed)
 
 
-def _advanced(objective: Objective, state: _State, options: Options, *, depth: int) -> _State:
-    """Evaluate one trial point of every row, and accept it or shrink the step.
-
-    `depth`: so many of the newest pairs may hold anything, the others are zeros.
-    """
+def _advanced(objective: Objective, state: _State, options: Options) -> _State:
+    """Evaluate one trial point of every row, and accept it or shrink the step."""
     trial = (state.x + state.step[..., None] * state.direction).clamp(state.lower, state.upper)
     value, gradient = objective(trial)
     if not by_loops(trial, value):
-        return _judged(state, trial, value, gradient, options, depth=depth)
+        return _judged(state, trial, value, gradient, options)
     _judge(state, trial, value, gradient, options)
     return state
 
@@ -263,10 +264,7 @@ class _Recorded:
     @classmethod
     def of(cls, objective: Objective, state: _State, options: Options) -> "_Recorded":
         state = _State(*(tensor.clone() for tensor in state.tensors))
-        graph = recorded(
-            lambda: _advanced(objective, state, options, depth=options.history).tensors,
-            state.tensors,
-        )
+        graph = recorded(lambda: _advanced(objective, state, options).tensors, state.tensors)
         return cls(graph, state)
 
     def replayed(self) -> _State:
@@ -288,8 +286,6 @@ def _judged(
     value: Tensor,
     gradient: Tensor,
     options: Options,
-    *,
-    depth: int,
 ) -> _State:
     """Accept the trial points or shrink the steps, by operations on all rows."""
     moved, turned = trial - state.x, gradient - state.gradient
@@ -312,9 +308,8 @@ def _judged(
     # Variables that a bound holds are those that a step along the gradient would not move.
     projected = x - (x - slope).clamp(state.lower, state.upper)
     free = ((projected != 0) | (slope == 0)).to(x)
-    used = min(depth + 1, options.history)
     slope_free = slope * free
-    direction = _direction(pairs[..., options.history - used :, :], slope_free, free, scale)
+    direction = _direction(pairs, slope_free, free, scale)
     # Beside a bound that does not yet hold a variable the projected step may point uphill: such a
     # row, and one that has shrunk long, begins anew along its gradient.
     shrinks = (state.shrinks + 1) * refused

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from botorch.acquisition.acquisition import AcquisitionFunction
@@ -246,6 +246,7 @@ class BoTorchSurface:
     valued: Valued
     pending_rows: Float[Tensor, "k e"]
     function: AcquisitionFunction
+    is_recordable: ClassVar[bool] = False
 
     @classmethod
     def of(cls, valued: Valued, pending: Float[Tensor, "k d"]) -> "BoTorchSurface":

@@ -24,7 +24,7 @@ def test_evidence_and_its_gradient_agree_to_1e9(name):
     batch = drawn((0, 1, 2), b=8, n=48)
     here = evidence(batch.theta, batch.data, KERNELS[name], Priors())
     data = Data(*(t.cuda() for t in (batch.data.x, batch.data.y, batch.data.mask)), (0, 1, 2))
-    there = evidence(batch.theta.cuda(), data, KERNELS[name], Priors())
+    there = evidence(batch.theta.cuda(), data, KERNELS[name].expanded(8, like=data.x), Priors())
     for ours, theirs in zip(here, there, strict=True):
         torch.testing.assert_close(theirs.cpu(), ours, rtol=1e-9, atol=1e-9)
 
@@ -40,8 +40,10 @@ def test_a_fit_comes_to_the_same_evidence_and_prediction():
     torch.testing.assert_close(theirs.mean.cpu(), ours.mean, rtol=1e-3, atol=1e-3)
 
 
-def test_a_fit_whose_steps_are_replayed_is_the_same():
-    batch = drawn((0, 1, 2), b=8, n=48)
+@pytest.mark.parametrize(("b", "n"), [(8, 48), (1, 48), (9, 520)])
+def test_a_fit_whose_steps_are_replayed_is_the_same(b, n):
+    """Libraries take other paths for one matrix, and for large ones in a batch."""
+    batch = drawn((0, 1, 2), b=b, n=n)
     data = Data(*(t.cuda() for t in (batch.data.x, batch.data.y, batch.data.mask)), (0, 1, 2))
     eager = fit(data, [KERNELS["matern52"]])
     with used("cuda:0", graphs=True):

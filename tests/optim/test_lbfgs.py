@@ -262,17 +262,20 @@ class Replay:
             old.copy_(new)
 
 
+@pytest.mark.parametrize("loops", [False, True])
 @pytest.mark.parametrize("graphs", [False, True])
 @pytest.mark.parametrize("heats", [None, (5, 2)])
-def test_what_a_gpu_does_otherwise_changes_no_bit(heats, graphs, monkeypatch):
+def test_what_a_gpu_does_otherwise_changes_no_bit(heats, graphs, loops, monkeypatch):
     """It looks seldom which groups have ended, leaves them out late, and may replay its steps."""
     case = CASES["quadratic of 6, condition 100, free"]
+    if not loops:  # operations on tensors, as on a GPU
+        monkeypatch.setattr(lbfgs, "by_loops", lambda *tensors: False)
     whole = case.minimum(replace(OPTIONS, heats=heats))
     assert len(whole.evaluations.unique()) > 1
     monkeypatch.setattr(lbfgs, "_looks", lambda x: (8, 0.5))
     monkeypatch.setattr(lbfgs, "is_recorded", lambda x: graphs)
     monkeypatch.setattr(lbfgs, "recorded", Replay)
-    found = case.minimum(replace(OPTIONS, heats=heats))
+    found = case.minimum(replace(OPTIONS, heats=heats, is_recordable=True))
     for field in fields(whole):
         assert torch.equal(getattr(whole, field.name), getattr(found, field.name))
 
