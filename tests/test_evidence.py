@@ -34,7 +34,10 @@ def test_an_unknown_claim_is_refused_with_those_there_are(capsys: pytest.Capture
     assert evidence.main(["qei", "nonsense"]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err == "nonsense: no such claim; there are hyperband, qei, multi-fidelity\n"
+    assert (
+        shown.err
+        == "nonsense: no such claim; there are hyperband, qei, hundred-dimensions, multi-fidelity\n"
+    )
 
 
 @pytest.mark.parametrize("name", evidence.CLAIMS)
@@ -57,6 +60,14 @@ def test_qeis_numbers_say_what_is_claimed(record: dict, problem: str):
     wins = sum(ours < theirs for ours, theirs in pairs)
     wins += 0.5 * sum(ours == theirs for ours, theirs in pairs)
     assert wins == claim["wins_of_20"] >= claim["needed"] == evidence.NEEDED[problem]
+
+
+@pytest.mark.parametrize("problem", ["levy-100", "rosenbrock-100"])
+def test_the_numbers_in_a_hundred_dimensions_say_what_is_claimed(record: dict, problem: str):
+    claim = record["claims"]["hundred-dimensions"][problem]
+    pairs = list(zip(claim["qei_regret"], claim["random_regret"], strict=True))
+    assert len(pairs) == 4
+    assert all(0 < ours < theirs / 2 for ours, theirs in pairs)
 
 
 @pytest.mark.slow
