@@ -177,8 +177,8 @@ CLAIMS = {
     ),
     "hundred-dimensions": Claim(
         "Over 4 paired seeds in 100 dimensions, 500 evaluations four at a time, q-EI ends at less "
-        "than half the regret of scrambled Sobol points in every seed, on Levy's and on Rosenbrock's "
-        "function with the minimiser moved.",
+        "than half the regret of scrambled Sobol points in every seed, on Levy's function and on "
+        "Rosenbrock's with the minimiser moved.",
         "hundred_dimensions.py",
         hundred_dimensions,
         Part(("levy-100",), 32),
