@@ -45,7 +45,7 @@ def test_the_page_has_every_row_of_the_targets_with_the_command():
     assert f"`{record.COMMAND}`" in section
     rows = printed(section)
     assert {row["row"] for row in rows} == set(ROWS)
-    assert len(rows) == len(ROWS) + 2  # two rivals, two limits
+    assert len(rows) == len(ROWS) + 4  # two rivals, two ways on a GPU, three limits
     for row in rows:
         assert set(row) >= set(HEADINGS) - {"remark"}
         if not row["verdict"].startswith("not measured"):

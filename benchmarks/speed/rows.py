@@ -35,8 +35,9 @@ class Size:
     evaluations: int = 60
     own: int = 5
     theirs: int = 2
-    wide: Case = Case(runs=256, n=200)  # noqa: RUF009
+    many: Case = Case(runs=256, n=200)  # noqa: RUF009
     long: Case = Case(n=2000, d=20, q=1)  # noqa: RUF009
+    wide: Case = Case(n=500, d=100)  # noqa: RUF009
     cuda_runs: int = 256
     patience: float = 400.0
     effort: rivals.Effort = rivals.Effort()  # noqa: RUF009
@@ -53,8 +54,9 @@ QUICK = Size(
     evaluations=13,
     own=1,
     theirs=1,
-    wide=Case(runs=3, n=16, q=1),
+    many=Case(runs=3, n=16, q=1),
     long=Case(n=32, d=20, q=1),
+    wide=Case(n=32, d=30, q=1),
     cuda_runs=4,
     patience=60.0,
     effort=rivals.Effort(2, 8, 8),
@@ -289,12 +291,13 @@ def whole_study(size: Size) -> list[Row]:
 
 
 def memory(size: Size) -> list[Row]:
-    """Many runs, and one long one, each in a process of its own and cold."""
-    wide, long = alone(size.wide, size.patience), alone(size.long, size.patience)
-    return [
-        _limit(f"memory of an ask, {size.wide}", wide, None),
-        _limit(f"a long run's ask, {size.long}", long, _MOST_SECONDS),
-    ]
+    """Many runs, a long one, and one of many hyperparameters, each in its own process and cold."""
+    limits = {
+        f"memory of an ask, {size.many}": (size.many, None),
+        f"a long run's ask, {size.long}": (size.long, _MOST_SECONDS),
+        f"a wide run's ask, {size.wide}": (size.wide, _MOST_SECONDS),
+    }
+    return [_limit(what, alone(case, size.patience), most) for what, (case, most) in limits.items()]
 
 
 def _limit(what: str, alone: Alone, most_seconds: float | None) -> Limit:
