@@ -213,6 +213,16 @@ def test_a_run_is_the_same_in_any_chunk():
     assert [len(line.regrets) for line in together] == [5, 5]
 
 
+def test_without_a_name_the_default_is_recorded(monkeypatch):
+    asked = []
+    monkeypatch.setattr(command, "Record", lambda name: asked.append(name) or [])
+    monkeypatch.setattr(command.ours, "searched", lambda *args, **options: [])
+    monkeypatch.setattr(command, "reported", lambda: [])
+    options = command._parser().parse_args(["ours"])
+    assert options.run(options) == 0
+    assert asked == ["default"]
+
+
 def test_a_recorded_tuning_run_is_not_made_again(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command, "Record", partial(Record, folder=tmp_path))
     part = ["--functions", "1", "2", "--dims", "2", "--evaluations", "4", "--no-tables"]

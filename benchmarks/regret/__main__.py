@@ -92,7 +92,7 @@ def tune(options: argparse.Namespace) -> int:
 
 
 def _variants(options: argparse.Namespace, folder: str, tasks: Sequence[Task]) -> int:
-    for name in options.variants:
+    for name in options.variants or ["default"]:
         if options.again:
             (FOLDER / f"{folder}{name}.jsonl").unlink(missing_ok=True)
         record = Record(folder + name)
@@ -123,12 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=rivals)
 
     command = commands.add_parser("ours", help="record our variants on the declared part")
-    command.add_argument("variants", nargs="*", choices=VARIANTS, default=["default"])
+    command.add_argument("variants", nargs="*", type=_variant, metavar="VARIANT")
     command.set_defaults(run=own)
     _add_recording(command)
 
     command = commands.add_parser("tune", help="record our variants on the tuning part")
-    command.add_argument("variants", nargs="+", choices=VARIANTS)
+    command.add_argument("variants", nargs="+", type=_variant, metavar="VARIANT")
     command.add_argument("--functions", type=int, nargs="+", default=range(1, 25))
     command.add_argument("--dims", type=int, nargs="*", default=[2, 5, 10])
     command.add_argument("--instances", type=int, nargs="+", default=[1, 2])
@@ -144,6 +144,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--evaluations", type=int, nargs="+", default=list(AT))
     command.set_defaults(run=table)
     return parser
+
+
+def _variant(name: str) -> str:
+    if name not in VARIANTS:
+        raise argparse.ArgumentTypeError(f"{name!r}: expected one of {', '.join(VARIANTS)}")
+    return name
 
 
 def _add_recording(command: argparse.ArgumentParser) -> None:

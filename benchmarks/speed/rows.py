@@ -260,7 +260,7 @@ def whole_study(size: Size) -> list[Row]:
         experiment = hpo.Experiment(
             name="speed",
             problems=[hpo.problem("hartmann6")],
-            strategies={"bayesian": hpo.Bayesian()},
+            strategies={"bayesian": hpo.Bayesian(initial=initial)},
             seeds=range(size.seeds),
             budget=hpo.Budget(evaluations=evaluations),
             parallel=q,
