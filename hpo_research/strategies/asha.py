@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from hpo_research.records import Ask, Run
-from hpo_research.strategies.asynchronous import Ladders, promoting, stopping
+from hpo_research.strategies.asynchronous import promoting, stopping
 from hpo_research.strategies.halving import (
     at_one_epoch,
     eta_mistakes,
@@ -15,27 +16,35 @@ from hpo_research.strategies.halving import (
     whole_mistakes,
 )
 from hpo_research.strategies.hyperband import brackets
+from hpo_research.strategies.ladders import Ladders
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
+from hpo_research.strategies.rung_verdicts import RULES, Rule, continual, once
 
-Kind = Literal["promote", "stop"]
+Kind = Literal["promote", "stop", "continual"]
+KINDS = ("promote", "stop", "continual")
 
 
 @dataclass(frozen=True)
 class ASHA:
     """Asynchronous successive halving (Li et al., MLSys 2020, arXiv:1810.05934).
 
-    Rungs lie at ⌊max_epochs / η^k⌋ epochs, none below `min_epochs`.
+    The paper has one form, which promotes. What stops is what the packages call ASHA.
 
     - `kind="promote"`, Algorithm 2 of the paper: a trial is paused at its rung. A free slot resumes
       the best trial, from the highest rung down, that is among the best ⌊n/η⌋ of the n that passed
       its rung and has not gone on yet; where there is none, it starts a new configuration in the
-      lowest rung. Trials that failed rank last and count among the n.
-    - `kind="stop"`, as Syne Tune's and Ray's: a trial is trained on unless it is worse, at a rung,
-      than the 1/η quantile (linear interpolation) of all values there so far, its own included; two
-      values are needed. Nothing is paused, so it suits problems that cannot resume. As other trials
-      report, a trial is judged anew until its own next report: a run knows values, not when each of
-      them was compared.
+      lowest rung. Trials that failed rank last and count among the n. Rungs lie at
+      ⌊max_epochs / η^k⌋ epochs, none below `min_epochs`; the last one is `max_epochs`.
+    - `kind="stop"`: nothing is paused, so it suits problems that cannot resume. A trial is judged
+      once at a rung, when it reports, beside those that reported there before; in lock-step those
+      of lower ids come first. Rungs lie at `min_epochs`·η^k epochs, all below `max_epochs`. A
+      failed trial counts where it reported. `rule="syne-tune"`, the default: it is stopped if more
+      than n/η of the n values, its own among them, are better. `rule="ray"`: if it is worse than
+      the 1/η quantile of the values before it, linearly interpolated.
+    - `kind="continual"`: stops at the rungs of `"promote"` what is worse than the 1/η quantile of
+      all values there so far, its own included (failed trials count as infinitely bad), and judges
+      a trial anew as others report, until its own next report.
 
     Ties go to the lower id. `inner` chooses the configurations, as for `Hyperband`. `batch` is how
     many trials train at once where the experiment leaves that open. With a single rung it is its
@@ -48,59 +57,105 @@ class ASHA:
     min_epochs: int = 1
     inner: Strategy = field(default_factory=Random)
     batch: int = 4
+    rule: Rule | None = None
 
     def __post_init__(self) -> None:
-        mistakes = [*_kind_mistakes(self.kind), *eta_mistakes(self.eta)]
+        mistakes = [*_kind_mistakes(self.kind, self.rule), *eta_mistakes(self.eta)]
         mistakes += whole_mistakes("min_epochs", self.min_epochs)
         mistakes += [*inner_mistakes(self.inner), *whole_mistakes("batch", self.batch)]
         refuse("ASHA", mistakes)
+        object.__setattr__(self, "rule", _rule_of(self.kind, self.rule))
 
     def rungs(self, max_epochs: int) -> tuple[int, ...]:
-        """Return the epochs of the rungs, ascending; the last one is `max_epochs`."""
+        """Return the epochs of the rungs, ascending.
+
+        The last one is `max_epochs`; with `kind="stop"` all lie below it, and there may be none.
+        """
+        if self.kind == "stop":
+            return _rungs_below(max_epochs, self.eta, self.min_epochs)
         return rung_epochs(max_epochs, self.eta, self.min_epochs)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Promote or stop, and fill the free slots with new configurations."""
         ladders = [Ladders((self.rungs(run.max_epochs),)) for run in runs]
-        go = promoting if self.kind == "promote" else stopping
-        return go(runs, slots, ladders, eta=self.eta, choose=at_one_epoch(self.inner))
+        return _asks(self, runs, slots, ladders)
 
 
 @dataclass(frozen=True)
 class AsynchronousHyperband:
     """Brackets of ASHA, one for each rung to begin at (Li et al., MLSys 2020, arXiv:1810.05934).
 
-    Bracket s begins at ⌊max_epochs / η^s⌋ epochs and is an `ASHA` of its own. Trials go to brackets
-    by their number: as many in a row to each as the bracket of `Hyperband` has configurations, from
-    the most aggressive to the most cautious, then again. A bracket's trials of all rounds share its
-    rungs. A free slot resumes what may be promoted in any bracket, the most epochs first, before a
-    new trial is started. `kind`, `inner` and `batch` are those of `ASHA`. Raises `StrategyError`.
+    Bracket s is an `ASHA` of its own whose lowest rungs are left out: it begins at the rung that
+    bracket s of `Hyperband` begins at, with `kind="stop"` at η^s epochs. Trials go to brackets by
+    their number: as many in a row to each as the bracket of `Hyperband` has configurations, from
+    the most aggressive to the most cautious, then again (Syne Tune and Ray draw the bracket of each
+    trial). A bracket's trials of all rounds share its rungs. A free slot resumes what may be
+    promoted in any bracket, the most epochs first, before a new trial is started. `kind`, `inner`,
+    `batch` and `rule` are those of `ASHA`. Raises `StrategyError`.
     """
 
     kind: Kind = "promote"
     eta: int = 3
     inner: Strategy = field(default_factory=Random)
     batch: int = 4
+    rule: Rule | None = None
 
     def __post_init__(self) -> None:
-        mistakes = [*_kind_mistakes(self.kind), *eta_mistakes(self.eta)]
+        mistakes = [*_kind_mistakes(self.kind, self.rule), *eta_mistakes(self.eta)]
         mistakes += [*inner_mistakes(self.inner), *whole_mistakes("batch", self.batch)]
         refuse("AsynchronousHyperband", mistakes)
+        object.__setattr__(self, "rule", _rule_of(self.kind, self.rule))
 
     def ladders(self, max_epochs: int) -> Ladders:
         """Return the rungs of each bracket, and how many trials in a row belong to it."""
         table = brackets(max_epochs, self.eta)
-        rungs = tuple(tuple(epochs for _, epochs in bracket) for bracket in table)
-        return Ladders(rungs, tuple(bracket[0][0] for bracket in table))
+        sizes = tuple(bracket[0][0] for bracket in table)
+        if self.kind == "stop":
+            least = [self.eta**s for s in range(len(table))]
+            return Ladders(tuple(_rungs_below(max_epochs, self.eta, n) for n in least), sizes)
+        return Ladders(tuple(tuple(epochs for _, epochs in bracket) for bracket in table), sizes)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Promote or stop in every bracket, and fill the free slots with new configurations."""
-        ladders = [self.ladders(run.max_epochs) for run in runs]
-        go = promoting if self.kind == "promote" else stopping
-        return go(runs, slots, ladders, eta=self.eta, choose=at_one_epoch(self.inner))
+        return _asks(self, runs, slots, [self.ladders(run.max_epochs) for run in runs])
 
 
-def _kind_mistakes(kind: object) -> list[str]:
-    if kind in ("promote", "stop"):
+def _asks(
+    strategy: ASHA | AsynchronousHyperband,
+    runs: Sequence[Run],
+    slots: Sequence[int],
+    ladders: Sequence[Ladders],
+) -> list[Ask]:
+    eta, choose = strategy.eta, at_one_epoch(strategy.inner)
+    if strategy.kind == "promote":
+        return promoting(runs, slots, ladders, eta=eta, choose=choose)
+    if strategy.rule is None:
+        rule = partial(continual, eta=eta)
+    else:
+        rule = partial(once, eta=eta, rule=strategy.rule)
+    return stopping(runs, slots, ladders, rule=rule, choose=choose)
+
+
+def _rungs_below(max_epochs: int, eta: int, least: int) -> tuple[int, ...]:
+    """Return least·η^k, ascending, all below `max_epochs`."""
+    epochs: list[int] = []
+    while least < max_epochs:
+        epochs.append(least)
+        least *= eta
+    return tuple(epochs)
+
+
+def _rule_of(kind: Kind, rule: Rule | None) -> Rule | None:
+    return rule or "syne-tune" if kind == "stop" else None
+
+
+def _kind_mistakes(kind: object, rule: object) -> list[str]:
+    if kind not in KINDS:
+        return [f"kind={kind!r}): kind must be 'promote', 'stop' or 'continual'"]
+    if rule is None:
         return []
-    return [f"kind={kind!r}): kind must be 'promote' or 'stop'"]
+    if kind != "stop":
+        return [f"kind={kind!r}, rule={rule!r}): only kind='stop' has a rule; leave it out"]
+    if rule not in RULES:
+        return [f"rule={rule!r}): rule must be 'syne-tune' or 'ray'"]
+    return []

@@ -1,7 +1,7 @@
 """Synchronous successive halving: brackets of rungs, each of which waits for all its members."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hpo_research.errors import StrategyError
 from hpo_research.records import (
@@ -10,13 +10,14 @@ from hpo_research.records import (
     Note,
     Proposal,
     Run,
-    Status,
     Trial,
     ranked,
     resume,
     start,
 )
+from hpo_research.strategies.ladders import value_by
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.seen import inner_view
 
 Bracket = list[tuple[int, int]]
 """(configurations, epochs) of each rung, from many and short to few and long."""
@@ -206,36 +207,3 @@ def _promoted(members: list[Trial], size: int, epochs: int, direction: Direction
         if trial.status not in ("stopped", "failed") or (trial.until > epochs and value is not None)
     ]
     return ranked([t for t, _ in healthy], [loss for _, loss in healthy])[:size]
-
-
-def value_by(trial: Trial, epoch: int) -> float | None:
-    """Return the latest value reported at or before an epoch."""
-    pairs = zip(trial.epochs, trial.values, strict=True)
-    return next((value for known, value in reversed(list(pairs)) if known <= epoch), None)
-
-
-def inner_view(run: Run) -> Run:
-    """Return the run as the inner strategy sees it: values at one epoch, the rest running."""
-    reached = sorted((t.reached for t in run.trials if t.status != "failed"), reverse=True)
-    enough = run.space.dimension + 2
-    epoch = reached[enough - 1] if len(reached) >= enough else 0
-    return replace(run, trials=tuple(_seen(trial, epoch) for trial in run.trials))
-
-
-def _seen(trial: Trial, epoch: int) -> Trial:
-    if trial.status == "failed":
-        return trial
-    if epoch == 0 or trial.reached < epoch:
-        pending: Status = "running"
-        return replace(trial, status=pending, epochs=(), values=(), value=None)
-    known = sum(e <= epoch for e in trial.epochs)
-    if known == 0:  # its first report came later
-        return replace(trial, status="running", epochs=(), values=(), value=None)
-    seen: Status = "finished"
-    return replace(
-        trial,
-        status=seen,
-        epochs=trial.epochs[:known],
-        values=trial.values[:known],
-        value=trial.values[known - 1],
-    )

@@ -16,11 +16,11 @@ from hpo_research.strategies.curved import Curved, Foretold, Key, fitted
 from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.encoding import Encoding
 from hpo_research.strategies.freeze_thaw import FreezeThaw
-from hpo_research.strategies.halving import inner_view
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.median_stopping import MedianStopping
 from hpo_research.strategies.model_hyperband import ModelHyperband
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.seen import inner_view
 from hpo_research.strategies.successive_halving import SuccessiveHalving
 
 CLIMBING = (Hyperband, SuccessiveHalving, EarlyDiscarding, ASHA, AsynchronousHyperband)

@@ -17,7 +17,7 @@ from hpo_research.problems.protocol import Evaluation
 from hpo_research.records import Ask, Outcome, Report, Run, Segment, Trial, resume, start
 from hpo_research.rng import Stream
 from hpo_research.store import Checkpoints, Store
-from hpo_research.strategies.halving import inner_view
+from hpo_research.strategies.seen import inner_view
 
 
 @dataclasses.dataclass(frozen=True)

@@ -45,7 +45,7 @@ STRATEGIES: dict[str, Strategy] = {
     "asha promote": ASHA(eta=2),
     "asha stop": ASHA("stop", min_epochs=2),
     "median sagemaker": MedianStopping(Random(), min_trials=2),
-    "median vizier": MedianStopping(ASHA("stop"), "vizier", min_epochs=2, min_trials=1),
+    "median vizier": MedianStopping(ASHA("continual"), "vizier", min_epochs=2, min_trials=1),
     "curves": CurveStopping(Random(), threshold=0.4, min_epochs=2, min_trials=1),
     "asynchronous hyperband": AsynchronousHyperband(),
     "bayesian": Bayesian(initial=3, samples=16, starts=4),
@@ -264,6 +264,7 @@ def test_a_recommendation_does_not_see_a_neighbour_that_looks_alike(strategy, ru
     most=st.sampled_from([None, 1]),
 )
 def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel, most):
+    """And what is kept of runs between two asks changes nothing: a killed run has none of it."""
     run, loop = open_total(strategy, run), Loop(parallel, trials=trials_of(strategy), most=most)
     whole = loop.drive(strategy, run, curve_of(curve))
     reborn = pickle.loads(pickle.dumps(strategy))

@@ -7,6 +7,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 import numpy as np
 
 from hpo_research.records import Ask, Run, Trial
+from hpo_research.rows import Rows
 from hpo_research.strategies.protocol import Strategy
 
 Curve = Callable[[Trial, int], float | None]
@@ -15,20 +16,31 @@ Curve = Callable[[Trial, int], float | None]
 
 def accepted(run: Run, ask: Ask, most: int | None = None) -> Run:
     """Make trials of the first `most` proposals."""
-    trials = list(run.trials)
+    added: list[Trial] = []
+    changed: dict[int, Trial] = {}
     for proposal in ask.proposals[:most]:
         if proposal.kind == "start":
-            new = Trial(len(trials), proposal.config, "running", proposal.until)
-            trials.append(replace(new, origin=proposal.origin))
-        elif proposal.kind == "stop":
-            assert trials[proposal.trial].status == "running"
-            trials[proposal.trial] = replace(trials[proposal.trial], status="stopped")
+            new = Trial(len(run.trials) + len(added), proposal.config, "running", proposal.until)
+            added.append(replace(new, origin=proposal.origin))
+            continue
+        known = run.trials[proposal.trial]
+        assert known.id not in changed
+        if proposal.kind == "stop":
+            assert known.status == "running"
+            changed[known.id] = replace(known, status="stopped")
         else:
-            known = trials[proposal.trial]
             assert proposal.kind == "resume" and known.status == "paused"
             assert known.until < proposal.until <= run.max_epochs
-            trials[proposal.trial] = replace(known, status="running", until=proposal.until)
-    return replace(run, trials=tuple(trials), asks=(*run.asks, ask))
+            changed[known.id] = replace(known, status="running", until=proposal.until)
+    asks = _changed(run.asks, {}, [ask])
+    return replace(run, trials=_changed(run.trials, changed, added), asks=asks)
+
+
+def _changed(rows, changed, added):
+    """Change rows, sharing what is the same where they can share."""
+    if isinstance(rows, Rows):
+        return rows.changed(changed, added)
+    return (*(changed.get(i, row) for i, row in enumerate(rows)), *added)
 
 
 def trained(run: Run, trial: Trial, curve: Curve, *, most: int | None = None) -> Trial:
@@ -53,15 +65,23 @@ def trained(run: Run, trial: Trial, curve: Curve, *, most: int | None = None) ->
 
 def settled(run: Run, curve: Curve, only: int | None = None, *, most: int | None = None) -> Run:
     """End all running trials, or one of them; or train them by `most` epochs."""
-    ending = {t.id for t in run.running} if only is None else {only}
-    trials = [trained(run, t, curve, most=most) if t.id in ending else t for t in run.trials]
-    return replace(run, trials=tuple(trials))
+    ending = sorted(t.id for t in run.running) if only is None else [only]
+    came = 1 + max((trial.arrivals[-1] for trial in run.trials if trial.arrivals), default=-1)
+    changed = {}
+    for number in ending:
+        known = run.trials[number]
+        trial = trained(run, known, curve, most=most)
+        fresh = range(came, came + len(trial.epochs) - len(known.epochs))
+        came += len(fresh)
+        changed[number] = replace(trial, arrivals=(*known.arrivals, *fresh))
+    return replace(run, trials=_changed(run.trials, changed, []))
 
 
 def reopened(run: Run) -> Run:
     """Read a run's trials and asks back from text, as a store would."""
     text = json.loads(json.dumps([asdict(trial) for trial in run.trials]))
-    rows = [{**row, "epochs": tuple(row["epochs"]), "values": tuple(row["values"])} for row in text]
+    curves = ("epochs", "values", "arrivals")
+    rows = [{**row, **{name: tuple(row[name]) for name in curves}} for row in text]
     return replace(run, trials=tuple(Trial(**row) for row in rows))
 
 
@@ -72,7 +92,8 @@ class Loop:
     `order` draws which running trial ends next (asynchronous); None ends all (lock-step).
     `most` epochs are trained between two asks, all that there are to train if None: only then can
     a trial be stopped. In lock-step new work is then asked for only when nothing is running.
-    `is_killed` reads the run back from text before every ask, and loses each ask once.
+    `is_killed` reads the run back from text before every ask, and loses each ask once. Otherwise
+    runs share what did not change, and whatever the strategy keeps of them.
     """
 
     parallel: int = 4
@@ -83,6 +104,7 @@ class Loop:
 
     def drive(self, strategy: Strategy, run: Run, curve: Curve) -> Run:
         """Ask and train until the strategy has finished or the trials are used up."""
+        run = replace(run, trials=Rows(run.trials), asks=Rows(run.asks))
         while True:
             slots = max(self.parallel - len(run.running), 0)
             if self.order is None and run.running:

@@ -184,7 +184,7 @@ def test_a_trial_queued_below_its_lowest_rung_is_trained_on_to_it():
     assert ask.proposals == (resume(9, 3),)
 
 
-# --- the stopping variant ---
+# --- judged until it reports: the continual variant ---
 
 
 def at_rung(values: list[float], *, running: int, more: tuple[Trial, ...] = ()) -> Run:
@@ -204,7 +204,7 @@ def at_rung(values: list[float], *, running: int, more: tuple[Trial, ...] = ()) 
 )
 def test_a_trial_goes_on_within_the_quantile_of_numpy(values, eta, direction):
     run = replace(at_rung([float(v) for v in values], running=1), direction=direction)
-    (ask,) = ASHA("stop", eta=eta).ask([replace(run, max_epochs=eta**2)], [0])
+    (ask,) = ASHA("continual", eta=eta).ask([replace(run, max_epochs=eta**2)], [0])
     quantile = 1 / eta if direction == "minimize" else 1 - 1 / eta
     bound = np.quantile(values, quantile)
     assert ask.notes["rung_bound"] == pytest.approx([bound])
@@ -214,10 +214,10 @@ def test_a_trial_goes_on_within_the_quantile_of_numpy(values, eta, direction):
 
 
 def test_every_verdict_is_noted_and_the_first_trial_is_not_judged():
-    (ask,) = ASHA("stop").ask([at_rung([1.0], running=1)], [0])
+    (ask,) = ASHA("continual").ask([at_rung([1.0], running=1)], [0])
     assert ask.proposals == ()
     assert ask.notes == {}
-    (ask,) = ASHA("stop").ask([at_rung([1.0, 2.0, 4.0], running=2)], [0])
+    (ask,) = ASHA("continual").ask([at_rung([1.0, 2.0, 4.0], running=2)], [0])
     assert [(p.kind, p.trial) for p in ask.proposals] == [("stop", 1), ("stop", 2)]
     assert ask.notes == {
         "rung_trial": [1, 2],
@@ -230,7 +230,7 @@ def test_every_verdict_is_noted_and_the_first_trial_is_not_judged():
 
 def test_a_trial_is_judged_at_its_rungs_only_and_never_at_the_last():
     run = Run(SPACE, max_epochs=9, seed=2)
-    strategy, judged = ASHA("stop"), []
+    strategy, judged = ASHA("continual"), []
 
     def curve(trial: Trial, epoch: int) -> float:
         return float(trial.id)
@@ -248,19 +248,20 @@ def test_a_trial_is_judged_at_its_rungs_only_and_never_at_the_last():
 
 def test_failed_trials_are_the_worst_at_the_rung_they_did_not_reach():
     failed = tuple(Trial(3 + i, {"x": 0.1}, "failed", 9) for i in range(3))
-    (alone,) = ASHA("stop").ask([at_rung([1.0, 2.0, 3.0], running=2)], [0])
-    (beside,) = ASHA("stop").ask([at_rung([1.0, 2.0, 3.0], running=2, more=failed)], [0])
+    (alone,) = ASHA("continual").ask([at_rung([1.0, 2.0, 3.0], running=2)], [0])
+    (beside,) = ASHA("continual").ask([at_rung([1.0, 2.0, 3.0], running=2, more=failed)], [0])
     assert [p.trial for p in alone.proposals] == [1, 2]
     assert [p.trial for p in beside.proposals] == [2]
 
 
-@pytest.mark.parametrize("strategy", [ASHA("stop"), AsynchronousHyperband("stop")])
-def test_new_trials_are_to_go_to_the_end(strategy):
-    (ask,) = strategy.ask([Run(SPACE, max_epochs=9)], [12])
+@pytest.mark.parametrize("kind", ["stop", "continual"])
+@pytest.mark.parametrize("made", [ASHA, AsynchronousHyperband])
+def test_new_trials_are_to_go_to_the_end(made, kind):
+    (ask,) = made(kind).ask([Run(SPACE, max_epochs=9)], [12])
     assert [p.until for p in ask.proposals] == [9] * 12
 
 
-@pytest.mark.parametrize("kind", ["promote", "stop"])
+@pytest.mark.parametrize("kind", ["promote", "stop", "continual"])
 @pytest.mark.parametrize("strategy", [ASHA, AsynchronousHyperband])
 def test_with_one_rung_it_is_random_search(strategy, kind):
     run = Run(SPACE, max_epochs=2, seed=8)
@@ -271,7 +272,9 @@ def test_with_one_rung_it_is_random_search(strategy, kind):
 @pytest.mark.parametrize(
     ("made", "options", "message"),
     [
-        (ASHA, {"kind": "pause"}, r"ASHA\(kind='pause'\): kind must be 'promote' or 'stop'"),
+        (ASHA, {"kind": "pause"}, r"ASHA\(kind='pause'\): kind must be 'promote', 'stop' or"),
+        (ASHA, {"rule": "ray"}, r"ASHA\(kind='promote', rule='ray'\): only kind='stop' has a rule"),
+        (ASHA, {"kind": "stop", "rule": "vizier"}, r"rule must be 'syne-tune' or 'ray'"),
         (ASHA, {"eta": 1}, r"ASHA\(eta=1\): eta must be a whole number from 2 on"),
         (ASHA, {"min_epochs": 0}, r"ASHA\(min_epochs=0\): min_epochs must be a whole number"),
         (ASHA, {"batch": 0}, r"ASHA\(batch=0\): batch must be a whole number from 1 on"),
@@ -291,4 +294,4 @@ def test_a_bound_among_failures_stops_nobody_and_is_in_no_note():
     failed = tuple(Trial(i, config, "failed", 9, reason="it broke") for i in range(1, 4))
     running = Trial(0, config, "running", 9, epochs=(1,), values=(1.0,), value=1.0)
     run = Run(SPACE, max_epochs=9, trials=(running, *failed))
-    assert ASHA("stop", eta=2).ask([run], [0])[0].notes == {}
+    assert ASHA("continual", eta=2).ask([run], [0])[0].notes == {}
