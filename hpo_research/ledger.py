@@ -2,7 +2,7 @@
 
 A ledger is brought up to date by appending the same rows that are stored, in the same order, so
 a ledger rebuilt from a store equals the one that wrote it. `run()` is the immutable view that a
-strategy sees; an append costs no rebuild of the trials it does not touch.
+strategy sees; it shares with the one before it all trials that were not touched (`rows.py`).
 
 Epochs are charged when they are trained, and committed while a segment runs. The epoch in which
 a trial fails is charged too.
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from hpo_research.records import Ask, Direction, Note, Outcome, Proposal, Report, Run, Trial
+from hpo_research.rows import Rows
 from hpo_research.space import Config, SearchSpace
 
 Final = Literal["last", "best"]
@@ -123,6 +124,11 @@ class Ledger:
         self.clock = 0.0
         self.is_exhausted = False
         self._attempts: dict[int, int] = {}
+        self._reports = 0
+        self._paused = 0
+        self._seen_trials: Rows[Trial] = Rows()
+        self._seen_asks: Rows[Ask] = Rows()
+        self._touched: set[int] = set()
         self._view: Run | None = None
 
     @property
@@ -141,21 +147,25 @@ class Ledger:
             return 0
         if parallel is not None:
             return max(parallel - len(self.open), 0)
-        paused = sum(trial.status == "paused" for trial in self.trials)
-        most = min(self.left, self.limits.trials - len(self.trials) + paused)
+        most = min(self.left, self.limits.trials - len(self.trials) + self._paused)
         return max(int(most), 0)
 
     def run(self) -> Run:
         """Return the run as a strategy sees it."""
         if self._view is None:
             info = self.info
+            changed = {number: self.trials[number] for number in self._touched}
+            trials = self.trials[len(self._seen_trials) :]
+            self._seen_trials = self._seen_trials.changed(changed, trials)
+            self._seen_asks = self._seen_asks.changed({}, self.asks[len(self._seen_asks) :])
+            self._touched.clear()
             self._view = Run(
                 space=info.space,
                 direction=info.direction,
                 max_epochs=info.max_epochs,
                 seed=info.seed,
-                trials=tuple(self.trials),
-                asks=tuple(self.asks),
+                trials=self._seen_trials,
+                asks=self._seen_asks,
                 total=self.limits.total,
                 left=self.left,
                 id=info.id,
@@ -234,11 +244,14 @@ class Ledger:
         trial = self.trials[report.trial]
         value = report.metrics[self.info.metric]
         epochs, values = (*trial.epochs, report.epoch), (*trial.values, value)
+        arrivals = (*trial.arrivals, self._reports)
+        self._reports += 1
         seconds = report.seconds or 0.0
         self._change(
             trial.id,
             epochs=epochs,
             values=values,
+            arrivals=arrivals,
             value=self._final(values),
             seconds=trial.seconds + seconds,
         )
@@ -276,7 +289,11 @@ class Ledger:
         return min(values) if self.info.direction == "minimize" else max(values)
 
     def _change(self, trial: int, **fields: object) -> None:
-        self.trials[trial] = replace(self.trials[trial], **fields)  # type: ignore[arg-type]
+        before = self.trials[trial]
+        after = self.trials[trial] = replace(before, **fields)  # type: ignore[arg-type]
+        self._paused += (after.status == "paused") - (before.status == "paused")
+        if trial < len(self._seen_trials):
+            self._touched.add(trial)
 
     def _enter(self, clock: float, seconds: float) -> None:
         self.clock = max(self.clock, clock)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hpo_research.rng import Stream
+from hpo_research.rows import kept
 from hpo_research.space import Config, SearchSpace
 from hpo_research.space.search_space import Identity
 
@@ -148,9 +149,12 @@ class Outcome:
 class Trial:
     """One configuration in a run, with every value of the objective it has reported.
 
-    `epochs` and `values` are parallel and ascending. `value` is the trial's value by the
-    experiment's rule (last or best), None before any report and for a failed trial. `until` is
-    the epoch it is to reach, `seconds` what its epochs cost, `origin` why it was proposed.
+    `epochs`, `values` and `arrivals` are parallel, epochs ascending. `arrivals` says the order in
+    which the reports of all trials came: the first report of the run is 0, the next one 1 (by hand
+    it may be left empty: reports then count as come by epoch, and by id within one). `value` is the
+    trial's value by the experiment's rule (last or best), None before any report and for a failed
+    trial. `until` is the epoch it is to reach, `seconds` what its epochs cost, `origin` why it was
+    proposed.
     """
 
     id: int
@@ -163,6 +167,7 @@ class Trial:
     seconds: float = 0.0
     origin: str = ""
     reason: str = ""
+    arrivals: tuple[int, ...] = ()
 
     @property
     def reached(self) -> int:
@@ -188,15 +193,17 @@ class Run:
 
     `total` is the run's whole budget in trials (None when it has none): for `Grid("fit")` alone.
     `left` is what remains, in epochs; infinite when the budget does not count them. `prior` holds
-    trials of earlier runs. `id` tells runs apart; no decision may depend on it.
+    trials of earlier runs. `id` tells runs apart; no decision may depend on it. `trials` and `asks`
+    are tuples where a run is made by hand, and `Rows` in an experiment: a run that comes from
+    another shares what did not change, and what a strategy kept of it (`hpo_research.rows.kept`).
     """
 
     space: SearchSpace
     direction: Direction = "minimize"
     max_epochs: int = 1
     seed: int = 0
-    trials: tuple[Trial, ...] = ()
-    asks: tuple[Ask, ...] = ()
+    trials: Sequence[Trial] = ()
+    asks: Sequence[Ask] = ()
     total: int | None = None
     left: float = float("inf")
     prior: tuple[Trial, ...] = ()
@@ -220,7 +227,8 @@ class Run:
     @cached_property
     def running(self) -> tuple[Trial, ...]:
         """The trials that are running, in order of id."""
-        return tuple(trial for trial in self.trials if trial.is_running)
+        with kept(self.trials, "running", _Running) as index:
+            return tuple(index.trials[number] for number in sorted(index.trials))
 
     @cached_property
     def identities(self) -> frozenset[Identity]:
@@ -233,6 +241,20 @@ class Run:
         if known.size == 0:
             return None
         return self.trials[int(known[np.argmin(self.losses[known])])]
+
+
+class _Running:
+    """The trials that are running, by id: an index."""
+
+    def __init__(self) -> None:
+        self.trials: dict[int, Trial] = {}
+
+    def enter(self, number: int, old: Trial | None, new: Trial) -> bool:
+        if new.is_running:
+            self.trials[number] = new
+        elif old is not None:
+            self.trials.pop(number, None)
+        return True
 
 
 def ranked(trials: Sequence[Trial], losses: Sequence[float | None]) -> list[Trial]:

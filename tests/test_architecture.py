@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A module imports from lower floors and from its own package, nothing else.
 FLOORS = [
     {"errors"},
-    {"ambient", "rng", "threads", "device", "products", "compiled"},
+    {"ambient", "rng", "threads", "device", "products", "compiled", "rows"},
     {"space"},
     {"records"},
     {"ledger", "run"},
@@ -34,7 +34,8 @@ FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
 
 # Tensors in, tensors out: these know no records, store, strategies or spaces.
 TENSORS_ONLY = {"optim", "gp", "acquisition", "training"}
-BELOW_TENSORS = TENSORS_ONLY | {"errors"} | FLOORS[1]
+BELOW_TENSORS = TENSORS_ONLY | {"errors", "ambient", "rng", "threads", "device", "products"}
+BELOW_TENSORS |= {"compiled"}
 
 OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
 EXTRA_ARGUMENTS = {
