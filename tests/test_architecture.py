@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A module imports from lower floors and from its own package, nothing else.
 FLOORS = [
     {"errors"},
-    {"rng", "threads", "device", "products", "compiled", "rows"},
+    {"ambient", "rng", "threads", "device", "products", "compiled", "rows"},
     {"space"},
     {"records"},
     {"ledger", "run"},
@@ -34,7 +34,8 @@ FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
 
 # Tensors in, tensors out: these know no records, store, strategies or spaces.
 TENSORS_ONLY = {"optim", "gp", "acquisition", "training"}
-BELOW_TENSORS = TENSORS_ONLY | {"errors", "rng", "threads", "device", "products", "compiled"}
+BELOW_TENSORS = TENSORS_ONLY | {"errors", "ambient", "rng", "threads", "device", "products"}
+BELOW_TENSORS |= {"compiled"}
 
 OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
 EXTRA_ARGUMENTS = {
@@ -50,6 +51,12 @@ VAGUE = {
 }
 GLOBAL_DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
 GLOBAL_DRAWS_LIKE = {"rand_like", "randn_like", "randint_like"}
+# What takes torch's default dtype, which is the user's, where none is named.
+FACTORIES = {
+    *("zeros", "ones", "empty", "full", "eye", "arange", "range", "linspace", "logspace"),
+    *("tensor", "scalar_tensor", "as_tensor", "asarray", "Tensor", "empty_strided", "rand"),
+    *("randn", "normal", "hann_window", "hamming_window", "blackman_window", "kaiser_window"),
+}
 GLOBAL_STATE = {"manual_seed", "manual_seed_all", "set_default_dtype", "set_default_device"}
 
 
@@ -201,6 +208,33 @@ def global_state(tree: ast.Module, module: str) -> list[str]:
     ]
 
 
+def is_number(node: ast.AST) -> bool:
+    inner = node.operand if isinstance(node, ast.UnaryOp) else node
+    return isinstance(inner, ast.Constant)
+
+
+def default_dtypes(tree: ast.Module, module: str) -> list[str]:
+    """Tensors whose dtype is the one that the user's program has set for all of torch."""
+    aliases = aliases_of(tree)
+    wrong = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = full_name(node.func, aliases)
+        last = name.rpartition(".")[2]
+        if name == "torch.where" and all(map(is_number, node.args[1:])):
+            wrong.append(f"line {node.lineno}: torch.where of two numbers is the user's default")
+        if name != f"torch.{last}" or last not in FACTORIES:
+            continue
+        if "dtype" not in {keyword.arg for keyword in node.keywords}:
+            wrong.append(f"line {node.lineno}: {name} names no dtype, so the user's default is it")
+    return wrong + [
+        f"line {node.lineno}: get_default_dtype reads what belongs to the user"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "get_default_dtype"
+    ]
+
+
 def devices_by_hand(tree: ast.Module, module: str) -> list[str]:
     return [
         f"line {node.lineno}: .cuda() picks a device; use .to(device)"
@@ -267,6 +301,7 @@ CHECKS: list[Check] = [
     imports_for_typing,
     global_randomness,
     global_state,
+    default_dtypes,
     devices_by_hand,
     vague_names,
     calls_of_super,
@@ -352,6 +387,12 @@ WRONG = [
     (global_state, "store", "torch.cuda.manual_seed_all(0)", "manual_seed_all"),
     (global_state, "store", "from torch import manual_seed", "torch.manual_seed changes"),
     (global_state, "store", "torch.set_default_dtype(torch.float64)", "set_default_dtype"),
+    (default_dtypes, "gp", "import torch\ntorch.zeros(3)", "torch.zeros names no dtype"),
+    (default_dtypes, "gp", "from torch import tensor\ntensor([0.5])", "torch.tensor names no"),
+    (default_dtypes, "gp", "import torch as t\nt.arange(3, device=d)", "torch.arange names no"),
+    (default_dtypes, "gp", "import torch\ntorch.as_tensor([1])", "torch.as_tensor names no"),
+    (default_dtypes, "gp", "import torch\ntorch.where(x, 0.0, -1.0)", "where of two numbers"),
+    (default_dtypes, "gp", "torch.get_default_dtype()", "belongs to the user"),
     (devices_by_hand, "store", "x = model(y).cuda()", ".cuda() picks a device"),
     (vague_names, "store.utils", "", "utils is no noun"),
     (vague_names, "strategies.random_sampler", "", "sampler is no noun"),
@@ -376,6 +417,10 @@ RIGHT = [
     (global_randomness, "store", "import torch\ntorch.rand(3, generator=g)"),
     (global_randomness, "rng", "import numpy as np\nnp.random.Generator(np.random.Philox(key=1))"),
     (global_randomness, "store", "stream.normal(3, like=x)"),
+    (default_dtypes, "gp", "import torch\ntorch.zeros(3, dtype=torch.float64)"),
+    (default_dtypes, "gp", "import torch\ntorch.zeros_like(x), torch.from_numpy(y)"),
+    (default_dtypes, "gp", "import torch\ntorch.where(x, y, 0.0)"),
+    (default_dtypes, "gp", "import numpy as np\nnp.zeros(3)"),
     (devices_by_hand, "device", "import torch\ntorch.cuda.is_available()"),
     (extra_arguments, "space.search_space", "class S:\n    def __init__(self, **named): ..."),
     (long_functions, "store", "def f():\n" + "    x = 1\n" * 59),

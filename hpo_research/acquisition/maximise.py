@@ -155,14 +155,16 @@ def _near(
     """
     like, p = centres.x, len(domain.order)
     b, c, _ = centres.x.shape
-    rows = torch.arange(count, device=like.device) % c
+    rows = torch.arange(count, device=like.device, dtype=torch.int64) % c
     points = centres.at(rows[None].expand(b, -1))
     normal = torch.stack([s.at("near").normal(count, p, like=like) for s in streams])
     drawn = torch.stack([s.at("flip").uniform(2, count, p, like=like) for s in streams])
     few = drawn[:, 0] <= torch.maximum(
         drawn[:, 0].amin(dim=-1, keepdim=True), torch.full_like(drawn[:, 0, :, :1], 1 / p)
     )
-    is_all = (torch.arange(count, device=like.device) < count // 2)[None, :, None]
+    is_all = (torch.arange(count, device=like.device, dtype=torch.int64) < count // 2)[
+        None, :, None
+    ]
     x, index = points.x.clone(), points.index.clone()
     width = 0.1 * lengthscale.clamp(max=1.0)
     for i, kind in enumerate(domain.order):
@@ -187,7 +189,7 @@ def _chosen(
 ) -> Int[Tensor, "b k"]:
     """Return the best rows, and as many drawn without replacement with odds of 1 / rank."""
     order = value.argsort(dim=1, descending=True, stable=True)
-    rank = torch.arange(1, value.shape[1] + 1, device=value.device).to(value)
+    rank = torch.arange(1, value.shape[1] + 1, device=value.device, dtype=torch.int64).to(value)
     uniform = torch.stack([s.at("odds").uniform(value.shape[1], like=value) for s in streams])
     gumbel = -(-(uniform + 2**-54).log()).log()
     key = gumbel - rank.log()
@@ -235,7 +237,9 @@ def _climbed(
     """
     domain = hill.domain
     if not domain.relaxed:
-        every = torch.arange(value.shape[1], device=value.device).expand_as(value)
+        every = torch.arange(value.shape[1], device=value.device, dtype=torch.int64).expand_as(
+            value
+        )
         return points, value, every
     lower, upper = points.x.clone(), points.x.clone()
     lower[..., list(domain.relaxed)] = 0.0
@@ -258,14 +262,14 @@ def _flipped(hill: _Hill, points: Points, value: Tensor) -> tuple[Points, Tensor
     if not any(choice.offsets for choice in domain.choices):
         return points, value
     x, index, value = points.x.clone(), points.index.clone(), value.clone()
-    going = torch.arange(len(value), device=value.device)
+    going = torch.arange(len(value), device=value.device, dtype=torch.int64)
     for _ in range(_ROUNDS):
         here, part, at = Points(x[going], index[going]), hill.take(going), value[going]
         flips = domain.flipped(here)
         b, s = at.shape
         scores = part.surface.value(flips.x).reshape(b, s, -1)
         best = scores.argmax(dim=-1)
-        rows = best + torch.arange(s, device=best.device) * scores.shape[-1]
+        rows = best + torch.arange(s, device=best.device, dtype=torch.int64) * scores.shape[-1]
         best_score = scores.gather(2, best[..., None])[..., 0]
         gains = best_score > at + _GAIN
         moved = flips.at(rows).where(gains, here)

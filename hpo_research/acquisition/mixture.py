@@ -63,8 +63,10 @@ class MixedSurface:
     def take(self, groups: Int[Tensor, " k"] | slice) -> "MixedSurface":
         """Return the surfaces of some runs only."""
         b, k = self.log_weight.shape
-        rows = torch.arange(b, device=self.log_weight.device)[groups]
-        every = (torch.arange(k, device=rows.device)[:, None] * b + rows).flatten()
+        rows = torch.arange(b, device=self.log_weight.device, dtype=torch.int64)[groups]
+        every = (
+            torch.arange(k, device=rows.device, dtype=torch.int64)[:, None] * b + rows
+        ).flatten()
         return replace(self, members=self.members.take(every), log_weight=self.log_weight[groups])
 
     def pending(self, x: Float[Tensor, "b d"]) -> "MixedSurface":

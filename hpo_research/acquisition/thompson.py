@@ -86,7 +86,9 @@ def minima(
     of what is found is function j of run i, its values with the sign turned.
     """
     count = len(surface.paths.scale) // len(streams)
-    runs = torch.arange(len(streams), device=centres.x.device).repeat_interleave(count)
+    runs = torch.arange(len(streams), device=centres.x.device, dtype=torch.int64).repeat_interleave(
+        count
+    )
     return maximise(
         surface,
         domain,

@@ -189,7 +189,7 @@ class _Loss:
         return value.reshape(b, s) * scale, gradient.reshape(b, s, t) * scale[..., None]
 
     def _block(self, x: Tensor, first: int) -> tuple[Tensor, Tensor]:
-        rows = torch.arange(first, first + len(x), device=x.device)
+        rows = torch.arange(first, first + len(x), device=x.device, dtype=torch.int64)
         curves = self.curves.take(rows.repeat_interleave(x.shape[1]))
         return curve_evidence(x.flatten(0, 1), curves, self.kernel, self.priors)
 

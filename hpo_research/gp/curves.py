@@ -79,7 +79,7 @@ class Distinct:
         begins[:, 1:] &= ordered[:, 1:] != ordered[:, :-1]
         number = (begins.cumsum(dim=1) - 1).clamp(min=0, max=count - 1)
         of_row = torch.zeros_like(order).scatter(1, order, number)
-        row = torch.full((len(order), count + 1), -1, device=order.device)
+        row = torch.full((len(order), count + 1), -1, dtype=torch.int64, device=order.device)
         row.scatter_(1, torch.where(begins, number, torch.full_like(number, count)), order)
         return cls(row[:, :count].contiguous(), of_row, mask)
 
@@ -110,7 +110,7 @@ class Distinct:
     @cached_property
     def membership(self) -> Float[Tensor, "b n c"]:
         """1 where a row is of a value."""
-        places = torch.arange(self.row.shape[1], device=self.row.device)
+        places = torch.arange(self.row.shape[1], device=self.row.device, dtype=torch.int64)
         rows = self.of_row[:, :, None] == places[None, None, :]
         return (rows & self.mask[:, :, None]).double()
 

@@ -59,7 +59,7 @@ class Data:
     @cached_property
     def membership(self) -> Float[Tensor, "p d"]:
         """1 where a column belongs to a lengthscale."""
-        rows = torch.arange(self.parameters, device=self.x.device)[:, None]
+        rows = torch.arange(self.parameters, device=self.x.device, dtype=torch.int64)[:, None]
         return (rows == self.index[None]).to(self.x)
 
     @cached_property
@@ -71,7 +71,7 @@ class Data:
 @lru_cache(maxsize=64)
 def _index(owner: tuple[int, ...], device: torch.device) -> Tensor:
     """Return it once a device: what is copied there is waited for."""
-    return torch.tensor(owner, device=device)
+    return torch.tensor(owner, dtype=torch.int64, device=device)
 
 
 def far(n: int, *, like: Tensor) -> Float[Tensor, "n 1"]:

@@ -111,7 +111,7 @@ def fits(
     if len(kernels) == 1:
         return [first]
     others = Kernel(torch.cat([kernel.shape for kernel in own[1:]]))
-    rows = torch.arange(b, device=data.x.device).repeat(len(kernels) - 1)
+    rows = torch.arange(b, device=data.x.device, dtype=torch.int64).repeat(len(kernels) - 1)
     theta = first.hyperparameters.theta[rows, None]
     rest = _fitted(data.take(rows), others, priors, theta)
     return [
@@ -178,7 +178,9 @@ class _Loss:
             groups = slice(first, first + size)
             data, kernel = data.take(groups), kernel.take(groups)
         if times > 1:
-            rows = torch.arange(len(data.x), device=x.device).repeat_interleave(times)
+            rows = torch.arange(len(data.x), device=x.device, dtype=torch.int64).repeat_interleave(
+                times
+            )
             data, kernel = data.take(rows), kernel.take(rows)
         return evidence(x.flatten(0, 1), data, kernel, self.priors)
 

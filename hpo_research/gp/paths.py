@@ -74,7 +74,7 @@ class Paths:
     def apart(self) -> "Paths":
         """Return b·m GPs of one path each: path j of GP i is that of GP i·m + j."""
         m = self.weights.shape[1]
-        rows = torch.arange(len(self.mean), device=self.mean.device)
+        rows = torch.arange(len(self.mean), device=self.mean.device, dtype=torch.int64)
         kernel = self.kernel.take(rows.repeat_interleave(m))
         each = [t.repeat_interleave(m, dim=0) for t in (self.mean, self.scale, self.x)]
         own = [
@@ -193,7 +193,9 @@ def _waves(
     cube = (base.T[None, None] + shifts[..., None]).remainder(1.0)
     normal = torch.special.ndtri(cube.clamp(2.0**-53, 1 - 2.0**-53))
     omega, rest = normal[:, :, :d], normal[:, :, d:]
-    used = (torch.arange(_DEGREES, device=like.device)[:, None] < degrees).to(like)
+    used = (torch.arange(_DEGREES, device=like.device, dtype=torch.int64)[:, None] < degrees).to(
+        like
+    )
     squares = (rest * rest * used).sum(dim=2, keepdim=True)
     omega = torch.where(degrees > 0, omega / (squares / degrees.clamp(min=1)).sqrt(), omega)
     pair = torch.stack([s.at("prior").normal(count, 2, frequencies, like=like) for s in streams])

@@ -113,7 +113,7 @@ class _State:
         if count >= self.value.shape[1]:
             return self
         order = self.value.nan_to_num(nan=torch.inf).argsort(dim=1, stable=True)[:, :count]
-        groups = torch.arange(len(order), device=order.device)[:, None]
+        groups = torch.arange(len(order), device=order.device, dtype=torch.int64)[:, None]
         return _State(self.group, *(tensor[groups, order] for tensor in self.tensors[1:]))
 
 
@@ -217,8 +217,8 @@ def _begun(
     projected = x - (x - gradient).clamp(lower, upper)
     is_flat = known & (projected.abs().amax(dim=-1) <= options.gradient)
     state = _State(
-        group=torch.arange(b, device=x.device),
-        row=torch.arange(s, device=x.device).expand(b, s),
+        group=torch.arange(b, device=x.device, dtype=torch.int64),
+        row=torch.arange(s, device=x.device, dtype=torch.int64).expand(b, s),
         lower=lower,
         upper=upper,
         x=x,

@@ -10,6 +10,7 @@ import jaxtyping as jt
 import torch
 from torch import Tensor
 
+from hpo_research.ambient import ordinary
 from hpo_research.errors import ProblemError
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.problems.synthetic import Analytic, Synthetic, in_step, padded, points
@@ -96,6 +97,7 @@ class LearningCurves:
         """The least final value, that of the base."""
         return self.function.optimum
 
+    @ordinary()
     def curves(self, x: jt.Float64[Tensor, "n d"]) -> jt.Float64[Tensor, "n columns"]:
         """Evaluate the curves at points of the box: the value at each epoch, then the seconds."""
         return padded(self._columns, x)

@@ -12,6 +12,7 @@ import torch
 from botorch.test_functions import synthetic as botorch
 from torch import Tensor
 
+from hpo_research.ambient import ordinary, single
 from hpo_research.errors import ProblemError
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.records import Direction, Key, Report, Segment
@@ -122,6 +123,7 @@ class Synthetic:
         """The minimum over the box."""
         return FUNCTIONS[self.function].optimum(self._d)
 
+    @ordinary()
     def values(self, x: jt.Float64[Tensor, "n d"]) -> jt.Float64[Tensor, " n"]:
         """Evaluate at any points, also outside the bounds, in one tensor call."""
         return padded(_built(self.function, self._d, str(x.device)), x)
@@ -205,6 +207,7 @@ class Function:
 
 
 @lru_cache(maxsize=256)
+@ordinary()
 def _built(function: str, dimension: int, device: str) -> Values:
     f = FUNCTIONS[function].build(dimension)
     return f.to(device) if isinstance(f, torch.nn.Module) else f
@@ -224,9 +227,10 @@ def _check_dimension(call: str, known: Function, dimension: object) -> None:
 
 def _botorch(cls: Callable[..., torch.nn.Module]) -> Callable[[int], Values]:
     def build(dimension: int) -> Values:
-        # Some coefficients are float32 by torch's default dtype: float() pins that for everyone.
+        # Some coefficients are of torch's default dtype, which is the user's.
         everywhere = [(-math.inf, math.inf)] * dimension
-        return cls(dim=dimension, bounds=everywhere).float().double()
+        with single():
+            return cls(dim=dimension, bounds=everywhere).double()
 
     return build
 

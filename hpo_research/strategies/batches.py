@@ -138,7 +138,9 @@ class Believed:
     @property
     def members(self) -> "Believed":
         """What every kernel makes of every run, one kernel after another."""
-        rows = torch.arange(len(self.data.x), device=self.data.x.device).repeat(len(self.fits))
+        rows = torch.arange(len(self.data.x), device=self.data.x.device, dtype=torch.int64).repeat(
+            len(self.fits)
+        )
         return replace(self, data=self.data.take(rows), fit=stacked(self.fits))
 
 
@@ -195,7 +197,7 @@ def _warm(known: Sequence[Known], device: str) -> Hyperparameters | None:
 
 def _least(losses: Sequence[float]) -> Tensor:
     order = torch.tensor(losses, dtype=torch.float64).argsort(stable=True)
-    return order[torch.arange(_CENTRES) % len(order)]
+    return order[torch.arange(_CENTRES, dtype=torch.int64) % len(order)]
 
 
 def _stacked(parts: Sequence[Points], device: str) -> Points:

@@ -19,6 +19,7 @@ from hpo_research.acquisition import (
     Search,
     confidence_bound,
 )
+from hpo_research.ambient import ordinary
 from hpo_research.device import current
 from hpo_research.gp import (
     KERNELS,
@@ -128,6 +129,7 @@ class Bayesian:
             )
         refuse("Bayesian", mistakes)
 
+    @ordinary()
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Fill every slot: by the initial design, then by the model."""
         asks = [Ask() for _ in runs]
@@ -208,6 +210,7 @@ class Bayesian:
         names = f"model={parts.name_of(self.model)}, acquisition={parts.name_of(self.acquisition)}"
         return door.guarded(f"Bayesian({names})", batch)
 
+    @ordinary()
     def surface(self, batch: Batch) -> Modelled:
         """Fit the batch's models, and return their acquisition functions."""
         modelled = self._ours(batch) if self._is_ours else self._theirs(batch)

@@ -161,7 +161,8 @@ def fitted(factory: Factory, training: Training) -> Model:
 
 def lengthscales(model: Model, owner: Sequence[int]) -> Float[Tensor, " p"]:
     """Return each hyperparameter's lengthscale, the mean over kernels and samples; NaN without."""
-    total, count = torch.zeros(max(owner) + 1).double(), torch.zeros(max(owner) + 1).double()
+    total = torch.zeros(max(owner) + 1, dtype=torch.float64)
+    count = torch.zeros_like(total)
     kernels: list[Any] = [module for module in model.modules() if isinstance(module, Kernel)]
     for kernel in kernels:
         found, active = kernel.lengthscale, kernel.active_dims
@@ -171,9 +172,9 @@ def lengthscales(model: Model, owner: Sequence[int]) -> Float[Tensor, " p"]:
         if found.shape[-1] not in (1, len(columns)):
             continue  # its columns are not ours: a transform stands before it
         mean = found.detach().cpu().double().reshape(-1, found.shape[-1]).mean(dim=0)
-        index = torch.tensor([owner[column] for column in columns])
+        index = torch.tensor([owner[column] for column in columns], dtype=torch.int64)
         total.index_add_(0, index, mean.expand(len(index)))
-        count.index_add_(0, index, torch.ones(len(index)).double())
+        count.index_add_(0, index, torch.ones(len(index), dtype=torch.float64))
     return total / count
 
 

@@ -6,6 +6,7 @@ from numbers import Real
 
 import numpy as np
 
+from hpo_research.ambient import ordinary
 from hpo_research.records import Ask, Note, Run, Trial
 from hpo_research.strategies.curve_model import Forecast, Prior, forecast, learnt
 from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, whole_mistakes
@@ -58,6 +59,7 @@ class CurveStopping:
         asks = self.inner.ask(runs, slots)
         return [self._judged(ask, run) for ask, run in zip(asks, runs, strict=True)]
 
+    @ordinary()
     def _judged(self, ask: Ask, run: Run) -> Ask:
         open_to_it = [t for t in run.running if self.min_epochs <= t.reached < run.max_epochs]
         complete = [t for t in run.trials if t.status != "failed" and t.reached == run.max_epochs]

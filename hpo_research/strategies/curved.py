@@ -176,15 +176,16 @@ def curves_of(members: Sequence[Curved], transform: str, device: str) -> Curves:
     n = rows_of(members[0].seen)
     encoding = members[0].encoding
     x = torch.full((len(members), n, encoding.domain.dimension), 0.5, dtype=torch.float64)
-    y, epoch = torch.zeros(len(members), n).double(), torch.ones(len(members), n).double()
-    trial = -2 - torch.arange(n).repeat(len(members), 1)
+    y = torch.zeros(len(members), n, dtype=torch.float64)
+    epoch = torch.ones_like(y)
+    trial = -2 - torch.arange(n, dtype=torch.int64).repeat(len(members), 1)
     mask = torch.zeros(len(members), n, dtype=torch.bool)
     for i, one in enumerate(members):
         rows, count = one.seen.observations, len(one.seen.observations)
         x[i, :count] = one.points.x[0, [row.trial for row in rows]]
         y[i, :count] = torch.tensor([row.loss for row in rows], dtype=torch.float64)
-        epoch[i, :count] = torch.tensor([float(row.epoch) for row in rows]).double()
-        trial[i, :count] = torch.tensor([row.trial for row in rows])
+        epoch[i, :count] = torch.tensor([float(row.epoch) for row in rows], dtype=torch.float64)
+        trial[i, :count] = torch.tensor([row.trial for row in rows], dtype=torch.int64)
         mask[i, :count] = True
     y, mask = y.to(device), mask.to(device)
     losses = TRANSFORMS[transform](y, mask).y
@@ -253,7 +254,7 @@ class Foretold:
         failed = torch.zeros(ends.shape, dtype=torch.bool)
         for i, one in enumerate(members):
             own = [one.run.trials[trial].status == "failed" for trial in one.seen.trials]
-            failed[i, : len(own)] = torch.tensor(own)
+            failed[i, : len(own)] = torch.tensor(own, dtype=torch.bool)
         return cls(
             tuple(members), posterior, ends.masked_fill(failed.to(device), torch.inf), device
         )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hpo_research.acquisition import Choice, Domain, Points
+from hpo_research.ambient import ordinary
 from hpo_research.space import Categorical, Config, Float, Integer, SearchSpace
 from hpo_research.space.parameters import Parameter
 
@@ -97,6 +98,7 @@ def _width(kind: tuple[str, tuple[float, ...]]) -> int:
 
 
 @lru_cache(maxsize=64)
+@ordinary()
 def _product(signature: Signature) -> Domain:
     order: list[int] = []
     choices: list[Choice] = []
@@ -116,15 +118,20 @@ def _product(signature: Signature) -> Domain:
 
 def _choice(columns: tuple[int, ...], middles: tuple[float, ...], *, is_ordered: bool) -> Choice:
     values = torch.tensor(middles, dtype=torch.float64)
-    points = values[:, None] if is_ordered else torch.eye(len(middles)).double() / 2**0.5
+    points = (
+        values[:, None] if is_ordered else torch.eye(len(middles), dtype=torch.float64) / 2**0.5
+    )
     return Choice(columns, points, (values[:-1] + values[1:]) / 2, is_ordered)
 
 
 @lru_cache(maxsize=4)
+@ordinary()
 def _with_table(signature: Signature) -> Domain:
     domain = _product(signature)
     sizes = [choice.size for choice in domain.choices]
-    index = torch.cartesian_prod(*[torch.arange(size) for size in sizes]).reshape(-1, len(sizes))
+    index = torch.cartesian_prod(
+        *[torch.arange(size, dtype=torch.int64) for size in sizes]
+    ).reshape(-1, len(sizes))
     empty = torch.zeros(1, len(index), domain.dimension, dtype=torch.float64)
     table = domain.assigned(empty, index[None]).x[0]
     return Domain(domain.dimension, domain.order, domain.choices, table)

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hpo_research.acquisition import Search, log_ei, log_knowledge_gradient
+from hpo_research.ambient import ordinary
 from hpo_research.device import current
 from hpo_research.gp import KERNELS, TRANSFORMS
 from hpo_research.gp.posterior import LEAST_VARIANCE
@@ -67,6 +68,7 @@ class FreezeThaw:
         ]
         refuse("FreezeThaw", mistakes)
 
+    @ordinary()
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Fill every slot: start and resume the trials that are worth it."""
         asks = [Ask() for _ in runs]
@@ -189,8 +191,8 @@ class _Field:
         rows = first + len(runs[0].running)
         rows += rows % 2  # products of odd sizes are padded each time
         x = torch.full((len(runs), rows, model.posterior.x.shape[-1]), 0.5, dtype=torch.float64)
-        trial = (-1 - torch.arange(rows)).repeat(len(runs), 1)
-        until = torch.full((len(runs), rows), float(ladder(model.max_epochs)[0])).double()
+        trial = (-1 - torch.arange(rows, dtype=torch.int64)).repeat(len(runs), 1)
+        until = torch.full((len(runs), rows), ladder(model.max_epochs)[0], dtype=torch.float64)
         is_there = torch.zeros(len(runs), rows, dtype=torch.bool)
         for i, one in enumerate(model.members):
             paused = _paused(one.run)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpo_research.acquisition import Search
+from hpo_research.ambient import ordinary
 from hpo_research.device import current
 from hpo_research.records import Ask, Run, start
 from hpo_research.strategies.curved import Curved, Foretold, Key, fitted
@@ -72,6 +73,7 @@ class ModelHyperband:
         tables = [self.brackets(run.max_epochs) for run in runs]
         return halved(runs, slots, tables, self._new)
 
+    @ordinary()
     def _new(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Return new configurations for each run."""
         asks = [Ask() for _ in runs]

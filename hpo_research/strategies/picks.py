@@ -80,7 +80,7 @@ def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list
         found = minima(surface, batch.domain, batch.centres, streams=batch.streams, search=search)
     chosen: list[list[Pick]] = []
     for number in range(batch.slots):
-        rows = torch.arange(len(taken)) * batch.slots + number
+        rows = torch.arange(len(taken), dtype=torch.int64) * batch.slots + number
         if table is not None:
             chosen.append(_from_table(scores[rows], batch, taken))
         else:
@@ -143,5 +143,5 @@ def _best(surface: Surface, found: Found, batch: Batch, run: int, known: Taken) 
     spare = untried(encoding.space, known.keys(), draws)
     assert spare is not None  # a run has no more slots than untried configurations
     point = encoding.points([spare]).x.to(found.points.x)
-    value = surface.take(torch.tensor([run], device=point.device)).value(point)
+    value = surface.take(torch.tensor([run], dtype=torch.int64, device=point.device)).value(point)
     return Pick(spare, point[0, 0], float(value), "random")

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from hpo_research.acquisition import GPSurface, MixedSurface
+from hpo_research.ambient import ordinary
 from hpo_research.device import current
 from hpo_research.records import Run
 from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
@@ -35,6 +36,7 @@ CURVED = (FreezeThaw, ModelHyperband)
 """Strategies whose model is of learning curves."""
 
 
+@ordinary()
 def recommended(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
     """Return the id of the trial that each run recommends; None where none has a value.
 

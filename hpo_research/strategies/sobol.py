@@ -5,10 +5,12 @@ import numpy as np
 import torch
 from torch.quasirandom import SobolEngine
 
+from hpo_research.ambient import ordinary
 from hpo_research.errors import StrategyError
 from hpo_research.rng import Stream
 
 
+@ordinary()
 def sobol(
     stream: Stream, dimension: int, *, first: int, count: int
 ) -> jt.Float64[np.ndarray, "n d"]:

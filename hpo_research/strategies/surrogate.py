@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from hpo_research.acquisition import GPSurface, MixedSurface
+from hpo_research.ambient import ordinary
 from hpo_research.errors import StrategyError
 from hpo_research.gp.transforms import Transformed
 from hpo_research.records import Run
@@ -46,6 +47,7 @@ class Surrogate:
     transformed: Transformed
     surfaces: tuple[GPSurface | MixedSurface, ...]
 
+    @ordinary()
     def believe(self, cube: jt.Float64[np.ndarray, "q p"]) -> Belief:
         """Predict at points of the unit cube, one column a hyperparameter.
 
@@ -62,6 +64,7 @@ class Surrogate:
             low, median, high = -high, -median, -low
         return Belief(median, low, high)
 
+    @ordinary()
     def acquisition(
         self, cube: jt.Float64[np.ndarray, "q p"], pending: int = 0
     ) -> jt.Float64[np.ndarray, " q"]:
@@ -71,6 +74,7 @@ class Surrogate:
         return values
 
 
+@ordinary()
 def surrogate(strategy: Bayesian, run: Run, chosen: Sequence[Config] = ()) -> Surrogate:
     """Fit a strategy's model to a run, as its `ask` does; `chosen` are points of a batch.
 

@@ -47,14 +47,16 @@ def moved(
     (channels, height, width), (down, right, is_mirrored) = shape, moves
     framed = torch.nn.functional.pad(images.view(-1, *shape), (most,) * 4)
     stride_image, stride_channel, stride_row, _ = framed.stride()
-    x = torch.arange(width, device=images.device)
+    x = torch.arange(width, device=images.device, dtype=torch.int64)
     columns = torch.where(
         is_mirrored[:, None], width - 1 - (x - right[:, None]), x - right[:, None]
     )
-    rows = torch.arange(height, device=images.device) - down[:, None]
+    rows = torch.arange(height, device=images.device, dtype=torch.int64) - down[:, None]
     places = (
         (index * stride_image)[:, None, None, None]
-        + (torch.arange(channels, device=images.device) * stride_channel)[None, :, None, None]
+        + (torch.arange(channels, device=images.device, dtype=torch.int64) * stride_channel)[
+            None, :, None, None
+        ]
         + ((rows + most) * stride_row)[:, None, :, None]
         + (columns + most)[:, None, None, :]
     )

@@ -9,6 +9,7 @@ from math import isfinite
 import torch
 from torch import Tensor
 
+from hpo_research.ambient import ordinary, stepwise
 from hpo_research.errors import ProblemError
 from hpo_research.training.architecture import Architecture
 from hpo_research.training.data import Data
@@ -43,6 +44,7 @@ Training = Generator[list[Result], Collection[int] | None, None]
 """Yields one epoch's results; `send(ids)` drops networks before the next."""
 
 
+@stepwise
 def train(tasks: Sequence[Task], architecture: Architecture, data: Data, device: str) -> Training:
     """Train every task from its `start` to its `until`, one epoch a step.
 
@@ -109,7 +111,7 @@ def _results(stack: Stack, evaluated: Evaluated) -> list[Result]:
         Result(
             id,
             epoch,
-            state=partial(stack.state, row),
+            state=ordinary()(partial(stack.state, row)),
             **{name: column[row] for name, column in columns.items()},
         )
         for row, (id, epoch) in enumerate(zip(stack.ids, stack.epochs, strict=True))

@@ -80,7 +80,7 @@ class Layout:
 
     def initial(self, real: Sequence[Affine], stream: Stream) -> Float32[Tensor, " p"]:
         """Draw a network: He-normal matrices (arXiv:1502.01852), gains 1, the rest 0."""
-        row = torch.zeros(1, self.length)
+        row = torch.zeros(1, self.length, dtype=torch.float32)
         places = zip(self.layers, real, self.weights(row), strict=True)
         for i, (padded, layer, (matrix, _)) in enumerate(places):
             blocks = matrix.view(padded.taps, padded.inputs, padded.outputs)
@@ -90,6 +90,6 @@ class Layout:
 
 def _drawn(layer: Affine, stream: Stream, like: Tensor) -> Tensor:
     if layer.is_gain:
-        return torch.ones(1, 1, layer.outputs).to(like)
+        return torch.ones(1, 1, layer.outputs, dtype=like.dtype, device=like.device)
     scale: float = (2 / (layer.taps * layer.inputs)) ** 0.5
     return scale * stream.normal(layer.taps, layer.inputs, layer.outputs, like=like)

@@ -19,7 +19,11 @@ Smoothing = Float32[Tensor, "b 1 1"]
 def smoothing_of(recipes: Sequence[Recipe], device: torch.device) -> Smoothing | None:
     """Return the label smoothing of stacked networks; None where nobody smooths."""
     shares = [recipe.label_smoothing for recipe in recipes]
-    return torch.tensor(shares, device=device).view(-1, 1, 1) if any(shares) else None
+    return (
+        torch.tensor(shares, dtype=torch.float32, device=device).view(-1, 1, 1)
+        if any(shares)
+        else None
+    )
 
 
 def smoothed(

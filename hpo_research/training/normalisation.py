@@ -50,10 +50,10 @@ def group_count(recipe: Recipe) -> int:
 
 def groups_of(recipes: Sequence[Recipe], width: int, device: torch.device) -> Groups:
     """Lay out the groups of stacked networks that are padded to `width`."""
-    gather = torch.zeros(len(recipes), width, _COLUMNS)
+    gather = torch.zeros(len(recipes), width, _COLUMNS, dtype=torch.float32)
     for row, recipe in enumerate(recipes):
         size = recipe.width // group_count(recipe)
-        units = torch.arange(recipe.width)
+        units = torch.arange(recipe.width, dtype=torch.int64)
         gather[row, units, units // size] = 1 / size
     spread = (gather > 0).float().transpose(1, 2).contiguous()
     return Groups(gather.to(device), spread.to(device))

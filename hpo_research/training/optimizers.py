@@ -192,4 +192,4 @@ def rates_of_steps(
         table.append(
             [optimizer.rates(recipe, rate, done + i) for i, rate in enumerate(scheduled, start=1)]
         )
-    return torch.tensor(table).permute(1, 2, 0).unsqueeze(-1).contiguous()
+    return torch.tensor(table, dtype=torch.float32).permute(1, 2, 0).unsqueeze(-1).contiguous()

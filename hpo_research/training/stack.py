@@ -42,14 +42,14 @@ class Curriculum:
 def curriculum(architecture: Architecture, data: Data, device: str) -> Curriculum:
     """Prepare the data for an architecture on a device."""
     data = data.to(device)
-    classes = torch.arange(CLASSES, device=device)
+    classes = torch.arange(CLASSES, device=device, dtype=torch.int64)
     return Curriculum(
         architecture,
         data,
         architecture.inputs(data.images),
         (data.labels[:, None] == classes).float(),
         architecture.inputs(torch.cat([data.validation_images, data.test_images])),
-        torch.where(classes < data.classes, 0.0, -1e30),
+        torch.zeros_like(classes, dtype=torch.float32).masked_fill(classes >= data.classes, -1e30),
     )
 
 

@@ -42,7 +42,8 @@ def same(height: int, width: int) -> Sides:
 def _taps(sides: Sides, device: torch.device) -> Int64[Tensor, " pairs"]:
     """Return, for each pixel under and each above, the tap that joins them; 9 where none does."""
     (rows, columns), (rows_above, columns_above) = (
-        tuple(torch.arange(side) for side in each) for each in (sides.under, sides.above)
+        tuple(torch.arange(side, dtype=torch.int64) for side in each)
+        for each in (sides.under, sides.above)
     )
     down = rows[:, None, None, None] - rows_above[None, None, :, None] + sides.edge
     right = columns[None, :, None, None] - columns_above[None, None, None, :] + sides.edge
@@ -53,7 +54,7 @@ def _taps(sides: Sides, device: torch.device) -> Int64[Tensor, " pairs"]:
 @cache
 def _members(sides: Sides, device: torch.device) -> Float32[Tensor, "1 taps pairs"]:
     """Return 1 where a pair of pixels is joined by a tap; the tenth has those that are not."""
-    taps = torch.arange(TAPS + 1, device=device)
+    taps = torch.arange(TAPS + 1, device=device, dtype=torch.int64)
     return (taps[:, None] == _taps(sides, device)).float().unsqueeze(0)
 
 
