@@ -12,8 +12,9 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 
 # From the ground up. A module imports from lower floors and from its own package, nothing else.
 FLOORS = [
+    {"text"},
     {"errors"},
-    {"rng", "threads", "device", "products", "compiled"},
+    {"rng", "threads", "device", "products", "compiled", "habits"},
     {"space"},
     {"records"},
     {"ledger", "run"},
