@@ -1,12 +1,26 @@
 """The exception tree: everything this package raises on purpose descends from `HpoError`.
 
 Mistakes of the caller (arguments, spaces, files, documents) are also `ValueError`; what the
-machine refuses (a lock, a full disk) is also `OSError` or `RuntimeError`.
+machine refuses (a lock, a full disk) is also `OSError` or `RuntimeError`. Messages are safe to
+print, whatever names and values they quote.
 """
+
+from hpo_research.text import message
 
 
 class HpoError(Exception):
     """Root of every error that `hpo_research` raises on purpose."""
+
+    def __str__(self) -> str:
+        return message("\n".join(map(str, self.args)))
+
+
+class ArgumentError(HpoError, TypeError):
+    """A function or class was called with arguments that it does not take."""
+
+
+class UnknownNameError(HpoError, AttributeError):
+    """The package, or an object of it, has nothing of this name."""
 
 
 class SpaceError(HpoError, ValueError):

@@ -14,6 +14,7 @@ from hpo_research.rng import Stream
 from hpo_research.rows import kept
 from hpo_research.space import Config, SearchSpace
 from hpo_research.space.search_space import Identity
+from hpo_research.text import storable
 
 Direction = Literal["minimize", "maximize"]
 Status = Literal["running", "paused", "finished", "stopped", "failed"]
@@ -28,7 +29,8 @@ State = Mapping[str, Any]
 class Proposal:
     """One thing a run is told: start a configuration, resume a trial, or stop a trial.
 
-    Build it with `start`, `resume` or `stop`. `until` is the epoch to reach.
+    Build it with `start`, `resume` or `stop`. `until` is the epoch to reach. `origin` is kept as
+    `text.storable` writes it.
     """
 
     kind: Literal["start", "resume", "stop"]
@@ -36,6 +38,10 @@ class Proposal:
     config: Config | None = None
     until: int = 0
     origin: str = ""
+
+    def __post_init__(self) -> None:
+        if self.origin and isinstance(self.origin, str):
+            object.__setattr__(self, "origin", storable(self.origin))
 
 
 def start(config: Config, until: int, origin: str) -> Proposal:
@@ -128,7 +134,8 @@ class Outcome:
     """How a segment ended, and the last epoch it reached.
 
     `finished` at the problem's last epoch, `paused` at an earlier `until`, `stopped` by the
-    strategy, `failed` with a reason.
+    strategy, `failed` with a reason, which is kept as `text.storable` writes it: whatever an
+    exception says, the store, the report and a terminal take it.
     """
 
     run: int
@@ -138,6 +145,10 @@ class Outcome:
     reason: str = ""
     clock: float = 0.0
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.reason:
+            object.__setattr__(self, "reason", storable(self.reason))
 
     @property
     def key(self) -> Key:

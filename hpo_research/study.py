@@ -24,6 +24,7 @@ from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.recommend import recommended
+from hpo_research.text import is_one_of, storable
 from hpo_research.threads import limited
 
 _METRIC = "value"
@@ -274,7 +275,7 @@ class Study:
     def fail(self, trial: int, reason: str) -> None:
         """Say that a trial failed, and why."""
         known = self._trial(trial)
-        if known.status == "failed" and known.reason == str(reason):
+        if known.status == "failed" and known.reason == storable(str(reason)):
             return
         self._check_running(known, known.until)
         self._end(known, "failed", str(reason))
@@ -369,12 +370,12 @@ def _mistakes(info: RunInfo, strategy: object) -> list[str]:
         mistakes.append(f"strategy {mistake}")
     if mistake := seed_mistake(info.seed):
         mistakes.append(f"seed {mistake}")
-    if info.direction not in ("minimize", "maximize"):
+    if not is_one_of(info.direction, ("minimize", "maximize")):
         mistakes.append(f"direction must be minimize or maximize, got {info.direction!r}")
     epochs = info.max_epochs
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
         mistakes.append(f"max_epochs must be a whole number from 1 on, got {epochs!r}")
-    if info.final not in ("last", "best"):
+    if not is_one_of(info.final, ("last", "best")):
         mistakes.append(f"final must be last or best, got {info.final!r}")
     return mistakes
 
@@ -391,10 +392,9 @@ def _check_same(folder: Path | None, old: Json, new: Json) -> None:
 
 def _facts(description: Json) -> Json:
     (seed,) = description["seeds"]
-    strategy = description["strategies"][_NAME]
     return {
         **description["problems"][_NAME],
-        "strategy": strategy,
+        "strategy": description["strategies"][_NAME],
         "seed": seed,
         "final": description["final"],
     }

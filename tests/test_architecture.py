@@ -12,8 +12,9 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 
 # From the ground up. A module imports from lower floors and from its own package, nothing else.
 FLOORS = [
+    {"text"},
     {"errors"},
-    {"ambient", "rng", "threads", "device", "products", "compiled", "rows"},
+    {"ambient", "rng", "threads", "device", "products", "compiled", "rows", "habits"},
     {"space"},
     {"records"},
     {"ledger", "run"},

@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from hpo_research.analysis.files import write_beside
+from hpo_research.analysis.files import csv, write_beside
+from hpo_research.analysis.frames import is_beyond
 from hpo_research.analysis.result import Result
 from hpo_research.errors import MissingPackageError, StoreError
 
@@ -24,10 +25,13 @@ def export(result: Result, folder: str | Path, format: str = "csv") -> list[Path
 
     CSV: UTF-8, lines end in a newline, floats have all their digits, and an empty field is a
     missing value or an empty text. Types are lost: a column that holds 3 and "3" shows 3 twice.
+    What cannot be shown is lost too: control characters are escapes. Text that begins with one of
+    `=+-@` is as it was given, though a spreadsheet takes it for a formula: `analysis.files.csv`.
     `pandas.read_csv(path, keep_default_na=False, na_values=[""])` reads it back.
 
     Parquet keeps types: a `config.` column of one type has that type (integers with gaps stay
-    integers); one of several types holds JSON texts, so that 3 and "3" stay apart.
+    integers); one of several types holds JSON texts, so that 3 and "3" stay apart. Texts are as
+    they were given, but for bytes that are not UTF-8, which are escapes.
 
     Raises `MissingPackageError` for Parquet without pyarrow, `StoreError` for another format,
     `StoreWriteError` where the disk refuses.
@@ -46,7 +50,7 @@ def export(result: Result, folder: str | Path, format: str = "csv") -> list[Path
 
 
 def _csv(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+    path.write_text(csv(frame), encoding="utf-8", newline="\n")
 
 
 def _parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -58,11 +62,18 @@ def _parquet(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _typed(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    types = {type(value) for value in column if not _is_missing(value)}
-    if len(types) <= 1:
+    values = [value for value in column if not _is_missing(value)]
+    types = {type(value) for value in values}
+    if types == {str}:  # a file name that is not UTF-8 has no place in a column of texts
+        return column.map(_encodable, na_action="ignore").astype("string")
+    if len(types) <= 1 and not (types == {int} and any(map(is_beyond, values))):
         return column.astype(_NATIVE[next(iter(types), str)])  # type: ignore[call-overload, no-any-return]
     texts = [None if _is_missing(value) else json.dumps(value) for value in column]
     return pd.Series(texts, index=column.index, dtype="string")
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _is_missing(value: object) -> bool:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from hpo_research.records import Report, Run, Trial
 from hpo_research.store import RunName
+from hpo_research.text import visible
 
 _TRIAL = ["problem", "strategy", "seed", "trial"]
 
@@ -29,10 +30,10 @@ def trials(runs: Mapping[RunName, Run]) -> pd.DataFrame:
     fixed = [*_TRIAL, *_trial(Trial(0, {}, "running", 0))]
     fixed = list(dict.fromkeys(fixed))
     settings = list(dict.fromkeys(key for row in rows for key in row if key not in fixed))
-    frame = pd.DataFrame(rows, columns=[*fixed, *settings])
-    for column in settings:
-        frame[column] = _column([row.get(column) for row in rows])
-    return frame
+    # A column of texts takes only UTF-8, and categories may be names of files: see `_column`.
+    frame = pd.DataFrame([[row[key] for key in fixed] for row in rows], columns=fixed)
+    columns = {key: _column([row.get(key) for row in rows]) for key in settings}
+    return frame.assign(**columns)
 
 
 def _column(values: Sequence[object]) -> "pd.Series[Any]":
@@ -41,9 +42,16 @@ def _column(values: Sequence[object]) -> "pd.Series[Any]":
     An integer column with gaps would turn into floats, so it stays a column of objects.
     """
     types = {type(value) for value in values}
+    if int in types and any(map(is_beyond, values)):
+        return pd.Series(values, dtype=object)
     if float in types and types <= {float, type(None)}:
         return pd.Series(values, dtype=float)
     return pd.Series(values, dtype="int64" if types == {int} else object)
+
+
+def is_beyond(value: object) -> bool:
+    """Whether a value is an integer that no column of 64 bits holds; older stores may have some."""
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _trial(trial: Trial) -> dict[str, object]:
@@ -56,7 +64,7 @@ def _trial(trial: Trial) -> dict[str, object]:
         "origin": trial.origin,
         "reason": trial.reason,
         "cost_seconds": trial.seconds,
-        **{f"config.{name}": value for name, value in trial.config.items()},
+        **{f"config.{visible(name)}": value for name, value in trial.config.items()},
     }
 
 
@@ -76,7 +84,7 @@ def reports(history: Mapping[RunName, Sequence[tuple[Report, int, int]]]) -> pd.
             "run_epochs": spent,
             "epoch_seconds": report.seconds,
             "clock_seconds": report.clock,
-            **{f"metric.{key}": value for key, value in report.metrics.items()},
+            **{f"metric.{visible(key)}": value for key, value in report.metrics.items()},
         }
         for name, entries in sorted(history.items())
         for report, spent, _ in entries

@@ -1,7 +1,6 @@
 """How a command ends: exit codes, one readable message for an error, and clean interrupts."""
 
 import signal
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -9,6 +8,7 @@ from typing import NoReturn
 
 import typer
 
+from hpo_research.cli.screen import trace, warn
 from hpo_research.errors import HpoError
 
 ERROR, ALL_FAILED, INTERRUPTED, TERMINATED = 1, 3, 130, 143
@@ -24,9 +24,9 @@ def readable(show_traceback: bool = False) -> Iterator[None]:
     try:
         yield
     except HpoError as error:
-        typer.echo(f"error: {error}", err=True)
+        warn(str(error), "error")
         if show_traceback:
-            traceback.print_exception(error)
+            trace(error)
         raise typer.Exit(ERROR) from None
 
 
@@ -37,9 +37,7 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, Terminated) as stop:
-        typer.echo(
-            "interrupted: what was done is stored; run the same command again to go on", err=True
-        )
+        warn("what was done is stored; run the same command again to go on", "interrupted")
         code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
         raise typer.Exit(code) from None
     finally:

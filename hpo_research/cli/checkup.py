@@ -7,11 +7,9 @@ from pathlib import Path
 
 import torch
 from rich.table import Table
-from rich.text import Text
 
 from hpo_research import device as devices
-from hpo_research.cli.display import say
-from hpo_research.cli.screen import plain_table, screen
+from hpo_research.cli.screen import add_row, plain_table, say, screen
 from hpo_research.doctor import Check, checks
 from hpo_research.experiment import provenance
 from hpo_research.threads import processors
@@ -50,7 +48,7 @@ def _facts() -> Table:
     }
     table = plain_table("what", "found")
     for name, value in facts.items():
-        table.add_row(Text(name), Text(value))
+        add_row(table, name, value)
     return table
 
 
@@ -66,7 +64,7 @@ def _table(found: list[Check]) -> Table:
     for check in found:
         cells = [check.kernel, check.device, _said(check.is_repeatable)]
         cells += [_said(check.is_alone_equal), f"{check.seconds:.3f}"]
-        table.add_row(*map(Text, cells))
+        add_row(table, *cells)
     return table
 
 

@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 
+from hpo_research.cli.screen import say
 from hpo_research.cli.standing import Clock, duration, standings
 from hpo_research.experiment import Experiment, Progress
+from hpo_research.text import visible
 
 Watch = Callable[[Progress], None]
 _LINE_SHARE = 0.1
@@ -41,7 +43,8 @@ def bars(experiment: Experiment, console: Console) -> Iterator[Watch]:
     clock = Clock()
     with Bars(*columns, console=console, refresh_per_second=4) as live:
         tasks = {
-            name: live.add_task(name, total=1.0, best="", left="") for name in experiment.strategies
+            name: live.add_task(visible(name), total=1.0, best="", left="")
+            for name in experiment.strategies
         }
 
         def watch(progress: Progress) -> None:
@@ -77,8 +80,3 @@ def lines(experiment: Experiment, console: Console) -> Watch:
         say(console, f"{duration(clock.elapsed)}: {text}{soon}")
 
     return watch
-
-
-def say(console: Console, text: str) -> None:
-    """Print a line as it is, whatever its length and signs."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -4,10 +4,8 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 
-from rich.text import Text
-
 import hpo_research
-from hpo_research.cli.screen import plain_table, screen
+from hpo_research.cli.screen import add_row, plain_table, screen
 from hpo_research.problems import registry
 from hpo_research.strategies.protocol import Strategy
 
@@ -18,7 +16,7 @@ def problems() -> None:
     for row in registry.problems():
         optimum = "" if row.optimum is None else f"{row.optimum:.6g}"
         cells = (row.name, str(row.dimension), str(row.max_epochs), optimum, row.description)
-        table.add_row(*map(Text, cells))
+        add_row(table, *cells)
     screen().print(table)
 
 
@@ -28,7 +26,7 @@ def strategies() -> None:
     for strategy in _strategies():
         options = "\n".join(f"{f.name} = {_default(f)}" for f in fields(strategy))
         sentence = (inspect.getdoc(strategy) or "").partition("\n")[0]
-        table.add_row(*map(Text, (strategy.__name__, options, sentence)))
+        add_row(table, strategy.__name__, options, sentence)
     screen().print(table)
 
 

@@ -8,8 +8,7 @@ import numpy as np
 from rich.console import Console
 
 from hpo_research import recording
-from hpo_research.cli.display import say
-from hpo_research.cli.screen import screen
+from hpo_research.cli.screen import say, screen
 from hpo_research.cli.standing import Clock, duration
 from hpo_research.device import resolve
 from hpo_research.errors import ProblemError

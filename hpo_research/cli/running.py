@@ -7,9 +7,9 @@ import typer
 
 from hpo_research.cli import selection, summary
 from hpo_research.cli.answers import ALL_FAILED
-from hpo_research.cli.display import display, say
+from hpo_research.cli.display import display
 from hpo_research.cli.loading import load, source
-from hpo_research.cli.screen import screen
+from hpo_research.cli.screen import say, screen, warn
 from hpo_research.device import resolve
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment, loop
@@ -62,7 +62,7 @@ def run(wanted: Wanted) -> int:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
     for message in [*messages, *result.changes()]:
-        typer.echo(f"warning: {message}", err=True)
+        warn(message)
     say(console, f"results are in {folder} (the report: {page}){summary.rest(result)}")
     return ALL_FAILED if messages else 0
 

@@ -11,8 +11,7 @@ from hpo_research.analysis.export import export as write
 from hpo_research.analysis.result import Result
 from hpo_research.cli import summary
 from hpo_research.cli.answers import readable
-from hpo_research.cli.display import say
-from hpo_research.cli.screen import screen
+from hpo_research.cli.screen import say, screen, warn
 from hpo_research.report import write as write_report
 
 
@@ -32,7 +31,7 @@ def _report(folder: Path) -> None:
     result = Result.read(folder)
     page = write_report(result, folder)
     for message in [*result.messages(), *result.changes()]:
-        typer.echo(f"warning: {message}", err=True)
+        warn(message)
     say(screen(), f"the report of {result.description['name']} is {page}{summary.rest(result)}")
 
 
@@ -47,12 +46,12 @@ def status(folder: Path, as_json: bool) -> None:
             "messages": [*result.messages(), *result.changes()],
             "rows": [asdict(row) for row in rows],
         }
-        typer.echo(json.dumps(facts, indent=2))
+        print(json.dumps(facts, indent=2))  # ASCII: what is hidden is escaped
         return
     console = screen()
     console.print(summary.table(rows))
     for message in [*result.messages(), *result.changes()]:
-        typer.echo(f"warning: {message}", err=True)
+        warn(message)
     over = f"{len(result.over)} of {len(result.runs)} runs are over"
     say(console, f"{result.description['name']}: {over}")
 

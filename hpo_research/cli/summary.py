@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
-from rich.text import Text
 
 from hpo_research.analysis.result import Result
-from hpo_research.cli.screen import plain_table
+from hpo_research.cli.screen import add_row, plain_table
 from hpo_research.experiment import Budget
 from hpo_research.store import RunName
 
@@ -94,7 +93,7 @@ def table(rows: Sequence[Row], *, is_final: bool = False) -> Table:
         if not is_final:
             share = "-" if row.share is None else f"{row.share:.0%}"
             cells += [str(row.running), f"{row.over}/{row.runs}", share]
-        drawn.add_row(*map(Text, cells))
+        add_row(drawn, *cells)
     return drawn
 
 

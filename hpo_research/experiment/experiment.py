@@ -15,6 +15,7 @@ from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.problems.protocol import Problem
 from hpo_research.store import RunName
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.text import is_one_of, name_mistake
 
 Execution = Literal["lock-step", "asynchronous", "simulated"]
 _EXECUTIONS = ("lock-step", "asynchronous", "simulated")
@@ -60,7 +61,9 @@ class Experiment:
     def _entry_mistakes(self) -> list[str]:
         mistakes = []
         name = self.name
-        if not isinstance(name, str) or not name or "/" in name or name in (".", ".."):
+        if mistake := name_mistake(name):
+            mistakes.append(f"name {mistake}")
+        elif "/" in name or name in (".", ".."):
             mistakes.append(f"name must be a text without '/', got {name!r}")
         if not isinstance(self.problems, Sequence):
             mistakes.append(f"problems must be a list of problems, got {self.problems!r}")
@@ -84,6 +87,10 @@ class Experiment:
                 + (f"; make one, as problem({problem!r})" if isinstance(problem, str) else "")
                 for problem in wrong
             ]
+        named = [("name", problem.name) for problem in self.problems]
+        named += [("metric", problem.metric) for problem in self.problems]
+        if mistakes := [f"a problem's {what} {m}" for what, n in named if (m := name_mistake(n))]:
+            return mistakes
         names = [problem.name for problem in self.problems]
         mistakes = [
             f"two problems are named {name!r}; give one another name="
@@ -103,8 +110,8 @@ class Experiment:
             return ["strategies is empty; name at least one"]
         mistakes = []
         for name, strategy in self.strategies.items():
-            if not isinstance(name, str) or not name:
-                mistakes.append(f"a strategy's name must be a text, got {name!r}")
+            if mistake := name_mistake(name):
+                mistakes.append(f"a strategy's name {mistake}")
             if mistake := strategy_mistake(strategy):
                 mistakes.append(f"strategies[{name!r}] {mistake}")
         return mistakes
@@ -115,10 +122,10 @@ class Experiment:
             mistakes.append(
                 f"budget must be a Budget, got {self.budget!r}; make one, as Budget(evaluations=48)"
             )
-        if self.execution not in _EXECUTIONS:
+        if not is_one_of(self.execution, _EXECUTIONS):
             expected = ", ".join(_EXECUTIONS)
             mistakes.append(f"execution must be one of {expected}, got {self.execution!r}")
-        if self.final not in ("last", "best"):
+        if not is_one_of(self.final, ("last", "best")):
             mistakes.append(f"final must be last or best, got {self.final!r}")
         wrong = isinstance(self.parallel, bool) or not isinstance(self.parallel, int)
         if self.parallel is not None and (wrong or self.parallel < 1):

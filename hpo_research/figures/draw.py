@@ -18,8 +18,10 @@ from hpo_research.figures.ranks import ranks_figure
 from hpo_research.figures.sheet import Picture
 from hpo_research.figures.style import styled
 from hpo_research.figures.surrogate import surrogate_figure
+from hpo_research.text import visible
 
 _DOTS_PER_INCH = 300
+_FILE_NAME = 150  # letters; file systems take 255, and names of older stores may be longer
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _ranks(result: Result) -> Picture | None:
 
 def _file_name(name: str, taken: list[str]) -> str:
     """Return a name that every file system takes, unlike those that are taken."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:_FILE_NAME]
     number = 2
     unique = plain
     while unique in taken:
@@ -112,7 +114,7 @@ def _file_name(name: str, taken: list[str]) -> str:
 
 def _metadata(picture: Picture) -> Mapping[str, dict[str, str | None]]:
     # Dates and versions would make two files of the same figure differ.
-    title, text = picture.title, picture.caption
+    title, text = visible(picture.title), visible(picture.caption)
     nameless = {"CreationDate": None, "Creator": None, "Producer": None}
     return {
         "pdf": {**nameless, "Title": title, "Subject": text},

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import matplotlib
 from matplotlib.axes import Axes
 
+from hpo_research.text import visible
+
 COLUMN, PAGE = 3.4, 7.0
 """Widths in inches: one column of a two-column paper, and both."""
 
@@ -73,8 +75,11 @@ _SETTINGS: Any = {
 
 
 def verbatim(text: str) -> str:
-    """Return a user's text so that Matplotlib shows it as it is, dollar signs included."""
-    return text.replace("$", r"\$")
+    """Return a user's text so that Matplotlib shows it as it is, dollar signs included.
+
+    What a figure cannot hold, control characters say, are escapes.
+    """
+    return visible(text).replace("$", r"\$")
 
 
 def dressed(axes: Axes) -> Axes:

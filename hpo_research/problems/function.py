@@ -26,6 +26,8 @@ from hpo_research.problems.reporting import (
 )
 from hpo_research.records import Direction, Report, Segment
 from hpo_research.space import SearchSpace
+from hpo_research.space.bounds import as_float
+from hpo_research.text import is_one_of, name_mistake, quoted
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -225,11 +227,11 @@ def _can_be_called(signature: inspect.Signature) -> bool:
 def _function_mistakes(problem: FunctionProblem) -> Iterator[str]:
     """Yield what is wrong with the function, and with it beside the other arguments."""
     f, name = problem.f, problem.name
-    if not isinstance(name, str):
-        yield f"name={name!r}): expected a text"
+    if name != "" and (mistake := name_mistake(name)):
+        yield f"name={quoted(name)}): expected a text; it {mistake}"
         name = ""
     if not callable(f):
-        yield f"f={f!r}): expected a function of a config"
+        yield f"f={quoted(f)}): expected a function of a config"
         return
     name = name or _name(f)
     signature = _signature(f)
@@ -256,34 +258,36 @@ def _function_mistakes(problem: FunctionProblem) -> Iterator[str]:
 
 def _option_mistakes(problem: FunctionProblem) -> Iterator[str]:
     if not isinstance(problem.space, SearchSpace):
-        yield f"space={problem.space!r}): expected a SearchSpace"
-    if not isinstance(problem.metric, str) or not problem.metric:
-        yield f"metric={problem.metric!r}): expected the name of a metric"
-    if problem.direction not in ("minimize", "maximize"):
-        yield f"direction={problem.direction!r}): expected 'minimize' or 'maximize'"
+        yield f"space={quoted(problem.space)}): expected a SearchSpace"
+    if mistake := name_mistake(problem.metric):
+        yield f"metric={quoted(problem.metric)}): expected the name of a metric; it {mistake}"
+    if not is_one_of(problem.direction, ("minimize", "maximize")):
+        yield f"direction={quoted(problem.direction)}): expected 'minimize' or 'maximize'"
+    count = "expected a whole number, at least 1 and at most 2**53"
     if not _is_count(problem.max_epochs):
-        yield f"max_epochs={problem.max_epochs!r}): expected a whole number, at least 1"
+        yield f"max_epochs={quoted(problem.max_epochs)}): {count}"
     if problem.workers is not None and not _is_count(problem.workers):
-        yield f"workers={problem.workers!r}): expected a whole number, at least 1, or None"
+        yield f"workers={quoted(problem.workers)}): {count}, or None"
     timeout: object = problem.timeout
     is_real = isinstance(timeout, Real) and not isinstance(timeout, bool)
-    if timeout is not None and not (is_real and 0 < float(problem.timeout or 0) < math.inf):
-        yield f"timeout={timeout!r}): expected seconds above 0, or None"
+    if timeout is not None and not (is_real and 0 < as_float(problem.timeout) < math.inf):  # type: ignore[arg-type]
+        yield f"timeout={quoted(timeout)}): expected seconds above 0, or None"
     if problem.memory is not None and problem.memory_bytes is None:
-        yield f"memory={problem.memory!r}): expected bytes, or text such as '2 GB' or '512 MiB'"
+        shown = quoted(problem.memory)
+        yield f"memory={shown}): expected bytes, or text such as '2 GB' or '512 MiB'"
     if not isinstance(problem.can_resume, bool):
-        yield f"can_resume={problem.can_resume!r}): expected True or False"
+        yield f"can_resume={quoted(problem.can_resume)}): expected True or False"
 
 
 def _is_count(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
+    return isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 2**53
 
 
 def _bytes(memory: object) -> int | None:
-    is_one = isinstance(memory, int | str) and not isinstance(memory, bool)
-    text = str(memory).strip().lower() if is_one else ""
+    if isinstance(memory, bool) or not isinstance(memory, int | str):
+        return None
+    text = memory.strip().lower() if isinstance(memory, str) else f"{min(memory, 2**63)}"
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", text)
     unit = None if match is None else {**_UNITS, **_BINARY}.get(match[2])
-    if match is None or unit is None or float(match[1]) == 0:
-        return None
-    return int(float(match[1]) * unit)
+    size = 0.0 if match is None or unit is None else float(match[1]) * unit
+    return int(size) if 0 < size < 2**63 else None

@@ -11,6 +11,7 @@ from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
 from hpo_research.report.sittings import commands
 from hpo_research.store.schema import VERSION
+from hpo_research.text import is_visible
 
 NAME = "manifest.json"
 _PACKAGES = ("hpo_research", "jinja2", "matplotlib", "numpy", "pandas", "scipy")
@@ -20,8 +21,10 @@ def write_manifest(result: Result, folder: Path, paths: Sequence[Path]) -> Path:
     """Write `manifest.json`: sorted, and the same for the same store and files."""
     path = folder / NAME
     facts = manifest(result, folder, paths)
-    text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_beside(path, partial(_write, text))
+    text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
+    if not is_visible(text):  # JSON has escapes of its own
+        text = json.dumps(facts, indent=2, sort_keys=True)
+    write_beside(path, partial(_write, text + "\n"))
     return path
 
 

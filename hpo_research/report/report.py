@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from hpo_research import tables
 from hpo_research.analysis.files import write_beside
@@ -17,9 +18,17 @@ from hpo_research.report.coincidences import coincidences
 from hpo_research.report.manifest import write_manifest
 from hpo_research.report.sittings import commands, files, sittings
 from hpo_research.tables import Table, Written
+from hpo_research.text import visible
 
 PAGE = "report.html"
 _ENLARGED = 1.35  # figures are made for print; a screen is read from further away
+
+
+def _shown(value: object) -> object:
+    """Return what a page shows of a value: control characters have no place in HTML."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("hpo_research.report", "templates"),
     autoescape=True,
@@ -27,6 +36,7 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
+    finalize=_shown,
 )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from hpo_research.errors import SpaceError
 from hpo_research.space.bins import Bins
 from hpo_research.space.scale import LINEAR, LOG, REVERSE_LOG, SCALES, Scale, resolve
+from hpo_research.text import quoted
 
 TOLERANCE = 1e-12  # of a Float's range: what a round trip may lose
 _EPS = float(np.finfo(float).eps)
@@ -19,19 +20,19 @@ _LARGEST, _NARROWEST = 1e300, 1e-290  # no sum overflows, no tolerance underflow
 def finite(call: str, name: str, value: object) -> float:
     """Return the value as a float, or raise `SpaceError` where it is no finite number."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise SpaceError(f"{call}: {name} must be a number, got {value!r}")
+        raise SpaceError(f"{call}: {name} must be a number, got {quoted(value)}")
     number = as_float(value)
     if not math.isfinite(number):
-        raise SpaceError(f"{call}: {name} must be finite, got {value!r}")
+        raise SpaceError(f"{call}: {name} must be finite, got {quoted(value)}")
     if abs(number) > _LARGEST:
-        raise SpaceError(f"{call}: {name} must lie within ±1e300, got {value!r}; rescale it")
+        raise SpaceError(f"{call}: {name} must lie within ±1e300, got {quoted(value)}; rescale it")
     return number
 
 
 def whole(call: str, name: str, value: object) -> int:
     """Return the value as an int, or raise `SpaceError` where it is none."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise SpaceError(f"{call}: {name} must be a whole number (an int), got {value!r}")
+        raise SpaceError(f"{call}: {name} must be a whole number (an int), got {quoted(value)}")
     if abs(int(value)) > _LARGEST_INTEGER:
         raise SpaceError(
             f"{call}: {name} must lie within ±2^50 to be exact in float64; narrow the range"
@@ -50,14 +51,15 @@ def as_float(value: Real) -> float:
 def check_order(call: str, low: float, high: float) -> None:
     """Raise `SpaceError` unless low is below high."""
     if not low < high:
-        raise SpaceError(f"{call}: low must be below high")
+        hint = f"; swap them: low={high!r}, high={low!r}" if high < low else ""
+        raise SpaceError(f"{call}: low must be below high{hint}")
 
 
 def check_scale(call: str, low: float, high: float, scale: object) -> None:
     """Raise `SpaceError` for an unknown scale, or bounds on which it is not defined."""
     if not isinstance(scale, str) or (scale != "auto" and scale not in SCALES):
         expected = ", ".join([*SCALES, "auto"])
-        raise SpaceError(f"{call}: scale must be one of {expected}, got {scale!r}")
+        raise SpaceError(f"{call}: scale must be one of {expected}, got {quoted(scale)}")
     resolved = resolve(scale, low, high)
     if not resolved.is_defined_on(low, high):
         raise SpaceError(

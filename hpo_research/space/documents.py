@@ -24,7 +24,7 @@ def from_document(document: Mapping[str, Any]) -> SearchSpace:
     """Return the space that `document` was made of. Raises `SpaceError` for another's mistakes."""
     parameters = {name: _parameter(described) for name, described in document["parameters"]}
     listed = document["among"]
-    return SearchSpace(parameters, among=None if listed is None else [dict(c) for c in listed])
+    return SearchSpace.stored(parameters, None if listed is None else [dict(c) for c in listed])
 
 
 def _fields(parameter: Parameter) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hpo_research.errors import SpaceError
 from hpo_research.space import bounds
 from hpo_research.space.bins import Bins
 from hpo_research.space.scale import REVERSE_LOG, Scale, resolve
+from hpo_research.text import is_one_of, quoted
 
 Value = str | int | float | bool | None
 """What a hyperparameter can hold; it survives JSON with its type."""
@@ -124,16 +125,16 @@ class Float:
         """Return the value as a float; a stepped one is returned exactly on its step."""
         legal = f"a number from {self.low!r} to {self.high!r}"
         if isinstance(value, bool) or not isinstance(value, Real):
-            raise SpaceError(f"expected {legal}, got {value!r}")
+            raise SpaceError(f"expected {legal}, got {quoted(value)}")
         x = bounds.as_float(value)
         if not self.low <= x <= self.high:  # also catches NaN
-            raise SpaceError(f"expected {legal}, got {value!r}")
+            raise SpaceError(f"expected {legal}, got {quoted(value)}")
         if self.step is None:
             return x
         nearest = self.value_at(round((x - self.low) / self.step))
         if abs(nearest - x) > bounds.slack(self.low, self.high, self.step):
             raise SpaceError(
-                f"expected {legal} in steps of {self.step!r}, got {value!r}; "
+                f"expected {legal} in steps of {self.step!r}, got {quoted(value)}; "
                 f"the nearest is {nearest!r}"
             )
         return nearest
@@ -170,7 +171,7 @@ class Integer:
         for name in ("low", "high", "step"):
             object.__setattr__(self, name, bounds.whole(call, name, getattr(self, name)))
         bounds.check_order(call, self.low, self.high)
-        if self.scale == REVERSE_LOG.name:
+        if is_one_of(self.scale, (REVERSE_LOG.name,)):
             raise SpaceError(
                 f"{call}: a reverse_log scale needs {REVERSE_LOG.rule}, which no two integers "
                 "have; use linear, log or auto"
@@ -209,13 +210,13 @@ class Integer:
         if isinstance(value, float | np.floating) and float(value).is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, Integral):
-            raise SpaceError(f"expected {legal}, got {value!r}")
+            raise SpaceError(f"expected {legal}, got {quoted(value)}")
         k = int(value)
         if not self.low <= k <= self.high:
-            raise SpaceError(f"expected {legal}, got {value!r}")
+            raise SpaceError(f"expected {legal}, got {quoted(value)}")
         if (k - self.low) % self.step:
             raise SpaceError(
-                f"expected {legal} in steps of {self.step} from {self.low}, got {value!r}"
+                f"expected {legal} in steps of {self.step} from {self.low}, got {quoted(value)}"
             )
         return k
 
@@ -229,30 +230,33 @@ class Categorical:
     """A choice among values (str, int, float, bool or None), equally likely.
 
     `ordered` says that neighbours in the list are alike; an unordered choice has no distances.
-    Values are told apart with their type: 1, 1.0, "1" and True are four categories.
+    Values are told apart with their type: 1, 1.0, "1" and True are four categories. A string may
+    hold anything, as the names of files do, and comes back as it is; where it is shown, control
+    characters and bytes that are not UTF-8 are escapes.
     """
 
     values: tuple[Value, ...]
     ordered: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.values, str) or not isinstance(self.values, Sequence):
-            raise SpaceError(f"Categorical({self.values!r}): expected a list of values")
+        if isinstance(self.values, str | bytes) or not isinstance(self.values, Sequence):
+            hint = "; an array gives one as array.tolist()" if hasattr(self.values, "ndim") else ""
+            raise SpaceError(f"Categorical({quoted(self.values)}): expected a list of values{hint}")
         values = tuple(_native(value) for value in self.values)
         object.__setattr__(self, "values", values)
-        call = f"Categorical({list(values)!r})"
+        call = f"Categorical({quoted(list(values))})"
         if not isinstance(self.ordered, bool):
-            raise SpaceError(f"{call}: ordered must be True or False, got {self.ordered!r}")
+            raise SpaceError(f"{call}: ordered must be True or False, got {quoted(self.ordered)}")
         if not values:
             raise SpaceError(f"{call}: expected at least one value, got none")
         for value in values:
             if type(value) not in _NATIVE:
                 raise SpaceError(
-                    f"{call}: expected str, int, float, bool or None, got {value!r} of type "
+                    f"{call}: expected str, int, float, bool or None, got {quoted(value)} of type "
                     f"{type(value).__name__}; give it a name and look the object up in your code"
                 )
             if isinstance(value, float) and not math.isfinite(value):
-                raise SpaceError(f"{call}: expected finite values, got {value!r}")
+                raise SpaceError(f"{call}: expected finite values, got {quoted(value)}")
         counts = Counter(identity(value) for value in values)
         repeated = [value for value in values if counts[identity(value)] > 1]
         if repeated:
@@ -282,7 +286,7 @@ class Categorical:
         """Return the value if it is one of the categories, with its type."""
         native: Value = _native(value)
         if type(native) not in _NATIVE or identity(native) not in self._index:
-            raise SpaceError(f"expected one of {list(self.values)!r}, got {value!r}")
+            raise SpaceError(f"expected one of {quoted(list(self.values))}, got {quoted(value)}")
         return native
 
     def value_at(self, index: int) -> Value:
@@ -301,8 +305,8 @@ def _native(value: Any) -> Any:
 
 def _call(name: str, parameter: Float | Integer, default_step: int | None) -> str:
     fields: dict[str, object] = {"low": parameter.low, "high": parameter.high}
-    if parameter.scale != "linear":
+    if not is_one_of(parameter.scale, ("linear",)):
         fields["scale"] = parameter.scale
-    if parameter.step != default_step:
+    if type(parameter.step) is not type(default_step) or parameter.step != default_step:
         fields["step"] = parameter.step
-    return f"{name}({', '.join(f'{key}={value!r}' for key, value in fields.items())})"
+    return f"{name}({', '.join(f'{key}={quoted(value)}' for key, value in fields.items())})"

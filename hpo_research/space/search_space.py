@@ -17,6 +17,7 @@ from hpo_research.space.parameters import (
     Value,
     identity,
 )
+from hpo_research.text import name_mistake, quoted
 
 Config = dict[str, Value]
 """A configuration: hyperparameter name to native value."""
@@ -46,20 +47,39 @@ class SearchSpace:
         if not isinstance(parameters, Mapping | None):
             raise SpaceError(
                 "SearchSpace: expected a mapping from name to hyperparameter, or name=Float(...), "
-                f"got {parameters!r}"
+                f"got {quoted(parameters)}"
             )
         merged = dict(parameters or {})
         for name, parameter in named.items():
             if name in merged:
                 raise SpaceError(f"SearchSpace: {name!r} is given twice; keep one")
             merged[name] = parameter
-        _check_parameters(merged)
-        object.__setattr__(self, "parameters", merged)
+        self._fill(merged, among)
+        _check_storable(self.parameters)
+
+    @classmethod
+    def stored(
+        cls, parameters: Mapping[str, Parameter], among: Sequence[Config] | None
+    ) -> "SearchSpace":
+        """Return a space that a store describes, whatever names older versions let pass."""
+        space = object.__new__(cls)
+        space._fill(dict(parameters), among)
+        return space
+
+    def _fill(self, parameters: dict[str, Parameter], among: Sequence[Config] | None) -> None:
+        _check_parameters(parameters)
+        object.__setattr__(self, "parameters", parameters)
         object.__setattr__(self, "among", None)
         if among is not None:
             object.__setattr__(self, "among", self._checked_list(among))
 
     def _checked_list(self, among: Sequence[Config]) -> tuple[Config, ...]:
+        if isinstance(among, str | bytes) or not isinstance(among, Sequence):
+            hint = "; a data frame gives one as frame.to_dict('records')"
+            raise SpaceError(
+                "SearchSpace: among must be a list of configurations, got "
+                f"{quoted(among)}{hint if hasattr(among, 'to_dict') else ''}"
+            )
         if not among:
             raise SpaceError("SearchSpace(among=[]): expected at least one configuration")
         configs = tuple(self.validate(c, f"among[{i}]") for i, c in enumerate(among))
@@ -133,7 +153,7 @@ class SearchSpace:
             continuous = [name for name, p in self.parameters.items() if p.size is None]
             raise SpaceError(f"{', '.join(continuous)}: a continuous parameter has no index")
         if not 0 <= index < self.size:
-            raise SpaceError(f"expected an index from 0 to {self.size - 1}, got {index!r}")
+            raise SpaceError(f"expected an index from 0 to {self.size - 1}, got {quoted(index)}")
         if self.among is not None:
             return dict(self.among[index])
         config: Config = {}
@@ -149,9 +169,9 @@ class SearchSpace:
         values, a configuration that is not among the listed ones.
         """
         if not isinstance(config, Mapping):
-            raise SpaceError(f"{what}: expected a mapping from name to value, got {config!r}")
+            raise SpaceError(f"{what}: expected a mapping from name to value, got {quoted(config)}")
         mistakes = [
-            f"{name!r} is no hyperparameter of this space; it has {', '.join(self.names)}"
+            f"{quoted(name)} is no hyperparameter of this space; it has {', '.join(self.names)}"
             for name in config
             if name not in self.parameters
         ]
@@ -194,10 +214,21 @@ def _check_parameters(parameters: Mapping[str, object]) -> None:
     if not parameters:
         raise SpaceError("SearchSpace(): expected at least one hyperparameter, got none")
     for name, parameter in parameters.items():
-        if not isinstance(name, str) or not name:
-            raise SpaceError(f"SearchSpace: a name must be a non-empty string, got {name!r}")
         if not isinstance(parameter, Float | Integer | Categorical):
             raise SpaceError(
-                f"SearchSpace: {name} must be Float, Integer or Categorical, got {parameter!r}; "
-                "a fixed value belongs in the problem, not in the space"
+                f"SearchSpace: {name} must be Float, Integer or Categorical, got "
+                f"{quoted(parameter)}; a fixed value belongs in the problem, not in the space"
             )
+
+
+def _check_storable(parameters: Mapping[str, Parameter]) -> None:
+    """Refuse what could be computed with, and neither shown nor exported."""
+    for name, parameter in parameters.items():
+        if mistake := name_mistake(name):
+            raise SpaceError(f"SearchSpace: a name {mistake}")
+        for value in parameter.values if isinstance(parameter, Categorical) else ():
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise SpaceError(
+                    f"SearchSpace: the integers of {name} must fit into 64 bits, got "
+                    f"{quoted(value)}; give it as a string"
+                )

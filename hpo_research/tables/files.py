@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hpo_research.analysis.files import write_beside
+from hpo_research.analysis.files import csv, write_beside
 from hpo_research.analysis.result import Result
 from hpo_research.tables.contents import tables
 from hpo_research.tables.markup import latex, markdown
@@ -32,9 +32,8 @@ def write(result: Result, folder: str | Path) -> list[Written]:
 
 def save(table: Table, folder: str | Path) -> Written:
     """Write a table as `NAME.csv`, `NAME.md` and `NAME.tex`."""
-    csv = table.data.to_csv(index=False, lineterminator="\n")
     paths = []
-    for kind, text in {"csv": csv, "md": markdown(table), "tex": latex(table)}.items():
+    for kind, text in {"csv": csv(table.data), "md": markdown(table), "tex": latex(table)}.items():
         path = Path(folder) / f"{table.name}.{kind}"
         write_beside(path, partial(_write, text))
         paths.append(path)

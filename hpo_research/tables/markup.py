@@ -1,5 +1,7 @@
 r"""Tables as Markdown (pipe tables) and LaTeX (booktabs); a user's text is shown as it is.
 
+What no document can hold, control characters say, are escapes.
+
 LaTeX: `\usepackage{booktabs}`, and UTF-8, which is the default. Signs that a document's fonts lack
 are shown by XeLaTeX and LuaLaTeX.
 """
@@ -8,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from hpo_research.tables.table import Cell, Table
+from hpo_research.text import visible
 
 _MARKDOWN = re.compile(r"([\\`*_\]<>|~&$])")
 _LATEX = {
@@ -65,7 +68,7 @@ def _marked(cell: Cell) -> str:
 
 def escaped_markdown(text: str) -> str:
     """Return text that Markdown shows as it is, on one line."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", visible(" ".join(text.split())))
 
 
 def latex(table: Table) -> str:
@@ -119,5 +122,5 @@ def _in_mathematics(found: re.Match[str]) -> str:
 
 def escaped_latex(text: str) -> str:
     """Return text that LaTeX shows as it is, on one line."""
-    plain = "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    plain = "".join(_LATEX.get(sign, sign) for sign in visible(" ".join(text.split())))
     return plain.replace("---", "-{}-{}-").replace("--", "-{}-")

@@ -44,10 +44,10 @@ FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": ""}, "name must be a text without '/', got ''"),
+        ({"name": ""}, "name must be a non-empty string, got ''"),
         ({"name": "a/b"}, "name must be a text without '/', got 'a/b'"),
         ({"name": ".."}, r"name must be a text without '/', got '\.\.'"),
-        ({"name": None}, "name must be a text without '/', got None"),
+        ({"name": None}, "name must be a non-empty string, got None"),
         ({"problems": []}, "problems is empty; name at least one"),
         ({"problems": Walk()}, r"problems must be a list of problems, got Walk\("),
         ({"problems": [loss]}, "problems must be problems, got <function loss"),
@@ -63,7 +63,7 @@ FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
             {"strategies": {"r": "random"}},
             r"strategies\['r'\] must have ask\(runs, slots\)",
         ),
-        ({"strategies": {1: hpo.Random()}}, "a strategy's name must be a text, got 1"),
+        ({"strategies": {1: hpo.Random()}}, "a strategy's name must be a non-empty string, got 1"),
         ({"seeds": []}, "seeds is empty; name at least one, or a range"),
         ({"seeds": 3}, "seeds must be a list or a range, got 3"),
         ({"seeds": "123"}, "seeds must be a list or a range, got '123'"),
@@ -106,7 +106,7 @@ def test_all_mistakes_are_listed_at_once():
     with pytest.raises(ExperimentError) as caught:
         made(name="", problems=[], strategies={"a": 1}, seeds=[0, 0], budget=None, parallel=-1)
     assert str(caught.value).splitlines() == [
-        "Experiment: name must be a text without '/', got ''",
+        "Experiment: name must be a non-empty string, got ''",
         "Experiment: problems is empty; name at least one",
         "Experiment: strategies['a'] must have ask(runs, slots), got 1",
         "Experiment: seeds must be distinct, 0 is repeated",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hpo_research.errors import SpaceError
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.text import name_mistake
 
 # The shape checker samples the lists it sees, also where a strategy builds a space.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
@@ -29,6 +30,10 @@ def legal(make, *arguments):
         return make(*arguments)
     except SpaceError:
         assume(False)
+
+
+ANY_CHARACTER = st.characters(exclude_categories=())  # lone surrogates too: names of files
+NAMES = st.text(min_size=1).filter(lambda name: not name_mistake(name))
 
 
 @st.composite
@@ -68,9 +73,8 @@ def integers(draw):
 
 @st.composite
 def categoricals(draw):
-    value = (
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    ) | st.text(max_size=5)
+    numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    value = st.none() | st.booleans() | numbers | st.text(ANY_CHARACTER, max_size=5)
     values = draw(
         st.lists(value, min_size=1, max_size=8, unique_by=lambda v: (type(v).__name__, v))
     )
@@ -96,9 +100,7 @@ def same(value, other):
 
 @st.composite
 def spaces(draw, parameters=PARAMETER):
-    return SearchSpace(
-        draw(st.dictionaries(st.text(min_size=1), parameters, min_size=1, max_size=4))
-    )
+    return SearchSpace(draw(st.dictionaries(NAMES, parameters, min_size=1, max_size=4)))
 
 
 @st.composite

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -106,12 +107,28 @@ def test_whether_a_function_reports_is_read_from_its_arguments(f, takes_report: 
         (count, {"direction": "down"}, r"direction='down'\): expected 'minimize' or 'maximize'"),
         (count, {"max_epochs": None}, r"max_epochs=None\): expected a whole number, at least 1"),
         (count, {"max_epochs": True}, r"max_epochs=True\): expected a whole number, at least 1"),
-        (count, {"workers": 1.5}, r"workers=1.5\): expected a whole number, at least 1, or None"),
+        (
+            count,
+            {"workers": 1.5},
+            r"workers=1.5\): expected a whole number, at least 1 and at most 2\*\*53, or None",
+        ),
         (count, {"timeout": "5"}, r"timeout='5'\): expected seconds above 0, or None"),
         (count, {"timeout": float("inf")}, r"timeout=inf\): expected seconds above 0, or None"),
         (count, {"timeout": float("nan")}, r"timeout=nan\): expected seconds above 0, or None"),
         (count, {"memory": True}, r"memory=True\): expected bytes"),
         (count, {"memory": [1]}, r"memory=\[1\]\): expected bytes"),
+        (count, {"max_epochs": 10**5000}, r"max_epochs=an integer of 16610 bits\): expected"),
+        (
+            count,
+            {"workers": 2**70},
+            r"workers=\d+\): expected a whole number, at least 1 and at most",
+        ),
+        (count, {"timeout": 10**400}, r"timeout=10+\): expected seconds above 0"),
+        (count, {"timeout": pd.NA}, r"timeout=<NA>\): expected seconds above 0"),
+        (count, {"memory": 2**70}, r"memory=\d+\): expected bytes"),
+        (count, {"memory": "9" * 5000}, r"memory='9+.*\): expected bytes"),
+        (count, {"direction": pd.NA}, r"direction=<NA>\): expected 'minimize' or 'maximize'"),
+        (count, {"direction": np.array(["minimize"] * 2)}, r"direction=array.*\): expected 'min"),
         (count, {"metric": 3}, r"metric=3\): expected the name of a metric"),
         (count, {"metric": ""}, r"metric=''\): expected the name of a metric"),
         (count, {"can_resume": 1}, r"can_resume=1\): expected True or False"),

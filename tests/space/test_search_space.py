@@ -62,7 +62,7 @@ def refused(message):
         ),
         (
             lambda: SearchSpace(a=Integer(0, 1), among={"a": 0}),
-            "among[0]: expected a mapping from name to value, got 'a'",
+            "SearchSpace: among must be a list of configurations, got {'a': 0}",
         ),
         (
             lambda: SearchSpace(x=Float(0, 1e6), among=[{"x": 0.0}, {"x": 1e-320}]),
