@@ -225,10 +225,7 @@ class Store:
         with self._transaction():
             self._writer.poll(reports, outcomes)
             self._writer.checkpoints(checkpoints or {})
-            self._db.executemany(
-                "DELETE FROM checkpoint WHERE run = ? AND trial = ?",
-                [outcome.key for outcome in outcomes if outcome.status != "paused"],
-            )
+            self._forget([o.key for o in outcomes if o.status != "paused"])
 
     def over(self) -> set[int]:
         """Return the ids of the runs that have come to their end."""
@@ -302,6 +299,10 @@ class Store:
     def forget_checkpoints(self, keys: Collection[Key]) -> None:
         """Forget the digests of trials whose files are removed."""
         with self._transaction():
+            self._forget(keys)
+
+    def _forget(self, keys: Collection[Key]) -> None:
+        if keys:
             self._db.executemany("DELETE FROM checkpoint WHERE run = ? AND trial = ?", keys)
 
     # -- child processes

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 from hpo_research.ledger import AskRow
 from hpo_research.records import Key, Outcome, Report
@@ -12,6 +13,7 @@ from hpo_research.store.rows import RunName, ask_row, outcome_row, proposal_row,
 from hpo_research.store.schema import INSERT, KEYS
 
 _RUN = "SELECT id, problem, strategy, seed, is_over, digest FROM run WHERE id = ?"
+_KEYED = {table: itemgetter(*range(KEYS[table])) for table in ("report", "outcome")}
 
 
 class Writer:
@@ -27,15 +29,17 @@ class Writer:
     def text(self, key: str, text: str) -> None:
         """Write a text of `meta`, for another or new."""
         old = self._db.execute("SELECT digest FROM meta WHERE key = ?", (key,)).fetchone()
-        digest = digests.of_row("meta", (key, text))
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, text, digest))
-        if key != SEAL:
-            self._sum("meta", gone=old and old[0], new=digest)
+        self._sum("meta", gone=old and old[0], new=self._text(key, text))
 
     def seal(self, before: Tail) -> None:
         """Write the seal where it is no longer that of an earlier tail."""
-        if self.tail.seal != before.seal:
-            self.text(SEAL, self.tail.seal.text)
+        if self.tail.seal is not before.seal:
+            self._text(SEAL, self.tail.seal.text)
+
+    def _text(self, key: str, text: str) -> bytes:
+        digest = digests.of_row("meta", (key, text))
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, text, digest))
+        return digest
 
     def run(self, number: int, name: RunName) -> None:
         """Write a new run, which is not over."""
@@ -78,10 +82,11 @@ class Writer:
 
     def checkpoints(self, files: Mapping[tuple[Key, int], bytes]) -> None:
         """Write the digests of checkpoint files, by trial and epoch."""
-        self._db.executemany(
-            "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)",
-            [(*key, epoch, digest) for (key, epoch), digest in files.items()],
-        )
+        if files:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)",
+                [(*key, epoch, digest) for (key, epoch), digest in files.items()],
+            )
 
     def _ended(self, key: Key) -> int:
         counted = "SELECT count(*) FROM outcome WHERE run = ? AND trial = ?"
@@ -92,7 +97,7 @@ class Writer:
 
     def _keyed(self, table: str, rows: list[Row]) -> list[tuple[int, bytes]]:
         """Insert rows of runs in the order of their keys, in which they are read."""
-        rows.sort(key=lambda row: row[: KEYS[table]])
+        rows.sort(key=_KEYED[table])
         made = self._insert(table, rows)
         return [(row[0], digest) for row, digest in zip(rows, made, strict=True)]
 
@@ -101,6 +106,8 @@ class Writer:
         self._insert("turn", [row])
 
     def _insert(self, table: str, rows: Sequence[Row]) -> list[bytes]:
+        if not rows:
+            return []
         made = [digests.of_row(table, row) for row in rows]
         entries = [(*row, digest) for row, digest in zip(rows, made, strict=True)]
         self._db.executemany(INSERT[table], entries)
