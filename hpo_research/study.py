@@ -91,13 +91,13 @@ class Study:
 
     def _open(self, description: Json) -> None:
         info = self._ledger.info
-        text = self._store.meta("experiment")
-        if text is not None:
-            _check_same(self._store.folder, json.loads(text), description)
+        stored = self._store.experiment()
+        if stored is not None:
+            _check_same(self._store.folder, stored, description)
         record(self._store, description, provenance("cpu"))
         self._store.add_runs([RunName(_NAME, _NAME, info.seed)])
         last = self._store.replay({info.id: self._ledger})
-        self._queue: list[Config] = json.loads(self._store.meta("queue") or "[]")
+        self._queue: list[Config] = self._store.list_of("queue")
         self._is_finished = info.id in self._store.over()
         self._began = time.monotonic() - self._ledger.clock
         if last.kind == "poll":  # a report that the strategy has not answered yet

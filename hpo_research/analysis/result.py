@@ -1,6 +1,5 @@
 """A result: what a store holds, rebuilt for reading, with the experiment that it came from."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,12 @@ import pandas as pd
 
 from hpo_research.analysis import frames
 from hpo_research.errors import StoreError
-from hpo_research.ledger import Ledger, Limits, RunInfo
+from hpo_research.ledger import Ledger, Limits
 from hpo_research.records import Outcome, Report, Run
-from hpo_research.space import SearchSpace
-from hpo_research.space.documents import from_document
 from hpo_research.store import RunName, Store
+from hpo_research.store.damage import reading
+from hpo_research.store.described import experiment_of, infos_of, provenance_of
+from hpo_research.store.migration import UNDIGESTED
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Result:
     `asked` holds the turns in which each run was asked, ascending, with the seconds that this took
     (the run's share where several were asked together); asks that changed nothing are not stored.
     `outcomes` holds how each run's segments ended, each with its turn, in the order of writing.
+    `undigested` counts the rows that were stored before there were digests: what happened to them
+    until then cannot be checked.
     """
 
     description: Mapping[str, Any]
@@ -51,12 +53,13 @@ class Result:
     asked: Mapping[RunName, Sequence[tuple[int, float]]]
     outcomes: Mapping[RunName, Sequence[tuple[int, Outcome]]]
     folder: Path | None = None
+    undigested: int = 0
 
     @classmethod
     def read(cls, folder: str | Path) -> "Result":
         """Read the store of a results folder; it may be written to at the same time.
 
-        Raises `StoreError` where there is no store, or one of a newer version.
+        Raises `StoreError` where there is no store, one of a newer version, or one that is damaged.
         """
         with Store.read(Path(folder)) as store:
             return cls.of(store)
@@ -67,15 +70,11 @@ class Result:
         found = store.history()
         if "experiment" not in found.meta:
             raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
-        description = json.loads(found.meta["experiment"])
-        provenance = tuple(json.loads(found.meta.get("provenance", "[]")))
+        with reading(store.folder):
+            description = experiment_of(found.meta["experiment"])
+            provenance = tuple(provenance_of(found.meta.get("provenance", "[]")))
+            infos = infos_of(description, found.runs)
         names = found.runs
-        # A list of a thousand configurations takes long to check: once a problem, not a run.
-        spaces = {
-            problem: from_document(facts["space"])
-            for problem, facts in description["problems"].items()
-        }
-        infos = {i: _info(description, name, i, spaces) for name, i in names.items()}
         ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}
         found.replay(ledgers)
         history: dict[int, list[tuple[Report, int, int]]] = {i: [] for i in names.values()}
@@ -100,6 +99,7 @@ class Result:
             {name: asked[i] for name, i in names.items()},
             {name: outcomes[i] for name, i in names.items()},
             store.folder,
+            int(found.meta.get(UNDIGESTED, 0)),
         )
 
     def __repr__(self) -> str:
@@ -153,18 +153,3 @@ class Result:
 
 def _cost(ledger: Ledger) -> Cost:
     return Cost(ledger.spent, ledger.seconds, ledger.clock)
-
-
-def _info(
-    description: Mapping[str, Any], name: RunName, number: int, spaces: Mapping[str, SearchSpace]
-) -> RunInfo:
-    problem = description["problems"][name.problem]
-    return RunInfo(
-        id=number,
-        space=spaces[name.problem],
-        metric=problem["metric"],
-        direction=problem["direction"],
-        max_epochs=problem["max_epochs"],
-        seed=name.seed,
-        final=description["final"],
-    )

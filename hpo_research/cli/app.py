@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hpo_research.cli import answers, checkup, listings, recorder, running, stored
+from hpo_research.cli import rescue as rescuing
 from hpo_research.cli.answers import readable
 
 app = typer.Typer(
@@ -95,6 +96,17 @@ def export(
     """Write DIR/export/trials and reports: one row a trial, one a report, sorted."""
     with readable():
         stored.export(folder, format)
+
+
+@app.command(epilog="Exit codes: 0 OUT holds what was whole; 1 an error, on stderr; 2 wrong usage.")
+def rescue(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that is new or empty.")],
+    show_traceback: Traceback = False,
+) -> None:
+    """Copy what is whole of a damaged store to OUT, where it can be reported and go on."""
+    with readable(show_traceback), answers.interruptible():
+        rescuing.rescued(folder, out)
 
 
 @app.command(

@@ -44,6 +44,7 @@ def status(folder: Path, as_json: bool) -> None:
             "experiment": result.description["name"],
             "is_finished": result.is_finished,
             "messages": [*result.messages(), *result.changes()],
+            "rows_without_digests": result.undigested,
             "rows": [asdict(row) for row in rows],
         }
         print(json.dumps(facts, indent=2))  # ASCII: what is hidden is escaped
@@ -52,6 +53,8 @@ def status(folder: Path, as_json: bool) -> None:
     console.print(summary.table(rows))
     for message in [*result.messages(), *result.changes()]:
         warn(message)
+    if result.undigested:
+        say(console, f"{result.undigested:,} rows from before digests cannot be checked")
     over = f"{len(result.over)} of {len(result.runs)} runs are over"
     say(console, f"{result.description['name']}: {over}")
 

@@ -55,7 +55,7 @@ def open_experiment(
     # A run with nothing running is asked again: it is new, or its budget grew, or it is over and
     # says so again. The runs of an unanswered poll have not been asked yet.
     ready = {run for run, ledger in ledgers.items() if not ledger.open}
-    unanswered = frozenset(json.loads(store.meta("unanswered") or "[]"))
+    unanswered = frozenset(store.list_of("unanswered"))
     if last.kind == "poll" and not last.runs <= ledgers.keys():
         # The ask of a part would hide that the rest is unanswered.
         unanswered |= last.runs
@@ -84,8 +84,7 @@ def _ended(ledgers: Mapping[int, Ledger]) -> list[Key]:
 
 
 def _match(experiment: Experiment, store: Store, facts: Mapping[str, object]) -> None:
-    text = store.meta("experiment")
-    old = None if text is None else json.loads(text)
+    old = store.experiment()
     if old is not None and old["execution"] == "study":
         raise ExperimentError(f"{store.folder}: holds a study, not an experiment; choose another")
     new = merged(old, json.loads(json.dumps(experiment.description())))
@@ -98,7 +97,7 @@ def _match(experiment: Experiment, store: Store, facts: Mapping[str, object]) ->
 
 def record(store: Store, description: Json, notes: Mapping[str, object]) -> None:
     """Store what is run, and with what: one more note where it differs from the last."""
-    history = json.loads(store.meta("provenance") or "[]")
+    history = store.list_of("provenance")
     plain = json.loads(json.dumps(notes))
     if not history or history[-1] != plain:
         history.append(plain)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hpo_research.errors import StoreError, StoreWriteError
+from hpo_research.store.damage import is_damage
 
 
 @contextmanager
@@ -14,6 +15,8 @@ def writing(folder: Path | None) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        if is_damage(error):
+            raise
         raise StoreWriteError(
             f"{folder}: the store could not be written ({error}); everything stored before is "
             "kept: make room or mend the disk, and run the same command again"

@@ -132,12 +132,12 @@ class Scan:
 
     def _whole(self, table: str) -> Iterator[tuple[Row, bytes]]:
         """Yield the rows that are as they were written, and their digests."""
-        of_row = digests.of_row
+        of_row, check = digests.of_row, partial(check_types, table)
         for raw in self._read(table):
             row, digest = raw[:-1], raw[-1]
             if digest != of_row(table, row):
                 self.note(table, row, "the row is not as it was written")
-            elif self._made(table, partial(check_types, table), row):
+            elif self._made(table, check, row):
                 yield row, digest
 
     def _made(self, table: str, make: Callable[[Row], Made], row: Row) -> Made | None:
@@ -189,10 +189,10 @@ class Scan:
         """Put reports, outcomes and asks into their turns."""
         for row, digest in self._whole("report"):
             if report := self._made("report", report_of, row):
-                self._turn(row[3], row[0], [digest]).reports.append(report)
+                self._turn(row[3], row[0], digest).reports.append(report)
         for row, digest in self._whole("outcome"):
             if outcome := self._made("outcome", outcome_of, row):
-                self._turn(row[3], row[0], [digest]).outcomes.append(outcome)
+                self._turn(row[3], row[0], digest).outcomes.append(outcome)
         granted: dict[int, list[tuple[Grant, bytes]]] = {}
         for row, digest in self._whole("proposal"):
             if grant := self._made("proposal", grant_of, row):
@@ -201,17 +201,19 @@ class Scan:
             own = granted.pop(row[0], [])
             grants = tuple(grant for grant, _ in own)
             if ask := self._made("ask", partial(ask_of, grants=grants), row):
-                bound = [*(own_digest for _, own_digest in own), digest]
-                self._turn(row[2], row[1], bound).asks.append(ask)
+                for _, own_digest in own:
+                    self._turn(row[2], row[1], own_digest)
+                self._turn(row[2], row[1], digest).asks.append(ask)
         for number in granted:
             self.damages.append(Damage("ask", f"id {number}", "the row is missing"))
 
-    def _turn(self, number: int, run: int, row_digests: Sequence[bytes]) -> Turn:
+    def _turn(self, number: int, run: int, digest: bytes) -> Turn:
+        """Return a turn that has a row of a run."""
         self.seen.add(run)
         if number not in self._turns:
             self._turns[number] = Turn(number, "")
             self.entries[number] = []
-        self.entries[number] += [(run, digest) for digest in row_digests]
+        self.entries[number].append((run, digest))
         return self._turns[number]
 
     def turns(self) -> list[Turn]:

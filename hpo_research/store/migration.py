@@ -14,7 +14,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpo_research.store.schema import COLUMNS, VERSION
+from hpo_research.store.damage import Damage, DamagedRows
+from hpo_research.store.history import history
+from hpo_research.store.rows import parsed
+from hpo_research.store.schema import COLUMNS, SELECT, VERSION
 from hpo_research.store.sealing import seal
 
 UNDIGESTED = "undigested"
@@ -68,6 +71,9 @@ def migrate(db: sqlite3.Connection, version: int) -> None:
         STEPS[number](db)
     db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(VERSION),))
     seal(db)
+    found = history(lambda table: db.execute(SELECT[table]), None)
+    if found.damages:
+        raise DamagedRows(found.damages)
 
 
 def _digests(db: sqlite3.Connection) -> None:
@@ -92,15 +98,20 @@ def _digests(db: sqlite3.Connection) -> None:
         "epoch INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (run, trial, epoch)) "
         "WITHOUT ROWID"
     )
-    _change_text(db, "experiment", _with_continual)
+    for key, text in db.execute("SELECT key, value FROM meta").fetchall():
+        try:
+            new = changed_text(key, text)
+        except ValueError as error:
+            raise DamagedRows([Damage("meta", f"key {key!r}", str(error))]) from error
+        db.execute("UPDATE meta SET value = ?2 WHERE key = ?1", new)
     db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (UNDIGESTED, str(undigested)))
 
 
-def _change_text(db: sqlite3.Connection, key: str, change: Callable[[Any], Any]) -> None:
-    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    if row is not None:
-        text = json.dumps(change(json.loads(row[0])))
-        db.execute("UPDATE meta SET value = ? WHERE key = ?", (text, key))
+def changed_text(key: str, text: str) -> tuple[str, str]:
+    """Return a row of `meta` as step 2 makes it. Raises `ValueError` for what is no JSON."""
+    if key != "experiment":
+        return key, text
+    return key, json.dumps(_with_continual(parsed(key, text)))
 
 
 _ASHA = {f"hpo_research.strategies.asha.{name}" for name in ("ASHA", "AsynchronousHyperband")}

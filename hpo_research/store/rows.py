@@ -113,7 +113,7 @@ def parsed(name: str, text: str) -> Any:
     """Return what a JSON text says; `name` is that of its column or key."""
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{name} is no JSON ({error}): {text!r:.80}") from error
 
 

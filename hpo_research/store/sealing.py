@@ -1,47 +1,55 @@
 """Sealing: every row gets its digest, every turn its links, and the store its seal.
 
-For stores whose rows were made, or changed, by other means than appending: by a migration, and by
-a rescue. What is written anew counts as right from then on.
+For rows that were made, or changed, by other means than appending: by a migration, and by a rescue.
+What is sealed counts as right from then on.
 """
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 
 from hpo_research.store import digests
 from hpo_research.store.damage import DamagedRows
-from hpo_research.store.digests import SEAL, SUMMED, Seal, Tail
+from hpo_research.store.digests import SEAL, SUMMED, Row, Seal, Sum, Tail
 from hpo_research.store.history import Scan
-from hpo_research.store.schema import COLUMNS, INSERT, KEYS, SELECT
+from hpo_research.store.schema import COLUMNS, INSERT, SELECT
 
 
-def seal(db: sqlite3.Connection) -> None:
-    """Seal the store, in the transaction of the caller. Raises `DamagedRows` for rows of no use."""
-    db.execute("DELETE FROM meta WHERE key = ?", (SEAL,))
-    totals = {table: _seal_table(db, table) for table in COLUMNS if table != "turn"}
-    scan = Scan(lambda table: db.execute(SELECT[table]))
+def sealed(rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    """Return the rows of all tables, in the order of their keys, with their digests.
+
+    What `turn.runs` and the seal hold is made anew. Raises `DamagedRows` for rows of no use.
+    """
+    plain = {**rows, "meta": [row for row in rows["meta"] if row[0] != SEAL]}
+    made = {table: _digested(table, plain[table]) for table in COLUMNS}
+    scan = Scan(made.__getitem__)
     scan.collect()
     if scan.damages:
         raise DamagedRows(scan.damages)
-    tail = Tail()
-    rows = db.execute("SELECT id, kind FROM turn ORDER BY id").fetchall()
-    for number, kind in rows:
-        made, row = tail.with_turn(kind, scan.entries.pop(number, []))
-        tail = Tail(made.seal, number, made.links)
-        db.execute("UPDATE turn SET runs = ? WHERE id = ?", (row[2], number))
-    totals["turn"] = _seal_table(db, "turn")
-    sealed = Seal({table: totals[table] for table in SUMMED})
-    row = (SEAL, sealed.text)
-    db.execute(INSERT["meta"], (*row, digests.of_row("meta", row)))
+    tail, turns = Tail(), []
+    for number, kind, _ in plain["turn"]:
+        after, row = tail.with_turn(kind, scan.entries.get(number, []))
+        tail = Tail(after.seal, number, after.links)
+        turns.append((number, *row[1:]))
+    made["turn"] = _digested("turn", turns)
+    totals = {table: _total(made[table]) for table in SUMMED}
+    made["meta"] += _digested("meta", [(SEAL, Seal(totals).text)])
+    return made
 
 
-def _seal_table(db: sqlite3.Connection, table: str) -> digests.Sum:
-    keys = list(COLUMNS[table])[: KEYS[table]]
-    rows = [raw[:-1] for raw in db.execute(SELECT[table])]
-    made = [digests.of_row(table, row) for row in rows]
-    db.executemany(
-        f"UPDATE {table} SET digest = ? WHERE {' AND '.join(f'{key} = ?' for key in keys)}",
-        [(digest, *row[: len(keys)]) for row, digest in zip(rows, made, strict=True)],
-    )
-    total = digests.Sum()
-    for digest in made:
-        total = total.changed(new=digest)
+def _digested(table: str, rows: Sequence[Row]) -> list[Row]:
+    return [(*row, digests.of_row(table, row)) for row in rows]
+
+
+def _total(rows: Sequence[Row]) -> Sum:
+    total = Sum()
+    for row in rows:
+        total = total.changed(new=row[-1])
     return total
+
+
+def seal(db: sqlite3.Connection) -> None:
+    """Seal all rows of a store, in the transaction of the caller. Raises as `sealed`."""
+    rows = {table: [row[:-1] for row in db.execute(SELECT[table])] for table in COLUMNS}
+    for table, own in sealed(rows).items():
+        db.execute(f"DELETE FROM {table}")
+        db.executemany(INSERT[table], own)

@@ -10,24 +10,22 @@ read (`history.py`).
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from operator import itemgetter
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from hpo_research.errors import StoreError
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.records import Key, Outcome, Report
-from hpo_research.store import digests, lock, migration, schema
+from hpo_research.store import lock, migration, schema
 from hpo_research.store.connection import reader, writing
 from hpo_research.store.damage import Damage, damaged, reading
-from hpo_research.store.digests import SEAL, SUMMED, Row, Tail
+from hpo_research.store.described import experiment_of, list_of
+from hpo_research.store.digests import Row, Tail
 from hpo_research.store.history import History, LastTurn, history
-from hpo_research.store.rows import RunName, ask_row, outcome_row, proposal_row, report_row
+from hpo_research.store.rows import RunName
+from hpo_research.store.writer import Writer
 
 FILE = "store.sqlite"
-_RUN = "SELECT id, problem, strategy, seed, is_over, digest FROM run"
-_key = itemgetter(0, 1, 2)
 
 
 class Store:
@@ -39,7 +37,7 @@ class Store:
         self._db = connection
         self._lock = held
         self.folder = folder
-        self._tail = Tail()
+        self._writer = Writer(connection, Tail())
         self._opened: History | None = None
 
     @classmethod
@@ -63,10 +61,14 @@ class Store:
             raise StoreError(f"{folder}: cannot be made ({error.strerror})") from error
         held = lock.acquire(folder)
         try:
-            with writing(folder):
+            with reading(folder), writing(folder):
                 connection = sqlite3.connect(folder / FILE, isolation_level=None)
                 store = cls(connection, folder, held)
-                store._prepare()
+                try:
+                    store._prepare()
+                except BaseException:
+                    connection.close()
+                    raise
         except BaseException:
             held.release()
             raise
@@ -78,71 +80,66 @@ class Store:
         path = folder / FILE
         if not path.is_file():
             raise StoreError(f"{folder}: holds no store ({FILE} is missing); name a results folder")
-        store = cls(reader(path), folder, None)
-        try:
-            version = store._version()
-            if version < schema.VERSION:
-                with reading(folder):
-                    migrated = migration.in_memory(store._db, version)
-                store._db.close()
-                store._db = migrated
-        except BaseException:
-            store._db.close()
-            raise
+        with reading(folder):
+            connection = reader(path)
+            store = cls(connection, folder, None)
+            try:
+                version = store._version()
+                if version is not None and version < schema.VERSION:
+                    store._db = migration.in_memory(connection, version)
+                    connection.close()
+            except BaseException:
+                connection.close()
+                raise
         return store
 
     def _prepare(self) -> None:
-        self._check_format()
+        version = self._version(may_be_new=True)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
-        if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if version is None:
             self._create()
             return
-        version = self._version()
         if version < schema.VERSION:
             self._migrate(version)
         # Nothing is written to a store that is damaged.
         self._opened = self.history()
-        self._tail = self._opened.tail
+        self._writer.tail = self._opened.tail
 
     def _create(self) -> None:
         with self._transaction():
             for statement in schema.TABLES:
                 self._db.execute(statement)
-            self._set("schema", schema.VERSION)
+            self._writer.text("schema", str(schema.VERSION))
 
     def _migrate(self, version: int) -> None:
         assert self.folder is not None
         kept = migration.keep(self._db, self.folder / FILE, version)
-        with reading(self.folder), writing(self.folder):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                migration.migrate(self._db, version)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._transaction():
+            migration.migrate(self._db, version)
         kept.unlink()
 
-    def _check_format(self) -> None:
-        try:
-            self._db.execute("SELECT count(*) FROM sqlite_master")
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self.folder}: {FILE} is no store ({error})") from error
+    def _version(self, *, may_be_new: bool = False) -> int | None:
+        """Return the version of the tables, None for a new file where it may be one.
 
-    def _version(self) -> int:
-        """Return the version of the tables. Raises `StoreError` for one that cannot be read."""
-        self._check_format()
+        Raises `StoreError` for a version that cannot be read.
+        """
         try:
+            (count,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if may_be_new and not count:
+                return None
             row = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"{self.folder}: {FILE} is no store of ours ({error})") from error
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+                raise
+            raise StoreError(
+                f"{self.folder}: {FILE} is no store of ours ({error}); if it was one, "
+                f"`hpo rescue {self.folder} OUT` copies what can be read to the folder OUT"
+            ) from error
         try:
             found = int(row[0]) if row else 0
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise damaged(self.folder, [Damage("meta", "key 'schema'", str(error))]) from error
         if found > schema.VERSION:
             raise StoreError(
@@ -178,19 +175,23 @@ class Store:
             row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
+    def experiment(self) -> dict[str, Any] | None:
+        """Return the description of the experiment, None where there is none yet."""
+        text = self.meta("experiment")
+        with reading(self.folder):
+            return None if text is None else experiment_of(text)
+
+    def list_of(self, key: str) -> list[Any]:
+        """Return a stored JSON list, an empty one where there is none."""
+        text = self.meta(key)
+        with reading(self.folder):
+            return [] if text is None else list_of(key, text)
+
     def set_meta(self, texts: Mapping[str, str]) -> None:
         """Store texts by key in one transaction."""
         with self._transaction():
             for key, text in texts.items():
-                self._set(key, text)
-
-    def _set(self, key: str, value: object) -> None:
-        old = self._db.execute("SELECT digest FROM meta WHERE key = ?", (key,)).fetchone()
-        row = (key, str(value))
-        digest = digests.of_row("meta", row)
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (*row, digest))
-        if key != SEAL:
-            self._seal("meta", gone=old and old[0], new=digest)
+                self._writer.text(key, text)
 
     def runs(self) -> dict[RunName, int]:
         """Return the id of every run."""
@@ -204,7 +205,8 @@ class Store:
         first = max(known.values(), default=0) + 1
         missing = [name for name in names if name not in known]
         with self._transaction():
-            self._insert("run", [(first + i, *name, 0) for i, name in enumerate(missing)])
+            for number, name in enumerate(missing, first):
+                self._writer.run(number, name)
         return self.runs()
 
     # -- what happened
@@ -221,25 +223,9 @@ class Store:
         by trial and epoch; those of trials that nothing can resume go.
         """
         with self._transaction():
-            turn = self._tail.turn + 1
-            rows = sorted((report_row(r, turn, spent) for r, spent in reports), key=_key)
-            ended = sorted((self._outcome_row(o, turn) for o in outcomes), key=_key)
-            entries = _entries(rows, self._insert("report", rows))
-            self._turn("poll", entries + _entries(ended, self._insert("outcome", ended)))
-            self._db.executemany(
-                "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)",
-                [(*key, epoch, digest) for (key, epoch), digest in (checkpoints or {}).items()],
-            )
-            self._db.executemany(
-                "DELETE FROM checkpoint WHERE run = ? AND trial = ?",
-                [outcome.key for outcome in outcomes if outcome.status != "paused"],
-            )
-
-    def _outcome_row(self, outcome: Outcome, turn: int) -> Row:
-        (number,) = self._db.execute(
-            "SELECT count(*) FROM outcome WHERE run = ? AND trial = ?", outcome.key
-        ).fetchone()
-        return outcome_row(outcome, turn, number)
+            self._writer.poll(reports, outcomes)
+            self._writer.checkpoints(checkpoints or {})
+            self._forget([o.key for o in outcomes if o.status != "paused"])
 
     def over(self) -> set[int]:
         """Return the ids of the runs that have come to their end."""
@@ -258,63 +244,31 @@ class Store:
         """
         with self._transaction():
             for key, text in (texts or {}).items():
-                self._set(key, text)
+                self._writer.text(key, text)
             for row in rows:
-                self._set_over(row.run, row.run in over)
-            (last,) = self._db.execute("SELECT max(id) FROM ask").fetchone()
-            entries: list[tuple[int, bytes]] = []
-            written = sorted((row for row in rows if not row.is_empty), key=lambda row: row.run)
-            for number, row in enumerate(written, (last or 0) + 1):
-                grants = [proposal_row(number, i, grant) for i, grant in enumerate(row.grants)]
-                asks = [ask_row(row, number, self._tail.turn + 1)]
-                bound = self._insert("proposal", grants) + self._insert("ask", asks)
-                entries += [(row.run, digest) for digest in bound]
-            self._turn("ask", entries)
-
-    def _set_over(self, run: int, is_over: bool) -> None:
-        old = self._db.execute(f"{_RUN} WHERE id = ?", (run,)).fetchone()
-        if bool(old[4]) != is_over:
-            digest = digests.of_row("run", (*old[:4], int(is_over)))
-            self._db.execute(
-                "UPDATE run SET is_over = ?, digest = ? WHERE id = ?", (int(is_over), digest, run)
-            )
-            self._seal("run", gone=old[5], new=digest)
-
-    def _turn(self, kind: str, entries: Sequence[tuple[int, bytes]]) -> None:
-        self._tail, row = self._tail.with_turn(kind, entries)
-        self._insert("turn", [row])
-
-    def _insert(self, table: str, rows: Sequence[Row]) -> list[bytes]:
-        """Insert rows and return their digests."""
-        made = [digests.of_row(table, row) for row in rows]
-        self._db.executemany(
-            schema.INSERT[table],
-            [(*row, digest) for row, digest in zip(rows, made, strict=True)],
-        )
-        for digest in made if table in SUMMED else ():
-            self._seal(table, new=digest)
-        return made
-
-    def _seal(self, table: str, *, gone: bytes | None = None, new: bytes | None = None) -> None:
-        seal = self._tail.seal.changed(table, gone=gone, new=new)
-        self._tail = replace(self._tail, seal=seal)
+                self._writer.over(row.run, row.run in over)
+            self._writer.asks(rows)
 
     def history(self) -> History:
         """Return all that is stored as of one moment, held against its digests.
 
         Raises `StoreError` for a store that is damaged or was edited.
         """
-        with self.snapshot(), reading(self.folder):
-            found = history(lambda table: self._db.execute(schema.SELECT[table]), self.folder)
+        with reading(self.folder), self.snapshot():
+            found = history(self._rows, self.folder)
         if found.damages:
             raise damaged(self.folder, found.damages)
         return found
+
+    def _rows(self, table: str) -> Iterator[Row]:
+        with reading(self.folder, table):
+            yield from self._db.execute(schema.SELECT[table])
 
     def replay(self, ledgers: Mapping[int, Ledger]) -> LastTurn:
         """Enter every stored row of these runs into their ledgers, in the order of writing."""
         # What was read on opening for writing is what there is, until something is appended.
         found, self._opened = self._opened, None
-        if found is None or found.tail.turn != self._tail.turn:
+        if found is None or found.tail.turn != self._writer.tail.turn:
             found = self.history()
         return found.replay(ledgers)
 
@@ -328,8 +282,7 @@ class Store:
         """Note attempts that were running when their process ended: run, trial, attempt, epoch."""
         if attempts:
             with self._transaction():
-                (last,) = self._db.execute("SELECT max(id) FROM lost").fetchone()
-                self._insert("lost", [(i, *a) for i, a in enumerate(attempts, (last or 0) + 1)])
+                self._writer.lost(attempts)
 
     def lost(self) -> list[tuple[int, int, int, int]]:
         """Return the attempts that were lost: run, trial, attempt, last stored epoch."""
@@ -346,6 +299,10 @@ class Store:
     def forget_checkpoints(self, keys: Collection[Key]) -> None:
         """Forget the digests of trials whose files are removed."""
         with self._transaction():
+            self._forget(keys)
+
+    def _forget(self, keys: Collection[Key]) -> None:
+        if keys:
             self._db.executemany("DELETE FROM checkpoint WHERE run = ? AND trial = ?", keys)
 
     # -- child processes
@@ -357,7 +314,8 @@ class Store:
 
     def processes(self) -> list[tuple[int, float, str]]:
         """Return the child processes that were remembered."""
-        return self._db.execute("SELECT pid, created, host FROM process").fetchall()
+        with reading(self.folder, "process"):
+            return self._db.execute("SELECT pid, created, host FROM process").fetchall()
 
     def forget_processes(self) -> None:
         """Forget all child processes, once they have ended."""
@@ -368,16 +326,15 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        before = self._tail
+        before = self._writer.tail
         with reading(self.folder), writing(self.folder):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                if self._tail.seal != before.seal:
-                    self._set(SEAL, self._tail.seal.text)
+                self._writer.seal(before)
                 self._db.execute("COMMIT")
             except BaseException:
-                self._tail = before
+                self._writer.tail = before
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
@@ -392,8 +349,4 @@ class Store:
         try:
             yield
         finally:
-            self._db.execute("COMMIT")
-
-
-def _entries(rows: Sequence[Row], made: Sequence[bytes]) -> list[tuple[int, bytes]]:
-    return [(row[0], digest) for row, digest in zip(rows, made, strict=True)]
+            self._db.execute("ROLLBACK")  # nothing was written; also right where reading failed

@@ -86,7 +86,7 @@ def test_status_of_an_unfinished_experiment_shows_what_runs(halfway):
 
 def test_status_works_while_another_process_writes(finished):
     with Store.write(finished) as store, store._transaction():
-        store._set("note", "not yet committed")
+        store._writer.text("note", "not yet committed")
         assert hpo("status", finished).exit_code == 0
 
 
@@ -165,7 +165,7 @@ def test_a_report_of_an_unfinished_experiment_says_what_is_left(halfway):
 
 def test_a_report_is_made_while_another_process_writes(finished):
     with Store.write(finished) as store, store._transaction():
-        store._set("note", "not yet committed")
+        store._writer.text("note", "not yet committed")
         assert hpo("report", finished).exit_code == 0
 
 

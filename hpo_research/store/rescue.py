@@ -1,0 +1,157 @@
+"""The rescue: all that is whole of a damaged store, in a new one that can be reported and go on.
+
+A run is kept up to its first turn that is not whole: what came after it cannot be replayed. It is
+then asked again, and goes on from there. The damaged store is not touched.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpo_research.errors import StoreError
+from hpo_research.ledger import Ledger, Limits
+from hpo_research.store import digests, migration
+from hpo_research.store.damage import Damage, DamagedRows, reading
+from hpo_research.store.described import experiment_of, infos_of
+from hpo_research.store.digests import Row
+from hpo_research.store.history import History, enter, history, impossible
+from hpo_research.store.kept import Kept, kept
+from hpo_research.store.schema import COLUMNS, INSERT, TABLES, VERSION
+from hpo_research.store.sealing import sealed
+from hpo_research.store.undigested import undigested
+from hpo_research.store.wreck import FILE, Wreck, wreck
+
+
+@dataclass(frozen=True)
+class Rescued:
+    """What a rescue brought: rows copied and left by table, and why.
+
+    `cuts` says of each run that lacks rows in which turn it breaks off; `files` counts checkpoints.
+    """
+
+    folder: Path
+    copied: Mapping[str, int]
+    left: Mapping[str, int]
+    damages: Sequence[Damage]
+    cuts: Mapping[str, int]
+    files: int
+    has_experiment: bool
+
+
+def rescue(folder: str | Path, out: str | Path) -> Rescued:
+    """Copy what is whole of a damaged store to a new folder, and say what was left.
+
+    Raises `StoreError` where nothing can be read, or where `out` is there and not empty.
+    """
+    source, target = Path(folder), Path(out)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StoreError(f"{target}: is there already; name a folder that is new or empty")
+    target.mkdir(parents=True, exist_ok=True)
+    # What is half done is never seen as a store: the file is moved to its name at the end.
+    with tempfile.TemporaryDirectory(dir=target, prefix=".rescue-") as name:
+        workplace = Path(name)
+        with reading(source), wreck(source, workplace) as found:
+            rows, broken, notes = _rows_of(found)
+            checkpoints = found.checkpoints()
+            notes += found.damages
+        what = history(rows.__getitem__, None)
+        cuts, illegal = _cuts(what, broken)
+        keep = kept(rows, what, cuts, checkpoints)
+        _write(workplace / "new.sqlite", keep)
+        files = _copy_files(source, workplace / "checkpoints", keep)
+        if files:
+            (workplace / "checkpoints").rename(target / "checkpoints")
+        (workplace / "new.sqlite").rename(target / FILE)
+    names = {number: name for name, number in what.runs.items()}
+    return Rescued(
+        target,
+        {table: len(own) for table, own in keep.rows.items()},
+        {table: len(own) - len(keep.rows[table]) for table, own in rows.items()},
+        [*notes, *what.damages, *illegal],
+        {
+            f"{names[run].strategy} on {names[run].problem}, seed {names[run].seed}": turn
+            for run, turn in sorted(cuts.items())
+            if run in names
+        },
+        files,
+        "experiment" in what.meta,
+    )
+
+
+def _rows_of(found: Wreck) -> tuple[dict[str, list[Row]], dict[int, int], list[Damage]]:
+    """Return all rows that can be read, with digests; where runs break off; what is wrong."""
+    rows = {table: found.rows(table) for table in COLUMNS}
+    if found.version == VERSION:
+        return rows, {}, []
+    whole, cuts, notes = undigested({table: [r[:-1] for r in own] for table, own in rows.items()})
+    count = sum(map(len, rows.values()))
+    whole["meta"] = [_changed(*row) for row in whole["meta"]]
+    whole["meta"].append((migration.UNDIGESTED, str(count)))
+    return sealed(whole), cuts, notes
+
+
+def _changed(key: str, text: str) -> Row:
+    try:
+        return migration.changed_text(key, text)
+    except ValueError:
+        return key, text  # it is no description, and is left out as such
+
+
+def _cuts(what: History, known: Mapping[int, int]) -> tuple[dict[int, int], list[Damage]]:
+    """Return where the runs break off, also where a row cannot follow those before it."""
+    cuts = dict(what.cuts)
+    for run, number in known.items():
+        cuts[run] = min(number, cuts.get(run, number))
+    if "experiment" not in what.meta:
+        return cuts, []
+    try:
+        infos = infos_of(experiment_of(what.meta["experiment"]), what.runs)
+    except DamagedRows as error:
+        return cuts, list(error.damages)
+    ledgers = {number: Ledger(info, Limits()) for number, info in infos.items()}
+    notes = []
+    for turn in what.turns:
+        for row in turn.rows:
+            if row.run not in ledgers or turn.id >= cuts.get(row.run, turn.id + 1):
+                continue
+            if why := impossible(ledgers[row.run], row):
+                cuts[row.run] = turn.id
+                notes.append(Damage("turn", f"id {turn.id}", why))
+            else:
+                enter(ledgers[row.run], row)
+    return cuts, notes
+
+
+def _write(path: Path, keep: Kept) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("BEGIN IMMEDIATE")
+        for statement in TABLES:
+            db.execute(statement)
+        for table, own in sealed(keep.rows).items():
+            db.executemany(INSERT[table], own)
+        db.executemany(
+            "INSERT INTO checkpoint VALUES (?, ?, ?, ?)",
+            [(*key, digest) for key, digest in keep.checkpoints.items()],
+        )
+        db.execute("COMMIT")
+
+
+def _copy_files(source: Path, target: Path, keep: Kept) -> int:
+    """Copy the checkpoints of kept trials that are as they were written; return how many."""
+    count = 0
+    for run, trial in keep.resumable:
+        for path in sorted((source / "checkpoints" / str(run) / str(trial)).glob("*.safetensors")):
+            if not path.is_file() or not path.stem.isdecimal():
+                continue
+            digest = keep.checkpoints.get((run, trial, int(path.stem)))
+            if digest == digests.of_file(path) or (digest is None and keep.is_undigested):
+                place = target / str(run) / str(trial)
+                place.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place / path.name)
+                count += 1
+    return count

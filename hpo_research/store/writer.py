@@ -1,0 +1,121 @@
+"""The writer: rows that go into a store with their digests, and the tail that they leave."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from operator import itemgetter
+
+from hpo_research.ledger import AskRow
+from hpo_research.records import Key, Outcome, Report
+from hpo_research.store import digests
+from hpo_research.store.digests import SEAL, SUMMED, Row, Tail
+from hpo_research.store.rows import RunName, ask_row, outcome_row, proposal_row, report_row
+from hpo_research.store.schema import INSERT, KEYS
+
+_RUN = "SELECT id, problem, strategy, seed, is_over, digest FROM run WHERE id = ?"
+_KEYED = {table: itemgetter(*range(KEYS[table])) for table in ("report", "outcome")}
+
+
+class Writer:
+    """Writes to a database inside the transactions of the caller, who keeps `tail` for a rollback.
+
+    `tail` is where the store ends, with everything that was written.
+    """
+
+    def __init__(self, db: sqlite3.Connection, tail: Tail) -> None:
+        self._db = db
+        self.tail = tail
+
+    def text(self, key: str, text: str) -> None:
+        """Write a text of `meta`, for another or new."""
+        old = self._db.execute("SELECT digest FROM meta WHERE key = ?", (key,)).fetchone()
+        self._sum("meta", gone=old and old[0], new=self._text(key, text))
+
+    def seal(self, before: Tail) -> None:
+        """Write the seal where it is no longer that of an earlier tail."""
+        if self.tail.seal is not before.seal:
+            self._text(SEAL, self.tail.seal.text)
+
+    def _text(self, key: str, text: str) -> bytes:
+        digest = digests.of_row("meta", (key, text))
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, text, digest))
+        return digest
+
+    def run(self, number: int, name: RunName) -> None:
+        """Write a new run, which is not over."""
+        self._insert("run", [(number, *name, 0)])
+
+    def over(self, run: int, is_over: bool) -> None:
+        """Write whether a run has come to its end."""
+        *known, was_over, old = self._db.execute(_RUN, (run,)).fetchone()
+        if bool(was_over) == is_over:
+            return
+        digest = digests.of_row("run", (*known, int(is_over)))
+        self._db.execute(
+            "UPDATE run SET is_over = ?, digest = ? WHERE id = ?", (int(is_over), digest, run)
+        )
+        self._sum("run", gone=old, new=digest)
+
+    def lost(self, attempts: Sequence[tuple[int, int, int, int]]) -> None:
+        """Write attempts that were lost: run, trial, attempt, epoch."""
+        first = self._next("lost")
+        self._insert("lost", [(first + i, *attempt) for i, attempt in enumerate(attempts)])
+
+    def poll(self, reports: Sequence[tuple[Report, int]], outcomes: Sequence[Outcome]) -> None:
+        """Write the turn of a poll."""
+        turn = self.tail.turn + 1
+        rows = [report_row(report, turn, spent) for report, spent in reports]
+        entries = self._keyed("report", rows)
+        ended = [outcome_row(outcome, turn, self._ended(outcome.key)) for outcome in outcomes]
+        self._turn("poll", entries + self._keyed("outcome", ended))
+
+    def asks(self, asks: Sequence[AskRow]) -> None:
+        """Write the turn of all asks."""
+        entries: list[tuple[int, bytes]] = []
+        written = sorted((ask for ask in asks if not ask.is_empty), key=lambda ask: ask.run)
+        for number, ask in enumerate(written, self._next("ask")):
+            grants = [proposal_row(number, i, grant) for i, grant in enumerate(ask.grants)]
+            made = self._insert("proposal", grants)
+            made += self._insert("ask", [ask_row(ask, number, self.tail.turn + 1)])
+            entries += [(ask.run, digest) for digest in made]
+        self._turn("ask", entries)
+
+    def checkpoints(self, files: Mapping[tuple[Key, int], bytes]) -> None:
+        """Write the digests of checkpoint files, by trial and epoch."""
+        if files:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)",
+                [(*key, epoch, digest) for (key, epoch), digest in files.items()],
+            )
+
+    def _ended(self, key: Key) -> int:
+        counted = "SELECT count(*) FROM outcome WHERE run = ? AND trial = ?"
+        return int(self._db.execute(counted, key).fetchone()[0])
+
+    def _next(self, table: str) -> int:
+        return int(self._db.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0) + 1
+
+    def _keyed(self, table: str, rows: list[Row]) -> list[tuple[int, bytes]]:
+        """Insert rows of runs in the order of their keys, in which they are read."""
+        rows.sort(key=_KEYED[table])
+        made = self._insert(table, rows)
+        return [(row[0], digest) for row, digest in zip(rows, made, strict=True)]
+
+    def _turn(self, kind: str, entries: Sequence[tuple[int, bytes]]) -> None:
+        self.tail, row = self.tail.with_turn(kind, entries)
+        self._insert("turn", [row])
+
+    def _insert(self, table: str, rows: Sequence[Row]) -> list[bytes]:
+        if not rows:
+            return []
+        made = [digests.of_row(table, row) for row in rows]
+        entries = [(*row, digest) for row, digest in zip(rows, made, strict=True)]
+        self._db.executemany(INSERT[table], entries)
+        if table in SUMMED:
+            for digest in made:
+                self._sum(table, new=digest)
+        return made
+
+    def _sum(self, table: str, *, gone: bytes | None = None, new: bytes | None = None) -> None:
+        seal = self.tail.seal.changed(table, gone=gone, new=new)
+        self.tail = replace(self.tail, seal=seal)
