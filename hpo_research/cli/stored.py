@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from hpo_research.analysis.export import export as write
+from hpo_research.analysis.files import formulas
 from hpo_research.analysis.result import Result
 from hpo_research.cli import summary
 from hpo_research.cli.answers import readable
@@ -61,5 +62,12 @@ def status(folder: Path, as_json: bool) -> None:
 
 def export(folder: Path, format: str) -> None:
     """Write the frames of a folder's store beside it."""
-    paths = write(Result.read(folder), folder / "export", format)
+    result = Result.read(folder)
+    paths = write(result, folder / "export", format)
+    risky = [] if format != "csv" else formulas(result.frame())
+    if risky:
+        warn(
+            "a spreadsheet takes text that begins with = + - @ for a formula; let it import as "
+            f"text: {', '.join(risky)}"
+        )
     say(screen(), f"wrote {' and '.join(map(str, paths))}")

@@ -24,6 +24,7 @@ from hpo_research.figures.words import (
 )
 
 _BOX, _SPREAD = 0.62, 0.44  # heights of a box and of its points, in rows
+_LETTERS = 36  # of a name beside its row; with more, nothing is left of a panel as wide as a column
 
 
 def draw_finals(axes: Axes, shown: Finals, strategies: Sequence[str] | None = None) -> None:
@@ -46,7 +47,7 @@ def draw_finals(axes: Axes, shown: Finals, strategies: Sequence[str] | None = No
             _points(axes, rows[known] - _SPREAD / 2, values[known], look(position))
         axes.set_title(verbatim(shown.problem))
         axes.set_ylim(len(everyone) - 0.5, -0.5)
-        axes.set_yticks(range(len(everyone)), [verbatim(name) for name in everyone])
+        axes.set_yticks(range(len(everyone)), [verbatim(name, _LETTERS) for name in everyone])
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(verbatim(_label(shown)))
         ruled(axes, "x")

@@ -74,12 +74,20 @@ _SETTINGS: Any = {
 }
 
 
-def verbatim(text: str) -> str:
+def verbatim(text: str, letters: int = 72) -> str:
     """Return a user's text so that Matplotlib shows it as it is, dollar signs included.
 
-    What a figure cannot hold, control characters say, are escapes.
+    What a figure cannot hold is not: control characters are escapes, and of lines of more letters,
+    which would leave no room for anything else, the middle is left out.
     """
-    return visible(text).replace("$", r"\$")
+    lines = [_shortened(line, letters) for line in visible(text).split("\n")]
+    return "\n".join(lines).replace("$", r"\$")
+
+
+def _shortened(line: str, letters: int) -> str:
+    if len(line) <= letters:
+        return line
+    return f"{line[: letters // 2]}…{line[1 - letters // 2 :]}"
 
 
 def dressed(axes: Axes) -> Axes:
