@@ -87,7 +87,8 @@ class Result:
         asked: dict[int, list[tuple[int, float]]] = {i: [] for i in names.values()}
         for turn, rows in sorted(asks.items()):
             for row in rows:
-                asked[row.run].append((turn, row.seconds))
+                if row.grants:  # as in `Run.asks`
+                    asked[row.run].append((turn, row.seconds))
         outcomes: dict[int, list[tuple[int, Outcome]]] = {i: [] for i in names.values()}
         for turn, poll in sorted(polls.items()):
             for entry in poll:

@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 from hpo_research.errors import StoreError
 from hpo_research.ledger import AskRow, Grant, Ledger
 from hpo_research.records import Outcome, Report
-from hpo_research.store import lock, schema
+from hpo_research.store import lock, retraction, schema
 from hpo_research.store.connection import reader, writing
 
 
@@ -237,6 +237,17 @@ class Store:
                     "INSERT INTO proposal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [_proposal(ask, i, grant) for i, grant in enumerate(row.grants)],
                 )
+
+    def cuts(self) -> dict[int, tuple[int, str]]:
+        """Return the ask of each run that its budget cut short: its turn, and the limits."""
+        return retraction.cuts(self._db)
+
+    def retract(self, turns: Mapping[int, int], texts: Mapping[str, str]) -> None:
+        """Take back all rows of some runs from a turn on, and store texts, in one transaction."""
+        with self._transaction():
+            retraction.retract(self._db, turns)
+            for key, text in texts.items():
+                self._set(key, text)
 
     def replay(self, ledgers: Mapping[int, Ledger]) -> LastTurn:
         """Enter every stored row of these runs into their ledgers, in the order of writing."""
