@@ -231,7 +231,8 @@ class Ledger:
             Proposal(g.kind, None if g.kind == "start" else g.trial, g.config, g.until, g.origin)
             for g in row.grants
         )
-        self.asks.append(Ask(proposals, row.notes, row.parts))
+        if row.grants:  # what was granted nothing is no ask: a larger budget makes it again
+            self.asks.append(Ask(proposals, row.notes, row.parts))
         self.is_exhausted |= row.exhausted == self.limits.name
         self._enter(row.clock, row.seconds)
 

@@ -84,7 +84,8 @@ class Result:
             for report, spent in turn.reports:
                 history[report.run].append((report, spent, turn.id))
             for row in turn.asks:
-                asked[row.run].append((turn.id, row.seconds))
+                if row.grants:  # as in `Run.asks`
+                    asked[row.run].append((turn.id, row.seconds))
             for outcome in turn.outcomes:
                 outcomes[outcome.run].append((turn.id, outcome))
         for own in history.values():

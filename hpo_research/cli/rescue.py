@@ -4,8 +4,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from hpo_research.cli.display import say
-from hpo_research.cli.screen import plain_table, screen
+from hpo_research.cli.screen import plain_table, say, screen
 from hpo_research.store.rescue import rescue
 
 _SHOWN = 10

@@ -16,6 +16,7 @@ from hpo_research.device import Place, resolve, used
 from hpo_research.errors import ProblemError
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.protocol import Executor, Poll
+from hpo_research.executors.remembered import Remembered
 from hpo_research.experiment.checks import asks_of
 from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.opening import Opened, open_experiment
@@ -93,9 +94,10 @@ class Loop:
         self._watched_at = 0.0
         self._executors: dict[str, Executor] = {}
         for problem in experiment.problems:
-            self._executors[problem.name] = executor_for(
-                problem, experiment.execution, place, store
-            )
+            executor = executor_for(problem, experiment.execution, place, store)
+            if opened.known:
+                executor = Remembered(executor, opened.known, problem.max_epochs)
+            self._executors[problem.name] = executor
 
     def close(self) -> None:
         """End every executor; nothing stays behind."""
@@ -276,7 +278,7 @@ class Loop:
         for report in reports:
             key = report.key
             is_due = key in paused or (key not in ended and self._saved_at[key] <= due)
-            if report.state is None and key in paused:
+            if report.state is None and key in paused and key not in self._opened.known:
                 self._check_stateless(report)
             if report.state is not None and is_due:
                 states[key, report.epoch] = report.state()

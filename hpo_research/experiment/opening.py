@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hpo_research.errors import ExperimentError
 from hpo_research.executors.processes import ProcessId, end_survivors
+from hpo_research.executors.remembered import Known
 from hpo_research.experiment.description import Json, sources
 from hpo_research.experiment.experiment import Experiment, merged
 from hpo_research.experiment.provenance import Source, provenance
+from hpo_research.experiment.rewinding import remembered, rewind
 from hpo_research.ledger import Ledger
 from hpo_research.records import Key
 from hpo_research.store import Checkpoints, RunName, Store
@@ -19,7 +21,8 @@ class Opened:
     """An experiment as its store knows it: names and books by run id, and the runs to ask first.
 
     `unanswered` names the runs whose last poll was not followed by an ask, those of other parts of
-    the experiment included: they are kept in the store until somebody runs them.
+    the experiment included: they are kept in the store until somebody runs them. `known` is what
+    was trained under a smaller budget and taken back.
     """
 
     names: Mapping[int, RunName]
@@ -27,6 +30,7 @@ class Opened:
     checkpoints: Checkpoints
     ready: set[int]
     unanswered: frozenset[int] = frozenset()
+    known: Mapping[Key, Known] = field(default_factory=dict)
 
     @property
     def answer(self) -> dict[str, str]:
@@ -51,6 +55,7 @@ def open_experiment(
         ids[name]: experiment.ledger(experiment.problem(name.problem), name.seed, ids[name])
         for name in names
     }
+    rewound = rewind(experiment, store, ledgers)
     last = store.replay(ledgers)
     # A run with nothing running is asked again: it is new, or its budget grew, or it is over and
     # says so again. The runs of an unanswered poll have not been asked yet.
@@ -67,11 +72,13 @@ def open_experiment(
             (run, trial, segment.attempt, segment.position)
             for run, ledger in ledgers.items()
             for trial, segment in ledger.open.items()
+            if run not in rewound
         ]
     )
     checkpoints = Checkpoints(store.folder)
     checkpoints.sweep(_ended(ledgers))
-    return Opened({ids[n]: n for n in names}, ledgers, checkpoints, ready, unanswered)
+    known = remembered(store, ledgers) if experiment.execution == "lock-step" else {}
+    return Opened({ids[n]: n for n in names}, ledgers, checkpoints, ready, unanswered, known)
 
 
 def _ended(ledgers: Mapping[int, Ledger]) -> list[Key]:

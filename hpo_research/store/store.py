@@ -16,7 +16,7 @@ from typing import Any, Self
 from hpo_research.errors import StoreError
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.records import Key, Outcome, Report
-from hpo_research.store import lock, migration, schema
+from hpo_research.store import lock, migration, retraction, schema
 from hpo_research.store.connection import reader, writing
 from hpo_research.store.damage import Damage, damaged, reading
 from hpo_research.store.described import experiment_of, list_of
@@ -263,6 +263,20 @@ class Store:
     def _rows(self, table: str) -> Iterator[Row]:
         with reading(self.folder, table):
             yield from self._db.execute(schema.SELECT[table])
+
+    def cuts(self) -> dict[int, tuple[int, str]]:
+        """Return the ask of each run that its budget cut short: its turn, and the limits."""
+        with reading(self.folder):
+            return retraction.cuts(self._db)
+
+    def retract(self, turns: Mapping[int, int], texts: Mapping[str, str]) -> None:
+        """Take back all rows of some runs from a turn on, and store texts, in one transaction."""
+        with self._transaction():
+            for run, turn in turns.items():
+                self._writer.retract(run, turn)
+            for key, text in texts.items():
+                self._writer.text(key, text)
+        self._opened = None
 
     def replay(self, ledgers: Mapping[int, Ledger]) -> LastTurn:
         """Enter every stored row of these runs into their ledgers, in the order of writing."""

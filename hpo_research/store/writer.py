@@ -9,6 +9,7 @@ from hpo_research.ledger import AskRow
 from hpo_research.records import Key, Outcome, Report
 from hpo_research.store import digests
 from hpo_research.store.digests import SEAL, SUMMED, Row, Tail
+from hpo_research.store.retraction import retract
 from hpo_research.store.rows import RunName, ask_row, outcome_row, proposal_row, report_row
 from hpo_research.store.schema import INSERT, KEYS
 
@@ -79,6 +80,29 @@ class Writer:
             made += self._insert("ask", [ask_row(ask, number, self.tail.turn + 1)])
             entries += [(ask.run, digest) for digest in made]
         self._turn("ask", entries)
+
+    def retract(self, run: int, turn: int) -> None:
+        """Take back all rows of a run from a turn on, and their links; it is not over any more."""
+        retract(self._db, run, turn)
+        link = None
+        turns = self._db.execute("SELECT id, kind, runs, digest FROM turn ORDER BY id").fetchall()
+        for number, kind, runs, old in turns:
+            links = digests.unpacked(runs)
+            if run not in links:
+                continue
+            if number < turn:
+                link = links[run]
+                continue
+            del links[run]
+            row = (number, kind, digests.packed(links))
+            digest = digests.of_row("turn", row)
+            self._db.execute(
+                "UPDATE turn SET runs = ?, digest = ? WHERE id = ?", (row[2], digest, number)
+            )
+            self._sum("turn", gone=old, new=digest)
+        links = {other: own for other, own in self.tail.links.items() if other != run}
+        self.tail = replace(self.tail, links=links if link is None else {**links, run: link})
+        self.over(run, is_over=False)
 
     def checkpoints(self, files: Mapping[tuple[Key, int], bytes]) -> None:
         """Write the digests of checkpoint files, by trial and epoch."""
