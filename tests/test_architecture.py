@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS = [
     {"errors"},
     {"rng", "threads", "device", "products", "compiled"},
-    {"space"},
+    {"space", "states"},
     {"records"},
     {"ledger", "run"},
     {"store", "optim"},
