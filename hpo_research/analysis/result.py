@@ -64,41 +64,38 @@ class Result:
     @classmethod
     def of(cls, store: Store) -> "Result":
         """Read an open store."""
-        with store.snapshot():  # a writer may add runs in between
-            text = store.meta("experiment")
-            if text is None:
-                raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
-            description = json.loads(text)
-            provenance = tuple(json.loads(store.meta("provenance") or "[]"))
-            names = store.runs()
-            # A list of a thousand configurations takes long to check: once a problem, not a run.
-            spaces = {
-                problem: from_document(facts["space"])
-                for problem, facts in description["problems"].items()
-            }
-            infos = {i: _info(description, name, i, spaces) for name, i in names.items()}
-            ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}
-            store.replay(ledgers)
-            reports, over = store.reports(), store.over()
-            asks, polls = store.asks(), store.polls()
+        found = store.history()
+        if "experiment" not in found.meta:
+            raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
+        description = json.loads(found.meta["experiment"])
+        provenance = tuple(json.loads(found.meta.get("provenance", "[]")))
+        names = found.runs
+        # A list of a thousand configurations takes long to check: once a problem, not a run.
+        spaces = {
+            problem: from_document(facts["space"])
+            for problem, facts in description["problems"].items()
+        }
+        infos = {i: _info(description, name, i, spaces) for name, i in names.items()}
+        ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}
+        found.replay(ledgers)
         history: dict[int, list[tuple[Report, int, int]]] = {i: [] for i in names.values()}
-        for report, spent, turn in reports:
-            history[report.run].append((report, spent, turn))
         asked: dict[int, list[tuple[int, float]]] = {i: [] for i in names.values()}
-        for turn, rows in sorted(asks.items()):
-            for row in rows:
-                asked[row.run].append((turn, row.seconds))
         outcomes: dict[int, list[tuple[int, Outcome]]] = {i: [] for i in names.values()}
-        for turn, poll in sorted(polls.items()):
-            for entry in poll:
-                if isinstance(entry, Outcome):
-                    outcomes[entry.run].append((turn, entry))
+        for turn in found.turns:
+            for report, spent in turn.reports:
+                history[report.run].append((report, spent, turn.id))
+            for row in turn.asks:
+                asked[row.run].append((turn.id, row.seconds))
+            for outcome in turn.outcomes:
+                outcomes[outcome.run].append((turn.id, outcome))
+        for own in history.values():
+            own.sort(key=lambda entry: (entry[0].trial, entry[0].epoch))
         return cls(
             description,
             provenance,
             {name: ledgers[i].run() for name, i in names.items()},
             {name: history[i] for name, i in names.items()},
-            frozenset(name for name, i in names.items() if i in over),
+            frozenset(name for name, i in names.items() if i in found.over),
             {name: _cost(ledgers[i]) for name, i in names.items()},
             {name: asked[i] for name, i in names.items()},
             {name: outcomes[i] for name, i in names.items()},

@@ -1,0 +1,128 @@
+"""Digests: how a store shows that it is as it was written.
+
+Every row has the digest of its table and columns, so that a changed one is seen. The rows of a run
+are a chain: in each turn that gave it rows it has a link, the digest of its link before and of the
+digests of those rows, and the turn's row holds the links of its runs. A seal holds the count and
+the sum of the digests of all turns, and of the rows that belong to no turn. So a row that is
+removed, added or exchanged is seen too, and of which run. A run that is added later begins a chain.
+They tell damage and edits by hand; whoever computes them anew is not stopped.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+SIZE = 8
+"""Bytes of a row's digest: by chance one damaged row in 2^64 is not seen."""
+
+SUMMED = ("meta", "run", "turn", "lost")
+"""The tables that the seal sums up; the rows of the others are in the links."""
+
+SEAL = "seal"
+"""The key of `meta` that holds the seal; no part of its own sum."""
+
+Row = tuple[Any, ...]
+_FILE_SIZE = 16
+_MODULUS = 1 << (8 * SIZE)
+
+
+def of_row(table: str, row: Row) -> bytes:
+    """Return the digest of a row as SQLite gives it back: plain int, float, str, bytes, None."""
+    # `ascii` and not `repr`: which signs are printable changes from one Python to the next.
+    return blake2b(f"{table}{row!a}".encode("ascii"), digest_size=SIZE).digest()
+
+
+def of_file(path: Path) -> bytes:
+    """Return the digest of a file's bytes, as `checkpoint.digest` holds it."""
+    return blake2b(path.read_bytes(), digest_size=_FILE_SIZE).digest()
+
+
+def links_after(
+    links: Mapping[int, bytes], entries: Iterable[tuple[int, bytes]]
+) -> dict[int, bytes]:
+    """Return the new link of every run that has entries: (run, digest of its row), in order."""
+    by_run: dict[int, list[bytes]] = {}
+    for run, digest in entries:
+        by_run.setdefault(run, []).append(digest)
+    return {
+        run: blake2b(links.get(run, b"") + b"".join(own), digest_size=SIZE).digest()
+        for run, own in sorted(by_run.items())
+    }
+
+
+def packed(links: Mapping[int, bytes]) -> bytes:
+    """Return links as `turn.runs` holds them: the run in 8 bytes, then its link, ascending."""
+    return b"".join(run.to_bytes(8, "big") + link for run, link in sorted(links.items()))
+
+
+def unpacked(runs: bytes) -> dict[int, bytes]:
+    """Return the links that `packed` made the bytes of; of other bytes, links of no run."""
+    step = 8 + SIZE
+    return {
+        int.from_bytes(runs[i : i + 8], "big"): runs[i + 8 : i + step]
+        for i in range(0, len(runs), step)
+    }
+
+
+@dataclass(frozen=True)
+class Sum:
+    """How many rows a table has, and the sum of their digests, which knows no order."""
+
+    count: int = 0
+    total: int = 0
+
+    def changed(self, *, gone: bytes | None = None, new: bytes | None = None) -> "Sum":
+        """Return the sum with one row less, one more, or one for another."""
+        count, total = self.count, self.total
+        if gone is not None:
+            count, total = count - 1, total - int.from_bytes(gone, "big")
+        if new is not None:
+            count, total = count + 1, total + int.from_bytes(new, "big")
+        return Sum(count, total % _MODULUS)
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What a whole store adds up to: the sums of the tables in `SUMMED`."""
+
+    sums: Mapping[str, Sum] = field(default_factory=lambda: dict.fromkeys(SUMMED, Sum()))
+
+    def changed(self, table: str, *, gone: bytes | None = None, new: bytes | None = None) -> "Seal":
+        """Return the seal with one row less, one more, or one for another in a table."""
+        return Seal({**self.sums, table: self.sums[table].changed(gone=gone, new=new)})
+
+    @property
+    def text(self) -> str:
+        """The seal as `meta` holds it."""
+        return json.dumps({t: [own.count, f"{own.total:016x}"] for t, own in self.sums.items()})
+
+
+def seal_of(text: str) -> Seal:
+    """Return the seal that `Seal.text` gave. Raises `ValueError` for others."""
+    found = json.loads(text)
+    try:
+        sums = {table: Sum(int(found[table][0]), int(found[table][1], 16)) for table in SUMMED}
+    except (LookupError, TypeError) as error:
+        raise ValueError(f"{text!r:.80} is no seal") from error
+    return Seal(sums)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Where a store ends: its seal, the last turn, and the last link of every run."""
+
+    seal: Seal = field(default_factory=Seal)
+    turn: int = 0
+    links: Mapping[int, bytes] = field(default_factory=dict)
+
+    def with_turn(self, kind: str, entries: Iterable[tuple[int, bytes]]) -> tuple["Tail", Row]:
+        """Return the tail after one more turn, and the row of that turn.
+
+        `entries` are (run, digest) of the turn's rows, in the order in which they are entered.
+        """
+        links = links_after(self.links, entries)
+        row = (self.turn + 1, kind, packed(links))
+        return Tail(self.seal, self.turn + 1, {**self.links, **links}), row

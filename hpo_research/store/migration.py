@@ -1,0 +1,122 @@
+"""Migration: a store of an older version becomes one of this version, a step a version.
+
+For writing, all steps are one transaction, and the file as it was stays beside it until that is
+durable: `store.schema2.sqlite`. A process killed anywhere leaves the one or the other version,
+whole. For reading nothing is written: a copy in memory is migrated.
+
+Whoever changes the tables adds a step here and a store of the version before to `tests/stores/`.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hpo_research.store.schema import COLUMNS, VERSION
+from hpo_research.store.sealing import seal
+
+UNDIGESTED = "undigested"
+"""The key of `meta` that says how many rows were stored before there were digests."""
+
+
+def kept_beside(path: Path, version: int) -> Path:
+    """Return where a store is kept while it is migrated from a version."""
+    return path.with_name(f"{path.stem}.schema{version}{path.suffix}")
+
+
+def keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
+    """Keep a copy of the store beside it, what is in its write-ahead log included."""
+    kept = kept_beside(path, version)
+    beside = kept.with_name(f"{kept.name}.part")
+    beside.unlink(missing_ok=True)  # of a migration that was killed
+    copy = sqlite3.connect(beside)
+    try:
+        db.backup(copy)
+    finally:
+        copy.close()
+    descriptor = os.open(beside, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(beside, kept)
+    return kept
+
+
+def in_memory(db: sqlite3.Connection, version: int) -> sqlite3.Connection:
+    """Return a migrated copy of a store, which is only read."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        db.backup(copy)
+        copy.execute("BEGIN")
+        migrate(copy, version)
+        copy.execute("COMMIT")
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def migrate(db: sqlite3.Connection, version: int) -> None:
+    """Bring a store from a version to this one, in the transaction of the caller.
+
+    Raises `DamagedRows` where rows are of no use, and `sqlite3.Error`.
+    """
+    for number in range(version, VERSION):
+        STEPS[number](db)
+    db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(VERSION),))
+    seal(db)
+
+
+def _digests(db: sqlite3.Connection) -> None:
+    """Step from 2 to 3: digests and checkpoints; the rule of ASHA gets its own name."""
+    counts = (f"(SELECT count(*) FROM {table})" for table in COLUMNS)
+    (undigested,) = db.execute(f"SELECT {' + '.join(counts)}").fetchone()
+    for index in ("report_turn", "outcome_turn", "ask_turn"):
+        db.execute(f"DROP INDEX {index}")
+    for table in ("meta", "run", "ask", "proposal", "report", "outcome"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN digest BLOB")
+    db.execute("ALTER TABLE turn ADD COLUMN runs BLOB NOT NULL DEFAULT x''")
+    db.execute("ALTER TABLE turn ADD COLUMN digest BLOB")
+    db.execute("ALTER TABLE lost RENAME TO lost_before")
+    db.execute(
+        "CREATE TABLE lost (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES run, "
+        "trial INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL, digest BLOB)"
+    )
+    db.execute("INSERT INTO lost SELECT rowid, *, NULL FROM lost_before")
+    db.execute("DROP TABLE lost_before")
+    db.execute(
+        "CREATE TABLE checkpoint (run INTEGER NOT NULL, trial INTEGER NOT NULL, "
+        "epoch INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (run, trial, epoch)) "
+        "WITHOUT ROWID"
+    )
+    _change_text(db, "experiment", _with_continual)
+    db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (UNDIGESTED, str(undigested)))
+
+
+def _change_text(db: sqlite3.Connection, key: str, change: Callable[[Any], Any]) -> None:
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    if row is not None:
+        text = json.dumps(change(json.loads(row[0])))
+        db.execute("UPDATE meta SET value = ? WHERE key = ?", (text, key))
+
+
+_ASHA = {f"hpo_research.strategies.asha.{name}" for name in ("ASHA", "AsynchronousHyperband")}
+
+
+def _with_continual(described: Any) -> Any:
+    """Return a description in which the rule that was called "stop" is called "continual"."""
+    if isinstance(described, list):
+        return [_with_continual(item) for item in described]
+    if not isinstance(described, dict):
+        return described
+    changed = {key: _with_continual(item) for key, item in described.items()}
+    if described.get("class") in _ASHA:
+        changed["kind"] = "continual" if described.get("kind") == "stop" else described.get("kind")
+        changed["rule"] = None
+    return changed
+
+
+STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {2: _digests}

@@ -1,0 +1,132 @@
+"""Rows and records: what a table holds of a report, an outcome, an ask, and back.
+
+A row is plain int, float, str, bytes or None, exactly as SQLite gives it back: its digest is taken
+of that. What is read raises `ValueError` where it is none of ours, whoever wrote it.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from hpo_research.ledger import AskRow, Grant
+from hpo_research.records import Outcome, Report
+from hpo_research.store.digests import Row
+from hpo_research.store.schema import COLUMNS
+
+_TYPES = {table: tuple(columns.values()) for table, columns in COLUMNS.items()}
+_STATUSES = ("finished", "paused", "stopped", "failed")
+
+
+class RunName(NamedTuple):
+    """What names a run in an experiment."""
+
+    problem: str
+    strategy: str
+    seed: int
+
+
+def report_row(report: Report, turn: int, spent: int) -> Row:
+    """Return the row of a report; `spent` counts its run's epochs up to and with it."""
+    # A NaN is a status, never a number: a side metric that is not finite is left out.
+    finite = {name: value for name, value in report.metrics.items() if math.isfinite(value)}
+    metrics = json.dumps(finite, sort_keys=True, allow_nan=False)
+    return (
+        *(int(report.run), int(report.trial), int(report.epoch), turn, metrics, int(spent)),
+        *(_real(report.clock), _real(report.seconds or 0.0)),
+    )
+
+
+def outcome_row(outcome: Outcome, turn: int, number: int) -> Row:
+    """Return the row of an outcome, the `number`-th of its trial from 0 on."""
+    return (
+        *(int(outcome.run), int(outcome.trial), number, turn, str(outcome.status)),
+        *(int(outcome.epoch), str(outcome.reason), _real(outcome.clock), _real(outcome.seconds)),
+    )
+
+
+def ask_row(row: AskRow, number: int, turn: int) -> Row:
+    """Return the row of an ask without its grants."""
+    notes = json.dumps(dict(row.notes), sort_keys=True)
+    parts = json.dumps(dict(row.parts))
+    clock, seconds = _real(row.clock), _real(row.seconds)
+    return (number, int(row.run), turn, str(row.exhausted), notes, clock, seconds, parts)
+
+
+def proposal_row(ask: int, position: int, grant: Grant) -> Row:
+    """Return the row of what an ask granted."""
+    config = None if grant.config is None else json.dumps(grant.config, allow_nan=False)
+    return (
+        *(ask, position, str(grant.kind), int(grant.trial), int(grant.attempt)),
+        *(int(grant.start), int(grant.until), config, str(grant.origin)),
+    )
+
+
+def _real(value: float) -> float:
+    return float(value) + 0.0  # SQLite stores -0.0 as 0.0
+
+
+def check_types(table: str, row: Row) -> bool:
+    """Return True, or raise `ValueError` where a column holds another type than it must."""
+    if tuple(map(type, row)) == _TYPES[table]:
+        return True
+    for (name, kind), value in zip(COLUMNS[table].items(), row, strict=True):
+        if type(value) is not kind and not (name == "config" and value is None):
+            raise ValueError(f"{name} is {value!r:.80}, expected {kind.__name__}")
+    return True
+
+
+def report_of(row: Row) -> tuple[Report, int]:
+    """Return a report and the epochs its run had spent with it."""
+    run, trial, epoch, _, text, spent, clock, seconds = row
+    metrics = _numbers("metrics", text)
+    return Report(run, trial, epoch, metrics, seconds, clock), spent
+
+
+def outcome_of(row: Row) -> Outcome:
+    """Return an outcome."""
+    run, trial, _, _, status, epoch, reason, clock, seconds = row
+    if status not in _STATUSES:
+        raise ValueError(f"status is {status!r}, expected one of {', '.join(_STATUSES)}")
+    return Outcome(run, trial, status, epoch, reason, clock, seconds)
+
+
+def ask_of(row: Row, grants: Sequence[Grant]) -> AskRow:
+    """Return an ask with what it granted."""
+    _, run, _, exhausted, notes, clock, seconds, parts = row
+    why, took = _mapping("notes", notes), _numbers("parts", parts)
+    return AskRow(run, tuple(grants), why, exhausted, clock, seconds, took)
+
+
+def grant_of(row: Row) -> Grant:
+    """Return what an ask granted."""
+    _, _, kind, trial, attempt, begin, until, text, origin = row
+    if kind not in ("start", "resume", "stop"):
+        raise ValueError(f"kind is {kind!r}, expected start, resume or stop")
+    config = None if text is None else _mapping("config", text)
+    if (config is None) == (kind == "start"):
+        raise ValueError(f"a {kind} has config {text!r:.80}")
+    return Grant(kind, trial, attempt, begin, until, config, origin)
+
+
+def parsed(name: str, text: str) -> Any:
+    """Return what a JSON text says; `name` is that of its column or key."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is no JSON ({error}): {text!r:.80}") from error
+
+
+def _mapping(name: str, text: str) -> dict[str, Any]:
+    found = parsed(name, text)
+    if not isinstance(found, dict):
+        raise ValueError(f"{name} is {text!r:.80}, expected a JSON object")
+    return found
+
+
+def _numbers(name: str, text: str) -> Mapping[str, float]:
+    found = _mapping(name, text)
+    for key, value in found.items():
+        if type(value) is not float and type(value) is not int:
+            raise ValueError(f"{name}[{key!r}] is {value!r:.80}, expected a number")
+    return cast(Mapping[str, float], found)
