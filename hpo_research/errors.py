@@ -43,6 +43,10 @@ class StudyError(HpoError, ValueError):
     """A study was told something that contradicts what it knows."""
 
 
+class StateError(HpoError, ValueError):
+    """A trial's state holds something that cannot be kept."""
+
+
 class StoreError(HpoError, ValueError):
     """A folder holds no store, or one that this version cannot read."""
 

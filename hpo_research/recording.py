@@ -4,6 +4,7 @@ What is trained already lies beside the table's file, in `FILE.parts/`: the desi
 batch. The table is put together from them when the last batch is there.
 """
 
+import hashlib
 import json
 import shutil
 import time
@@ -39,6 +40,7 @@ Watch = Callable[[int, int], None]
 """Called with how many trainings are done, and of how many."""
 
 _BATCH = {"cpu": 16, "cuda": 256}
+_DESIGN, _METRIC = "design", "metric "
 _DRAWS = 16  # times as many points of the sequence as wanted, before a space is too small
 
 
@@ -165,26 +167,69 @@ def _read(path: Path, folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Parts:
-    """The folder of what is trained already."""
+    """The folder of what is trained already: a file a batch, which says what it holds.
+
+    Every part names its trainings and the digest of its design (`key`; none in parts of earlier
+    versions), so its name and its place among the others mean nothing.
+    """
 
     folder: Path
     facts: Sequence[Mapping[str, Any]]
+    design: Design
+    key: str
 
     def batches(self) -> Iterator[dict[str, np.ndarray]]:
-        """Yield the arrays of each batch, in the order of writing."""
-        for path in sorted(self.folder.glob("*.npz")):
+        """Yield the arrays of each batch, a doubled one once.
+
+        Raises `ExperimentError` that names a part which is damaged, of another design, or holds
+        other values of a training than another part.
+        """
+        known: dict[Training, bytes] = {}
+        for path in self._paths():
             with _read(path, self.folder), np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            yield arrays
+                batch = {name: file[name] for name in file.files}
+                self._check(batch)
+                rows = [tuple(row) for row in batch["trainings"].tolist()]
+                values = [_bits(batch, row) for row in range(len(rows))]
+                pairs = list(zip(rows, values, strict=True))
+                if any(known.get(row, bits) != bits for row, bits in pairs):
+                    raise ValueError("holds other values of a training than another part")
+            fresh = [i for i, row in enumerate(rows) if row not in known]
+            known.update(pairs)
+            yield {name: own[fresh] for name, own in batch.items() if name != _DESIGN}
 
     def done(self) -> set[Training]:
         """Return what is trained."""
         return {(c, s) for batch in self.batches() for c, s in batch["trainings"].tolist()}
 
     def append(self, batch: Mapping[str, np.ndarray]) -> None:
-        """Keep a batch; it is on disk when this returns."""
-        number = len(list(self.folder.glob("*.npz")))
-        curve_table.written(self.folder / f"{number:06d}.npz", batch)
+        """Keep a batch under a name that is free; it is on disk when this returns."""
+        numbers = [int(path.stem) for path in self._paths() if path.stem.isdecimal()]
+        path = self.folder / f"{max(numbers, default=-1) + 1:06d}.npz"
+        curve_table.written(path, {**batch, _DESIGN: np.array(self.key)})
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("*.npz"))
+
+    def _check(self, batch: Mapping[str, np.ndarray]) -> None:
+        """Raise `ValueError` where a batch does not belong to the design."""
+        if str(batch.get(_DESIGN, self.key)) != self.key:
+            raise ValueError("belongs to another design")
+        trainings, seconds = batch["trainings"], batch["seconds"]
+        n = len(trainings)
+        ends = (self.design.configurations, self.design.seeds)
+        is_inside = trainings.shape == (n, 2) and ((trainings >= 0) & (trainings < ends)).all()
+        metrics = {name: own.shape for name, own in batch.items() if name.startswith(_METRIC)}
+        shape = (n, self.design.problem.max_epochs)
+        is_whole = f"{_METRIC}{self.design.problem.metric}" in metrics and seconds.shape == (n,)
+        if not is_inside or not is_whole or set(metrics.values()) != {shape}:
+            raise ValueError("holds other trainings than the design has")
+
+
+def _bits(batch: Mapping[str, np.ndarray], row: int) -> bytes:
+    """Return what a training reported, to the bit; seconds may differ."""
+    names = sorted(name for name in batch if name.startswith(_METRIC))
+    return b"".join(name.encode() + batch[name][row].tobytes() for name in names)
 
 
 def _opened(folder: Path, design: Design, facts: Mapping[str, Any]) -> _Parts:
@@ -207,7 +252,12 @@ def _opened(folder: Path, design: Design, facts: Mapping[str, Any]) -> _Parts:
     with _worded(folder):
         beside.write_text(text, encoding="utf-8")
         beside.replace(place)
-    return _Parts(folder, sittings)
+    return _Parts(folder, sittings, design, _key(described))
+
+
+def _key(described: Mapping[str, Any]) -> str:
+    text = json.dumps(described, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _train(design: Design, parts: _Parts, device: str, watch: Watch | None) -> None:
@@ -271,7 +321,7 @@ def _trained(
     return {
         "trainings": np.array(batch, dtype=np.int64),
         "seconds": (seconds / np.maximum(epochs, 1)).astype(np.float32),
-        **{f"metric {name}": own for name, own in metrics.items()},
+        **{f"{_METRIC}{name}": own for name, own in metrics.items()},
     }
 
 
@@ -284,13 +334,20 @@ def _table(design: Design, parts: _Parts) -> CurveTable:
     c, s = design.configurations, design.seeds
     metrics: dict[str, np.ndarray] = {}
     seconds = _blank(c, s)
+    is_there = np.zeros((c, s), dtype=bool)
     for batch in parts.batches():
         places = tuple(batch["trainings"].T)
         seconds[places] = batch["seconds"]
+        is_there[places] = True
         for key, own in batch.items():
-            if key.startswith("metric "):
-                name = key.removeprefix("metric ")
+            if key.startswith(_METRIC):
+                name = key.removeprefix(_METRIC)
                 metrics.setdefault(name, _blank(c, s, problem.max_epochs))[places] = own
+    if not is_there.all():
+        raise ExperimentError(
+            f"{parts.folder}: parts were removed while this was recorded ({(~is_there).sum()} "
+            "trainings are missing); record it again, and only those are trained"
+        )
     counts = {"configurations": design.configurations, "seeds": design.seeds}
     facts: dict[str, Any] = {**counts, "sittings": list(parts.facts)}
     directions: dict[str, Direction] = {problem.metric: problem.direction}

@@ -6,7 +6,7 @@ All of them are immutable. A trial is named by (run, id); ids count per run from
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -14,15 +14,13 @@ from hpo_research.rng import Stream
 from hpo_research.rows import kept
 from hpo_research.space import Config, SearchSpace
 from hpo_research.space.search_space import Identity
+from hpo_research.states import State as State
 from hpo_research.text import storable
 
 Direction = Literal["minimize", "maximize"]
 Status = Literal["running", "paused", "finished", "stopped", "failed"]
 Key = tuple[int, int]
 """(run, trial): the name of a trial in an experiment."""
-
-State = Mapping[str, Any]
-"""What a trial carries from one epoch to the next: names to tensors."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,8 @@ class Segment:
     """Work for an executor: train `config` over the epochs (start, until].
 
     `stream` is the trial's own random stream, the same for every strategy of a seed. `state` is
-    what the trial carried at epoch `start`, or None when it begins from nothing. Reports up to
+    what the trial carried at epoch `start`, or None when it begins from nothing; it is the
+    segment's own, on the CPU, and may be changed in place. Reports up to
     epoch `known` (at least `start`) are stored already: they are computed again in silence.
     `begun` is the run's clock at epoch `known`. `folder` is where a user's function may keep
     files of its own.
@@ -113,6 +112,9 @@ class Report:
     `seconds` is what the epoch cost: recorded by the problem where it replays a table, otherwise
     None from a problem and filled by the executor (its share of the batch's wall time). `state`
     gives the trial's state after this epoch; it may be called until the next epoch is asked for.
+    A state is a dict of tensors (of any dtype and layout, sharing memory or not), NumPy arrays,
+    numbers, strings, bytes and None, in dicts, lists, tuples and sets: all that `state_dict()`
+    gives. One that holds anything else fails the trial where it pauses.
     """
 
     run: int

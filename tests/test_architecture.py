@@ -15,7 +15,7 @@ FLOORS = [
     {"text"},
     {"errors"},
     {"ambient", "rng", "threads", "device", "products", "compiled", "rows", "habits"},
-    {"space"},
+    {"space", "states"},
     {"records"},
     {"ledger", "run"},
     {"store", "optim"},

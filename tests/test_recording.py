@@ -202,3 +202,117 @@ def test_a_damaged_part_is_named(name, tmp_path):
     (tmp_path / "a.npz.parts" / name).write_bytes(b"{")
     with pytest.raises(ExperimentError, match=rf"{name}: is damaged or cannot be read .*; remove"):
         record(design, out, facts={})
+
+
+# --- parts that are missing, doubled, renamed, of another design ---
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A recording that was killed after three of its four parts, and the table it leads to."""
+    design = Design(CURVES, 30, seeds=2)
+    straight = record(design, tmp_path / "straight.npz", facts={})
+    with pytest.raises(Killed):
+        record(design, tmp_path / "a.npz", facts={}, watch=killed_after(3))
+    return design, tmp_path / "a.npz", straight
+
+
+def remove_first(parts):
+    (parts / "000000.npz").unlink()
+
+
+def remove_last(parts):
+    (parts / "000002.npz").unlink()
+
+
+def remove_all(parts):
+    for path in parts.glob("*.npz"):
+        path.unlink()
+
+
+def double(parts):
+    shutil.copy(parts / "000001.npz", parts / "000007.npz")
+    shutil.copy(parts / "000001.npz", parts / "copy of 1.npz")
+
+
+def swap(parts):
+    (parts / "000000.npz").rename(parts / "x.npz")
+    (parts / "000002.npz").rename(parts / "000000.npz")
+    (parts / "x.npz").rename(parts / "000002.npz")
+
+
+def overwrite_by_another(parts):
+    shutil.copy(parts / "000001.npz", parts / "000000.npz")
+
+
+def leave_half_a_file(parts):
+    (parts / "000003.npz.part").write_bytes(b"PK")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(remove_first, remove_last, remove_all, double, swap),
+        *(overwrite_by_another, leave_half_a_file),
+    ],
+)
+def test_whatever_became_of_the_parts_the_table_is_the_same_to_the_bit(change, begun):
+    design, out, straight = begun
+    change(out.with_name("a.npz.parts"))
+    again = record(design, out, facts={})
+    assert same(straight, again)
+    np.testing.assert_array_equal(straight.seconds, again.seconds)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_part_of_another_design_is_named(seeds, begun, tmp_path):
+    design, out, _ = begun
+    other = Design(LearningCurves(max_epochs=3, noise=0.2 if seeds == 2 else 0.1), 30, seeds)
+    with pytest.raises(Killed):
+        record(other, tmp_path / "b.npz", facts={}, watch=killed_after(1))
+    shutil.copy(tmp_path / "b.npz.parts" / "000000.npz", f"{out}.parts/000009.npz")
+    with pytest.raises(ExperimentError, match=r"000009\.npz: .*belongs to another design"):
+        record(design, out, facts={})
+
+
+EDITS = {
+    "no trainings": {"trainings": None},
+    "a training that is not in the design": {"trainings": np.full((16, 2), 99)},
+    "seconds of others": {"seconds": np.zeros(3)},
+    "too few epochs": {f"metric {CURVES.metric}": np.zeros((16, 2), dtype=np.float32)},
+    "no metric": {f"metric {CURVES.metric}": None},
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_a_part_that_does_not_fit_is_named(edit, begun):
+    design, out, _ = begun
+    path = out.with_name("a.npz.parts") / "000001.npz"
+    with np.load(path) as file:
+        arrays = {**file, **edit}
+    curve_table.written(path, {k: v for k, v in arrays.items() if v is not None})
+    with pytest.raises(ExperimentError, match=r"000001\.npz: is damaged or cannot be read"):
+        record(design, out, facts={})
+
+
+def test_two_parts_that_contradict_each_other_are_named(begun):
+    design, out, _ = begun
+    path = out.with_name("a.npz.parts") / "000001.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    (name,) = (name for name in arrays if name == f"metric {CURVES.metric}")
+    arrays[name] = arrays[name] + 1
+    curve_table.written(path.with_name("000005.npz"), arrays)
+    with pytest.raises(ExperimentError, match=r"000005\.npz: .*other values of a training"):
+        record(design, out, facts={})
+
+
+def test_parts_of_earlier_versions_count(begun):
+    design, out, straight = begun
+    for path in out.with_name("a.npz.parts").glob("*.npz"):
+        with np.load(path) as file:
+            arrays = {name: own for name, own in file.items() if name != "design"}
+        curve_table.written(path, arrays)
+    seen = []
+    again = record(design, out, facts={}, watch=lambda done, total: seen.append(done))
+    assert seen[0] == 48 and same(straight, again)

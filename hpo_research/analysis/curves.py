@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from hpo_research.analysis.extremes import difference, located
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.records import Direction, Report
@@ -108,7 +109,7 @@ def curve(
 def regret(curve: Curve, optimum: float) -> Curve:
     """Return the curve of the distance from the known optimum; lower is better."""
     sign = 1.0 if curve.direction == "minimize" else -1.0
-    return replace(curve, direction="minimize", values=sign * (curve.values - optimum))
+    return replace(curve, direction="minimize", values=sign * difference(curve.values, optimum))
 
 
 def at(curve: Curve, cost: Float[np.ndarray, " q"]) -> Float[np.ndarray, "seeds q"]:
@@ -233,12 +234,15 @@ def _quantiles(
     at = [(1 - level) / 2, (1 + level) / 2]
     width = max(1, _BYTES // (8 * draws.size))
     blocks = [
-        np.quantile(_statistic(values[:, i : i + width][draws], statistic, axis=1), at, axis=0)
+        located(
+            lambda own: np.quantile(own, at, axis=0),
+            _statistic(values[:, i : i + width][draws], statistic, axis=1),
+        )
         for i in range(0, values.shape[1], width)
     ]
     return np.concatenate(blocks, axis=1) if blocks else np.empty((2, 0))
 
 
 def _statistic(values: np.ndarray, statistic: Statistic, axis: int) -> np.ndarray:
-    reduced: np.ndarray = (np.median if statistic == "median" else np.mean)(values, axis=axis)
-    return reduced
+    reduce = np.median if statistic == "median" else np.mean
+    return located(lambda own: np.asarray(reduce(own, axis=axis)), values)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from hpo_research.analysis.extremes import difference
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.records import Direction, Report, Run
@@ -57,7 +58,7 @@ def gathered(
     is_regret = optimum is not None and not any(sign * (v - optimum) < 0 for v in reported)
     seeds, found = by_strategy(result, problem, values)
     if is_regret:
-        found = {strategy: sign * (own - optimum) for strategy, own in found.items()}
+        found = {strategy: sign * difference(own, optimum) for strategy, own in found.items()}
         direction = "minimize"
     return Finals(problem, facts["metric"], direction, is_regret, seeds, found)
 

@@ -1,7 +1,7 @@
 """How a command ends: exit codes, one readable message for an error, and clean interrupts."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -28,6 +28,13 @@ def readable(show_traceback: bool = False) -> Iterator[None]:
         if show_traceback:
             trace(error)
         raise typer.Exit(ERROR) from None
+
+
+def complain(missing: Sequence[str]) -> int:
+    """Say on stderr what a report lacks; return the exit code, 1 where it lacks anything."""
+    for what in missing:
+        warn(f"the report has {what}", "error")
+    return ERROR if missing else 0
 
 
 @contextmanager

@@ -58,8 +58,8 @@ def run(
 
 
 @app.command(
-    epilog="Exit codes: 0 every report is written; 1 an error, on stderr: the other folders are "
-    "still reported on; 2 wrong usage; 130 interrupted by Ctrl-C, 143 by SIGTERM.",
+    epilog="Exit codes: 0 every report is written; 1 an error or a missing figure, on stderr: all "
+    "else is written; 2 wrong usage; 130 interrupted by Ctrl-C, 143 by SIGTERM.",
 )
 def report(
     folders: Annotated[

@@ -6,14 +6,14 @@ from pathlib import Path
 import typer
 
 from hpo_research.cli import selection, summary
-from hpo_research.cli.answers import ALL_FAILED
+from hpo_research.cli.answers import ALL_FAILED, complain
 from hpo_research.cli.display import display
 from hpo_research.cli.loading import load, source
 from hpo_research.cli.screen import say, screen, warn
 from hpo_research.device import resolve
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment, loop
-from hpo_research.report import write
+from hpo_research.report import publish
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,15 @@ def run(wanted: Wanted) -> int:
             watch=watch,
             source=origin,
         )
-    page = write(result, folder)
+    published = publish(result, folder)
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
     for message in [*messages, *result.changes()]:
         warn(message)
-    say(console, f"results are in {folder} (the report: {page}){summary.rest(result)}")
-    return ALL_FAILED if messages else 0
+    say(console, f"results are in {folder} (the report: {published.page}){summary.rest(result)}")
+    code = complain(published.missing)
+    return ALL_FAILED if messages else code
 
 
 def _seeds(text: str) -> list[int]:

@@ -11,9 +11,9 @@ from hpo_research.analysis.export import export as write
 from hpo_research.analysis.files import formulas
 from hpo_research.analysis.result import Result
 from hpo_research.cli import summary
-from hpo_research.cli.answers import readable
+from hpo_research.cli.answers import complain, readable
 from hpo_research.cli.screen import say, screen, warn
-from hpo_research.report import write as write_report
+from hpo_research.report import publish
 
 
 def reports(folders: Sequence[Path], show_traceback: bool = False) -> int:
@@ -22,18 +22,20 @@ def reports(folders: Sequence[Path], show_traceback: bool = False) -> int:
     for folder in folders:
         try:
             with readable(show_traceback):
-                _report(folder)
+                code = _report(folder) or code
         except typer.Exit as error:
             code = error.exit_code
     return code
 
 
-def _report(folder: Path) -> None:
+def _report(folder: Path) -> int:
     result = Result.read(folder)
-    page = write_report(result, folder)
+    published = publish(result, folder)
     for message in [*result.messages(), *result.changes()]:
         warn(message)
-    say(screen(), f"the report of {result.description['name']} is {page}{summary.rest(result)}")
+    name = result.description["name"]
+    say(screen(), f"the report of {name} is {published.page}{summary.rest(result)}")
+    return complain(published.missing)
 
 
 def status(folder: Path, as_json: bool) -> None:

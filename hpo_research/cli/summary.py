@@ -1,11 +1,12 @@
 """A result in a few rows: one a problem and strategy, over all seeds."""
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from rich.table import Table
 
+from hpo_research.analysis.extremes import located
 from hpo_research.analysis.result import Result
 from hpo_research.cli.screen import add_row, plain_table
 from hpo_research.experiment import Budget
@@ -55,7 +56,7 @@ def _row(result: Result, problem: str, strategy: str) -> Row:
         running=sum(trial.is_running for trial in trials),
         failed=sum(trial.status == "failed" for trial in trials),
         epochs=sum(result.costs[name].epochs for name in names),
-        best=statistics.median(values) if values else None,
+        best=float(located(np.median, values)) if values else None,
         share=sum(shares) / len(names) if shares else None,
     )
 

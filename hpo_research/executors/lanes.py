@@ -7,13 +7,15 @@ from its own queue; the batch is trained one epoch on only when the queue that i
 import math
 import time
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from hpo_research.errors import MissingDataError, MissingPackageError
+from hpo_research.errors import MissingDataError, MissingPackageError, StateError
+from hpo_research.executors.states import begun, taken, unkept
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.problems.reporting import blame, value_reason
 from hpo_research.records import Key, Report, Segment
+from hpo_research.states import State
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Lane:
     def _advance(self) -> list[Report]:
         dropped, self._dropped = self._dropped, set()
         if self._generator is None:
-            self._generator = self._problem.evaluate(tuple(self.live.values()), self._device)
+            segments = tuple(begun(segment) for segment in self.live.values())
+            self._generator = self._problem.evaluate(segments, self._device)
             return next(self._generator)
         return self._generator.send(dropped) if dropped else next(self._generator)
 
@@ -111,18 +114,28 @@ class Lane:
         segment = self.live[key]
         value = report.metrics.get(self._problem.metric)
         seconds = share if report.seconds is None else report.seconds
+        before, self._produced[key] = self._produced[key], report.epoch
         if value is None or not math.isfinite(value):
             reason = value_reason(self._problem.metric, value, report.epoch)
-            self._queues[key].append(Failure(*key, self._produced[key], reason, seconds))
+            self._queues[key].append(Failure(*key, before, reason, seconds))
             return
-        self._produced[key] = report.epoch
         if report.epoch <= segment.known:
             return
-        state = report.state
-        if state is not None and report.epoch == segment.until < self._problem.max_epochs:
-            kept = state()
-            state = lambda: kept  # noqa: E731
+        try:
+            state = self._state(report, segment)
+        except StateError as error:
+            self._queues[key].append(Failure(*key, before, unkept(report, error), seconds))
+            return
         self._queues[key].append(replace(report, seconds=seconds, state=state))
+
+    def _state(self, report: Report, segment: Segment) -> Callable[[], State] | None:
+        """Return what gives the report's state; packed where the trial goes on from it."""
+        if not self._problem.can_resume:
+            return None
+        if report.epoch < segment.until or segment.until >= self._problem.max_epochs:
+            return report.state
+        packed = taken(report)
+        return None if packed is None else lambda: packed
 
     def _let_go_of_states(self) -> None:
         # A state can be taken until the batch trains on; the last one of a segment was copied.

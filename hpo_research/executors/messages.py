@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-from hpo_research.records import Report, Segment, State
+from hpo_research.records import Report, Segment
+from hpo_research.states import Packed
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,14 @@ class Alive:
 
 @dataclass(frozen=True)
 class Said:
-    """From a worker: a report, and the trial's state where it is due."""
+    """From a worker: a report, and the trial's packed state where it is due.
+
+    `unkept` is why a state that was due could not be packed.
+    """
 
     report: Report
-    state: State | None = None
+    state: Packed | None = None
+    unkept: str = ""
     at: float = field(default_factory=time.monotonic)
 
 

@@ -13,7 +13,9 @@ import cloudpickle
 import psutil
 from numpy import random as numpy_random
 
+from hpo_research.errors import StateError
 from hpo_research.executors.messages import Alive, Answer, Ended, Ready, Said, Work, receive, send
+from hpo_research.executors.states import begun, taken, unkept
 from hpo_research.problems import files
 from hpo_research.problems.function import FunctionProblem, function_of
 from hpo_research.problems.protocol import Problem
@@ -78,14 +80,14 @@ class _Turn:
         ending = problem.call(self._segment, self._push, folder)
         if ending.final is None:
             return Ended(ending.epoch, ending.reason)
-        final = self._final(ending.final)
+        ended = self._final(ending.final)
         if folder is not None:
             shutil.rmtree(folder)
-        return Ended(ending.epoch, final=final)
+        return ended
 
     def _evaluate(self) -> Ended:
         began = time.perf_counter()
-        evaluation = self._problem.evaluate([self._segment], self._device)
+        evaluation = self._problem.evaluate([begun(self._segment)], self._device)
         for reports in evaluation:
             (report,) = reports
             seconds = time.perf_counter() - began
@@ -97,9 +99,9 @@ class _Turn:
                 reason = value_reason(self._problem.metric, value, report.epoch)
                 return Ended(self._reached, reason, seconds=report.seconds)
             if report.epoch >= self._segment.until:
-                final = self._final(report)
+                ended = self._final(report)
                 evaluation.close()
-                return Ended(report.epoch, final=final)
+                return ended
             if not self._push(report):
                 evaluation.close()
                 return Ended(report.epoch)
@@ -108,8 +110,15 @@ class _Turn:
         reason = f"the problem ended at epoch {self._reached}, before epoch {until}"
         return Ended(self._reached, reason)
 
-    def _final(self, report: Report) -> Said:
-        return _said(report) if self._may_resume else Said(replace(report, state=None))
+    def _final(self, report: Report) -> Ended:
+        plain = replace(report, state=None)
+        if not self._may_resume:
+            return Ended(report.epoch, final=Said(plain))
+        try:
+            state = taken(report)
+        except StateError as error:  # nothing could go on from here
+            return Ended(self._reached, unkept(report, error), seconds=report.seconds)
+        return Ended(report.epoch, final=Said(plain, state))
 
     def _push(self, report: Report) -> bool:
         self._reached = report.epoch
@@ -117,7 +126,7 @@ class _Turn:
             self._send(Alive(report.epoch))
             return True
         is_due = time.monotonic() - self._sent_state > STATE_SECONDS
-        if report.state is not None and is_due:
+        if report.state is not None and is_due and self._problem.can_resume:
             self._send(_said(report))
             self._sent_state = time.monotonic()
         else:
@@ -141,5 +150,9 @@ class _Turn:
 
 
 def _said(report: Report) -> Said:
-    state = None if report.state is None else report.state()
-    return Said(replace(report, state=None), state)
+    plain = replace(report, state=None)
+    try:
+        state = taken(report)
+    except StateError as error:
+        return Said(plain, unkept=str(error))
+    return Said(plain, state)

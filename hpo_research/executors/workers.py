@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hpo_research.device import Place
-from hpo_research.errors import ProblemError
+from hpo_research.errors import ProblemError, StateError
 from hpo_research.executors.laps import Lap, shares
 from hpo_research.executors.messages import Alive, Died, Ended, Orders, Ready, Said
 from hpo_research.executors.pickling import dumps
@@ -19,6 +19,7 @@ from hpo_research.executors.protocol import Poll
 from hpo_research.problems.function import function_of
 from hpo_research.problems.protocol import Problem
 from hpo_research.records import Key, Outcome, Report, Segment
+from hpo_research.states import State
 
 PARKED = 64
 """How many trials may be under way at once in lock-step, each with a process of its own."""
@@ -258,14 +259,24 @@ class Workers:
         self._end(Outcome(*segment.key, "failed", epoch, reason, seconds=seconds), lap)
 
     def _enter(self, said: Said, lap: Lap) -> None:
-        state = said.state
-        give = None if state is None else lambda: state
-        self._reports.append((replace(said.report, state=give), lap))
+        self._reports.append((replace(said.report, state=_giving(said)), lap))
 
     def _end(self, outcome: Outcome, lap: Lap) -> None:
         del self._running[outcome.key]
         self._owed.discard(outcome.key)
         self._outcomes.append((outcome, lap))
+
+
+def _giving(said: Said) -> Callable[[], State] | None:
+    """Return what gives the state that came with a report, or says why none came."""
+    if said.unkept:
+
+        def refuse() -> State:
+            raise StateError(said.unkept)
+
+        return refuse
+    state = said.state
+    return None if state is None else lambda: state
 
 
 def _cause(died: Died) -> str:

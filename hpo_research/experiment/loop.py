@@ -6,6 +6,7 @@ goes on, at the next call, with the same numbers: the store is the state.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +14,20 @@ from typing import TypeVar
 
 from hpo_research.analysis.result import Result
 from hpo_research.device import Place, resolve, used
-from hpo_research.errors import ProblemError
+from hpo_research.errors import ProblemError, StateError
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.remembered import Remembered
+from hpo_research.executors.states import taken, unkept
 from hpo_research.experiment.checks import asks_of
 from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.opening import Opened, open_experiment
 from hpo_research.experiment.progress import Progress, progress
 from hpo_research.experiment.provenance import Source
 from hpo_research.ledger import AskRow, Ledger
-from hpo_research.records import Key, Outcome, Report, Segment, State
+from hpo_research.records import Key, Outcome, Report, Segment
 from hpo_research.rng import Stream
+from hpo_research.states import Packed
 from hpo_research.store import Store
 from hpo_research.threads import limited
 
@@ -274,18 +277,32 @@ class Loop:
         paused = {outcome.key for outcome in outcomes if outcome.status == "paused"}
         ended = {outcome.key for outcome in outcomes} - paused
         due = time.monotonic() - _CHECKPOINT_SECONDS
-        states: dict[tuple[Key, int], State] = {}
+        states: dict[tuple[Key, int], Packed] = {}
         for report in reports:
             key = report.key
             is_due = key in paused or (key not in ended and self._saved_at[key] <= due)
             if report.state is None and key in paused and key not in self._opened.known:
                 self._check_stateless(report)
-            if report.state is not None and is_due:
-                states[key, report.epoch] = report.state()
+            state = self._state(report) if is_due else None
+            if state is not None:
+                states[key, report.epoch] = state
                 self._saved_at[key] = time.monotonic()
         self._checkpoints.save(states)
         for outcome in outcomes:
             self._saved_at.pop(outcome.key, None)
+
+    def _state(self, report: Report) -> Packed | None:
+        try:
+            return taken(report)
+        except StateError as error:
+            # No pause: there the executor has failed the trial. Without it no number changes.
+            warnings.warn(
+                f"{self._opened.names[report.run].problem}, trial {report.trial}: "
+                f"{unkept(report, error)}; if the process ends before the trial does, the trial is "
+                "trained again from an earlier epoch",
+                stacklevel=2,
+            )
+            return None
 
     def _check_stateless(self, report: Report) -> None:
         """Raise `ProblemError` where a problem breaks its word: a bug in it."""

@@ -1,15 +1,17 @@
 """Figures as files: the same result gives the same bytes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from hpo_research.analysis.curves import Axis
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
+from hpo_research.errors import HpoError
 from hpo_research.figures.finals import finals_figure
 from hpo_research.figures.incumbent import incumbent_figure
 from hpo_research.figures.learning import learning_figure
@@ -26,12 +28,33 @@ _FILE_NAME = 150  # letters; file systems take 255, and names of older stores ma
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure on the disk: its name, a short title, its caption, and its PDF, SVG and PNG."""
+    """A figure on the disk: its name, a short title, its caption, and its PDF, SVG and PNG.
+
+    Where it could not be drawn, `error` is why, and there are no files.
+    """
 
     name: str
     title: str
     caption: str
     paths: tuple[Path, ...]
+    error: Exception | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the figure could not be drawn, in one line; empty where it was."""
+        if self.error is None:
+            return ""
+        what = " ".join(str(self.error).split())[:300]
+        return what if isinstance(self.error, HpoError) else f"{type(self.error).__name__}: {what}"
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A figure that a result may have: its name and title, and what draws it, or finds nothing."""
+
+    name: str
+    title: str
+    make: Callable[[], Picture | None]
 
 
 def draw(result: Result, folder: str | Path) -> list[Drawn]:
@@ -42,33 +65,76 @@ def draw(result: Result, folder: str | Path) -> list[Drawn]:
     strategies that train every trial to the last epoch) and over seconds; mean ranks; finals; the
     learning curves of each strategy that spares epochs; what a model believed on problems of one
     and two hyperparameters. Captions stand in the files' metadata too.
-    Nothing but the result is read; a file is renamed into its place when it is complete. Raises
-    `StoreWriteError` where the disk refuses.
+    Nothing but the result is read; a file is renamed into its place when it is complete. What
+    keeps one from being drawn (`StoreWriteError` where the disk refuses) is raised when the others
+    are there.
     """
+    drawn = attempt(result, folder)
+    for figure in drawn:
+        if figure.error is not None:
+            raise figure.error
+    return drawn
+
+
+def attempt(result: Result, folder: str | Path) -> list[Drawn]:
+    """Draw as `draw` does; a figure that cannot be drawn is in the list with its error."""
     drawn: list[Drawn] = []
-    for picture in pictures(result):
-        name = _file_name(picture.name, [other.name for other in drawn])
-        paths = save(replace(picture, name=name), Path(folder))
-        drawn.append(Drawn(name, picture.title, picture.caption, tuple(paths)))
+    for sketch in sketches(result):
+        taken = [other.name for other in drawn]
+        name = _file_name(sketch.name, taken)
+        try:
+            picture = sketch.make()
+            if picture is None:
+                continue
+            name = _file_name(picture.name, taken)
+            paths = save(replace(picture, name=name), Path(folder))
+        # The one place that answers for a figure: it is said on the page and on the terminal.
+        except Exception as error:
+            drawn.append(Drawn(name, sketch.title, "", (), error))
+        else:
+            drawn.append(Drawn(name, picture.title, picture.caption, tuple(paths)))
     return drawn
 
 
 def pictures(result: Result) -> list[Picture]:
     """Return every figure of a result, not yet saved, in the order of `draw`."""
+    found = [sketch.make() for sketch in sketches(result)]
+    return [picture for picture in found if picture is not None]
+
+
+def sketches(result: Result) -> list[Sketch]:
+    """Return what may be drawn of a result, in the order of `draw`."""
     problems = result.description["problems"]
     has_epochs = any(facts["max_epochs"] > 1 for facts in problems.values())
-    main = incumbent_figure(result, "epochs" if has_epochs else "evaluations")
+    axis: Axis = "epochs" if has_epochs else "evaluations"
+    main = _over(result, "incumbent", axis)
     if not any(run.best() for run in result.runs.values()):
         return [main]
-    found: list[Picture | None] = [main]
+    found = [main]
     full = _full(result)
     if has_epochs and full:
-        found.append(incumbent_figure(result, "evaluations", strategies=full))
-    found += [incumbent_figure(result, "seconds"), _ranks(result), finals_figure(result)]
-    strategies = result.description["strategies"]
-    found += [learning_figure(result, name) for name in strategies]
-    found += [surrogate_figure(result, p, name) for p in problems for name in strategies]
-    return [picture for picture in found if picture is not None]
+        found.append(_over(result, "incumbent-evaluations", "evaluations", strategies=full))
+    found += [
+        _over(result, "incumbent-seconds", "seconds"),
+        Sketch("ranks", "Mean rank over the budget", partial(_ranks, result)),
+        Sketch("finals", "Final values", partial(finals_figure, result)),
+    ]
+    for name in result.description["strategies"]:
+        make = partial(learning_figure, result, name)
+        found.append(Sketch(f"learning-curves-{name}", f"Learning curves of {name}", make))
+    for problem in problems:
+        for name in result.description["strategies"]:
+            title = f"What {name} believed on {problem}"
+            make = partial(surrogate_figure, result, problem, name)
+            found.append(Sketch(f"surrogate-{problem}-{name}", title, make))
+    return found
+
+
+def _over(
+    result: Result, name: str, axis: Axis, strategies: Mapping[str, Sequence[str]] | None = None
+) -> Sketch:
+    make = partial(incumbent_figure, result, axis, strategies=strategies)
+    return Sketch(name, f"Best value so far over {axis}", make)
 
 
 def save(picture: Picture, folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from hpo_research.analysis.extremes import located
 from hpo_research.analysis.finals import Finals, finals
 from hpo_research.analysis.result import Result
 from hpo_research.figures.lines import nothing
@@ -36,10 +37,11 @@ def draw_finals(axes: Axes, shown: Finals, strategies: Sequence[str] | None = No
     `shown` if left out.
     """
     everyone = list(shown.values) if strategies is None else list(strategies)
+    scale = _scale(shown)
     with styled():
         dressed(axes).use_sticky_edges = False
         for position, name in enumerate(everyone):
-            values = shown.values.get(name, np.empty(0))
+            values = scale.shown(shown.values.get(name, np.empty(0)))
             known = ~np.isnan(values)
             if known.sum() > 1:
                 _box(axes, position, values[known], look(position))
@@ -56,7 +58,7 @@ def draw_finals(axes: Axes, shown: Finals, strategies: Sequence[str] | None = No
             return
         axes.margins(x=0.04)
         axes.xaxis.set_major_locator(MaxNLocator(numbers_across(axes)))
-        lay(_scale(shown), axes, "x")
+        lay(scale, axes, "x")
 
 
 def finals_figure(result: Result) -> Picture | None:
@@ -94,7 +96,9 @@ def _label(shown: Finals) -> str:
 
 
 def _box(axes: Axes, row: int, values: Float[np.ndarray, " n"], drawn: Look) -> None:
-    low, first, middle, third, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1])
+    low, first, middle, third, high = located(
+        lambda own: np.quantile(own, [0, 0.25, 0.5, 0.75, 1]), values
+    )
     axes.hlines(row, low, high, color=DARK, linewidth=0.6, zorder=2)
     axes.barh(
         row,

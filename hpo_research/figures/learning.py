@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from hpo_research.analysis.extremes import difference
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
@@ -156,14 +157,15 @@ def _values(axes: Axes, result: Result, run_name: RunName) -> None:
     if is_regret:
         sign, zero = (1.0 if run.direction == "minimize" else -1.0), facts["optimum"]
     found = rungs(run)
+    everything = [value for trial in run.trials for value in trial.values]
+    scale = scale_for(sign * difference(everything, zero), is_distance=is_regret)
     for order, fate in enumerate(_LOOKS):
         for trial in _trials(run, fate):
-            values = sign * (np.array(trial.values) - zero)
+            values = scale.shown(sign * difference(list(trial.values), zero))
             _curve(axes, trial, values, fate=fate, order=order, left=found.left(trial.id))
-    everything = [sign * (value - zero) for trial in run.trials for value in trial.values]
     axes.set_ylabel(verbatim(value_label(facts, EVERY, is_regret=is_regret)))
     if everything:
-        lay(scale_for(everything, is_distance=is_regret), axes)
+        lay(scale, axes)
 
 
 def _curve(

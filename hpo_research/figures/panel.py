@@ -1,7 +1,7 @@
 """What a panel of incumbent curves shows, and what must be said about it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,8 +85,10 @@ def panel(
     bands = {name: b for name, b in bands.items() if not np.isnan(b.center).all()}
     seen = [np.concatenate([b.center, b.low, b.high]) for b in bands.values()]
     scale = scale_for(np.concatenate([[], *seen]), is_distance=is_regret)
+    bands = {name: _shown(b, scale) for name, b in bands.items()}
     notes = _notes(result, problem, curves, bands=bands, scale=scale)
     line = None if is_regret or not bands else optimum
+    line = None if line is None else float(scale.shown(np.array(line)))
     if has_noise := line is not None and is_noisy(result, problem):
         notes.append("the optimum is that without noise, and values with noise may lie beyond it")
     return Panel(
@@ -100,6 +102,11 @@ def panel(
         has_noise,
         notes,
     )
+
+
+def _shown(band: Band, scale: Scale) -> Band:
+    center, low, high = (scale.shown(own) for own in (band.center, band.low, band.high))
+    return replace(band, center=center, low=low, high=high)
 
 
 def trains_fully(result: Result, problem: str, strategy: str) -> bool:

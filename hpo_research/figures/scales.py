@@ -1,7 +1,7 @@
 """Scales of axes: logarithmic where values span much, with ticks that can be read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,6 +20,9 @@ _WIDE = 20.0  # values that span a larger ratio are drawn on a log axis
 _FEW = 300.0  # the ratio up to which a log axis gets numbers between powers of ten
 _SUBS: list[tuple[int, ...]] = [(1,), (1, 3), (1, 2, 5), tuple(range(1, 10))]
 _MOST_NUMBERS = {"x": 5, "y": 6}  # along a side
+# What Matplotlib's transforms can lay out with margins on both sides, where floats end at 1e308.
+_ENDS = {"linear": (-1e150, 1e150), "log": (1e-100, 1e250), "log and zero": (0.0, 1e250)}
+_LEAST_STEP = 1e-40  # where a log axis that reaches 0 becomes linear at the latest
 _ROOM = {"x": 0.16, "y": 0.11}  # that a number needs, as a part of a side
 
 
@@ -28,18 +31,30 @@ class Scale:
     """How values are laid along an axis.
 
     `log and zero` is logarithmic down to `threshold`, a power of ten that no positive value is
-    below, and linear from there to 0: regret reaches exactly 0 in finite spaces.
+    below, and linear from there to 0: regret reaches exactly 0 in finite spaces. `is_cut` says that
+    some values lie beyond what can be drawn; they are drawn at its end.
     """
 
     kind: Literal["linear", "log", "log and zero"] = "linear"
     threshold: float = 0.0
+    is_cut: bool = False
 
     @property
     def notes(self) -> list[str]:
         """What is special about the axis."""
-        if self.kind != "log and zero":
-            return []
-        return [f"the axis is linear between 0 and {self.threshold:g}"]
+        notes = []
+        if self.kind == "log and zero":
+            notes.append(f"the axis is linear between 0 and {self.threshold:g}")
+        if self.is_cut:
+            low, high = _ENDS[self.kind]
+            ends = f"below {low:g} or above {high:g}"
+            notes.append(f"values {ends} are drawn there, the tables have them as they are")
+        return notes
+
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """Return where values are drawn: themselves, or the end of what can be drawn."""
+        inside: np.ndarray = np.clip(values, *_ENDS[self.kind])
+        return inside
 
 
 def scale_for(values: Sequence[float] | np.ndarray, *, is_distance: bool) -> Scale:
@@ -49,15 +64,22 @@ def scale_for(values: Sequence[float] | np.ndarray, *, is_distance: bool) -> Sca
     """
     known = np.asarray(values, dtype=float)
     known = known[np.isfinite(known)]
+    scale = _chosen(known, is_distance)
+    return replace(scale, is_cut=bool((scale.shown(known) != known).any()))
+
+
+def _chosen(known: np.ndarray, is_distance: bool) -> Scale:
     positive = known[known > 0]
     if not positive.size or known.min() < 0:
         return Scale()
-    spans_much = bool(positive.max() > _WIDE * positive.min())
+    with np.errstate(over="ignore"):  # beyond the largest float, which no value is above
+        spans_much = bool(positive.max() > _WIDE * positive.min())
     if known.min() > 0:
         return Scale("log") if is_distance or spans_much else Scale()
     if not (is_distance and spans_much):
         return Scale()
-    return Scale("log and zero", float(10.0 ** np.floor(np.log10(positive.min()))))
+    least = max(positive.min(), _LEAST_STEP)
+    return Scale("log and zero", float(10.0 ** np.floor(np.log10(least))))
 
 
 def lay(scale: Scale, axes: Axes, side: Literal["x", "y"] = "y") -> None:
@@ -80,7 +102,7 @@ def lay(scale: Scale, axes: Axes, side: Literal["x", "y"] = "y") -> None:
 def _number(axis: Axis, side: Literal["x", "y"]) -> None:
     """Choose the numbers of a log axis: as many as have room, between powers of ten too."""
     low, high = axis.get_view_interval()
-    if high / low >= _FEW:
+    if np.log(high) - np.log(low) >= np.log(_FEW):
         return
     best: Locator | None = None
     most = 1

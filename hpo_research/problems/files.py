@@ -4,21 +4,27 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import torch
 
+from hpo_research.errors import StateError
 from hpo_research.records import State
 
 
 def restore(state: State | None, folder: Path) -> None:
-    """Make the folder hold the files of the state and nothing else."""
+    """Make the folder hold the files of the state and nothing else.
+
+    Raises `StateError` where the state names a file outside it.
+    """
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     for name, content in (state or {}).items():
         path = folder / name
+        if ".." in path.parts[len(folder.parts) :] or PurePath(name).is_absolute():
+            raise StateError(f"the state holds a file {name!r}, which is not below {folder}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.numpy().tobytes())
         os.utime(path, ns=(0, 0))  # so that a file written anew at once is seen to be new

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from markupsafe import Markup
 from hpo_research import tables
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
-from hpo_research.figures.draw import Drawn, draw
+from hpo_research.figures.draw import Drawn, attempt
 from hpo_research.report import contents
 from hpo_research.report.coincidences import coincidences
 from hpo_research.report.manifest import write_manifest
@@ -40,15 +41,29 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
+@dataclass(frozen=True)
+class Published:
+    """A report that was written: its page, and a sentence for each figure that is not in it."""
+
+    page: Path
+    missing: tuple[str, ...] = ()
+
+
 def write(result: Result, folder: str | Path) -> Path:
-    """Write figures, tables, `report.html` and `manifest.json` to a folder, and return the page.
+    """Write figures, tables, `report.html` and `manifest.json`, as `publish`; return the page."""
+    return publish(result, folder).page
+
+
+def publish(result: Result, folder: str | Path) -> Published:
+    """Write figures, tables, `report.html` and `manifest.json` to a folder.
 
     The page opens without a network and needs no file beside it. Nothing but the result is read.
     Files with the names of an earlier report are replaced, each in one step; others are left.
-    Raises `StoreWriteError` where the disk refuses.
+    Where a figure cannot be drawn or written, the page says why in its place. Raises
+    `StoreWriteError` where the disk refuses the page or a table; an earlier page is kept.
     """
     folder = Path(folder)
-    figures = draw(result, folder / "figures")
+    figures = attempt(result, folder / "figures")
     shown = tables.tables(result)
     written = [tables.save(table, folder / "tables") for table in shown]
     path = folder / PAGE
@@ -57,7 +72,8 @@ def write(result: Result, folder: str | Path) -> Path:
     drawn = [p for figure in figures for p in figure.paths]
     listed = [p for table in written for p in table.paths]
     write_manifest(result, folder, [path, *drawn, *listed])
-    return path
+    missing = [f"no figure “{f.title}” ({f.reason})" for f in figures if f.error is not None]
+    return Published(path, tuple(missing))
 
 
 def page(
@@ -78,7 +94,7 @@ def page(
         changes=result.changes(),
         coincidences=coincidences(result),
         summary=next((entry for entry in linked if entry[0].name == "summary"), None),
-        figures=[(own, *_image(own), _links(own.paths, folder)) for own in figures],
+        figures=[_embedded(own, folder) for own in figures],
         tables=[entry for entry in linked if entry[0].name != "summary"],
         settings=contents.settings(result),
         strategies=contents.strategies(result),
@@ -87,6 +103,12 @@ def page(
         files=files(result),
         commands=commands(result),
     )
+
+
+def _embedded(drawn: Drawn, folder: Path) -> tuple[Drawn, str, int, Mapping[str, str]]:
+    """Return a figure, its image and width, and links to its files; nothing where it is missing."""
+    image, width = ("", 0) if drawn.error is not None else _image(drawn)
+    return drawn, image, width, _links(drawn.paths, folder)
 
 
 def _image(drawn: Drawn) -> tuple[str, int]:

@@ -10,11 +10,9 @@ import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-
-from hpo_research.errors import StoreWriteError
+from hpo_research.errors import StateError, StoreWriteError
 from hpo_research.records import Key, State
+from hpo_research.states import Packed, pack, unpack
 
 
 class Checkpoints:
@@ -22,7 +20,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = None if folder is None else folder / "checkpoints"
-        self._states: dict[Key, tuple[int, State]] = {}
+        self._states: dict[Key, tuple[int, Packed]] = {}
 
     def place(self, key: Key) -> Path | None:
         """Return the trial's own folder, None in memory."""
@@ -33,21 +31,22 @@ class Checkpoints:
 
         Raises `StoreWriteError` where the disk refuses.
         """
-        for (key, epoch), state in states.items():
+        packed = {name: pack(state) for name, state in states.items()}
+        for (key, epoch), state in packed.items():
             self._states[key] = (epoch, state)
-        # A state without tensors is nothing that training again from the beginning would not give.
-        worth = {name: state for name, state in states.items() if state}
+        # An empty state is nothing that training again from the beginning would not give.
+        worth = {name: state for name, state in packed.items() if not state.is_empty}
         if self._folder is None or not worth:
             return
         try:
             self._write(worth)
-        except (OSError, SafetensorError) as error:
+        except OSError as error:
             raise StoreWriteError(
                 f"{self._folder}: a checkpoint could not be written ({error}); everything stored "
                 "before is kept: make room or mend the disk, and run the same command again"
             ) from error
 
-    def _write(self, states: Mapping[tuple[Key, int], State]) -> None:
+    def _write(self, states: Mapping[tuple[Key, int], Packed]) -> None:
         moves: list[tuple[Path, Path]] = []
         for (key, epoch), state in states.items():
             place = self.place(key)
@@ -55,14 +54,16 @@ class Checkpoints:
             place.mkdir(parents=True, exist_ok=True)
             target = place / f"{epoch}.safetensors"
             beside = target.with_suffix(".part")
-            save_file(dict(state), beside)
-            _sync(beside)
+            _clear(beside)
+            if target.is_dir():
+                _clear(target)
+            _write(beside, state.content)
             moves.append((beside, target))
         for beside, target in moves:
             beside.rename(target)
             # The one before stays: a crash before the transaction goes on from there.
             for old in _newest_first(target.parent)[2:]:
-                old.unlink()
+                _clear(old)
 
     def load(self, key: Key, at_most: int) -> tuple[int, State | None]:
         """Return the newest state at or before an epoch, and its epoch; (0, None) without any."""
@@ -75,9 +76,11 @@ class Checkpoints:
             if int(path.stem) > at_most:
                 continue
             try:
-                return int(path.stem), load_file(path)
-            except SafetensorError:
+                content = path.read_bytes()
+                unpack(content)
+            except (OSError, StateError):
                 continue  # damaged: an older one, or training from the beginning, gives the same
+            return int(path.stem), Packed(content)
         return 0, None
 
     def forget(self, key: Key) -> None:
@@ -97,13 +100,20 @@ class Checkpoints:
 
 
 def _newest_first(place: Path) -> list[Path]:
-    files = place.glob("*.safetensors")
+    files = [path for path in place.glob("*.safetensors") if path.stem.isdecimal()]
     return sorted(files, key=lambda path: int(path.stem), reverse=True)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _clear(path: Path) -> None:
+    """Remove what lies in a file's place, a folder or a link included."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

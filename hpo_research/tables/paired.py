@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
+from hpo_research.analysis.extremes import difference, located
 from hpo_research.analysis.finals import Finals
 from hpo_research.analysis.result import Result
 from hpo_research.store import RunName
@@ -172,8 +173,9 @@ def _comparison(result: Result, own: Finals, first: str, second: str) -> Compari
     a, b = _paired(result, own, [first, second])
     has_both = np.isfinite(a) & np.isfinite(b)
     differences = np.zeros(len(a))
-    np.subtract(a, b, out=differences, where=a != b)  # two runs without a value are equal
-    middle = float(np.median(differences[has_both])) if has_both.any() else float("nan")
+    apart = a != b  # two runs without a value are equal
+    differences[apart] = difference(a[apart], b[apart])
+    middle = float(located(np.median, differences[has_both])) if has_both.any() else float("nan")
     return Comparison(
         own.problem,
         first,

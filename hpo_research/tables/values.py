@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from hpo_research.analysis.curves import LEAST_SEEDS, Curve, Statistic, band
+from hpo_research.analysis.extremes import located
 from hpo_research.analysis.finals import Finals
 from hpo_research.analysis.noise_free import is_noisy
 from hpo_research.analysis.result import Result
@@ -170,7 +171,7 @@ def intervals(counts: Sequence[int], statistic: Statistic = "median") -> str:
 def medians_of(finals: Finals) -> dict[str, float]:
     """Return the median over the seeds with a value, NaN without any."""
     return {
-        name: float(np.nanmedian(values)) if not np.isnan(values).all() else np.nan
+        name: float(located(np.nanmedian, values)) if not np.isnan(values).all() else np.nan
         for name, values in finals.values.items()
     }
 
@@ -178,7 +179,9 @@ def medians_of(finals: Finals) -> dict[str, float]:
 def _row(finals: Finals, strategy: str) -> Row:
     values = finals.values[strategy]
     known = values[~np.isnan(values)]
-    lower, upper = np.quantile(known, [0.25, 0.75]) if len(known) else (np.nan, np.nan)
+    lower, upper = np.nan, np.nan
+    if len(known):
+        lower, upper = located(lambda own: np.quantile(own, [0.25, 0.75]), known)
     median, median_low, median_high = bounds(finals, strategy, "median")
     mean, mean_low, mean_high = bounds(finals, strategy, "mean")
     return Row(
