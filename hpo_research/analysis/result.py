@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from hpo_research.analysis import frames
+from hpo_research.analysis.changes import History, lines
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits, RunInfo
 from hpo_research.records import Outcome, Report, Run
@@ -40,6 +41,7 @@ class Result:
     `asked` holds the turns in which each run was asked, ascending, with the seconds that this took
     (the run's share where several were asked together); asks that changed nothing are not stored.
     `outcomes` holds how each run's segments ended, each with its turn, in the order of writing.
+    `code` holds the digests of the user's code, sitting by sitting (see `analysis.changes`).
     """
 
     description: Mapping[str, Any]
@@ -51,6 +53,7 @@ class Result:
     asked: Mapping[RunName, Sequence[tuple[int, float]]]
     outcomes: Mapping[RunName, Sequence[tuple[int, Outcome]]]
     folder: Path | None = None
+    code: History = ()
 
     @classmethod
     def read(cls, folder: str | Path) -> "Result":
@@ -70,6 +73,7 @@ class Result:
                 raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
             description = json.loads(text)
             provenance = tuple(json.loads(store.meta("provenance") or "[]"))
+            code = tuple(json.loads(store.meta("code") or "[]"))
             names = store.runs()
             # A list of a thousand configurations takes long to check: once a problem, not a run.
             spaces = {
@@ -103,6 +107,7 @@ class Result:
             {name: asked[i] for name, i in names.items()},
             {name: outcomes[i] for name, i in names.items()},
             store.folder,
+            code,
         )
 
     def __repr__(self) -> str:
@@ -141,17 +146,31 @@ class Result:
         return lines
 
     def changes(self) -> list[str]:
-        """Say which functions changed their source between the sittings of the experiment."""
-        digests: dict[str, list[str]] = {}
-        for note in self.provenance:
-            for function, digest in note.get("sources", {}).items():
-                digests.setdefault(function, []).append(digest)
-        return [
-            f"the source of {function} changed between sittings, and runs from before and after "
-            "stand side by side; if its values changed too, run it in another folder"
-            for function, own in digests.items()
-            if len(set(own)) > 1
-        ]
+        """Say which code changed between the sittings, and which trials were begun before."""
+        begun = {
+            name: [
+                turn
+                for ask, (turn, _) in zip(run.asks, self.asked[name], strict=True)
+                for proposal in ask.proposals
+                if proposal.kind == "start"
+            ]
+            for name, run in self.runs.items()
+        }
+        return [*_noted_before(self.provenance), *lines(self.code, begun)]
+
+
+def _noted_before(provenance: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say the same of sittings under the first versions, which noted the text of functions."""
+    digests: dict[str, list[str]] = {}
+    for note in provenance:
+        for function, digest in note.get("sources", {}).items():
+            digests.setdefault(function, []).append(digest)
+    return [
+        f"the source of {function} changed between sittings, and runs from before and after "
+        "stand side by side; if its values changed too, run it in another folder"
+        for function, own in digests.items()
+        if len(set(own)) > 1
+    ]
 
 
 def _cost(ledger: Ledger) -> Cost:

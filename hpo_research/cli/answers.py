@@ -2,14 +2,15 @@
 
 import signal
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import typer
 
-from hpo_research.errors import HpoError
+from hpo_research.errors import CodeChangedWarning, HpoError
 
 ERROR, ALL_FAILED, INTERRUPTED, TERMINATED = 1, 3, 130, 143
 
@@ -28,6 +29,31 @@ def readable(show_traceback: bool = False) -> Iterator[None]:
         if show_traceback:
             traceback.print_exception(error)
         raise typer.Exit(ERROR) from None
+
+
+@contextmanager
+def telling_of_code() -> Iterator[list[str]]:
+    """Say on stderr, at once, which code changed; gives the list of what was said."""
+    said: list[str] = []
+    with warnings.catch_warnings():
+        before = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, CodeChangedWarning):
+                typer.echo(f"warning: {message}", err=True)
+                said.append(str(message))
+            else:
+                before(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield said
 
 
 @contextmanager

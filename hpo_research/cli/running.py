@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from hpo_research.cli import selection, summary
-from hpo_research.cli.answers import ALL_FAILED
+from hpo_research.cli.answers import ALL_FAILED, telling_of_code
 from hpo_research.cli.display import display, say
 from hpo_research.cli.loading import load, source
 from hpo_research.cli.screen import screen
@@ -48,7 +48,7 @@ def run(wanted: Wanted) -> int:
     if not wanted.quiet:
         say(console, _heading(experiment, folder, device))
     origin = source(wanted.file, wanted.options)
-    with display(experiment, console, quiet=wanted.quiet) as watch:
+    with telling_of_code() as said, display(experiment, console, quiet=wanted.quiet) as watch:
         result = loop.run(
             experiment,
             out=folder,
@@ -61,7 +61,8 @@ def run(wanted: Wanted) -> int:
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
-    for message in [*messages, *result.changes()]:
+    known = [line for line in result.changes() if not any(line in told for told in said)]
+    for message in [*messages, *known]:
         typer.echo(f"warning: {message}", err=True)
     say(console, f"results are in {folder} (the report: {page}){summary.rest(result)}")
     return ALL_FAILED if messages else 0

@@ -299,6 +299,10 @@ class Store:
             )
         ]
 
+    def last_turn(self) -> int:
+        """Return the id of the last transaction, 0 before any."""
+        return int(self._db.execute("SELECT coalesce(max(id), 0) FROM turn").fetchone()[0])
+
     def rows(self) -> int:
         """Return how many proposals, reports and outcomes are stored."""
         counts = (f"(SELECT count(*) FROM {name})" for name in ("proposal", "report", "outcome"))
