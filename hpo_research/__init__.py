@@ -2,7 +2,7 @@
 
 from hpo_research import errors
 from hpo_research.analysis.result import Result
-from hpo_research.errors import HpoError
+from hpo_research.errors import CodeChangedWarning, HpoError
 from hpo_research.experiment import Budget, Experiment, Progress, run
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.problems.protocol import Problem
@@ -32,6 +32,7 @@ __all__ = [
     "Bayesian",
     "Budget",
     "Categorical",
+    "CodeChangedWarning",
     "CurveStopping",
     "EarlyDiscarding",
     "Experiment",

@@ -71,5 +71,9 @@ class MissingDataError(HpoError, OSError):
     """Images that a problem trains on are not on this machine and could not be fetched."""
 
 
+class CodeChangedWarning(UserWarning):
+    """The user's code is another than that which some stored trials were begun with."""
+
+
 class AllTrialsFailedError(HpoError, RuntimeError):
     """No trial gave a value, so there is no best configuration to return."""

@@ -16,7 +16,7 @@ from hpo_research.analysis import frames
 from hpo_research.errors import StudyError
 from hpo_research.experiment.checks import asks_of, seed_mistake, strategy_mistake, whole
 from hpo_research.experiment.description import Json, describe, differences
-from hpo_research.experiment.opening import record
+from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import provenance
 from hpo_research.ledger import Final, Ledger, Limits, RunInfo
 from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial, start
@@ -94,7 +94,7 @@ class Study:
         stored = self._store.experiment()
         if stored is not None:
             _check_same(self._store.folder, stored, description)
-        record(self._store, description, provenance("cpu"))
+        record(self._store, description, provenance("cpu"), {"strategy": {_NAME: self._strategy}})
         self._store.add_runs([RunName(_NAME, _NAME, info.seed)])
         last = self._store.replay({info.id: self._ledger})
         self._queue: list[Config] = self._store.list_of("queue")

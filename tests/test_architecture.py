@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS = [
     {"text"},
     {"errors"},
-    {"ambient", "rng", "threads", "device", "products", "compiled", "rows", "habits"},
+    {"ambient", "rng", "threads", "device", "products", "compiled", "rows", "habits", "origin"},
     {"space", "states"},
     {"records"},
     {"ledger", "run"},

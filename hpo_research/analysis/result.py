@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 
 from hpo_research.analysis import frames
+from hpo_research.analysis.changes import History, lines
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits
 from hpo_research.records import Outcome, Report, Run
 from hpo_research.store import RunName, Store
 from hpo_research.store.damage import reading
-from hpo_research.store.described import experiment_of, infos_of, provenance_of
+from hpo_research.store.described import code_of, experiment_of, infos_of, provenance_of
 from hpo_research.store.migration import UNDIGESTED
 
 
@@ -42,6 +43,7 @@ class Result:
     `outcomes` holds how each run's segments ended, each with its turn, in the order of writing.
     `undigested` counts the rows that were stored before there were digests: what happened to them
     until then cannot be checked.
+    `code` holds the digests of the user's code, sitting by sitting (see `analysis.changes`).
     """
 
     description: Mapping[str, Any]
@@ -54,6 +56,7 @@ class Result:
     outcomes: Mapping[RunName, Sequence[tuple[int, Outcome]]]
     folder: Path | None = None
     undigested: int = 0
+    code: History = ()
 
     @classmethod
     def read(cls, folder: str | Path) -> "Result":
@@ -73,6 +76,7 @@ class Result:
         with reading(store.folder):
             description = experiment_of(found.meta["experiment"])
             provenance = tuple(provenance_of(found.meta.get("provenance", "[]")))
+            code = tuple(code_of(found.meta.get("code", "[]")))
             infos = infos_of(description, found.runs)
         names = found.runs
         ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}
@@ -101,6 +105,7 @@ class Result:
             {name: outcomes[i] for name, i in names.items()},
             store.folder,
             int(found.meta.get(UNDIGESTED, 0)),
+            code,
         )
 
     def __repr__(self) -> str:
@@ -139,17 +144,31 @@ class Result:
         return lines
 
     def changes(self) -> list[str]:
-        """Say which functions changed their source between the sittings of the experiment."""
-        digests: dict[str, list[str]] = {}
-        for note in self.provenance:
-            for function, digest in note.get("sources", {}).items():
-                digests.setdefault(function, []).append(digest)
-        return [
-            f"the source of {function} changed between sittings, and runs from before and after "
-            "stand side by side; if its values changed too, run it in another folder"
-            for function, own in digests.items()
-            if len(set(own)) > 1
-        ]
+        """Say which code changed between the sittings, and which trials were begun before."""
+        begun = {
+            name: [
+                turn
+                for ask, (turn, _) in zip(run.asks, self.asked[name], strict=True)
+                for proposal in ask.proposals
+                if proposal.kind == "start"
+            ]
+            for name, run in self.runs.items()
+        }
+        return [*_noted_before(self.provenance), *lines(self.code, begun)]
+
+
+def _noted_before(provenance: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say the same of sittings under the first versions, which noted the text of functions."""
+    digests: dict[str, list[str]] = {}
+    for note in provenance:
+        for function, digest in note.get("sources", {}).items():
+            digests.setdefault(function, []).append(digest)
+    return [
+        f"the source of {function} changed between sittings, and runs from before and after "
+        "stand side by side; if its values changed too, run it in another folder"
+        for function, own in digests.items()
+        if len(set(own)) > 1
+    ]
 
 
 def _cost(ledger: Ledger) -> Cost:

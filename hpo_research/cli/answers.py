@@ -1,15 +1,16 @@
 """How a command ends: exit codes, one readable message for an error, and clean interrupts."""
 
 import signal
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import typer
 
 from hpo_research.cli.screen import trace, warn
-from hpo_research.errors import HpoError
+from hpo_research.errors import CodeChangedWarning, HpoError
 
 ERROR, ALL_FAILED, INTERRUPTED, TERMINATED = 1, 3, 130, 143
 
@@ -35,6 +36,31 @@ def complain(missing: Sequence[str]) -> int:
     for what in missing:
         warn(f"the report has {what}", "error")
     return ERROR if missing else 0
+
+
+@contextmanager
+def telling_of_code() -> Iterator[list[str]]:
+    """Say on stderr, at once, which code changed; gives the list of what was said."""
+    said: list[str] = []
+    with warnings.catch_warnings():
+        before = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, CodeChangedWarning):
+                warn(str(message))
+                said.append(str(message))
+            else:
+                before(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield said
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from hpo_research.cli import selection, summary
-from hpo_research.cli.answers import ALL_FAILED, complain
+from hpo_research.cli.answers import ALL_FAILED, complain, telling_of_code
 from hpo_research.cli.display import display
 from hpo_research.cli.loading import load, source
 from hpo_research.cli.screen import say, screen, warn
@@ -48,7 +48,7 @@ def run(wanted: Wanted) -> int:
     if not wanted.quiet:
         say(console, _heading(experiment, folder, device))
     origin = source(wanted.file, wanted.options)
-    with display(experiment, console, quiet=wanted.quiet) as watch:
+    with telling_of_code() as said, display(experiment, console, quiet=wanted.quiet) as watch:
         result = loop.run(
             experiment,
             out=folder,
@@ -61,7 +61,8 @@ def run(wanted: Wanted) -> int:
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
-    for message in [*messages, *result.changes()]:
+    known = [line for line in result.changes() if not any(line in told for told in said)]
+    for message in [*messages, *known]:
         warn(message)
     say(console, f"results are in {folder} (the report: {published.page}){summary.rest(result)}")
     code = complain(published.missing)

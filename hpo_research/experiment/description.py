@@ -1,7 +1,5 @@
 """What an experiment is, as plain JSON: stored with it, and compared when it is run again."""
 
-import hashlib
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -73,32 +71,6 @@ def _qualified(value: object) -> str:
     module = getattr(value, "__module__", type(value).__module__)
     name = getattr(value, "__qualname__", type(value).__qualname__)
     return f"{module}.{name}"
-
-
-def sources(value: object) -> dict[str, str]:
-    """Return a digest of the source of every function within a value, by qualified name.
-
-    A note for people: a function may change its text and stay the same experiment.
-    """
-    if isinstance(value, partial):
-        return sources(value.func)
-    if is_dataclass(value) and not isinstance(value, type):
-        return _merged([getattr(value, f.name) for f in fields(value)])
-    if isinstance(value, Mapping):
-        return _merged(list(value.values()))
-    if isinstance(value, list | tuple):
-        return _merged(list(value))
-    if not inspect.isroutine(value):
-        return {}
-    try:
-        text = inspect.getsource(value)
-    except (OSError, TypeError):  # typed at a prompt, or built in: there is no source to note
-        return {_qualified(value): "no source"}
-    return {_qualified(value): hashlib.sha256(text.encode()).hexdigest()[:16]}
-
-
-def _merged(values: Sequence[object]) -> dict[str, str]:
-    return {name: digest for value in values for name, digest in sources(value).items()}
 
 
 def differences(old: Json, new: Json, where: str = "") -> list[str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from hpo_research.errors import ExperimentError
 from hpo_research.executors.processes import ProcessId, end_survivors
 from hpo_research.executors.remembered import Known
-from hpo_research.experiment.description import Json, sources
 from hpo_research.experiment.experiment import Experiment, merged
+from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import Source, provenance
 from hpo_research.experiment.rewinding import remembered, rewind
 from hpo_research.ledger import Ledger
@@ -95,17 +95,5 @@ def _match(experiment: Experiment, store: Store, facts: Mapping[str, object]) ->
     if old is not None and old["execution"] == "study":
         raise ExperimentError(f"{store.folder}: holds a study, not an experiment; choose another")
     new = merged(old, json.loads(json.dumps(experiment.description())))
-    notes = {
-        **facts,
-        "sources": sources([*experiment.problems, *experiment.strategies.values()]),
-    }
-    record(store, new, notes)
-
-
-def record(store: Store, description: Json, notes: Mapping[str, object]) -> None:
-    """Store what is run, and with what: one more note where it differs from the last."""
-    history = store.list_of("provenance")
-    plain = json.loads(json.dumps(notes))
-    if not history or history[-1] != plain:
-        history.append(plain)
-    store.set_meta({"experiment": json.dumps(description), "provenance": json.dumps(history)})
+    problems = {problem.name: problem for problem in experiment.problems}
+    record(store, new, facts, {"problem": problems, "strategy": experiment.strategies})

@@ -26,6 +26,12 @@ def provenance_of(text: str) -> list[dict[str, Any]]:
     return found
 
 
+def code_of(text: str) -> list[dict[str, Any]]:
+    """Return the digests of code by sitting. Raises `DamagedRows` where they are none."""
+    found: list[dict[str, Any]] = _checked("code", text, _code)
+    return found
+
+
 def list_of(key: str, text: str) -> list[Any]:
     """Return a list of `meta`. Raises `DamagedRows` where it is none."""
     found: list[Any] = _checked(key, text, lambda f: _need(isinstance(f, list), "a list", f))
@@ -123,6 +129,16 @@ def _provenance(found: Any) -> None:
         )
         _need(is_file, "file: name, text and options", file)
         _need("file" not in note or isinstance(note.get("device"), str), "device: a string", note)
+
+
+def _code(found: Any) -> None:
+    _need(isinstance(found, list), "a list", found)
+    for entry in found:
+        _need(isinstance(entry, dict) and type(entry.get("turn")) is int, "a turn", entry)
+        for kind in ("problem", "strategy"):
+            owners = entry.get(kind)
+            is_map = isinstance(owners, dict) and all(isinstance(p, dict) for p in owners.values())
+            _need(is_map, f"{kind}: pieces by name", owners)
 
 
 def _is_number(value: Any) -> bool:

@@ -19,7 +19,7 @@ from hpo_research.records import Key, Outcome, Report
 from hpo_research.store import lock, migration, retraction, schema
 from hpo_research.store.connection import reader, writing
 from hpo_research.store.damage import Damage, damaged, reading
-from hpo_research.store.described import experiment_of, list_of
+from hpo_research.store.described import code_of, experiment_of, list_of
 from hpo_research.store.digests import Row, Tail
 from hpo_research.store.history import History, LastTurn, history
 from hpo_research.store.rows import RunName
@@ -181,6 +181,12 @@ class Store:
         with reading(self.folder):
             return None if text is None else experiment_of(text)
 
+    def code(self) -> list[dict[str, Any]]:
+        """Return the digests of the user's code, sitting by sitting."""
+        text = self.meta("code")
+        with reading(self.folder):
+            return [] if text is None else code_of(text)
+
     def list_of(self, key: str) -> list[Any]:
         """Return a stored JSON list, an empty one where there is none."""
         text = self.meta(key)
@@ -285,6 +291,10 @@ class Store:
         if found is None or found.tail.turn != self._writer.tail.turn:
             found = self.history()
         return found.replay(ledgers)
+
+    def last_turn(self) -> int:
+        """Return the id of the last transaction of the loop, 0 before any."""
+        return self._writer.tail.turn
 
     def rows(self) -> int:
         """Return how many proposals, reports and outcomes are stored."""

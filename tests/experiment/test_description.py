@@ -14,7 +14,7 @@ from doubles import label
 
 import hpo_research as hpo
 from hpo_research.errors import ExperimentError
-from hpo_research.experiment.description import describe, differences, sources
+from hpo_research.experiment.description import describe, differences
 
 
 def loss(config, scale=1.0, data=None):
@@ -110,7 +110,6 @@ def test_functions_with_bound_arguments_are_told_apart(one, two, differ: bool):
     first, second = describe(one, "f"), describe(two, "f")
     assert (first != second) == differ
     json.dumps(first)
-    assert sources(one).keys() == {f"{HERE}.{one.func.__name__}"}
 
 
 SPACES = [
@@ -155,10 +154,3 @@ def test_spaces_differ_exactly_where_they_do(i: int, j: int):
 )
 def test_each_difference_is_a_line(old: object, new: object, lines: list[str]):
     assert differences(old, new, "p") == lines
-
-
-def test_the_source_of_every_function_is_noted():
-    notes = sources([Options(inner=loss), {"k": other}, math.sin])
-    assert notes.keys() == {f"{HERE}.loss", f"{HERE}.other", "math.sin"}
-    assert notes["math.sin"] == "no source"
-    assert len(notes[f"{HERE}.loss"]) == 16
