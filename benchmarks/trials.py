@@ -4,9 +4,9 @@
 
 A run of each strategy is driven once, asynchronously with four slots, by this build: a turn is one
 report, and the ask that answers it. Its history is then replayed by each build in a process of its
-own, where the last asks before each number of trials are made again and timed, the run's view
-included (`Ledger.run()`), and compared with the history: the same proposals, or it fails. Printed
-are milliseconds of processor an ask (the median of 40); the first ask after opening, which has
+own, where the last 40 asks with a free slot before each number of trials are made again, timed
+(the run's view, `Ledger.run()`, included) and compared with the history: the same proposals, or it
+fails. Printed is the median, in milliseconds of processor; the first ask after opening, which has
 nothing that is kept, stands apart.
 """
 
@@ -146,7 +146,7 @@ def measured(case: Case, history: Path) -> dict[int, tuple[float, float]]:
     windows: dict[int, int] = {}  # the rows whose ask is made again, and for which size
     for size in SIZES:
         last = int(np.searchsorted(grown, size))
-        before = [i for i in asks if i < last]
+        before = [i for i in asks if i < last and rows[i][1] > 0]
         if grown[-1] >= size - SLOTS and len(before) > ASKS:
             windows |= dict.fromkeys(before[-ASKS - 1 :], size)
     book, strategy, took = ledger(case), case.built(), {size: [] for size in windows.values()}
