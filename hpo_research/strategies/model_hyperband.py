@@ -8,10 +8,10 @@ from hpo_research.acquisition import Search
 from hpo_research.ambient import ordinary
 from hpo_research.device import current
 from hpo_research.records import Ask, Run, start
+from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.curved import Curved, Foretold, Key, fitted
 from hpo_research.strategies.freeze_thaw import begun, initial_of, places_of
 from hpo_research.strategies.halving import (
-    Bracket,
     eta_mistakes,
     halved,
     refuse,
