@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from hpo_research.errors import HpoError
-from hpo_research.ledger import RunInfo
+from hpo_research.ledger import Ledger, Limits, RunInfo
 from hpo_research.space import SearchSpace
 from hpo_research.space.documents import from_document
 from hpo_research.store.damage import Damage, DamagedRows
+from hpo_research.store.history import History, enter, impossible
 from hpo_research.store.rows import RunName, parsed
 
 Made = TypeVar("Made")
@@ -69,6 +70,35 @@ def infos_of(description: Mapping[str, Any], runs: Mapping[RunName, int]) -> dic
             final=description["final"],
         )
     return infos
+
+
+def breaks(what: History, known: Mapping[int, int]) -> tuple[dict[int, int], list[Damage]]:
+    """Return the turn in which each run breaks off, and what is wrong there.
+
+    A run does where rows are missing, where one cannot follow those before it, and where `known`
+    says so. Without a description of the experiment the second cannot be told.
+    """
+    cuts = dict(what.cuts)
+    for run, number in known.items():
+        cuts[run] = min(number, cuts.get(run, number))
+    if "experiment" not in what.meta:
+        return cuts, []
+    try:
+        infos = infos_of(experiment_of(what.meta["experiment"]), what.runs)
+    except DamagedRows as error:
+        return cuts, list(error.damages)
+    ledgers = {number: Ledger(info, Limits()) for number, info in infos.items()}
+    damages = []
+    for turn in what.turns:
+        for row in turn.rows:
+            if row.run not in ledgers or turn.id >= cuts.get(row.run, turn.id + 1):
+                continue
+            if why := impossible(ledgers[row.run], row):
+                cuts[row.run] = turn.id
+                damages.append(Damage("turn", f"id {turn.id}", why))
+            else:
+                enter(ledgers[row.run], row)
+    return cuts, damages
 
 
 def _checked(key: str, text: str, check: Callable[[Any], None]) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo_research.store.damage import Damage, DamagedRows
+from hpo_research.store.described import breaks
 from hpo_research.store.history import history
 from hpo_research.store.rows import parsed
 from hpo_research.store.schema import COLUMNS, SELECT, VERSION
@@ -72,8 +73,9 @@ def migrate(db: sqlite3.Connection, version: int) -> None:
     db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(VERSION),))
     seal(db)
     found = history(lambda table: db.execute(SELECT[table]), None)
-    if found.damages:
-        raise DamagedRows(found.damages)
+    damages = [*found.damages, *breaks(found, {})[1]]
+    if damages:
+        raise DamagedRows(damages)
 
 
 def _digests(db: sqlite3.Connection) -> None:

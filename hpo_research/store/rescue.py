@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpo_research.errors import StoreError
-from hpo_research.ledger import Ledger, Limits
 from hpo_research.store import digests, migration
-from hpo_research.store.damage import Damage, DamagedRows, reading
-from hpo_research.store.described import experiment_of, infos_of
+from hpo_research.store.damage import Damage, reading
+from hpo_research.store.described import breaks
 from hpo_research.store.digests import Row
-from hpo_research.store.history import History, enter, history, impossible
+from hpo_research.store.history import history
 from hpo_research.store.kept import Kept, kept
 from hpo_research.store.schema import COLUMNS, INSERT, TABLES, VERSION
 from hpo_research.store.sealing import sealed
@@ -59,7 +58,7 @@ def rescue(folder: str | Path, out: str | Path) -> Rescued:
             checkpoints = found.checkpoints()
             notes += found.damages
         what = history(rows.__getitem__, None)
-        cuts, illegal = _cuts(what, broken)
+        cuts, illegal = breaks(what, broken)
         keep = kept(rows, what, cuts, checkpoints)
         _write(workplace / "new.sqlite", keep)
         files = _copy_files(source, workplace / "checkpoints", keep)
@@ -78,7 +77,7 @@ def rescue(folder: str | Path, out: str | Path) -> Rescued:
             if run in names
         },
         files,
-        "experiment" in what.meta,
+        any(row[0] == "experiment" for row in keep.rows["meta"]),
     )
 
 
@@ -99,31 +98,6 @@ def _changed(key: str, text: str) -> Row:
         return migration.changed_text(key, text)
     except ValueError:
         return key, text  # it is no description, and is left out as such
-
-
-def _cuts(what: History, known: Mapping[int, int]) -> tuple[dict[int, int], list[Damage]]:
-    """Return where the runs break off, also where a row cannot follow those before it."""
-    cuts = dict(what.cuts)
-    for run, number in known.items():
-        cuts[run] = min(number, cuts.get(run, number))
-    if "experiment" not in what.meta:
-        return cuts, []
-    try:
-        infos = infos_of(experiment_of(what.meta["experiment"]), what.runs)
-    except DamagedRows as error:
-        return cuts, list(error.damages)
-    ledgers = {number: Ledger(info, Limits()) for number, info in infos.items()}
-    notes = []
-    for turn in what.turns:
-        for row in turn.rows:
-            if row.run not in ledgers or turn.id >= cuts.get(row.run, turn.id + 1):
-                continue
-            if why := impossible(ledgers[row.run], row):
-                cuts[row.run] = turn.id
-                notes.append(Damage("turn", f"id {turn.id}", why))
-            else:
-                enter(ledgers[row.run], row)
-    return cuts, notes
 
 
 def _write(path: Path, keep: Kept) -> None:

@@ -22,11 +22,14 @@ def undigested(
     """Return the rows that are of use, the turn in which each other run breaks off, and why."""
     sieve = _Sieve()
     whole = {table: [row for row in own if sieve.lets(table, row)] for table, own in rows.items()}
+    known = {row[0]: row[1] for row in whole["turn"] if row[1] in ("poll", "ask")}
     turns = {
-        **{row[0]: row[1] for row in whole["turn"] if row[1] in ("poll", "ask")},
+        **known,
         **{row[3]: "poll" for table in ("report", "outcome") for row in whole[table]},
         **{row[2]: "ask" for row in whole["ask"]},
     }
+    for number in sorted(turns.keys() - known.keys()):
+        sieve.damages.append(Damage("turn", f"id {number}", "the row is missing"))
     whole["turn"] = [(number, kind, b"") for number, kind in sorted(turns.items())]
     names = {row[1:4]: row for row in reversed(whole["run"])}
     whole["run"] = sorted(names.values())
