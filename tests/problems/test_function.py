@@ -202,7 +202,7 @@ BAD = {
     "a truth value": (np.bool_(True), "returned True for 'loss', expected a number"),
     "a complex number": (1j, "returned a complex for 'loss', expected a number"),
     "a row": (np.zeros(1), "returned a ndarray for 'loss', expected a number"),
-    "a huge integer": (10**400, "returned a whole number too large for 'loss'"),
+    "a huge integer": (10**400, "returned an integer too large for 'loss'"),
     "no metric": ({"a": 1, "b": 2}, "returned a dict of [a, b], without the metric 'loss'"),
     "text beside it": ({"loss": 1, "b": "x"}, "returned the text 'x' for 'b', expected a number"),
     "a lock": (threading.Lock(), "returned a lock for 'loss', expected a number"),
@@ -266,7 +266,7 @@ REPORTS = {
     "going back": ([(2, 1.0), (1, 1.0)], None, [2], "epochs must go up, and epoch 2 is done"),
     "twice": ([(2, 1.0), (2, 1.0)], None, [2], "epochs must go up, and epoch 2 is done"),
     "beyond": ([(1, 1.0), (4, 1.0)], None, [1], "it was to train until epoch 3 (report.until)"),
-    "half an epoch": ([(1.5, 1.0)], None, [], "an epoch must be a whole number"),
+    "half an epoch": ([(1.5, 1.0)], None, [], "an epoch must be an integer"),
     "too few": ([(1, 1.0)], None, [1], "returned at epoch 1, before epoch 3; train until"),
     "none": ([], None, [], "returned None for 'loss', expected a number"),
 }
