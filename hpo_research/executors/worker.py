@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-import cloudpickle
 import psutil
 from numpy import random as numpy_random
 
+from hpo_research.executors import scripts
 from hpo_research.executors.channel import Channel
 from hpo_research.executors.messages import (
     Alive,
@@ -44,7 +44,7 @@ def serve(channel: Channel, pickled: bytes, device: str) -> None:
     # that uses it must not see its neighbours.
     numpy_random.seed()
     try:
-        problem = cloudpickle.loads(pickled)
+        problem = scripts.loads(pickled)
     except Exception as error:  # the user's modules run here
         say(channel, Ready(f"the worker could not load the function: {blame(error, None)}"))
         return
