@@ -3,12 +3,13 @@
 import contextlib
 import errno
 import json
+import multiprocessing
 import os
 import resource
 import subprocess
 import sys
 
-from hpo_research.errors import MachineError
+from hpo_research.errors import MachineError, ProblemError
 from hpo_research.executors import processes
 from hpo_research.executors.channel import Channel, pair
 from hpo_research.executors.forking import COMMAND, FORK, KILL, LOST
@@ -40,6 +41,7 @@ class Nursery:
     """
 
     def __init__(self, orders: Orders, threads: int) -> None:
+        _check_not_imported()
         try:
             self.channel, theirs = pair()
         except OSError as error:
@@ -93,6 +95,15 @@ class Nursery:
     def _tell(self, order: bytes, pid: int) -> None:
         with contextlib.suppress(OSError):
             self.channel.hand(COMMAND.pack(order, pid))
+
+
+def _check_not_imported() -> None:
+    # As multiprocessing itself does: its children run a main program again up to its main guard.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise ProblemError(
+            "a process that multiprocessing has started imports this program, and it would start "
+            "its experiment once more; put that under `if __name__ == '__main__':`"
+        )
 
 
 def refused(why: str, running: int) -> MachineError:
