@@ -110,7 +110,8 @@ def refused(why: str, running: int) -> MachineError:
     """Return what is raised where no further process can be had."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MachineError(
-        f"a worker process could not be started ({why}); {running} run. Each needs a descriptor in "
-        f"this process and two in another, and {limit} may be open: raise that (ulimit -n 1024), "
-        "or let fewer trials train at once (parallel=, workers=); what was done is stored"
+        f"a worker process could not be started ({why}) beside {running} others. Each needs a file "
+        f"descriptor here and one in the process that starts them, and {limit} may be open in "
+        "either: raise that (ulimit -n 1024), or let fewer trials train at once (parallel=, "
+        "workers=); nothing that is stored is lost, and the same call goes on"
     )
