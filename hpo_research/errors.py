@@ -63,6 +63,10 @@ class DeviceError(HpoError, ValueError):
     """The device asked for is unknown or not available here."""
 
 
+class MachineError(HpoError, OSError):
+    """The machine refuses what an experiment needs: a process, or a file descriptor."""
+
+
 class MissingPackageError(HpoError, ImportError):
     """An optional package is needed and not installed; the message names the install line."""
 

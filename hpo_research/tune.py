@@ -38,7 +38,8 @@ def tune(
     result; `execution="asynchronous"` refills a free worker at once. `strategy` is Bayesian
     optimisation unless told otherwise. With `path` the folder is a store: called again, it goes
     on. Where the function needs limits (seconds, memory), make a `FunctionProblem` and `run` an
-    `Experiment`.
+    `Experiment`. `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on; it says
+    what the best trial was so far, and how to go on.
     Raises `AllTrialsFailedError` where no trial gave a value.
     """
     problem = FunctionProblem(
@@ -53,12 +54,29 @@ def tune(
         parallel=parallel,
         execution=execution,
     )
-    with Store.in_memory() if path is None else Store.write(Path(path)) as store:
-        execute(experiment, store, Place())
-        result = Result.of(store)
     name = RunName(problem.name, "tune", experiment.seeds[0])  # the folder may hold other seeds
+    with Store.in_memory() if path is None else Store.write(Path(path)) as store:
+        try:
+            execute(experiment, store, Place())
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_interrupted(Result.of(store), name, path)) from None
+        result = Result.of(store)
     best = result.runs[name].best()
     if best is None:
         reasons = replace(result, runs={name: result.runs[name]}).messages()
         raise AllTrialsFailedError("\n".join(reasons))
     return best
+
+
+def _interrupted(result: Result, name: RunName, path: str | Path | None) -> str:
+    run = result.runs.get(name)
+    best = None if run is None else run.best()
+    found = (
+        "no trial had ended" if best is None else f"best so far: {best.config} with {best.value}"
+    )
+    kept = (
+        "give path= to keep what was done, next time"
+        if path is None
+        else f"what was done is stored in {path}: call it again to go on"
+    )
+    return f"tune was interrupted; {found}; {kept}"

@@ -1,6 +1,8 @@
 """The one-liner: a function, a space, and the best trial."""
 
+import dataclasses
 import math
+import signal
 import time
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from hpo_research.errors import (
     StoreLockedError,
     StrategyError,
 )
+from hpo_research.executors.batches import Batches
+from hpo_research.experiment import loop
 from hpo_research.store import Store
 
 SPACE = hpo.SearchSpace(x=hpo.Float(-1, 1), kind=hpo.Categorical(["a", "b"]))
@@ -192,3 +196,62 @@ def test_a_call_that_cannot_be_is_refused(tmp_path: Path, options, error: type, 
     with pytest.raises(error, match=message):
         hpo.tune(**{**given, **options})
     assert not (tmp_path / "new").exists()
+
+
+# -- Ctrl-C
+
+
+@dataclasses.dataclass(frozen=True)
+class Interrupting:
+    """Presses Ctrl-C once so many trials are known."""
+
+    at: int = dataclasses.field(metadata={"identity": False})
+
+    def ask(self, runs, slots):
+        if len(runs[0].trials) == self.at:
+            signal.raise_signal(signal.SIGINT)
+        return hpo.Random().ask(runs, slots)
+
+
+@pytest.fixture
+def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions are called in this process: a tenth of a second instead of two."""
+    monkeypatch.setattr(loop, "executor_for", lambda problem, *_: Batches(problem))
+
+
+@pytest.mark.parametrize("is_stored", [False, True], ids=["in memory", "stored"])
+def test_an_interrupt_passes_on_with_the_best_so_far(
+    without_processes, tmp_path: Path, is_stored: bool
+):
+    path = tmp_path / "out" if is_stored else None
+    best = min(expected(3), key=parabola)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        hpo.tune(parabola, SPACE, strategy=Interrupting(3), trials=6, path=path)
+    assert type(stop.value) is KeyboardInterrupt  # Python ends a script by the signal only then
+    assert stop.value.__suppress_context__
+    assert f"best so far: {best} with {parabola(best)}" in str(stop.value)
+    assert (f"stored in {path}: call it again" if path else "give path=") in str(stop.value)
+    again = hpo.tune(parabola, SPACE, strategy=Interrupting(99), trials=6, path=path)
+    assert again.config == min(expected(6), key=parabola)
+
+
+def test_an_interrupt_before_any_value_says_so(without_processes):
+    with pytest.raises(KeyboardInterrupt, match="no trial had ended"):
+        hpo.tune(hopeless, SPACE, strategy=Interrupting(1), trials=2)
+
+
+def test_an_interrupted_experiment_says_how_to_go_on(tmp_path: Path):
+    def ran(at: int) -> hpo.Result:
+        experiment = hpo.Experiment(
+            name="stopped",
+            problems=[hpo.problem("branin")],
+            strategies={"random": Interrupting(at)},
+            seeds=[0],
+            parallel=1,
+            budget=hpo.Budget(trials=4),
+        )
+        return hpo.run(experiment, out=tmp_path, device="cpu")
+
+    with pytest.raises(KeyboardInterrupt, match=f"stored in {tmp_path}: run it again to go on"):
+        ran(2)
+    assert len(ran(99).frame()) == 4

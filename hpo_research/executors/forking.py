@@ -8,6 +8,7 @@ kills the workers.
 """
 
 import contextlib
+import errno
 import importlib
 import os
 import selectors
@@ -18,20 +19,27 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from typing import NoReturn
 
 import psutil
 
 from hpo_research.executors import processes, worker
-from hpo_research.executors.messages import Born, Died, Orders, receive, send
+from hpo_research.executors.channel import Channel
+from hpo_research.executors.messages import Born, Died, Orders, Refused, say, told
 
 COMMAND = struct.Struct("=ci")
-"""A command to the nursery: `FORK` with a channel's descriptor, or `KILL` with a process."""
+"""A command to the nursery: `FORK` with a channel's descriptor, `KILL` with a process, or `LOST`
+with one whose channel is closed."""
 
-FORK, KILL = b"f", b"k"
+FORK, KILL, LOST = b"f", b"k", b"l"
 _TICK = 0.1  # seconds between looks at the workers' memory
 _TREE = 10  # looks at a worker alone for each look at its children too
 _LINE = 200  # characters kept of what a worker printed last
+_GRACE = 0.2  # seconds that a process whose channel is closed has to be dead of something else
+_CLOSED = (
+    "the process closed or overwrote its connection to the experiment; a function must close only "
+    "the descriptors that it has opened"
+)
 
 
 @dataclass
@@ -43,16 +51,18 @@ class _Child:
     cause: str = ""
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, parent: int) -> None:
     """Run the nursery over the socket with this descriptor, until it is closed."""
     control = socket.socket(fileno=descriptor)
-    channel = Connection(os.dup(descriptor))
+    channel = Channel(control)
     processes.adopt_orphans()
     with contextlib.suppress(EOFError, ConnectionError):  # the executor ended before it began
-        orders = receive(channel)
+        orders = told(channel)
         for module in orders.modules:
             importlib.import_module(module)
-        nursery = _Nursery(control, channel, orders)
+        nursery = _Nursery(control, orders, parent)
+        # From here on the end of the executor is seen below, and everybody is ended with it.
+        processes.outlive_parent()
         try:
             nursery.run()
         finally:
@@ -61,11 +71,11 @@ def main(descriptor: int) -> None:
 
 
 class _Nursery:
-    def __init__(self, control: socket.socket, channel: Connection, orders: Orders) -> None:
+    def __init__(self, control: socket.socket, orders: Orders, parent: int) -> None:
         self._control = control
-        self._channel = channel
+        self._channel = Channel(control)
         self._orders = orders
-        self._parent = os.getppid()
+        self._parent = parent
         self._children: dict[int, _Child] = {}
         self._ticks = 0
         # A child's death wakes the selector.
@@ -111,32 +121,52 @@ class _Nursery:
             return False
         order, pid = COMMAND.unpack(data)
         if order == FORK:
-            self._fork(descriptors[0])
+            self._bear(descriptors)
         elif pid in self._children:
+            if order == LOST and not _has_ended(pid, within=_GRACE):
+                self._children[pid].cause = self._children[pid].cause or _CLOSED
             processes.kill_tree(pid)
         return True
 
-    def _fork(self, descriptor: int) -> None:
+    def _bear(self, descriptors: list[int]) -> None:
+        try:
+            if not descriptors:  # the kernel drops those for which there is no room
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            pid = self._fork(descriptors[0])
+        except OSError as error:
+            say(self._channel, Refused(str(error)))
+        else:
+            say(self._channel, Born(pid))
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _fork(self, descriptor: int) -> int:
         reader, writer = os.pipe()
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(reader)
+            os.close(writer)
+            raise
         if pid == 0:
             self._begin(parent, descriptor, writer)
-        os.close(descriptor)
         os.close(writer)
         os.set_blocking(reader, False)
         self._children[pid] = child = _Child(reader)
         self._selector.register(reader, selectors.EVENT_READ, lambda: self._listen(child))
-        send(self._channel, Born(pid))
+        return pid
 
-    def _begin(self, parent: int, descriptor: int, writer: int) -> None:
+    def _begin(self, parent: int, descriptor: int, writer: int) -> NoReturn:
         code = 1
         try:
             os.setsid()
             processes.die_with(parent)
             processes.adopt_orphans()
             self._leave(writer)
-            worker.serve(Connection(descriptor), self._orders.problem, self._orders.device)
+            channel = Channel(socket.socket(fileno=descriptor))
+            worker.serve(channel, self._orders.problem, self._orders.device)
             code = 0
         except BaseException:  # a forked process must not return into the nursery
             traceback.print_exc()
@@ -149,7 +179,7 @@ class _Nursery:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._selector.close()
-        for held in (self._control, self._bell, self._ringer, self._channel):
+        for held in (self._control, self._bell, self._ringer):
             held.close()
         for child in self._children.values():
             os.close(child.output)
@@ -184,7 +214,8 @@ class _Nursery:
             lines = child.tail.decode(errors="replace").split("\n")
             last = next((line.strip() for line in reversed(lines) if line.strip()), "")
             code = os.waitstatus_to_exitcode(status)
-            send(self._channel, Died(pid, code, child.cause, last[-_LINE:]))
+            cause = child.cause or (_CLOSED if code == worker.LEFT else "")
+            say(self._channel, Died(pid, code, cause, last[-_LINE:]))
 
     def _bury(self, pid: int, child: _Child) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -212,6 +243,16 @@ def _ended() -> tuple[int, int] | None:
     except ChildProcessError:
         return None
     return (pid, status) if pid else None
+
+
+def _has_ended(pid: int, within: float) -> bool:
+    """Whether a child has ended, or does so soon; it stays to be waited for."""
+    deadline = time.monotonic() + within
+    while not (ended := os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)):
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(0.002)
+    return ended is not None
 
 
 def _size(count: int) -> str:

@@ -1,16 +1,23 @@
-"""What the executor, its nursery and its workers say to each other; all of it is pickled.
+"""What the executor, its nursery and its workers say to each other, and how it travels.
 
-`at` is when a message was made, on the machine's monotonic clock, which its processes share.
+Down, to processes of ours, work is pickled. Up, from processes in which a user's code runs, there
+is JSON, checked field by field, and packed states, which hold no code: whatever a worker sends,
+nothing of it is executed in the executor's process. `at` is when a message was made,
+on the machine's monotonic clock, which its processes share.
 """
 
+import json
+import math
 import pickle
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from typing import Any
 
-from hpo_research.records import Report, Segment
-from hpo_research.states import Packed
+from hpo_research.errors import StateError
+from hpo_research.executors.channel import Channel, Frame, Garbled
+from hpo_research.records import Key, Report, Segment
+from hpo_research.states import Packed, unpack
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,13 @@ class Born:
     """From the nursery: the next worker that was asked for runs under this number."""
 
     pid: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """From the nursery: the machine gave no process to the next worker that was asked for."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,7 @@ class Answer:
 class Alive:
     """From a worker: an epoch was done again in silence."""
 
+    key: Key
     epoch: int
     at: float = field(default_factory=time.monotonic)
 
@@ -89,6 +104,11 @@ class Said:
     unkept: str = ""
     at: float = field(default_factory=time.monotonic)
 
+    @property
+    def key(self) -> Key:
+        """The trial that it is about."""
+        return self.report.key
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -98,6 +118,7 @@ class Ended:
     `is_spent`: the function left processes of its own behind, and this one must not be used again.
     """
 
+    key: Key
     epoch: int
     reason: str = ""
     final: Said | None = None
@@ -106,11 +127,165 @@ class Ended:
     at: float = field(default_factory=time.monotonic)
 
 
-def send(connection: Connection, message: object) -> None:
-    """Send one message. Raises `OSError` where the other side is gone."""
-    connection.send_bytes(pickle.dumps(message))
+FromWorker = Ready | Alive | Said | Ended
+FromNursery = Born | Refused | Died
+
+# -- down, to processes of ours
 
 
-def receive(connection: Connection) -> Any:
-    """Wait for one message. Raises `EOFError` or `OSError` where the other side is gone."""
-    return pickle.loads(connection.recv_bytes())
+def tell(channel: Channel, message: Orders | Work | Answer) -> None:
+    """Send a message down, and wait until it is read. Raises `OSError` where nobody is there."""
+    channel.send(packed(message))
+
+
+def packed(message: Orders | Work | Answer) -> Frame:
+    """Return a message as it goes down."""
+    return Frame(b"", pickle.dumps(message))
+
+
+def told(channel: Channel) -> Any:
+    """Wait for a message from above. Raises `EOFError` or `OSError` where nobody is there."""
+    return pickle.loads(channel.receive().body)
+
+
+# -- up, from processes in which anything may happen
+
+
+def say(channel: Channel, message: FromWorker | FromNursery) -> None:
+    """Send a message up. Raises `OSError` where nobody is there."""
+    fields: dict[str, object]
+    state: Packed | None = None
+    if isinstance(message, Said):
+        fields, state = _report(message), message.state
+    elif isinstance(message, Ended):
+        final = message.final
+        fields = {**vars(message), "final": None if final is None else _report(final)}
+        state = None if final is None else final.state
+    else:
+        fields = vars(message)
+    text = json.dumps({"kind": type(message).__name__, **fields}, default=_plain)
+    channel.send(Frame(text.encode(), b"" if state is None else state.content))
+
+
+def from_worker(frame: Frame) -> FromWorker:
+    """Return what a worker said. Raises `Garbled` where that is no message."""
+    fields, kind = _fields(frame.text)
+    at = fields.number("at")
+    if kind == "Ready":
+        return Ready(fields.text("reason"), at)
+    if kind == "Alive":
+        return Alive(fields.key(), fields.whole("epoch"), at)
+    if kind == "Said":
+        return _said(fields, frame.body)
+    if kind != "Ended":
+        raise Garbled
+    final = fields.values.get("final")
+    return Ended(
+        fields.key(),
+        fields.whole("epoch"),
+        fields.text("reason"),
+        None if final is None else _said(_Fields(final), frame.body),
+        fields.maybe("seconds"),
+        fields.values.get("is_spent") is True,
+        at,
+    )
+
+
+def from_nursery(frame: Frame) -> FromNursery:
+    """Return what a nursery said. Raises `Garbled` where that is no message."""
+    fields, kind = _fields(frame.text)
+    if kind == "Born":
+        return Born(fields.whole("pid"))
+    if kind == "Refused":
+        return Refused(fields.text("reason"))
+    if kind != "Died":
+        raise Garbled
+    cause, output = fields.text("cause"), fields.text("output")
+    return Died(fields.whole("pid"), fields.whole("status"), cause, output, fields.number("at"))
+
+
+def _plain(number: Any) -> object:
+    return number.item()  # NumPy scalars, and tensors without dimensions
+
+
+def _report(said: Said) -> dict[str, object]:
+    report = said.report
+    return {
+        "key": report.key,
+        "epoch": report.epoch,
+        "metrics": {str(name): float(value) for name, value in report.metrics.items()},
+        "seconds": report.seconds,
+        "unkept": said.unkept,
+        "at": said.at,
+    }
+
+
+def _said(fields: "_Fields", body: bytes) -> Said:
+    metrics = {name: _real(value) for name, value in fields.table("metrics").items()}
+    report = Report(*fields.key(), fields.whole("epoch"), metrics, fields.maybe("seconds"))
+    state = _state(body) if body else None
+    return Said(report, state, fields.text("unkept"), fields.number("at"))
+
+
+def _state(body: bytes) -> Packed:
+    try:
+        unpack(body)
+    except StateError as error:
+        raise Garbled(f"a state that cannot be read ({error})") from error
+    return Packed(body)
+
+
+class _Fields:
+    """The fields of a message, each checked when it is read."""
+
+    def __init__(self, values: object) -> None:
+        if not isinstance(values, dict):
+            raise Garbled
+        self.values = values
+
+    def whole(self, name: str) -> int:
+        return _whole(self.values.get(name))
+
+    def number(self, name: str) -> float:
+        number = _real(self.values.get(name))
+        if not math.isfinite(number):
+            raise Garbled
+        return number
+
+    def maybe(self, name: str) -> float | None:
+        return None if self.values.get(name) is None else self.number(name)
+
+    def text(self, name: str) -> str:
+        text = self.values.get(name)
+        if not isinstance(text, str):
+            raise Garbled
+        return text
+
+    def table(self, name: str) -> Mapping[str, object]:
+        return _Fields(self.values.get(name)).values
+
+    def key(self) -> Key:
+        key = self.values.get("key")
+        if not isinstance(key, list) or len(key) != 2:
+            raise Garbled
+        return _whole(key[0]), _whole(key[1])
+
+
+def _fields(text: bytes) -> tuple[_Fields, str]:
+    try:
+        fields = _Fields(json.loads(text))
+    except (ValueError, RecursionError):
+        raise Garbled from None
+    return fields, fields.text("kind")
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Garbled
+    return value
+
+
+def _real(value: object) -> float:
+    if isinstance(value, float):
+        return value
+    raise Garbled

@@ -11,23 +11,25 @@ from types import ModuleType
 import cloudpickle
 
 from hpo_research.errors import ProblemError
+from hpo_research.executors import scripts
 from hpo_research.problems.protocol import Problem
 
 
 def dumps(problem: Problem) -> bytes:
     """Pickle a problem so that any fresh process can load it.
 
-    Functions and classes of notebooks, of `python -c` and of files that were loaded under another
-    name go by value. Raises `ProblemError` where something cannot be sent.
+    Functions and classes of main programs, of notebooks and of files that were loaded under
+    another name go by value, and are found by name there (`scripts.py`). Raises `ProblemError`
+    where something cannot be sent.
     """
     modules = {module.__name__: module for module in _modules(problem)}
+    foreign = [module for module in modules.values() if not _is_importable(module)]
     with ExitStack() as stack:
-        for module in modules.values():
-            if not _is_importable(module):
-                cloudpickle.register_pickle_by_value(module)
-                stack.callback(cloudpickle.unregister_pickle_by_value, module)
+        for module in foreign:
+            cloudpickle.register_pickle_by_value(module)
+            stack.callback(cloudpickle.unregister_pickle_by_value, module)
         try:
-            return bytes(cloudpickle.dumps(problem))
+            return scripts.dumps(problem, [sys.modules["__main__"], *foreign])
         except Exception as error:  # whatever an object of the user's raises when it is pickled
             raise ProblemError(
                 f"{problem.name} cannot be sent to a worker process ({type(error).__name__}: "

@@ -1,15 +1,15 @@
 """The pool of worker processes: who trains what, and what they say."""
 
 import contextlib
-import pickle
 import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from dataclasses import dataclass, replace
 
+from hpo_research.errors import MachineError
 from hpo_research.executors import processes
+from hpo_research.executors.channel import Channel, Garbled, ready
 from hpo_research.executors.laps import Lap
 from hpo_research.executors.messages import (
     Alive,
@@ -17,17 +17,25 @@ from hpo_research.executors.messages import (
     Born,
     Died,
     Ended,
+    FromWorker,
     Orders,
     Ready,
     Said,
     Work,
-    receive,
-    send,
+    from_nursery,
+    from_worker,
+    packed,
 )
-from hpo_research.executors.nursery import Nursery
+from hpo_research.executors.nursery import Nursery, refused
 from hpo_research.executors.processes import ProcessId
 from hpo_research.problems.reporting import PATIENCE
 from hpo_research.records import Segment
+
+_STALL = 60.0  # seconds within which more of a message comes once it has begun
+_GARBLED = (
+    "the process sent what is no report of its trial{what}; a function must write only into "
+    "files and descriptors that it has opened itself"
+)
 
 
 @dataclass(eq=False)
@@ -40,7 +48,7 @@ class Worker:
     `halt_by` is when a stopped function must have returned.
     """
 
-    channel: Connection
+    channel: Channel
     segment: Segment | None = None
     reached: int = 0
     began: float | None = None
@@ -67,12 +75,19 @@ class Worker:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A worker that was ended because what it sent is nothing that a worker says, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Event:
     """What was heard of a worker that trains a segment, and for how long it has computed."""
 
     worker: Worker
     segment: Segment
-    message: Ready | Alive | Said | Ended | Died
+    message: FromWorker | Died | Broken
     lap: Lap
 
 
@@ -94,6 +109,7 @@ class Pool:
         self._workers: list[Worker] = []
         self._unborn: deque[Worker] = deque()
         self._ids: set[ProcessId] = set()
+        self._has_borne = False
 
     def give(self, segment: Segment) -> Worker:
         """Let an idle worker, or a new one, train a segment."""
@@ -137,18 +153,19 @@ class Pool:
             return []
         now = time.monotonic()
         limits = [worker.halt_by - now for worker in self._workers if worker.halt_by is not None]
+        halves = [worker.channel.half_since for worker in self._workers]
+        limits += [since + _STALL - now for since in halves if since is not None]
         limits += [] if timeout is None else [timeout]
-        channels = {w.channel: w for w in self._workers if not w.channel.closed}
+        channels = {w.channel: w for w in self._workers if not w.channel.is_closed}
         chosen = max(0.0, min(limits)) if limits else None
-        heard = wait([self._nursery.channel, *channels], chosen)
+        heard = ready([self._nursery.channel, *channels], chosen)
         events: list[Event] = []
         for channel, worker in channels.items():
             if channel in heard:
                 events += self._hear(worker)
         if self._nursery.channel in heard:
             events += self._hear_nursery(self._nursery)
-        self._end_the_slow()
-        return events
+        return events + self._end_the_slow()
 
     def close(self) -> None:
         """End every process."""
@@ -165,8 +182,12 @@ class Pool:
     def _hire(self) -> Worker:
         if self._nursery is None:
             self._nursery = Nursery(self._orders, self._threads)
+            self._has_borne = False
             self._register(self._nursery.pid)
-        worker = Worker(self._nursery.fork())
+        try:
+            worker = Worker(self._nursery.fork())
+        except OSError as error:
+            raise refused(str(error), len(self._workers)) from error
         self._workers.append(worker)
         self._unborn.append(worker)
         return worker
@@ -183,29 +204,43 @@ class Pool:
         if worker.segment is not None:
             self._tell(worker, Work(worker.segment))
 
-    def _tell(self, worker: Worker, message: object) -> None:
+    def _tell(self, worker: Worker, message: Work | Answer) -> None:
         # A worker that cannot be told anything is dead: the nursery is about to say so.
         with contextlib.suppress(OSError):
-            send(worker.channel, message)
+            worker.channel.post(packed(message))
 
     def _kill(self, pid: int) -> None:
         if self._nursery is not None:
             self._nursery.kill(pid)
 
     def _hear(self, worker: Worker) -> list[Event]:
+        events: list[Event] = []
         try:
-            message = receive(worker.channel)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            # It is dead, or its function has closed or garbled the channel: the nursery will tell.
+            for frame in worker.channel.arrived():
+                events += self._heed(worker, from_worker(frame))
+        except Garbled as error:
+            return events + self._break(worker, str(error))
+        if worker.channel.is_over:
+            # It is dead, or its function has closed the channel: the nursery will tell.
             worker.channel.close()
-            if worker.id is not None:
-                self._kill(worker.id.pid)
-            return []
+            if worker.id is not None and self._nursery is not None:
+                self._nursery.lost(worker.id.pid)
+        return events
+
+    def _heed(self, worker: Worker, message: FromWorker) -> list[Event]:
+        message = replace(message, at=min(message.at, time.monotonic()))
         segment, lap = worker.segment, worker.lap(message.at)
-        if isinstance(message, Ready) and not message.reason:
-            worker.is_ready = True
-            self._open(worker)
-            return []
+        if isinstance(message, Ready):
+            if worker.is_ready:
+                raise Garbled
+            worker.is_ready = not message.reason
+            if worker.is_ready:
+                self._open(worker)
+                return []
+        elif segment is not None:
+            _check(worker, segment, message)
+        elif worker.halt_by is None:
+            raise Garbled  # it has nothing to do, and nothing to say
         worker.since = time.monotonic()
         if isinstance(message, Said):
             worker.began, worker.since, worker.is_parked = None, None, segment is not None
@@ -214,6 +249,13 @@ class Pool:
         elif isinstance(message, Ended):
             self._release(worker, message.is_spent)
         return [] if segment is None else [Event(worker, segment, message, lap)]
+
+    def _break(self, worker: Worker, what: str) -> list[Event]:
+        """End a worker whose channel cannot be trusted any more, and fail what it trains."""
+        segment, lap = worker.segment, worker.lap(time.monotonic())
+        self.dismiss(worker)
+        reason = _GARBLED.format(what=what and f": {what}")
+        return [] if segment is None else [Event(worker, segment, Broken(reason), lap)]
 
     def _open(self, worker: Worker) -> None:
         if worker.can_begin and worker.segment is not None:
@@ -226,20 +268,29 @@ class Pool:
             self.dismiss(worker)
 
     def _hear_nursery(self, nursery: Nursery) -> list[Event]:
+        events: list[Event] = []
         try:
-            message = receive(nursery.channel)
-        except (EOFError, OSError):
-            return self._lose(nursery)
-        if isinstance(message, Born):
-            worker = self._unborn.popleft()
-            worker.id = self._register(message.pid)
-            if not worker.is_wanted:
-                self._kill(message.pid)
-            elif worker.id is not None:
-                worker.since = time.monotonic()  # the user's modules may hang when they load
-                self._open(worker)
-            return []
-        return self._part(message)
+            for frame in nursery.channel.arrived():
+                message = from_nursery(frame)
+                if isinstance(message, Born):
+                    self._welcome(message)
+                elif isinstance(message, Died):
+                    events += self._part(message)
+                else:
+                    raise refused(message.reason, len(self._workers) - len(self._unborn))
+        except Garbled:
+            return events + self._lose(nursery)
+        return events + (self._lose(nursery) if nursery.channel.is_over else [])
+
+    def _welcome(self, message: Born) -> None:
+        worker = self._unborn.popleft()
+        worker.id = self._register(message.pid)
+        self._has_borne = True
+        if not worker.is_wanted:
+            self._kill(message.pid)
+        elif worker.id is not None:
+            worker.since = time.monotonic()  # the user's modules may hang when they load
+            self._open(worker)
 
     def _part(self, message: Died) -> list[Event]:
         self._ids = {known for known in self._ids if known.pid != message.pid}
@@ -250,8 +301,10 @@ class Pool:
 
     def _last_words(self, worker: Worker, message: Died) -> list[Event]:
         events: list[Event] = []
-        while not worker.channel.closed and worker.channel.poll():
+        while not worker.channel.is_closed:  # until the end: nobody is left who could write
             events += self._hear(worker)
+            if not worker.channel.is_readable():
+                break
         if worker in self._workers:
             self._workers.remove(worker)
         worker.channel.close()
@@ -265,6 +318,11 @@ class Pool:
         self._nursery, self._unborn = None, deque()
         processes.end_survivors(self._ids)
         self._ids = set()
+        if not self._has_borne:
+            raise MachineError(
+                "the process that starts the workers ended before the first of them ran; what it "
+                "wrote to stderr stands above. What was done is stored; run it again to go on"
+            )
         events: list[Event] = []
         cause = "the process that watches the workers was ended"
         for worker in list(self._workers):
@@ -272,8 +330,32 @@ class Pool:
             events += self._last_words(worker, Died(pid, -signal.SIGKILL, cause, ""))
         return events
 
-    def _end_the_slow(self) -> None:
+    def _end_the_slow(self) -> list[Event]:
         now = time.monotonic()
+        events: list[Event] = []
         for worker in list(self._workers):
+            half_since = worker.channel.half_since
             if worker.halt_by is not None and worker.halt_by <= now:
                 self.dismiss(worker)
+            elif half_since is not None and half_since + _STALL <= now:
+                events += self._break(worker, f"half a message and no more for {_STALL:g} seconds")
+        return events
+
+
+def _check(worker: Worker, segment: Segment, message: Alive | Said | Ended) -> None:
+    """Raise `Garbled` where a worker cannot say this now."""
+    final = message.final if isinstance(message, Ended) else None
+    for run, trial in {message.key, message.key if final is None else final.key}:
+        if (run, trial) != segment.key:
+            raise Garbled(f"a report of trial {trial} of run {run}")
+    if isinstance(message, Said):
+        epoch = message.report.epoch
+        is_due = worker.reached < epoch < segment.until and not worker.is_parked
+    elif isinstance(message, Alive):
+        epoch = message.epoch
+        is_due = segment.start < epoch <= segment.known and not worker.is_parked
+    else:
+        epoch = message.epoch
+        is_due = epoch >= segment.start and (final is None or final.report.epoch >= segment.until)
+    if not is_due:
+        raise Garbled(f"epoch {epoch} after epoch {worker.reached}")

@@ -127,13 +127,21 @@ def adopt_orphans() -> None:
 
 
 def die_with(parent: int) -> None:
-    """Be killed when the parent ends, even by SIGKILL (Linux), and before it for want of memory."""
+    """Be killed when the parent ends, even by SIGKILL (Linux), and before it for want of memory.
+
+    Linux means the thread of the parent that started this process.
+    """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
     if sys.platform == "linux":
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write(str(_BADNESS))
+
+
+def outlive_parent() -> None:
+    """Take back that this process is killed when its parent ends."""
+    _prctl(_PR_SET_PDEATHSIG, 0)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -6,15 +6,26 @@ import os
 import shutil
 import time
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NoReturn
 
-import cloudpickle
 import psutil
 from numpy import random as numpy_random
 
 from hpo_research.errors import StateError
-from hpo_research.executors.messages import Alive, Answer, Ended, Ready, Said, Work, receive, send
+from hpo_research.executors import scripts
+from hpo_research.executors.channel import Channel
+from hpo_research.executors.messages import (
+    Alive,
+    Answer,
+    Ended,
+    FromWorker,
+    Ready,
+    Said,
+    Work,
+    say,
+    told,
+)
 from hpo_research.executors.states import begun, taken, unkept
 from hpo_research.problems import files
 from hpo_research.problems.function import FunctionProblem, function_of
@@ -25,30 +36,31 @@ from hpo_research.records import Report, Segment
 STATE_SECONDS = 30.0
 """How often a state is sent along with a report, so that checkpoints can be kept."""
 
+LEFT = 113
+"""The exit code of a worker that finds its channel closed."""
 
-def serve(channel: Connection, pickled: bytes, device: str) -> None:
+
+def serve(channel: Channel, pickled: bytes, device: str) -> None:
     """Load the problem, then train one segment after another until the channel is closed."""
     # Forked processes would all draw the same numbers from NumPy's global generator. A function
     # that uses it must not see its neighbours.
     numpy_random.seed()
     try:
-        problem = cloudpickle.loads(pickled)
+        problem = scripts.loads(pickled)
     except Exception as error:  # the user's modules run here
-        send(channel, Ready(f"the worker could not load the function: {blame(error, None)}"))
+        say(channel, Ready(f"the worker could not load the function: {blame(error, None)}"))
         return
-    send(channel, Ready())
+    say(channel, Ready())
     with contextlib.suppress(EOFError, ConnectionError):  # the executor has no more work
         while True:
-            work: Work = receive(channel)
+            work: Work = told(channel)
             _Turn(channel, problem, work.segment, device).train()
 
 
 class _Turn:
     """One segment in this worker, from its first epoch to its end."""
 
-    def __init__(
-        self, channel: Connection, problem: Problem, segment: Segment, device: str
-    ) -> None:
+    def __init__(self, channel: Channel, problem: Problem, segment: Segment, device: str) -> None:
         self._channel = channel
         self._problem = problem
         self._segment = segment
@@ -68,7 +80,7 @@ class _Turn:
         # What the user's code raises, sys.exit and KeyboardInterrupt included, becomes a reason.
         except BaseException as error:
             function = function_of(self._problem)
-            ended = Ended(self._reached, blame(error, function and function.f))
+            ended = self._ended(self._reached, blame(error, function and function.f))
         is_spent = bool(psutil.Process().children())
         self._send(replace(ended, is_spent=is_spent))
 
@@ -79,7 +91,7 @@ class _Turn:
             files.restore(self._segment.state, folder)
         ending = problem.call(self._segment, self._push, folder)
         if ending.final is None:
-            return Ended(ending.epoch, ending.reason)
+            return self._ended(ending.epoch, ending.reason)
         ended = self._final(ending.final)
         if folder is not None:
             shutil.rmtree(folder)
@@ -97,33 +109,33 @@ class _Turn:
             if value is None or not math.isfinite(value):
                 evaluation.close()
                 reason = value_reason(self._problem.metric, value, report.epoch)
-                return Ended(self._reached, reason, seconds=report.seconds)
+                return self._ended(self._reached, reason, seconds=report.seconds)
             if report.epoch >= self._segment.until:
                 ended = self._final(report)
                 evaluation.close()
                 return ended
             if not self._push(report):
                 evaluation.close()
-                return Ended(report.epoch)
+                return self._ended(report.epoch)
             began = time.perf_counter()
         until = self._segment.until
         reason = f"the problem ended at epoch {self._reached}, before epoch {until}"
-        return Ended(self._reached, reason)
+        return self._ended(self._reached, reason)
 
     def _final(self, report: Report) -> Ended:
         plain = replace(report, state=None)
         if not self._may_resume:
-            return Ended(report.epoch, final=Said(plain))
+            return self._ended(report.epoch, final=Said(plain))
         try:
             state = taken(report)
         except StateError as error:  # nothing could go on from here
-            return Ended(self._reached, unkept(report, error), seconds=report.seconds)
-        return Ended(report.epoch, final=Said(plain, state))
+            return self._ended(self._reached, unkept(report, error), seconds=report.seconds)
+        return self._ended(report.epoch, final=Said(plain, state))
 
     def _push(self, report: Report) -> bool:
         self._reached = report.epoch
         if report.epoch <= self._segment.known:
-            self._send(Alive(report.epoch))
+            self._send(Alive(report.key, report.epoch))
             return True
         is_due = time.monotonic() - self._sent_state > STATE_SECONDS
         if report.state is not None and is_due and self._problem.can_resume:
@@ -133,20 +145,35 @@ class _Turn:
             self._send(Said(replace(report, state=None)))
         return self._answer()
 
+    def _ended(
+        self,
+        epoch: int,
+        reason: str = "",
+        *,
+        final: Said | None = None,
+        seconds: float | None = None,
+    ) -> Ended:
+        return Ended(self._segment.key, epoch, reason, final, seconds)
+
     def _answer(self) -> bool:
         try:
-            answer: Answer = receive(self._channel)
-        except (EOFError, OSError):  # the executor is gone, and nobody waits for the rest
-            os._exit(0)
+            answer: Answer = told(self._channel)
+        except (EOFError, OSError):
+            _leave()
         return answer.goes_on
 
-    def _send(self, message: object) -> None:
+    def _send(self, message: FromWorker) -> None:
         if os.getpid() != self._process:  # a fork that the user's function let run on
             os._exit(0)
         try:
-            send(self._channel, message)
-        except OSError:  # the executor is gone
-            os._exit(0)
+            say(self._channel, message)
+        except OSError:
+            _leave()
+
+
+def _leave() -> NoReturn:
+    """End this process: the executor is gone, or the user's function has closed the channel."""
+    os._exit(LEFT)
 
 
 def _said(report: Report) -> Said:

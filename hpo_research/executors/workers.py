@@ -1,5 +1,6 @@
 """Execution in worker processes, where nothing that a user's code does can hurt the rest."""
 
+import math
 import signal
 import time
 from collections import Counter
@@ -11,18 +12,21 @@ from tempfile import TemporaryDirectory
 from hpo_research.device import Place
 from hpo_research.errors import ProblemError, StateError
 from hpo_research.executors.laps import Lap, shares
-from hpo_research.executors.messages import Alive, Died, Ended, Orders, Ready, Said
+from hpo_research.executors.messages import Alive, Died, Ended, Orders, Said
 from hpo_research.executors.pickling import dumps
 from hpo_research.executors.pool import Event, Pool, Worker
 from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.protocol import Poll
 from hpo_research.problems.function import function_of
 from hpo_research.problems.protocol import Problem
+from hpo_research.problems.reporting import value_reason
 from hpo_research.records import Key, Outcome, Report, Segment
 from hpo_research.states import State
 
 PARKED = 64
 """How many trials may be under way at once in lock-step, each with a process of its own."""
+
+_REASON = 2000  # characters of a reason that are kept
 
 
 def ignore(process: ProcessId) -> None:
@@ -215,20 +219,26 @@ class Workers:
 
     def _listen(self, pool: Pool, timeout: float | None) -> None:
         for event in pool.listen(timeout):
-            self._take(event)
+            if self._running.get(event.segment.key) is event.worker:  # not after its trial's end
+                self._take(pool, event)
         now = time.monotonic()
         for key, worker in list(self._running.items()):
             limit, since = self._limit, worker.since
             is_late = limit is not None and since is not None and now - since >= limit
-            if is_late and (worker.channel.closed or not worker.channel.poll()):
+            if is_late and not worker.channel.is_readable():
                 reason = f"timeout: no report and no return for {limit:g} seconds"
                 lap = worker.lap(now)
                 pool.dismiss(worker)
                 self._end(Outcome(*key, "failed", worker.reached, reason), lap)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, pool: Pool, event: Event) -> None:
         worker, message, lap = event.worker, event.message, event.lap
-        if isinstance(message, Said):
+        said = message.final if isinstance(message, Ended) else message
+        if isinstance(said, Said) and (wrong := self._wrong(said)):
+            worker.segment = None
+            pool.dismiss(worker)
+            self._fail(event.segment, worker.reached, wrong, lap)
+        elif isinstance(message, Said):
             worker.reached = message.report.epoch
             self._owed.discard(event.segment.key)
             self._enter(message, lap)
@@ -240,9 +250,15 @@ class Workers:
             recorded = message.seconds if self._problem.has_recorded_seconds else None
             self._fail(event.segment, message.epoch, message.reason, lap, recorded)
         else:
-            reason = message.reason if isinstance(message, Ready) else _cause(message)
+            reason = _cause(message) if isinstance(message, Died) else message.reason
             worker.segment = None
             self._fail(event.segment, worker.reached, reason, lap)
+
+    def _wrong(self, said: Said) -> str:
+        value = said.report.metrics.get(self._problem.metric)
+        if value is not None and math.isfinite(value):
+            return ""
+        return value_reason(self._problem.metric, value, said.report.epoch)
 
     def _finish(self, segment: Segment, final: Said, lap: Lap) -> None:
         epoch = final.report.epoch
@@ -256,6 +272,7 @@ class Workers:
         self, segment: Segment, epoch: int, reason: str, lap: Lap, recorded: float | None = None
     ) -> None:
         seconds = 0.0 if recorded is None else recorded
+        reason = reason[:_REASON] or "the function ended without a value and without a reason"
         self._end(Outcome(*segment.key, "failed", epoch, reason, seconds=seconds), lap)
 
     def _enter(self, said: Said, lap: Lap) -> None:

@@ -54,12 +54,20 @@ def run(
     called a few times a second, and at the end; `source` is the file that the experiment was read
     from, stored for the report. Raises `StoreLockedError` where another process runs the folder,
     `ExperimentError` where the stored experiment differs, `StoreWriteError` where the disk refuses
-    a write. A configuration that fails never stops the others.
+    a write, `MachineError` where there is no process or file descriptor left for a worker. A
+    configuration that fails never stops the others. `KeyboardInterrupt` (Ctrl-C) ends all that was
+    started and passes on, saying how to go on.
     """
     place = Place(resolve(device), threads)
     folder = Path("results", experiment.name) if out is None else Path(out)
     with Store.write(folder) as store:
-        execute(experiment, store, place, watch, source=source)
+        try:
+            execute(experiment, store, place, watch, source=source)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"{experiment.name} was interrupted; what was done is stored in {folder}: run it "
+                "again to go on"
+            ) from None
         return Result.of(store)
 
 

@@ -109,12 +109,16 @@ class FunctionProblem:
         arguments = (report,) if self.takes_report else ()
         try:
             report.finish(self.f(dict(segment.config), *arguments))
-        except Halt:
-            pass
+        except Halt as halt:
+            if halt.by is not report:
+                reason = f"the report of another trial was called: {blame(halt, self.f)}"
+                return Ending(report.reached, reason)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             return Ending(report.reached, blame(error, self.f))
+        finally:
+            report.close()
         return report.ending()
 
     def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:

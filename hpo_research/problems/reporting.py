@@ -1,7 +1,9 @@
 """What a user's function calls `report`, and what is made of what it says."""
 
+import itertools
 import math
 import operator
+import os
 import threading
 import time
 import traceback
@@ -10,7 +12,7 @@ from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path, PurePath
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NoReturn
 
 from hpo_research.errors import ProblemError
 from hpo_research.problems.files import Folder
@@ -26,8 +28,13 @@ PATIENCE = 2.0
 class Halt(BaseException):
     """Ends a function that reports again after it was told to stop.
 
-    No `Exception`, so that a function that catches all of its own cannot catch this.
+    No `Exception`, so that a function that catches all of its own cannot catch this. `by` is the
+    `report` that was called.
     """
+
+    def __init__(self, by: object) -> None:
+        BaseException.__init__(self, "a trial that is over was reported on")
+        self.by = by
 
 
 class NoValue(float):
@@ -69,11 +76,20 @@ class Reporting:
         self._push = push
         self._metric = metric
         self._files = None if folder is None else Folder(folder)
+        self._process = os.getpid()
+        self._turn = threading.RLock()  # of the threads that report: one waits for its answer
         self._since = time.perf_counter()
         self._final: Report | None = None
         self._reason = ""
         self._is_over = False
         self.reached = segment.start
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be sent elsewhere: only the trial's own process is listened to."""
+        raise ProblemError(
+            "report cannot be sent to another process; return the values from there, and report "
+            "them in the trial's own process"
+        )
 
     @property
     def start(self) -> int:
@@ -87,7 +103,7 @@ class Reporting:
 
     @property
     def seed(self) -> int:
-        """A whole number below 2**32 for the trial's own randomness."""
+        """An integer below 2**32 for the trial's own randomness."""
         return self._segment.stream.at("function").integer() % 2**32
 
     @property
@@ -98,15 +114,28 @@ class Reporting:
         return self._files.path
 
     def __call__(self, epoch: int, value: object) -> bool:
-        """Report the value, or a dict of metrics, after an epoch; False means return now."""
+        """Report the value, or a dict of metrics, after an epoch; False means return now.
+
+        Threads may report, one after another. Raises `ProblemError` in another process.
+        """
+        if os.getpid() != self._process:
+            raise ProblemError(
+                "report was called in a process that the trial has started; return the values "
+                "from there, and report them in the trial's own process"
+            )
+        if self._is_over:  # before a thread waits its turn, too: it may be the trial's last
+            raise Halt(self)
+        with self._turn:
+            return self._report(epoch, value)
+
+    def _report(self, epoch: int, value: object) -> bool:
         if self._is_over:
-            raise Halt
-        what = f"report(epoch={epoch!r}): "
+            raise Halt(self)
         try:
             number = self._checked_epoch(epoch)
             metrics = measured(value, self._metric)
         except ProblemError as error:
-            return self._refuse(what + str(error))
+            return self._refuse(f"report(epoch={shown(epoch)}): {error}")
         now = time.perf_counter()
         report = Report(*self._segment.key, number, metrics, now - self._since)
         if number == self.until:
@@ -115,9 +144,10 @@ class Reporting:
         self.reached = number
         if self._files is not None:
             report = replace(report, state=self._files.saved())
-        self._is_over = not self._push(report)
+        goes_on = self._push(report)
         self._since = time.perf_counter()
-        return not self._is_over
+        self._is_over = self._is_over or not goes_on
+        return goes_on
 
     def finish(self, returned: object) -> None:
         """Take what the function returned: the report at `until` where there is none yet."""
@@ -137,6 +167,12 @@ class Reporting:
         seconds = time.perf_counter() - self._since
         self._final = Report(*self._segment.key, self.until, metrics, seconds)
 
+    def close(self) -> None:
+        """Let nothing more be reported, once a thread that waits for its answer has it."""
+        self._is_over = True
+        with self._turn:
+            pass
+
     def ending(self) -> Ending:
         """Say how the function ended, once it has."""
         if self._final is not None:
@@ -152,7 +188,7 @@ class Reporting:
         try:
             number = operator.index(epoch)
         except TypeError:
-            raise ProblemError("an epoch must be a whole number") from None
+            raise ProblemError("an epoch must be an integer") from None
         if number <= self.reached:
             raise ProblemError(
                 f"epochs must go up, and epoch {self.reached} is done; begin at report.start + 1"
@@ -170,7 +206,7 @@ def measured(value: object, metric: str) -> Mapping[str, float]:
     if not isinstance(value, Mapping):
         value = {metric: value}
     elif metric not in value:
-        names = ", ".join(str(name) for name in value)
+        names = cut(", ".join(cut(str(name), 80) for name in itertools.islice(value, 20)), 300)
         raise ProblemError(f"a dict of [{names}], without the metric {metric!r}")
     metrics = {str(name): _number(item, str(name)) for name, item in value.items()}
     if not math.isfinite(metrics[metric]):
@@ -192,8 +228,8 @@ def _number(value: Any, name: str) -> float:
         try:
             return float(plain)
         except OverflowError:
-            raise ProblemError(f"a whole number too large for {name!r}") from None
-    raise ProblemError(f"{_described(plain)} for {name!r}, expected a number")
+            raise ProblemError(f"an integer too large for {cut(name, 80)!r}") from None
+    raise ProblemError(f"{_described(plain)} for {cut(name, 80)!r}, expected a number")
 
 
 def _described(value: object) -> str:
@@ -204,16 +240,42 @@ def _described(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
+def shown(value: object) -> str:
+    """Return how an object shows itself, shortened, whatever it does when it is asked."""
+    try:
+        return cut(repr(value), 80)
+    except Exception:  # the user's own repr
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def cut(text: str, length: int) -> str:
+    """Shorten a text to at most so many characters."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def blame(error: BaseException, f: object) -> str:
-    """Say what went wrong and where: type, message, and the last line of the user's own code."""
-    what = "".join(traceback.format_exception_only(error)).strip()
+    """Say what went wrong and where: type, message, and the last line of the user's own code.
+
+    At most a thousand characters, whatever the error's own methods do when they are asked.
+    """
+    what = cut(_message(error), 500)
     frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return what
     code = getattr(getattr(f, "func", f), "__code__", None)
     own = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
     where = own[-1] if own else frames[-1]
-    line = f": {where.line}" if where.line else ""
+    line = f": {cut(where.line, 200)}" if where.line else ""
     # The file's name without its folder: the reason is the same on every machine.
-    return f"{what[:500]} ({PurePath(where.filename).name}:{where.lineno}, {where.name}{line})"
+    place = f"{cut(PurePath(where.filename).name, 100)}:{where.lineno}, {cut(where.name, 100)}"
+    return f"{what} ({place}{line})"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception_only(error)).strip()
+    except Exception:  # a type or attributes of the user's that cannot be read
+        return f"{type(error).__name__} that cannot be shown"
 
 
 class Conversation:

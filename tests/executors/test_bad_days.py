@@ -17,7 +17,7 @@ import psutil
 import pytest
 from waiting import SPACE, assert_all_gone, drain, is_gone, segment
 
-from hpo_research.errors import ProblemError
+from hpo_research.errors import MachineError, ProblemError
 from hpo_research.executors import processes
 from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.workers import Workers
@@ -107,7 +107,7 @@ BAD_DAYS = {
     "exits": r"ended itself with exit code 3; it printed last: so long",
     "calls sys.exit": r"SystemExit: 2",
     "interrupts": r"KeyboardInterrupt",
-    "closes everything": r"the process",
+    "closes everything": r"the process closed or overwrote its connection to the experiment",
     "returns text": r"returned the text '0.5' for 'loss', expected a number",
     "returns None": r"returned None for 'loss', expected a number",
     "returns NaN": r"returned nan for 'loss', expected a finite number",
@@ -315,12 +315,15 @@ def test_trials_fail_and_the_next_ones_run_when_the_nursery_is_killed() -> None:
     assert_all_gone(started)
 
 
-def test_an_interpreter_that_cannot_start_fails_its_trials(monkeypatch) -> None:
-    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+@pytest.mark.parametrize("program", ["false", "nothing of this name"])
+def test_an_interpreter_that_cannot_start_is_an_error_and_costs_no_trial(
+    monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which(program) or program)
     with closing(Workers(FunctionProblem(lambda config: 0.0, SPACE), workers=2)) as executor:
         executor.submit([segment(i) for i in range(3)])
-        _, outcomes = drain(executor)
-    assert [outcome.status for outcome in outcomes.values()] == ["failed"] * 3
+        with pytest.raises(MachineError, match="process"):
+            drain(executor)
 
 
 # -- survivors

@@ -1,17 +1,18 @@
 """A user's function behind a wrapper has the limits and the files that it has by itself."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 from waiting import SPACE, drain, segment
 
 from hpo_research.executors import worker
-from hpo_research.executors.messages import Answer, Ended, Said, receive, send
+from hpo_research.executors.channel import Channel
+from hpo_research.executors.messages import Answer, Ended, Said, from_worker, tell
 from hpo_research.executors.workers import Workers
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.problems.protocol import Problem
@@ -97,16 +98,16 @@ def test_a_resumed_function_finds_its_files(wrapper: str, tmp_path: Path) -> Non
 
 def said(problem: Problem, work: Segment) -> list[Said | Ended]:
     """What a worker says about a segment."""
-    ours, theirs = Pipe()
+    ours, theirs = map(Channel, socket.socketpair())
     turn = worker._Turn(theirs, problem, work, "cpu")
     thread = threading.Thread(target=turn.train)
     thread.start()
     messages: list[Said | Ended] = []
-    with ours, theirs:
+    with closing(ours), closing(theirs):
         while not messages or not isinstance(messages[-1], Ended):
-            messages.append(receive(ours))
+            messages.append(from_worker(ours.receive()))
             if isinstance(messages[-1], Said):
-                send(ours, Answer(True))
+                tell(ours, Answer(True))
         thread.join()
     return messages
 

@@ -219,7 +219,7 @@ BAD = {
     "a truth value": (np.bool_(True), "returned True for 'loss', expected a number"),
     "a complex number": (1j, "returned a complex for 'loss', expected a number"),
     "a row": (np.zeros(1), "returned a ndarray for 'loss', expected a number"),
-    "a huge integer": (10**400, "returned a whole number too large for 'loss'"),
+    "a huge integer": (10**400, "returned an integer too large for 'loss'"),
     "no metric": ({"a": 1, "b": 2}, "returned a dict of [a, b], without the metric 'loss'"),
     "text beside it": ({"loss": 1, "b": "x"}, "returned the text 'x' for 'b', expected a number"),
     "a lock": (threading.Lock(), "returned a lock for 'loss', expected a number"),
@@ -283,7 +283,7 @@ REPORTS = {
     "going back": ([(2, 1.0), (1, 1.0)], None, [2], "epochs must go up, and epoch 2 is done"),
     "twice": ([(2, 1.0), (2, 1.0)], None, [2], "epochs must go up, and epoch 2 is done"),
     "beyond": ([(1, 1.0), (4, 1.0)], None, [1], "it was to train until epoch 3 (report.until)"),
-    "half an epoch": ([(1.5, 1.0)], None, [], "an epoch must be a whole number"),
+    "half an epoch": ([(1.5, 1.0)], None, [], "an epoch must be an integer"),
     "too few": ([(1, 1.0)], None, [1], "returned at epoch 1, before epoch 3; train until"),
     "none": ([], None, [], "returned None for 'loss', expected a number"),
 }
@@ -436,3 +436,87 @@ def test_a_trial_has_a_seed_of_its_own() -> None:
         seeds.append(reports[0].metrics["loss"])
     assert seeds[0] == seeds[2] != seeds[1]
     assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+# -- exceptions that are badly behaved themselves
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+class Leaving(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class Noted(Exception):
+    __notes__ = 7
+
+
+def nameless() -> Exception:
+    return type("", (Exception,), {"__module__": 5})()
+
+
+def bad_syntax() -> SyntaxError:
+    error = SyntaxError("bad")
+    error.text, error.offset, error.lineno, error.filename = 7, "x", "y", 3  # type: ignore[assignment]
+    return error
+
+
+BADLY_BEHAVED = {
+    "its str raises": Mute,
+    "its str leaves": Leaving,
+    "empty": Exception,
+    "blank": lambda: ValueError("  \n "),
+    "huge": lambda: ValueError("x" * 10**7),
+    "many lines": lambda: ValueError("line\n" * 10**5),
+    "notes that are none": Noted,
+    "nameless": nameless,
+    "a syntax error of wrong types": bad_syntax,
+    "lone surrogates": lambda: ValueError("\udcff\x1b[31m"),
+    "arguments that cannot be pickled": lambda: ValueError(lambda: 0, threading.Lock()),
+    "a group": lambda: BaseExceptionGroup("several", [Mute(), KeyError("k")]),
+}
+
+
+@pytest.mark.parametrize("kind", BADLY_BEHAVED)
+def test_a_reason_is_never_empty_and_never_long(kind: str) -> None:
+    def fails(config):
+        raise BADLY_BEHAVED[kind]()
+
+    ending = FunctionProblem(fails, SPACE).call(segment(0), lambda report: True)
+    assert "test_function.py:" in ending.reason
+    assert 20 < len(ending.reason) <= 1000
+
+
+class Unshowable:
+    ndim = 3
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no picture")
+
+
+@pytest.mark.parametrize(
+    ("epoch", "value", "reason"),
+    [
+        (Unshowable(), 1.0, "a Unshowable that cannot be shown"),
+        ("x" * 10**6, 1.0, "an epoch must be an integer"),
+        (1, Unshowable(), "a Unshowable for 'loss', expected a number"),
+        (1, dict.fromkeys(map(str, range(10**5)), 1.0), "without the metric 'loss'"),
+        (1, {"loss": 1.0, "x" * 10**6: None}, "None for 'xxx"),
+        (1, "x" * 10**6, "the text 'xxx"),
+    ],
+    ids=["epoch", "long epoch", "value", "many metrics", "long name", "long value"],
+)
+def test_whatever_is_reported_is_named_briefly(epoch: object, value: object, reason: str) -> None:
+    def reports(config, report):
+        report(epoch, value)
+
+    problem = FunctionProblem(reports, SPACE, max_epochs=3)
+    ending = problem.call(segment(0, until=3), lambda report: True)
+    assert reason in ending.reason
+    assert len(ending.reason) < 1000
