@@ -26,7 +26,7 @@ class Nursery:
     channel is at its end, and whoever listens to that learns of it.
     """
 
-    def __init__(self, orders: Orders, threads: int) -> None:
+    def __init__(self, orders: Orders, threads: int, owner: str) -> None:
         self._control, theirs = socket.socketpair()
         arguments = [sys.executable, "-c", _CODE, str(theirs.fileno()), json.dumps(sys.path)]
         with theirs:
@@ -35,7 +35,7 @@ class Nursery:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                env=processes.environment(threads),
+                env=processes.environment(threads, owner),
                 start_new_session=True,
             )
         self.channel = Connection(os.dup(self._control.fileno()))

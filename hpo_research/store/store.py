@@ -8,18 +8,32 @@ the order they were written, into fresh ledgers.
 
 import json
 import math
+import os
 import sqlite3
+import uuid
+import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from hpo_research.errors import StoreError
 from hpo_research.ledger import AskRow, Grant, Ledger
+from hpo_research.paths import Given, place, refusal
 from hpo_research.records import Outcome, Report
 from hpo_research.store import lock, schema
-from hpo_research.store.connection import reader, writing
+from hpo_research.store.connection import (
+    FILE,
+    inspect,
+    let_go,
+    reader,
+    transaction,
+    writer,
+    writing,
+)
+from hpo_research.store.mark import Log, check
 
 
 class RunName(NamedTuple):
@@ -38,18 +52,22 @@ class LastTurn:
     runs: frozenset[int]
 
 
-FILE = "store.sqlite"
-
-
 class Store:
-    """An open store. Use `Store.write`, `Store.read` or `Store.in_memory`, then `close`."""
+    """An open store. Use `Store.write`, `Store.read` or `Store.in_memory`, then `close`.
+
+    It is closed, and its lock given back, when nobody refers to it any more. Threads may take
+    turns with it; a forked child must leave it alone.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, folder: Path | None, held: lock.Lock | None
     ) -> None:
         self._db = connection
-        self._lock = held
+        self._log = Log(connection, folder / FILE, held) if folder and held else None
+        self._transaction = partial(transaction, connection, self._log, folder)
         self.folder = folder
+        self.tag = uuid.uuid4().hex if held is None else held.name
+        self._end = weakref.finalize(self, let_go, connection, self._log, held, os.getpid())
 
     @classmethod
     def in_memory(cls) -> Self:
@@ -61,45 +79,49 @@ class Store:
         return store
 
     @classmethod
-    def write(cls, folder: Path) -> Self:
+    def write(cls, given: Given) -> Self:
         """Open the folder's store for writing, making both where they are missing.
 
         Raises `StoreLockedError` where another process writes, `StoreError` where the folder
         cannot be written to or holds a store that this version cannot read.
         """
+        folder = place(given, "the results folder", StoreError)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{folder}: cannot be made ({error.strerror})") from error
+            raise StoreError(f"{folder}: {refusal(folder, error)}") from error
         held = lock.acquire(folder)
+        store: Self | None = None
         try:
+            inspect(folder)
             with writing(folder):
-                connection = sqlite3.connect(folder / FILE, isolation_level=None)
-                store = cls(connection, folder, held)
+                store = cls(writer(folder / FILE), folder, held)
                 store._prepare()
         except BaseException:
-            held.release()
+            (store.close if store else held.release)()
             raise
         return store
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, given: Given) -> Self:
         """Open the folder's store for reading; it may be written to at the same time."""
+        folder = place(given, "the results folder", StoreError)
         path = folder / FILE
         if not path.is_file():
             raise StoreError(f"{folder}: holds no store ({FILE} is missing); name a results folder")
         store = cls(reader(path), folder, None)
         try:
+            store._check_format()
+            check(store._db, folder, path)
             store._check_version()
         except BaseException:
-            store._db.close()
+            store.close()
             raise
         return store
 
     def _prepare(self) -> None:
         self._check_format()
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
         if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             self._check_version()
             return
@@ -133,11 +155,8 @@ class Store:
             )
 
     def close(self) -> None:
-        """Close the file and give back the lock."""
-        self._db.close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        """Close the file and give back the lock; nothing happens in a forked child."""
+        self._end()
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +170,11 @@ class Store:
         """Return a stored text, None where there is none."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
+
+    def metas(self, prefix: str) -> list[str]:
+        """Return the stored texts whose keys begin with a prefix, in the order of their keys."""
+        rows = self._db.execute("SELECT key, value FROM meta ORDER BY key")
+        return [str(value) for key, value in rows if key.startswith(prefix)]
 
     def set_meta(self, texts: Mapping[str, str]) -> None:
         """Store texts by key in one transaction."""
@@ -331,18 +355,6 @@ class Store:
             self._db.execute("DELETE FROM process")
 
     # -- transactions
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with writing(self.folder):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
