@@ -16,6 +16,7 @@ from hpo_research.analysis import frames
 from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.checks import asks_of, whole
 from hpo_research.experiment.description import Json, describe
+from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.opening import record
 from hpo_research.experiment.provenance import provenance
 from hpo_research.experiment.told import (
@@ -126,6 +127,7 @@ class Study:
         self._queue: list[Config] = [*queue, *map(json.loads, self._store.metas("queue/"))]
         self._served = sum(trial.origin == _ENQUEUED for trial in self._ledger.trials)
         self._is_finished = self._ledger.info.id in self._store.over()
+        self._lead = Lead(self._ledger.info.direction, self._ledger.trials)
         return last
 
     @contextmanager
@@ -188,13 +190,13 @@ class Study:
     def pending(self) -> Sequence[Trial]:
         """The trials that were asked for and not told; they survive closing and reopening."""
         with self._turns.one():
-            return [self._ledger.trials[trial] for trial in sorted(self._ledger.open)]
+            return tuple(self._ledger.trials[trial] for trial in sorted(self._ledger.open))
 
     @property
     def best(self) -> Trial | None:
         """The trial with the best value, None before any."""
         with self._turns.one():
-            return self._ledger.run().best()
+            return self._lead.best(self._ledger.trials)
 
     @property
     def recommended(self) -> Trial | None:
@@ -380,6 +382,7 @@ class Study:
             self._store.append_poll(entries, outcomes)
             if report is not None:
                 self._ledger.append_report(report)
+                self._lead.enter(self._ledger.trials[report.trial])
             for outcome in outcomes:
                 self._ledger.append_outcome(outcome)
 
