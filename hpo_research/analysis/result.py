@@ -11,6 +11,7 @@ import pandas as pd
 from hpo_research.analysis import frames
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits, RunInfo
+from hpo_research.paths import Given
 from hpo_research.records import Outcome, Report, Run
 from hpo_research.space import SearchSpace
 from hpo_research.space.documents import from_document
@@ -53,12 +54,12 @@ class Result:
     folder: Path | None = None
 
     @classmethod
-    def read(cls, folder: str | Path) -> "Result":
+    def read(cls, folder: Given) -> "Result":
         """Read the store of a results folder; it may be written to at the same time.
 
         Raises `StoreError` where there is no store, or one of a newer version.
         """
-        with Store.read(Path(folder)) as store:
+        with Store.read(folder) as store:
             return cls.of(store)
 
     @classmethod

@@ -22,6 +22,7 @@ from hpo_research.experiment.opening import Opened, open_experiment
 from hpo_research.experiment.progress import Progress, progress
 from hpo_research.experiment.provenance import Source
 from hpo_research.ledger import AskRow, Ledger
+from hpo_research.paths import Given
 from hpo_research.records import Key, Outcome, Report, Segment, State
 from hpo_research.rng import Stream
 from hpo_research.store import Store
@@ -37,7 +38,7 @@ _WATCH_SECONDS = 0.2
 def run(
     experiment: Experiment,
     *,
-    out: str | Path | None = None,
+    out: Given | None = None,
     device: str = "auto",
     threads: int = 1,
     watch: Watch | None = None,
@@ -53,8 +54,7 @@ def run(
     a write. A configuration that fails never stops the others.
     """
     place = Place(resolve(device), threads)
-    folder = Path("results", experiment.name) if out is None else Path(out)
-    with Store.write(folder) as store:
+    with Store.write(Path("results", experiment.name) if out is None else out) as store:
         execute(experiment, store, place, watch, source=source)
         return Result.of(store)
 

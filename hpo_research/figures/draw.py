@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
 from hpo_research.figures.finals import finals_figure
 from hpo_research.figures.incumbent import incumbent_figure
 from hpo_research.figures.learning import learning_figure
@@ -18,6 +19,7 @@ from hpo_research.figures.ranks import ranks_figure
 from hpo_research.figures.sheet import Picture
 from hpo_research.figures.style import styled
 from hpo_research.figures.surrogate import surrogate_figure
+from hpo_research.paths import Given, place
 
 _DOTS_PER_INCH = 300
 
@@ -32,7 +34,7 @@ class Drawn:
     paths: tuple[Path, ...]
 
 
-def draw(result: Result, folder: str | Path) -> list[Drawn]:
+def draw(result: Result, folder: Given) -> list[Drawn]:
     """Draw every figure of a result into a folder, as PDF, SVG and PNG.
 
     The first is the incumbent figure, over epochs, or over evaluations where no problem has more
@@ -43,10 +45,11 @@ def draw(result: Result, folder: str | Path) -> list[Drawn]:
     Nothing but the result is read; a file is renamed into its place when it is complete. Raises
     `StoreWriteError` where the disk refuses.
     """
+    beside = place(folder, "draw: folder", StoreError)
     drawn: list[Drawn] = []
     for picture in pictures(result):
         name = _file_name(picture.name, [other.name for other in drawn])
-        paths = save(replace(picture, name=name), Path(folder))
+        paths = save(replace(picture, name=name), beside)
         drawn.append(Drawn(name, picture.title, picture.caption, tuple(paths)))
     return drawn
 

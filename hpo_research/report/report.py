@@ -11,7 +11,9 @@ import jinja2
 from hpo_research import tables
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
 from hpo_research.figures.draw import Drawn, draw
+from hpo_research.paths import Given, place
 from hpo_research.report import contents
 from hpo_research.report.coincidences import coincidences
 from hpo_research.report.manifest import write_manifest
@@ -30,14 +32,14 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-def write(result: Result, folder: str | Path) -> Path:
+def write(result: Result, folder: Given) -> Path:
     """Write figures, tables, `report.html` and `manifest.json` to a folder, and return the page.
 
     The page opens without a network and needs no file beside it. Nothing but the result is read.
     Files with the names of an earlier report are replaced, each in one step; others are left.
     Raises `StoreWriteError` where the disk refuses.
     """
-    folder = Path(folder)
+    folder = place(folder, "report: folder", StoreError)
     figures = draw(result, folder / "figures")
     shown = tables.tables(result)
     written = [tables.save(table, folder / "tables") for table in shown]
