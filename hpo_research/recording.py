@@ -22,6 +22,7 @@ import numpy as np
 
 from hpo_research.errors import ExperimentError, ProblemError, StoreWriteError
 from hpo_research.experiment.description import describe, differences
+from hpo_research.paths import Given, place
 from hpo_research.problems import curve_table
 from hpo_research.problems.classifiers import DIRECTIONS, Classifier
 from hpo_research.problems.curve_table import CurveTable
@@ -92,7 +93,7 @@ class Design:
 
 def record(
     design: Design,
-    out: Path,
+    out: Given,
     *,
     facts: Mapping[str, Any],
     device: str = "cpu",
@@ -105,6 +106,7 @@ def record(
     `ExperimentError` where `out` holds another design, `StoreWriteError` where the disk refuses,
     and what the problem raises where its data are missing.
     """
+    out = place(out, "record: out", ExperimentError)
     if out.suffix != ".npz":
         raise ExperimentError(f"{out}: expected a file whose name ends in .npz")
     _refuse_existing(out)

@@ -3,32 +3,43 @@
 import json
 import math
 import operator
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from numbers import Real
-from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import pandas as pd
 
 from hpo_research.analysis import frames
-from hpo_research.errors import StudyError
-from hpo_research.experiment.checks import asks_of, seed_mistake, strategy_mistake, whole
-from hpo_research.experiment.description import Json, describe, differences
+from hpo_research.errors import HpoError, StudyError
+from hpo_research.experiment.checks import asks_of, whole
+from hpo_research.experiment.description import Json, describe
+from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import provenance
-from hpo_research.ledger import Final, Ledger, Limits, RunInfo
+from hpo_research.experiment.told import (
+    STUDY,
+    check_running,
+    check_same,
+    epoch_of,
+    mistakes,
+    number_of,
+)
+from hpo_research.ledger import AskRow, Final, Ledger, Limits, RunInfo
+from hpo_research.paths import Given
 from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial, start
 from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
+from hpo_research.store.history import LastTurn
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.recommend import recommended
-from hpo_research.text import is_one_of, storable
-from hpo_research.threads import limited
+from hpo_research.text import storable
+from hpo_research.threads import Turns, limited
 
 _METRIC = "value"
-_NAME = "study"
+_ENQUEUED = "enqueued"
 
 
 class Study:
@@ -39,6 +50,11 @@ class Study:
     `trial.until`; `report` each epoch's value, and expect known trials back from `ask`, to be
     trained on. Raises `StoreLockedError` and `StoreError` as `hpo_research.run` does, and
     `StudyError` for wrong arguments and where the folder holds something else.
+
+    Threads may share it: they are served one at a time, and an event loop asks and tells through
+    `asyncio.to_thread`. Processes may not: a forked child can look at it and is refused everything
+    else, and it cannot be pickled or copied. Let children return their values, and tell them here.
+    A study that is lost without `close` gives back its lock when it is collected.
     """
 
     def __init__(
@@ -49,19 +65,20 @@ class Study:
         seed: int = 0,
         direction: Direction = "minimize",
         max_epochs: int = 1,
-        path: str | Path | None = None,
+        path: Given | None = None,
         final: Final = "last",
     ) -> None:
         info = RunInfo(1, space, _METRIC, direction, max_epochs, seed=seed, final=final)
-        mistakes = _mistakes(info, strategy)
-        if mistakes:
-            raise StudyError("\n".join(f"Study: {mistake}" for mistake in mistakes))
+        wrong = mistakes(info, strategy)
+        if wrong:
+            raise StudyError("\n".join(f"Study: {mistake}" for mistake in wrong))
+        self._turns = Turns()
         self._strategy = strategy
         self._ledger = Ledger(replace(info, seed=operator.index(seed)), Limits())
         self._asked(self._ledger.run(), 1)  # a strategy that does not suit fails here
         description = self._description()
         self._is_closed = False
-        self._store = Store.in_memory() if path is None else Store.write(Path(path))
+        self._store = Store.in_memory() if path is None else Store.write(path)
         try:
             self._open(description)
         except BaseException:
@@ -78,60 +95,108 @@ class Study:
             "space": describe(info.space, "space"),
         }
         description = {
-            "name": _NAME,
-            "problems": {_NAME: facts},
-            "strategies": {_NAME: describe(self._strategy, "strategy")},
+            "name": STUDY,
+            "problems": {STUDY: facts},
+            "strategies": {STUDY: describe(self._strategy, "strategy")},
             "seeds": [info.seed],
             "budget": None,
             "parallel": None,
-            "execution": _NAME,
+            "execution": STUDY,
             "final": info.final,
         }
         return json.loads(json.dumps(description))
 
     def _open(self, description: Json) -> None:
-        info = self._ledger.info
         stored = self._store.experiment()
         if stored is not None:
-            _check_same(self._store.folder, stored, description)
-        record(self._store, description, provenance("cpu"), {"strategy": {_NAME: self._strategy}})
-        self._store.add_runs([RunName(_NAME, _NAME, info.seed)])
-        last = self._store.replay({info.id: self._ledger})
-        self._queue: list[Config] = self._store.list_of("queue")
-        self._is_finished = info.id in self._store.over()
+            check_same(self._store.folder, stored, description)
+        record(self._store, description, provenance("cpu"), {"strategy": {STUDY: self._strategy}})
+        self._store.add_runs([RunName(STUDY, STUDY, self._ledger.info.seed)])
+        last = self._fill()
         self._began = time.monotonic() - self._ledger.clock
         if last.kind == "poll":  # a report that the strategy has not answered yet
             self._answer()
         for trial in sorted(self._ledger.stopping):  # whoever trained them is gone
             self._end(self._ledger.trials[trial], "stopped", "")
 
+    def _fill(self) -> LastTurn:
+        """Fill the books from the store."""
+        self._ledger = Ledger(self._ledger.info, Limits())
+        last = self._store.replay({self._ledger.info.id: self._ledger})
+        # The first stores held the whole queue in one text.
+        self._queue: list[Config] = [*self._store.list_of("queue"), *self._store.series("queue/")]
+        self._served = sum(trial.origin == _ENQUEUED for trial in self._ledger.trials)
+        self._is_finished = self._ledger.info.id in self._store.over()
+        self._lead = Lead(self._ledger.info.direction, self._ledger.trials)
+        return last
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Let the books follow the store, whatever comes between the two: an interrupt, say."""
+        try:
+            yield
+        except HpoError:  # what the store refuses has not been said
+            raise
+        except BaseException:
+            self._fill()
+            raise
+
+    @contextmanager
+    def _acting(self) -> Iterator[None]:
+        """Wait for this thread's turn. Raises `StudyError` in a child, and when it is closed."""
+        self._check_here()
+        with self._turns.one():
+            if self._is_closed:
+                raise StudyError("the study is closed; make it again to go on")
+            yield
+
+    def _check_here(self) -> None:
+        if not self._turns.is_here:
+            raise StudyError(
+                f"the study belongs to process {self._turns.process}, and this is its child, "
+                f"process {os.getpid()}, which it would never hear of; return the value to that "
+                "process (through a queue, or as a pool's result), and ask and tell there"
+            )
+
+    def __reduce__(self) -> NoReturn:
+        raise StudyError(
+            "a study cannot be pickled or copied: it belongs to one process, with its lock; give "
+            "other processes the trial's config, and tell here what they return"
+        )
+
     def close(self) -> None:
         """Close the store and give back its lock; what is known can still be read."""
-        self._is_closed = True
-        self._store.close()
+        self._check_here()
+        with self._turns.one():
+            self._is_closed = True
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        if self._turns.is_here:  # a child that leaves the block leaves the study to its parent
+            self.close()
 
     # -- what is known
 
     @property
     def trials(self) -> Sequence[Trial]:
         """All trials, in order of id."""
-        return self._ledger.run().trials
+        with self._turns.one():
+            return self._ledger.run().trials
 
     @property
     def pending(self) -> Sequence[Trial]:
         """The trials that were asked for and not told; they survive closing and reopening."""
-        return self._ledger.run().running
+        with self._turns.one():
+            return tuple(self._ledger.trials[trial] for trial in sorted(self._ledger.open))
 
     @property
     def best(self) -> Trial | None:
         """The trial with the best value, None before any."""
-        return self._ledger.run().best()
+        with self._turns.one():
+            return self._lead.best(self._ledger.trials)
 
     @property
     def recommended(self) -> Trial | None:
@@ -141,21 +206,24 @@ class Study:
         model of learning curves, the trial foreseen to end best, however far it was trained.
         `best` for strategies without a model of ours, and before two values.
         """
-        run = self._ledger.run()
-        with limited():
-            (trial,) = recommended(self._strategy, [run])
+        with self._turns.one():
+            run = self._ledger.run()
+            with limited():
+                (trial,) = recommended(self._strategy, [run])
         return None if trial is None else run.trials[trial]
 
     @property
     def is_finished(self) -> bool:
         """Whether the strategy has nothing more to propose and nothing is pending."""
-        return self._is_finished and not self._waiting_configs()
+        with self._turns.one():
+            return self._is_finished and self._served >= len(self._queue)
 
     def frame(self) -> pd.DataFrame:
         """Return one row a trial; the columns are those of `analysis.frames.trials`."""
-        name = RunName(_NAME, _NAME, self._ledger.info.seed)
-        frame = frames.trials({name: self._ledger.run()})
-        return frame.drop(columns=["problem", "strategy", "seed"])
+        name = RunName(STUDY, STUDY, self._ledger.info.seed)
+        with self._turns.one():
+            run = self._ledger.run()
+        return frames.trials({name: run}).drop(columns=["problem", "strategy", "seed"])
 
     # -- asking
 
@@ -164,14 +232,10 @@ class Study:
 
         Raises `SpaceError` where it lies outside the space.
         """
-        self._check_open()
-        queue = [*self._queue, self._ledger.info.space.validate(config, "enqueue")]
-        self._store.set_meta({"queue": json.dumps(queue)})
-        self._queue = queue
-
-    def _waiting_configs(self) -> list[Config]:
-        served = sum(trial.origin == "enqueued" for trial in self._ledger.trials)
-        return self._queue[served:]
+        with self._acting(), self._kept():
+            known = self._ledger.info.space.validate(config, "enqueue")
+            self._store.set_meta({f"queue/{len(self._queue):012}": json.dumps(known)})
+            self._queue.append(known)
 
     def ask(self, n: int = 1) -> list[Trial]:
         """Return up to n trials to train until `trial.until`: new ones, or known ones to go on.
@@ -179,26 +243,31 @@ class Study:
         None: tell what is pending first, unless `is_finished`. A trial is returned once; what is
         asked and not yet told stands in `pending`.
         """
-        self._check_open()
-        number = whole(n)
-        if number is None or number < 1:
-            raise StudyError(f"ask({n!r}): n must be a whole number from 1 on")
-        began = time.perf_counter()
-        with limited():
-            ask = self._proposed(number)
-        row = self._ledger.grant(ask, self._clock(), time.perf_counter() - began)
+        with self._acting():
+            number = whole(n)
+            if number is None or number < 1:
+                raise StudyError(f"ask({n!r}): n must be a whole number from 1 on")
+            began = time.perf_counter()
+            with limited():
+                ask = self._proposed(number)
+            row = self._ledger.grant(ask, self._clock(), time.perf_counter() - began)
+            self._enter(row)
+            return [self._ledger.trials[g.trial] for g in row.grants if g.kind != "stop"]
+
+    def _enter(self, row: AskRow) -> None:
+        """Store what was granted, and enter it."""
         is_over = row.is_empty and not self._ledger.open
-        if is_over or not row.is_empty:
-            self._store.append_asks([row], [row.run] if is_over else [])
-        self._is_finished = is_over
-        if row.is_empty:
-            return []
-        self._ledger.append_ask(row)
-        return [self._ledger.trials[grant.trial] for grant in row.grants if grant.kind != "stop"]
+        with self._kept():
+            if is_over or not row.is_empty:
+                self._store.append_asks([row], [row.run] if is_over else [])
+            if not row.is_empty:
+                self._ledger.append_ask(row)
+            self._served += sum(g.origin == _ENQUEUED for g in row.grants if g.kind == "start")
+            self._is_finished = is_over
 
     def _proposed(self, n: int) -> Ask:
         """Return what is to be granted: configurations of the user's own first."""
-        run, queue = self._ledger.run(), self._waiting_configs()[:n]
+        run, queue = self._ledger.run(), self._queue[self._served : self._served + n]
         ask = self._asked(run, n)
         if not queue:
             return ask
@@ -207,7 +276,7 @@ class Study:
         first = len(run.trials)
         known = [Trial(first + i, c, "running", until) for i, (c, until) in enumerate(served)]
         rest = self._asked(replace(run, trials=(*run.trials, *known)), n - len(served))
-        starts = [start(config, until, "enqueued") for config, until in served]
+        starts = [start(config, until, _ENQUEUED) for config, until in served]
         return replace(rest, proposals=(*starts, *rest.proposals))
 
     def _untils(self, run: Run, ask: Ask, count: int) -> list[int]:
@@ -225,16 +294,17 @@ class Study:
 
     def _asked(self, run: Run, slots: int) -> Ask:
         ledgers = [self._ledger]
-        return asks_of(_NAME, self._strategy, [run], ledgers=ledgers, slots=[slots])[0]
+        return asks_of(STUDY, self._strategy, [run], ledgers=ledgers, slots=[slots])[0]
 
     # -- telling
 
     def tell(self, trial: int, value: float) -> None:
         """Say what a trial gave at the epoch it was to reach; NaN or infinity is a failure."""
-        known = self._trial(trial)
-        ended = known.status == "failed" and not math.isfinite(self._number(trial, value))
-        if not ended:
-            self.report(trial, known.until, value)
+        with self._acting():
+            known = self._trial(trial)
+            ended = known.status == "failed" and not math.isfinite(number_of(trial, value))
+            if not ended:
+                self.report(trial, known.until, value)
 
     def report(self, trial: int, epoch: int, value: float) -> bool:
         """Say what a trial gave after an epoch; returns whether to train it on.
@@ -244,23 +314,28 @@ class Study:
         Raises `StudyError` for an unknown trial, an epoch behind the last or beyond `until`, or
         another value for a known epoch.
         """
-        known = self._trial(trial)
-        number = self._number(trial, value)
-        epoch = self._epoch(known, epoch)
-        before = known.value_at(epoch)
-        if before is not None:
+        with self._acting():
+            known = self._trial(trial)
+            number = number_of(trial, value)
+            reached = epoch_of(known, epoch)
+            before = known.value_at(reached)
+            if before is None:
+                return self._reported(known, reached, number)
             if before != number:
                 raise StudyError(
                     f"trial {trial}: epoch {epoch} was reported as {before!r}, now as {number!r}"
                 )
-            if trial in self._ledger.stopping:
+            if known.id in self._ledger.stopping:
                 self._end(known, "stopped", "")
-            return self._ledger.trials[trial].is_running and epoch < known.until
-        self._check_running(known, epoch)
+            return self._ledger.trials[known.id].is_running and reached < known.until
+
+    def _reported(self, known: Trial, epoch: int, number: float) -> bool:
+        """Enter a new report, and return whether to train on."""
+        check_running(known, epoch)
         if not math.isfinite(number):
             self._end(known, "failed", f"value is {number} at epoch {epoch}")
             return False
-        clock = self._clock()
+        clock, trial = self._clock(), known.id
         seconds = clock - self._ledger.open[trial].clock
         report = Report(self._ledger.info.id, trial, epoch, {_METRIC: number}, seconds, clock)
         outcomes = []
@@ -274,18 +349,20 @@ class Study:
 
     def fail(self, trial: int, reason: str) -> None:
         """Say that a trial failed, and why."""
-        known = self._trial(trial)
-        if known.status == "failed" and known.reason == storable(str(reason)):
-            return
-        self._check_running(known, known.until)
-        self._end(known, "failed", str(reason))
+        with self._acting():
+            known = self._trial(trial)
+            if known.status == "failed" and known.reason == storable(str(reason)):
+                return
+            check_running(known, known.until)
+            self._end(known, "failed", str(reason))
 
     def _answer(self) -> None:
         """Let the strategy stop what it wants to, now that it knows more."""
         row = self._ledger.grant(self._asked(self._ledger.run(), 0), self._clock())
         if not row.is_empty:
-            self._store.append_asks([row])
-            self._ledger.append_ask(row)
+            with self._kept():
+                self._store.append_asks([row])
+                self._ledger.append_ask(row)
 
     def _stops(self, trial: int) -> bool:
         self._answer()
@@ -301,14 +378,15 @@ class Study:
 
     def _append(self, report: Report | None, outcomes: Sequence[Outcome]) -> None:
         entries = [] if report is None else [(report, self._ledger.spent_with(report))]
-        self._store.append_poll(entries, outcomes)  # what it refuses has not been said
-        if report is not None:
-            self._ledger.append_report(report)
-        for outcome in outcomes:
-            self._ledger.append_outcome(outcome)
+        with self._kept():
+            self._store.append_poll(entries, outcomes)
+            if report is not None:
+                self._ledger.append_report(report)
+                self._lead.enter(self._ledger.trials[report.trial])
+            for outcome in outcomes:
+                self._ledger.append_outcome(outcome)
 
     def _trial(self, trial: int) -> Trial:
-        self._check_open()
         number = whole(trial)
         if number is None:
             raise StudyError(f"expected a trial's id, got {trial!r}; use trial.id")
@@ -318,83 +396,5 @@ class Study:
             )
         return self._ledger.trials[number]
 
-    def _number(self, trial: int, value: object) -> float:
-        # NumPy scalars and tensors without dimensions are numbers too.
-        plain = value.item() if getattr(value, "ndim", None) == 0 else value  # type: ignore[attr-defined]
-        if isinstance(plain, bool) or not isinstance(plain, Real):
-            raise StudyError(
-                f"trial {trial}: expected a number, got {value!r} of type {type(value).__name__}; "
-                "use fail(id, reason) for a trial that gave none"
-            )
-        try:
-            return float(plain)
-        except OverflowError:
-            raise StudyError(
-                f"trial {trial}: expected a number, got one that is too large for a float"
-            ) from None
-
-    def _epoch(self, trial: Trial, epoch: object) -> int:
-        number = whole(epoch)
-        if number is None:
-            raise StudyError(f"trial {trial.id}: epoch must be a whole number, got {epoch!r}")
-        if not 1 <= number <= trial.until:
-            raise StudyError(
-                f"trial {trial.id}: epoch {number} is outside 1 to {trial.until}, its until"
-            )
-        return number
-
-    def _check_running(self, trial: Trial, epoch: int) -> None:
-        if not trial.is_running:
-            raise StudyError(
-                f"trial {trial.id} is {trial.status} since epoch {trial.reached}; "
-                "only trials that ask() gave out can be told"
-            )
-        if epoch <= trial.reached:
-            raise StudyError(
-                f"trial {trial.id}: epoch {epoch} comes after epoch {trial.reached} was reported"
-            )
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise StudyError("the study is closed; make it again to go on")
-
     def _clock(self) -> float:
         return time.monotonic() - self._began
-
-
-def _mistakes(info: RunInfo, strategy: object) -> list[str]:
-    mistakes = []
-    if not isinstance(info.space, SearchSpace):
-        mistakes.append(f"space must be a SearchSpace, got {info.space!r}")
-    if mistake := strategy_mistake(strategy):
-        mistakes.append(f"strategy {mistake}")
-    if mistake := seed_mistake(info.seed):
-        mistakes.append(f"seed {mistake}")
-    if not is_one_of(info.direction, ("minimize", "maximize")):
-        mistakes.append(f"direction must be minimize or maximize, got {info.direction!r}")
-    epochs = info.max_epochs
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-        mistakes.append(f"max_epochs must be a whole number from 1 on, got {epochs!r}")
-    if not is_one_of(info.final, ("last", "best")):
-        mistakes.append(f"final must be last or best, got {info.final!r}")
-    return mistakes
-
-
-def _check_same(folder: Path | None, old: Json, new: Json) -> None:
-    if old["execution"] != _NAME:
-        raise StudyError(f"{folder}: holds an experiment named {old['name']!r}; use another path")
-    lines = differences(_facts(old), _facts(new))
-    if lines:
-        raise StudyError(
-            "\n".join([f"{folder}: holds another study; use another path, or undo:", *lines])
-        )
-
-
-def _facts(description: Json) -> Json:
-    (seed,) = description["seeds"]
-    return {
-        **description["problems"][_NAME],
-        "strategy": description["strategies"][_NAME],
-        "seed": seed,
-        "final": description["final"],
-    }

@@ -1,8 +1,9 @@
-"""Processors, and the threads of the numeric libraries: limited in our own calls, then restored."""
+"""Processors and threads: those of the numeric libraries are limited, those of users take turns."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -29,3 +30,29 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+class Turns:
+    """Threads of one process take turns, each inside `one()`; blocks may be nested.
+
+    A forked child has a copy that somebody may have held at the fork, for ever: it takes no turn,
+    and `is_here` tells it so.
+    """
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self._lock = RLock()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the process that the turns are taken in."""
+        return os.getpid() == self.process
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Wait for this thread's turn."""
+        if not self.is_here:
+            yield
+            return
+        with self._lock:
+            yield

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from hpo_research.analysis.result import Result
@@ -11,6 +10,7 @@ from hpo_research.errors import AllTrialsFailedError
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.experiment import Execution, Experiment
 from hpo_research.experiment.loop import execute
+from hpo_research.paths import Given
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.records import Direction, Trial
 from hpo_research.space import SearchSpace
@@ -29,7 +29,7 @@ def tune(
     seed: int = 0,
     direction: Direction = "minimize",
     max_epochs: int = 1,
-    path: str | Path | None = None,
+    path: Given | None = None,
     execution: Execution = "lock-step",
 ) -> Trial:
     """Tune `function(config)` or `function(config, report)` and return the best trial.
@@ -55,7 +55,7 @@ def tune(
         execution=execution,
     )
     name = RunName(problem.name, "tune", experiment.seeds[0])  # the folder may hold other seeds
-    with Store.in_memory() if path is None else Store.write(Path(path)) as store:
+    with Store.in_memory() if path is None else Store.write(path) as store:
         try:
             execute(experiment, store, Place())
         except KeyboardInterrupt:
@@ -68,7 +68,7 @@ def tune(
     return best
 
 
-def _interrupted(result: Result, name: RunName, path: str | Path | None) -> str:
+def _interrupted(result: Result, name: RunName, path: Given | None) -> str:
     run = result.runs.get(name)
     best = None if run is None else run.best()
     found = (

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS = [
     {"text"},
     {"errors"},
-    {"ambient", "rng", "threads", "device", "products", "compiled", "rows", "habits", "origin"},
+    {"ambient", "rng", "threads", "device", "products", "compiled", "paths"}
+    | {"rows", "habits", "origin"},
     {"space", "states"},
     {"records"},
     {"ledger", "run"},

@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 import torch
 from doubles import SPACE, Halving, Walk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import hpo_research as hpo
 from hpo_research.device import Place
@@ -772,6 +774,24 @@ def test_a_bug_in_a_strategy_is_named_and_changes_nothing(asks: object, message:
     assert not study.is_finished
 
 
+@settings(max_examples=12)
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([None, -1.0, 0.0, 0.5])), max_size=20))
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_the_best_trial_is_always_that_of_the_run(direction: str, said):
+    study = hpo.Study(LINE, hpo.Random(), max_epochs=9, direction=direction)
+    study.ask(6)
+    for trial, value in said:
+        known = study.trials[trial]
+        if not known.is_running:
+            continue
+        if value is None:
+            study.fail(trial, "why")
+        else:
+            study.report(trial, known.reached + 1, value)
+        assert study.best == study._ledger.run().best()
+        assert list(study.pending) == list(study._ledger.run().running)
+
+
 # --- cost ---
 
 
@@ -790,3 +810,16 @@ def seconds_a_report(trials: int) -> float:
 def test_a_report_costs_the_same_however_many_trials_there_are():
     # A rebuild of the run would cost 100 times as much.
     assert seconds_a_report(5000) < 5 * seconds_a_report(50)
+
+
+def seconds_to_enqueue(configs: int) -> float:
+    with hpo.Study(LINE, hpo.Random()) as study:
+        began = time.process_time()
+        for _ in range(configs):
+            study.enqueue({"x": 0.5})
+        return time.process_time() - began
+
+
+def test_an_enqueue_costs_the_same_however_many_wait():
+    # Writing the whole queue each time cost 16 times as much for four times as many.
+    assert seconds_to_enqueue(2000) < 8 * seconds_to_enqueue(500)

@@ -8,16 +8,18 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
+from hpo_research import paths
 from hpo_research.analysis.files import csv, write_beside
 from hpo_research.analysis.frames import is_beyond
 from hpo_research.analysis.result import Result
 from hpo_research.errors import MissingPackageError, StoreError
+from hpo_research.paths import Given
 
 Format = Literal["csv", "parquet"]
 _NATIVE = {bool: "boolean", int: "Int64", float: "Float64", str: "string"}
 
 
-def export(result: Result, folder: str | Path, format: str = "csv") -> list[Path]:
+def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
     """Write `trials` and `reports` to a folder as CSV or Parquet, and return the files.
 
     Rows and columns are those of `Result.frame` and `Result.reports`: the same result gives the
@@ -40,13 +42,14 @@ def export(result: Result, folder: str | Path, format: str = "csv") -> list[Path
         raise StoreError(f"format={format!r}: expected one of {', '.join(get_args(Format))}")
     if format == "parquet":
         _require_pyarrow()
+    place = paths.place(folder, "export: folder", StoreError)
     frames = {"trials": result.frame(), "reports": result.reports()}
-    paths = []
+    written = []
     for name, frame in frames.items():
-        path = Path(folder) / f"{name}.{format}"
+        path = place / f"{name}.{format}"
         write_beside(path, partial(_csv if format == "csv" else _parquet, frame))
-        paths.append(path)
-    return paths
+        written.append(path)
+    return written
 
 
 def _csv(frame: pd.DataFrame, path: Path) -> None:

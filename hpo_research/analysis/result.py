@@ -11,6 +11,7 @@ from hpo_research.analysis import frames
 from hpo_research.analysis.changes import History, lines
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits
+from hpo_research.paths import Given
 from hpo_research.records import Outcome, Report, Run
 from hpo_research.store import RunName, Store
 from hpo_research.store.damage import reading
@@ -59,12 +60,12 @@ class Result:
     code: History = ()
 
     @classmethod
-    def read(cls, folder: str | Path) -> "Result":
+    def read(cls, folder: Given) -> "Result":
         """Read the store of a results folder; it may be written to at the same time.
 
         Raises `StoreError` where there is no store, one of a newer version, or one that is damaged.
         """
-        with Store.read(Path(folder)) as store:
+        with Store.read(folder) as store:
             return cls.of(store)
 
     @classmethod

@@ -12,6 +12,7 @@ from types import ModuleType
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment
 from hpo_research.experiment.provenance import Source
+from hpo_research.paths import place
 
 
 def load(path: Path) -> Experiment:
@@ -21,6 +22,7 @@ def load(path: Path) -> Experiment:
     wherever the file lies. Modules that lie beside the file can be imported from it; those that
     are installed come first. Raises `ExperimentError` with the line where the file went wrong.
     """
+    path = place(path, "FILE", ExperimentError)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "there is no such file"
         raise ExperimentError(f"{path}: {what}; name a Python file that defines `experiment`")
@@ -41,7 +43,7 @@ def load(path: Path) -> Experiment:
 
 def source(path: Path, options: Sequence[str] = ()) -> Source:
     """Return the text of an experiment file that has been loaded, in the encoding it declares."""
-    with tokenize.open(path) as file:
+    with tokenize.open(place(path, "FILE", ExperimentError)) as file:
         return Source(path.name, file.read(), tuple(options))
 
 

@@ -11,8 +11,9 @@ from hpo_research import recording
 from hpo_research.cli.screen import say, screen
 from hpo_research.cli.standing import Clock, duration
 from hpo_research.device import resolve
-from hpo_research.errors import ProblemError
+from hpo_research.errors import ExperimentError, ProblemError
 from hpo_research.experiment.provenance import machine, provenance
+from hpo_research.paths import place
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.registry import problem, with_epochs
 from hpo_research.recording import Design, Watch
@@ -52,14 +53,15 @@ def record(wanted: Wanted) -> None:
     design = Design(_problem(wanted), wanted.configurations, wanted.seeds)
     facts = {"command": wanted.command, **provenance(device), "machine": machine(device)}
     console = screen()
-    table = recording.record(design, wanted.out, facts=facts, device=device, watch=_lines(console))
+    out = place(wanted.out, "--out", ExperimentError)
+    table = recording.record(design, out, facts=facts, device=device, watch=_lines(console))
     final = table.metrics[table.metric][:, :, -1]
     diverged = int((~np.isfinite(final)).sum())
     say(
         console,
-        f"{wanted.out}: {len(table.configurations)} configurations × {table.seeds} seeds × "
+        f"{out}: {len(table.configurations)} configurations × {table.seeds} seeds × "
         f"{table.epochs} epochs of {table.problem}, {diverged} of {final.size} trainings diverged; "
-        f"{wanted.out.stat().st_size / 2**20:.2f} MiB",
+        f"{out.stat().st_size / 2**20:.2f} MiB",
     )
 
 

@@ -34,4 +34,5 @@ def executor_for(problem: Problem, execution: str, place: Place, store: Store) -
         lock_step=execution == "lock-step",
         place=place,
         on_start=remember,
+        owner=store.tag,
     )

@@ -40,7 +40,7 @@ class Nursery:
     `MachineError` where the machine gives no process or no descriptor.
     """
 
-    def __init__(self, orders: Orders, threads: int) -> None:
+    def __init__(self, orders: Orders, threads: int, owner: str) -> None:
         _check_not_imported()
         try:
             self.channel, theirs = pair()
@@ -54,7 +54,7 @@ class Nursery:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
-                    env=processes.environment(threads),
+                    env=processes.environment(threads, owner),
                     start_new_session=True,
                 )
         except OSError as error:

@@ -94,17 +94,24 @@ class Event:
 class Pool:
     """Worker processes that are started when there is work and used again until they die.
 
-    `on_start` is called with the identity of every process before it is given work. At most
-    `spare` of the workers are kept while they have nothing to do.
+    `on_start` is called with the identity of every process before it is given work; each carries
+    the name of its `owner`. At most `spare` of the workers are kept while they have nothing to do.
     """
 
     def __init__(
-        self, orders: Orders, threads: int, spare: int, on_start: Callable[[ProcessId], None]
+        self,
+        orders: Orders,
+        threads: int,
+        spare: int,
+        on_start: Callable[[ProcessId], None],
+        *,
+        owner: str,
     ) -> None:
         self._orders = orders
         self._threads = threads
         self._spare = spare
         self._on_start = on_start
+        self._owner = owner
         self._nursery: Nursery | None = None
         self._workers: list[Worker] = []
         self._unborn: deque[Worker] = deque()
@@ -176,12 +183,12 @@ class Pool:
             self._nursery.close()
             self._nursery = None
         # The nursery has ended them; this is for the case that somebody has killed the nursery.
-        processes.end_survivors(self._ids)
+        processes.end_survivors(self._ids, self._owner)
         self._ids = set()
 
     def _hire(self) -> Worker:
         if self._nursery is None:
-            self._nursery = Nursery(self._orders, self._threads)
+            self._nursery = Nursery(self._orders, self._threads, self._owner)
             self._has_borne = False
             self._register(self._nursery.pid)
         try:
@@ -316,7 +323,7 @@ class Pool:
     def _lose(self, nursery: Nursery) -> list[Event]:
         nursery.close()
         self._nursery, self._unborn = None, deque()
-        processes.end_survivors(self._ids)
+        processes.end_survivors(self._ids, self._owner)
         self._ids = set()
         if not self._has_borne:
             raise MachineError(

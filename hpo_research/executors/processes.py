@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psutil
 
 TAG = "HPO_RESEARCH_PROCESS"
-"""In the environment of every process that we start, and of all they start."""
+"""In the environment of every process that we start, and of all they start: whose they are."""
 
 _CLOCK = 2.0  # seconds by which the start time of a process may shift when the clock is set
 _PR_SET_PDEATHSIG = 1
@@ -37,37 +37,38 @@ def identity(pid: int) -> ProcessId | None:
         return None
 
 
-def end_survivors(ids: Iterable[ProcessId]) -> list[ProcessId]:
+def end_survivors(ids: Iterable[ProcessId], owner: str) -> list[ProcessId]:
     """End those that still run on this host, with all their children; return which did run.
 
-    A process is ended only where number and start time agree and it carries our tag; of a process
-    that is gone, the tagged members of its session are ended.
+    A process is ended only where number and start time agree and its tag names the owner, the very
+    folder and not a copy of it; of a process that is gone, the members of its session that are
+    tagged so are ended.
     """
     here = [known for known in ids if known.host == socket.gethostname()]
     gone = {known.pid for known in here if identity(known.pid) is None}
-    ended = [known for known in here if known.pid not in gone and _end(known)]
-    sessions = _end_sessions(gone) if gone else set()
+    ended = [known for known in here if known.pid not in gone and _end(known, owner)]
+    sessions = _end_sessions(gone, owner) if gone else set()
     psutil.wait_procs(list(_running(ended)), timeout=5)
     return ended + [known for known in here if known.pid in sessions]
 
 
-def _end(known: ProcessId) -> bool:
+def _end(known: ProcessId, owner: str) -> bool:
     now = identity(known.pid)
     if now is None or abs(now.created - known.created) > _CLOCK:
         return False
-    if not _is_tagged(psutil.Process(known.pid)):
+    if not _is_tagged(psutil.Process(known.pid), owner):
         return False
     kill_tree(known.pid)
     return True
 
 
-def _end_sessions(leaders: set[int]) -> set[int]:
+def _end_sessions(leaders: set[int], owner: str) -> set[int]:
     # No new process gets the number of a leader while its session lives.
     found = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             session = os.getsid(process.pid)
-            if session in leaders and _is_tagged(process):
+            if session in leaders and _is_tagged(process, owner):
                 process.kill()
                 found.add(session)
     return found
@@ -79,9 +80,9 @@ def _running(ids: Sequence[ProcessId]) -> Iterator[psutil.Process]:
             yield psutil.Process(known.pid)
 
 
-def _is_tagged(process: psutil.Process) -> bool:
+def _is_tagged(process: psutil.Process, owner: str) -> bool:
     try:
-        return TAG in process.environ()
+        return bool(process.environ().get(TAG) == owner)
     except (psutil.AccessDenied, psutil.NoSuchProcess):
         return False  # another user's, or gone
 
@@ -114,11 +115,11 @@ def memory_of(pid: int, with_children: bool) -> int:
     return int(used)
 
 
-def environment(threads: int) -> Mapping[str, str]:
+def environment(threads: int, owner: str) -> Mapping[str, str]:
     """Return the environment of our processes: this one's, the tag, and the thread counts."""
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS")
     counts = {f"{library}_NUM_THREADS": str(threads) for library in libraries}
-    return {**os.environ, **counts, "VECLIB_MAXIMUM_THREADS": str(threads), TAG: "1"}
+    return {**os.environ, **counts, "VECLIB_MAXIMUM_THREADS": str(threads), TAG: owner}
 
 
 def adopt_orphans() -> None:

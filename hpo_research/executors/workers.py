@@ -3,6 +3,7 @@
 import math
 import signal
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -50,7 +51,8 @@ class Workers:
     a process costs a trial nothing unless it fails in it. Asynchronously they are what the epoch
     took. A failed outcome has the seconds since the trial was last let go on, likewise.
 
-    `on_start` is told of every process before it is given work. The first `submit` raises
+    `on_start` is told of every process before it is given work; `owner` is the name by which the
+    survivors of a killed experiment are known for its own. The first `submit` raises
     `ProblemError` where the problem cannot be pickled.
     """
 
@@ -62,6 +64,7 @@ class Workers:
         lock_step: bool = True,
         place: Place | None = None,
         on_start: Callable[[ProcessId], None] = ignore,
+        owner: str | None = None,
     ) -> None:
         if workers < 1:
             raise ProblemError(f"Workers(workers={workers}): expected at least 1")
@@ -71,6 +74,7 @@ class Workers:
         self._lock_step = lock_step
         self._place = place or Place()
         self._on_start = on_start
+        self._owner = owner or uuid.uuid4().hex
         self._most = max(PARKED, workers) if lock_step else workers
         self._pool: Pool | None = None
         self._scratch: TemporaryDirectory[str] | None = None
@@ -83,7 +87,13 @@ class Workers:
     def submit(self, segments: Sequence[Segment]) -> None:
         """Take work; it begins at the next poll."""
         if self._pool is None:
-            self._pool = Pool(self._orders(), self._place.threads, self._workers, self._on_start)
+            self._pool = Pool(
+                self._orders(),
+                self._place.threads,
+                self._workers,
+                self._on_start,
+                owner=self._owner,
+            )
         for segment in segments:
             self._queue[segment.key] = self._placed(segment)
 

@@ -25,6 +25,7 @@ from hpo_research.experiment.opening import Opened, open_experiment
 from hpo_research.experiment.progress import Progress, progress
 from hpo_research.experiment.provenance import Source
 from hpo_research.ledger import AskRow, Ledger
+from hpo_research.paths import Given
 from hpo_research.records import Key, Outcome, Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.states import Packed
@@ -41,7 +42,7 @@ _WATCH_SECONDS = 0.2
 def run(
     experiment: Experiment,
     *,
-    out: str | Path | None = None,
+    out: Given | None = None,
     device: str = "auto",
     threads: int = 1,
     watch: Watch | None = None,
@@ -59,14 +60,13 @@ def run(
     started and passes on, saying how to go on.
     """
     place = Place(resolve(device), threads)
-    folder = Path("results", experiment.name) if out is None else Path(out)
-    with Store.write(folder) as store:
+    with Store.write(Path("results", experiment.name) if out is None else out) as store:
         try:
             execute(experiment, store, place, watch, source=source)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"{experiment.name} was interrupted; what was done is stored in {folder}: run it "
-                "again to go on"
+                f"{experiment.name} was interrupted; what was done is stored in {store.folder}: "
+                "run it again to go on"
             ) from None
         return Result.of(store)
 

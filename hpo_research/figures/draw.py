@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from hpo_research.analysis.curves import Axis
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
-from hpo_research.errors import HpoError
+from hpo_research.errors import HpoError, StoreError
 from hpo_research.figures.finals import finals_figure
 from hpo_research.figures.incumbent import incumbent_figure
 from hpo_research.figures.learning import learning_figure
@@ -20,6 +20,7 @@ from hpo_research.figures.ranks import ranks_figure
 from hpo_research.figures.sheet import Picture
 from hpo_research.figures.style import styled
 from hpo_research.figures.surrogate import surrogate_figure
+from hpo_research.paths import Given, place
 from hpo_research.text import visible
 
 _DOTS_PER_INCH = 300
@@ -57,7 +58,7 @@ class Sketch:
     make: Callable[[], Picture | None]
 
 
-def draw(result: Result, folder: str | Path) -> list[Drawn]:
+def draw(result: Result, folder: Given) -> list[Drawn]:
     """Draw every figure of a result into a folder, as PDF, SVG and PNG.
 
     The first is the incumbent figure, over epochs, or over evaluations where no problem has more
@@ -76,8 +77,9 @@ def draw(result: Result, folder: str | Path) -> list[Drawn]:
     return drawn
 
 
-def attempt(result: Result, folder: str | Path) -> list[Drawn]:
+def attempt(result: Result, folder: Given) -> list[Drawn]:
     """Draw as `draw` does; a figure that cannot be drawn is in the list with its error."""
+    beside = place(folder, "draw: folder", StoreError)
     drawn: list[Drawn] = []
     for sketch in sketches(result):
         taken = [other.name for other in drawn]
@@ -87,7 +89,7 @@ def attempt(result: Result, folder: str | Path) -> list[Drawn]:
             if picture is None:
                 continue
             name = _file_name(picture.name, taken)
-            paths = save(replace(picture, name=name), Path(folder))
+            paths = save(replace(picture, name=name), beside)
         # The one place that answers for a figure: it is said on the page and on the terminal.
         except Exception as error:
             drawn.append(Drawn(name, sketch.title, "", (), error))

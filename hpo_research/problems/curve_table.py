@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from hpo_research import paths
 from hpo_research.errors import ProblemError, StoreWriteError
+from hpo_research.paths import Given
 from hpo_research.problems.digests import digest_of
 from hpo_research.records import Direction
 from hpo_research.space import Config, SearchSpace
@@ -101,20 +103,20 @@ def written(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         ) from error
 
 
-def read(path: str | Path) -> CurveTable:
+def read(path: Given) -> CurveTable:
     """Read the file of a table; one that was read before and is unchanged is not read again.
 
     Raises `ProblemError` where there is none, or it is no table of this version.
     """
-    return _parsed(*_content(Path(path)))
+    return _parsed(*_content(_file(path)))
 
 
-def digest(path: str | Path) -> str:
+def digest(path: Given) -> str:
     """Return what tells tables apart by their content: 16 hexadecimal digits.
 
     Raises `ProblemError` where there is no file.
     """
-    return _content(Path(path))[1]
+    return _content(_file(path))[1]
 
 
 def place(name: str) -> Path:
@@ -127,7 +129,7 @@ def place(name: str) -> Path:
             f"Tabulated({name!r}): expected the name of a table or the path of a file, as a string"
         )
     if name.endswith(".npz"):
-        return Path(name)
+        return _file(name)
     if name not in shipped():
         known = ", ".join(shipped()) or "none"
         raise ProblemError(
@@ -140,6 +142,10 @@ def place(name: str) -> Path:
 def shipped() -> tuple[str, ...]:
     """Return the names of the tables that come with the package."""
     return tuple(sorted(path.stem for path in SHIPPED.glob("*.npz")))
+
+
+def _file(path: Given) -> Path:
+    return paths.place(path, "a recorded table", ProblemError)
 
 
 def _content(path: Path) -> tuple[str, str]:

@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 from jaxtyping import Int, Shaped
 
+from hpo_research import paths
 from hpo_research.errors import MissingDataError, MissingPackageError, ProblemError
 from hpo_research.problems.digests import digest_of
 from hpo_research.training import Data
@@ -81,7 +82,7 @@ def load(name: str, file: str | None = None) -> Data:
     """
     if file is None:
         return _load(name, None, None)
-    return _load(name, str(Path(file).resolve()), digest(name, file))
+    return _load(name, str(_file(file).resolve()), digest(name, file))
 
 
 def digest(name: str, file: str) -> str:
@@ -90,12 +91,17 @@ def digest(name: str, file: str) -> str:
     Raises `MissingDataError` where there is no such file, or it cannot be read.
     """
     expected = _expected(IMAGES[name])
-    if not Path(file).is_file():
+    place = _file(file)
+    if not place.is_file():
         raise MissingDataError(f"{file}: there is no such file; {expected}")
     try:
-        return digest_of(Path(file))
+        return digest_of(place)
     except OSError as error:
         raise MissingDataError(f"{file}: cannot be read ({error.strerror}); {expected}") from error
+
+
+def _file(file: str) -> Path:
+    return paths.place(file, "data", MissingDataError)
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,9 @@ from markupsafe import Markup
 from hpo_research import tables
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
 from hpo_research.figures.draw import Drawn, attempt
+from hpo_research.paths import Given, place
 from hpo_research.report import contents
 from hpo_research.report.coincidences import coincidences
 from hpo_research.report.manifest import write_manifest
@@ -49,12 +51,12 @@ class Published:
     missing: tuple[str, ...] = ()
 
 
-def write(result: Result, folder: str | Path) -> Path:
+def write(result: Result, folder: Given) -> Path:
     """Write figures, tables, `report.html` and `manifest.json`, as `publish`; return the page."""
     return publish(result, folder).page
 
 
-def publish(result: Result, folder: str | Path) -> Published:
+def publish(result: Result, folder: Given) -> Published:
     """Write figures, tables, `report.html` and `manifest.json` to a folder.
 
     The page opens without a network and needs no file beside it. Nothing but the result is read.
@@ -62,7 +64,7 @@ def publish(result: Result, folder: str | Path) -> Published:
     Where a figure cannot be drawn or written, the page says why in its place. Raises
     `StoreWriteError` where the disk refuses the page or a table; an earlier page is kept.
     """
-    folder = Path(folder)
+    folder = place(folder, "report: folder", StoreError)
     figures = attempt(result, folder / "figures")
     shown = tables.tables(result)
     written = [tables.save(table, folder / "tables") for table in shown]

@@ -1,12 +1,33 @@
-"""Connections to the file: what the disk refuses, and folders that can only be read."""
+"""Connections to the file: what is refused in which words, and folders that can only be read."""
 
+import ctypes
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from hpo_research.errors import StoreError, StoreWriteError
+from hpo_research.store import lock
 from hpo_research.store.damage import is_damage
+from hpo_research.store.holders import described, holders
+from hpo_research.store.mark import Log, check
+
+FILE = "store.sqlite"
+_PATIENCE = 5.0  # seconds to wait for another program that holds the database
+
+# What SQLite calls a refusal, by the first part of its code, and what to do about it.
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "the disk is full: make room",
+    sqlite3.SQLITE_READONLY: "the file or its file system can only be read, or the file was moved: "
+    "allow writing, or put it back",
+    sqlite3.SQLITE_IOERR: "the disk or the network reported a fault: look at both",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: see who may write to it, and how many "
+    "files this process may have open",
+    sqlite3.SQLITE_PERM: "this user may not write to the file: see who may",
+    sqlite3.SQLITE_NOMEM: "there is no memory left: free some",
+}
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 @contextmanager
@@ -14,28 +35,131 @@ def writing(folder: Path | None) -> Iterator[None]:
     """Turn what SQLite says of a refused write into `StoreWriteError`."""
     try:
         yield
+    except StoreWriteError:
+        raise
     except sqlite3.OperationalError as error:
         if is_damage(error):
             raise
         raise StoreWriteError(
             f"{folder}: the store could not be written ({error}); everything stored before is "
-            "kept: make room or mend the disk, and run the same command again"
+            f"kept: {_advice(folder, error)}, and run the same command again"
         ) from error
+    except OSError as error:  # of the mark that is written into the file
+        raise StoreWriteError(
+            f"{folder}: the store could not be written ({error.strerror}); everything stored "
+            "before is kept: make room or mend the disk, and run the same command again"
+        ) from error
+
+
+@contextmanager
+def transaction(
+    connection: sqlite3.Connection, log: Log | None, folder: Path | None
+) -> Iterator[None]:
+    """Write what is done inside the block, whole and durable when it ends, or nothing of it."""
+    with writing(folder):
+        if log is not None:
+            log.precede()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            mark = None if log is None else log.enter()
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        if log is not None and mark is not None:
+            log.follow(mark)
+
+
+def _advice(folder: Path | None, error: sqlite3.OperationalError) -> str:
+    code = _code(error)
+    if code in _BUSY:
+        return f"{_others(folder)} holds the database: close it there"
+    return _ADVICE.get(code, "make room or mend the disk")
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return the first part of SQLite's code, 0 for an error of the module itself."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _others(folder: Path | None) -> str:
+    seen = [] if folder is None else holders(folder / FILE)
+    return " or ".join(map(described, seen)) or "another program"
+
+
+def writer(path: Path) -> sqlite3.Connection:
+    """Open the file for writing, for any thread: the owner serves one at a time."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE
+    )
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA wal_autocheckpoint=0")  # the log does it, and marks the file
+    return connection
 
 
 def reader(path: Path) -> sqlite3.Connection:
     """Open the file for reading, also in a folder that cannot be written to."""
     address = path.resolve().as_uri()
-    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, isolation_level=None)
+    connection = _read_only(f"{address}?mode=ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.OperationalError as error:
+        connection.close()
+        if _code(error) in _BUSY:
+            raise StoreError(
+                f"{path.parent}: cannot be read ({error}): {_others(path.parent)} holds the "
+                "database; close it there"
+            ) from error
         # In a folder that cannot be written to, SQLite cannot make the index of the write-ahead
         # log; without a log there is nothing to index, and the file alone is the whole store.
-        connection.close()
-        if path.with_name(path.name + "-wal").exists():
-            raise StoreError(f"{path.parent}: cannot be read ({error})") from error
-        return sqlite3.connect(f"{address}?immutable=1", uri=True, isolation_level=None)
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise StoreError(
+                f"{path.parent}: cannot be read ({error}); where the folder cannot be written to, "
+                f"copy it, with {log.name}, to one that can"
+            ) from error
+        return _read_only(f"{address}?immutable=1")
     except sqlite3.DatabaseError:
         pass  # not a database at all: the version check says so
     return connection
+
+
+def inspect(folder: Path) -> None:
+    """Raise `StoreError` where a file and its log do not belong together.
+
+    Before the file is opened for writing: to close it then would already bring the log into it.
+    """
+    path = folder / FILE
+    if path.is_file():
+        with closing(reader(path)) as connection:
+            check(connection, folder, path)
+
+
+def _read_only(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        address, uri=True, isolation_level=None, check_same_thread=False, timeout=_PATIENCE
+    )
+
+
+def let_go(
+    connection: sqlite3.Connection, log: Log | None, held: lock.Lock | None, process: int
+) -> None:
+    """Close a connection, make its file whole, and give back its lock.
+
+    In a forked child nothing is closed: SQLite forbids it, and the parent goes on with it all.
+    """
+    if process != os.getpid():
+        # Collected, the connection would be closed after all: it stays until the child ends.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+        return
+    try:
+        if log is not None:
+            log.settle()
+    finally:
+        connection.close()
+        if log is not None:
+            log.close()
+        if held is not None:
+            held.release()

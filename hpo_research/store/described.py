@@ -33,6 +33,11 @@ def code_of(text: str) -> list[dict[str, Any]]:
     return found
 
 
+def parsed_of(key: str, text: str) -> Any:
+    """Return what a JSON text of `meta` holds. Raises `DamagedRows` where it is none."""
+    return _checked(key, text, lambda found: None)
+
+
 def list_of(key: str, text: str) -> list[Any]:
     """Return a list of `meta`. Raises `DamagedRows` where it is none."""
     found: list[Any] = _checked(key, text, lambda f: _need(isinstance(f, list), "a list", f))

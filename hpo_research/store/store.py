@@ -7,7 +7,10 @@ the order they were written, into fresh ledgers. Every row is held against its d
 read (`history.py`).
 """
 
+import os
 import sqlite3
+import uuid
+import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,30 +18,44 @@ from typing import Any, Self
 
 from hpo_research.errors import StoreError
 from hpo_research.ledger import AskRow, Ledger
+from hpo_research.paths import Given, place, refusal
 from hpo_research.records import Key, Outcome, Report
 from hpo_research.store import lock, migration, retraction, schema
-from hpo_research.store.connection import reader, writing
+from hpo_research.store.connection import (
+    FILE,
+    inspect,
+    let_go,
+    reader,
+    transaction,
+    writer,
+    writing,
+)
 from hpo_research.store.damage import Damage, damaged, reading
-from hpo_research.store.described import code_of, experiment_of, list_of
+from hpo_research.store.described import code_of, experiment_of, list_of, parsed_of
 from hpo_research.store.digests import Row, Tail
 from hpo_research.store.history import History, LastTurn, history
+from hpo_research.store.mark import Log, check
 from hpo_research.store.rows import RunName
 from hpo_research.store.writer import Writer
 
-FILE = "store.sqlite"
-
 
 class Store:
-    """An open store. Use `Store.write`, `Store.read` or `Store.in_memory`, then `close`."""
+    """An open store. Use `Store.write`, `Store.read` or `Store.in_memory`, then `close`.
+
+    It is closed, and its lock given back, when nobody refers to it any more. Threads may take
+    turns with it; a forked child must leave it alone.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, folder: Path | None, held: lock.Lock | None
     ) -> None:
         self._db = connection
-        self._lock = held
+        self._log = Log(connection, folder / FILE, held) if folder and held else None
         self.folder = folder
+        self.tag = uuid.uuid4().hex if held is None else held.name
         self._writer = Writer(connection, Tail())
         self._opened: History | None = None
+        self._end = weakref.finalize(self, let_go, connection, self._log, held, os.getpid())
 
     @classmethod
     def in_memory(cls) -> Self:
@@ -49,54 +66,53 @@ class Store:
         return store
 
     @classmethod
-    def write(cls, folder: Path) -> Self:
+    def write(cls, given: Given) -> Self:
         """Open the folder's store for writing, making both where they are missing.
 
         Raises `StoreLockedError` where another process writes, `StoreError` where the folder
         cannot be written to or holds a store that this version cannot read.
         """
+        folder = place(given, "the results folder", StoreError)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{folder}: cannot be made ({error.strerror})") from error
+            raise StoreError(f"{folder}: {refusal(folder, error)}") from error
         held = lock.acquire(folder)
+        store: Self | None = None
         try:
-            with reading(folder), writing(folder):
-                connection = sqlite3.connect(folder / FILE, isolation_level=None)
-                store = cls(connection, folder, held)
-                try:
+            with reading(folder):
+                inspect(folder)
+                with writing(folder):
+                    store = cls(writer(folder / FILE), folder, held)
                     store._prepare()
-                except BaseException:
-                    connection.close()
-                    raise
         except BaseException:
-            held.release()
+            (store.close if store else held.release)()
             raise
         return store
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, given: Given) -> Self:
         """Open the folder's store for reading; it may be written to at the same time."""
+        folder = place(given, "the results folder", StoreError)
         path = folder / FILE
         if not path.is_file():
             raise StoreError(f"{folder}: holds no store ({FILE} is missing); name a results folder")
         with reading(folder):
-            connection = reader(path)
-            store = cls(connection, folder, None)
+            store = cls(reader(path), folder, None)
             try:
                 version = store._version()
+                check(store._db, folder, path)
                 if version is not None and version < schema.VERSION:
-                    store._db = migration.in_memory(connection, version)
-                    connection.close()
+                    old, store = store, cls(migration.in_memory(store._db, version), folder, None)
+                    old.close()
             except BaseException:
-                connection.close()
+                store.close()
                 raise
         return store
 
     def _prepare(self) -> None:
         version = self._version(may_be_new=True)
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
         if version is None:
             self._create()
             return
@@ -155,11 +171,8 @@ class Store:
         return found
 
     def close(self) -> None:
-        """Close the file and give back the lock."""
-        self._db.close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        """Close the file and give back the lock; nothing happens in a forked child."""
+        self._end()
 
     def __enter__(self) -> Self:
         return self
@@ -192,6 +205,12 @@ class Store:
         text = self.meta(key)
         with reading(self.folder):
             return [] if text is None else list_of(key, text)
+
+    def series(self, prefix: str) -> list[Any]:
+        """Return what the texts hold whose keys begin with a prefix, in order of key."""
+        with reading(self.folder, "meta"):
+            rows = self._db.execute("SELECT key, value FROM meta ORDER BY key").fetchall()
+            return [parsed_of(key, value) for key, value in rows if key.startswith(prefix)]
 
     def set_meta(self, texts: Mapping[str, str]) -> None:
         """Store texts by key in one transaction."""
@@ -290,6 +309,7 @@ class Store:
         found, self._opened = self._opened, None
         if found is None or found.tail.turn != self._writer.tail.turn:
             found = self.history()
+            self._writer.tail = found.tail
         return found.replay(ledgers)
 
     def last_turn(self) -> int:
@@ -351,17 +371,13 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         before = self._writer.tail
-        with reading(self.folder), writing(self.folder):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+        try:
+            with reading(self.folder), transaction(self._db, self._log, self.folder):
                 yield
                 self._writer.seal(before)
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._writer.tail = before
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        except BaseException:
+            self._writer.tail = before
+            raise
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from hpo_research.analysis.files import csv, write_beside
 from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
+from hpo_research.paths import Given, place
 from hpo_research.tables.contents import tables
 from hpo_research.tables.markup import latex, markdown
 from hpo_research.tables.table import Table
@@ -21,7 +23,7 @@ class Written:
     paths: tuple[Path, ...]
 
 
-def write(result: Result, folder: str | Path) -> list[Written]:
+def write(result: Result, folder: Given) -> list[Written]:
     """Write every table of a result into a folder as CSV, Markdown and LaTeX.
 
     Only the table `seconds` differs between two equal runs. A file is renamed into its place when
@@ -30,11 +32,12 @@ def write(result: Result, folder: str | Path) -> list[Written]:
     return [save(table, folder) for table in tables(result)]
 
 
-def save(table: Table, folder: str | Path) -> Written:
+def save(table: Table, folder: Given) -> Written:
     """Write a table as `NAME.csv`, `NAME.md` and `NAME.tex`."""
+    beside = place(folder, "tables: folder", StoreError)
     paths = []
     for kind, text in {"csv": csv(table.data), "md": markdown(table), "tex": latex(table)}.items():
-        path = Path(folder) / f"{table.name}.{kind}"
+        path = beside / f"{table.name}.{kind}"
         write_beside(path, partial(_write, text))
         paths.append(path)
     return Written(table.name, table.title, table.caption, tuple(paths))

@@ -329,11 +329,14 @@ def test_an_interpreter_that_cannot_start_is_an_error_and_costs_no_trial(
 # -- survivors
 
 
-@pytest.mark.parametrize("case", ["the same", "an older one", "another host", "untagged"])
+@pytest.mark.parametrize(
+    "case", ["the same", "an older one", "another host", "untagged", "a copy's"]
+)
 def test_only_a_process_that_is_certainly_ours_is_ended_as_a_survivor(case: str) -> None:
-    environment = {**os.environ, processes.TAG: "1"}
+    environment = {**os.environ, processes.TAG: "64:1"}
     if case == "untagged":
         del environment[processes.TAG]
+    owner = "64:2" if case == "a copy's" else "64:1"
     with subprocess.Popen(["sleep", "60"], env=environment, start_new_session=True) as process:
         known = processes.identity(process.pid)
         assert known is not None
@@ -341,7 +344,7 @@ def test_only_a_process_that_is_certainly_ours_is_ended_as_a_survivor(case: str)
             known = dataclasses.replace(known, created=known.created - 60)
         if case == "another host":
             known = dataclasses.replace(known, host="elsewhere")
-        ended = processes.end_survivors([known])
+        ended = processes.end_survivors([known], owner)
         if case == "the same":
             assert ended == [known]
             assert is_gone(process.pid)
@@ -349,4 +352,4 @@ def test_only_a_process_that_is_certainly_ours_is_ended_as_a_survivor(case: str)
             assert ended == []
             assert process.poll() is None
             process.kill()
-    assert processes.end_survivors([known]) == []
+    assert processes.end_survivors([known], owner) == []

@@ -3,17 +3,18 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from doubles import SPACE
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits, RunInfo
 from hpo_research.records import Ask, Outcome, Report, resume, start, stop
-from hpo_research.store import RunName, Store
+from hpo_research.store import RunName, Store, mark
 from hpo_research.store.store import FILE
 
 VALUES = st.floats(allow_nan=False, allow_infinity=False)
@@ -146,15 +147,24 @@ def test_what_was_written_is_read(turns):
             assert facts(read(store)) == facts(books_after(turns))
 
 
+@contextmanager
+def whole(seconds: float) -> Iterator[None]:
+    """Stores spend so many seconds on making their files whole: none, or as many as it takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mark, "_BEGUN", seconds)
+        patch.setattr(mark, "_SHARE", 0.0)
+        yield
+
+
 @given(histories(), st.data())
 def test_a_write_cut_anywhere_keeps_all_earlier_transactions(turns, data):
-    with folder() as place, folder() as cut:
+    with folder() as place, folder() as cut, whole(0.0):
         with Store.write(place) as store:
             write(store, turns)
             # While the store is open its log holds everything: the machine dies now.
             shutil.copy(place / FILE, cut / FILE)
             log = (place / f"{FILE}-wal").read_bytes()
-        keep = data.draw(st.integers(0, len(log)))
+        keep = data.draw(st.integers(33, len(log)))  # less than a log's header is no log
         (cut / f"{FILE}-wal").write_bytes(log[:keep])
         prefixes = [facts(books_after(turns[:n])) for n in range(len(turns) + 1)]
         with Store.write(cut) as store:
@@ -162,6 +172,36 @@ def test_a_write_cut_anywhere_keeps_all_earlier_transactions(turns, data):
         if keep == len(log):
             with Store.read(cut) as store:
                 assert facts(read(store)) == prefixes[-1]
+
+
+@settings(max_examples=10)
+@given(histories(), st.sampled_from([0.0, 1e9]), st.integers(0, 7))
+def test_a_file_without_its_log_is_whole_or_refused(turns, seconds, reader):
+    with folder() as place, whole(seconds):
+        with Store.write(place) as store, ExitStack() as stack:
+            store.add_runs(NAMES)
+            for n, turn in enumerate(turns):
+                if n == reader:  # reads one state from now on: no checkpoint can pass it
+                    slow = stack.enter_context(Store.read(place))
+                    stack.enter_context(slow.snapshot())
+                    assert len(slow.runs()) == len(NAMES)
+                write(store, [turn])
+                assert read_back(place, FILE, f"{FILE}-wal") == facts(books_after(turns[: n + 1]))
+                if seconds and n < reader:
+                    assert read_back(place, FILE) == facts(books_after(turns[: n + 1]))
+                else:
+                    with pytest.raises(StoreError, match=f"{FILE}-wal, which is missing or empty"):
+                        read_back(place, FILE)
+        assert read_back(place, FILE) == facts(books_after(turns))
+
+
+def read_back(place: Path, *names: str) -> list[object]:
+    """What a copy of these files alone reads as."""
+    with folder() as to:
+        for name in names:
+            (to / name).write_bytes((place / name).read_bytes())
+        with Store.read(to) as found:
+            return facts(read(found))
 
 
 @given(histories(), st.integers(0, 7))

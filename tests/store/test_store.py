@@ -79,7 +79,7 @@ def test_a_database_of_something_else_is_refused(door, tmp_path: Path):
 
 def test_a_path_that_is_a_file_is_refused(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be made"):
+    with pytest.raises(StoreError, match="is a file; expected a folder"):
         Store.write(tmp_path / "file")
 
 

@@ -1,0 +1,100 @@
+"""What a study is given and told, checked before it counts."""
+
+from numbers import Real
+from pathlib import Path
+
+from hpo_research.errors import StudyError
+from hpo_research.experiment.checks import seed_mistake, strategy_mistake, whole
+from hpo_research.experiment.description import Json, differences
+from hpo_research.ledger import RunInfo
+from hpo_research.records import Trial
+from hpo_research.space import SearchSpace
+from hpo_research.text import is_one_of
+
+STUDY = "study"
+"""What the one problem, the one strategy and the execution of a study are called."""
+
+
+def number_of(trial: int, value: object) -> float:
+    """Return what a trial gave as a float; NumPy scalars and tensors without dimensions are too.
+
+    Raises `StudyError` for anything else.
+    """
+    plain = value.item() if getattr(value, "ndim", None) == 0 else value  # type: ignore[attr-defined]
+    if isinstance(plain, bool) or not isinstance(plain, Real):
+        raise StudyError(
+            f"trial {trial}: expected a number, got {value!r} of type {type(value).__name__}; "
+            "use fail(id, reason) for a trial that gave none"
+        )
+    try:
+        return float(plain)
+    except OverflowError:
+        raise StudyError(
+            f"trial {trial}: expected a number, got one that is too large for a float"
+        ) from None
+
+
+def epoch_of(trial: Trial, epoch: object) -> int:
+    """Return an epoch as an int. Raises `StudyError` for one that the trial cannot have."""
+    number = whole(epoch)
+    if number is None:
+        raise StudyError(f"trial {trial.id}: epoch must be a whole number, got {epoch!r}")
+    if not 1 <= number <= trial.until:
+        raise StudyError(
+            f"trial {trial.id}: epoch {number} is outside 1 to {trial.until}, its until"
+        )
+    return number
+
+
+def check_running(trial: Trial, epoch: int) -> None:
+    """Raise `StudyError` where nothing can be told of a trial at this epoch."""
+    if not trial.is_running:
+        raise StudyError(
+            f"trial {trial.id} is {trial.status} since epoch {trial.reached}; "
+            "only trials that ask() gave out can be told"
+        )
+    if epoch <= trial.reached:
+        raise StudyError(
+            f"trial {trial.id}: epoch {epoch} comes after epoch {trial.reached} was reported"
+        )
+
+
+def mistakes(info: RunInfo, strategy: object) -> list[str]:
+    """Say what is wrong with the arguments of a study; nothing where all is well."""
+    found = []
+    if not isinstance(info.space, SearchSpace):
+        found.append(f"space must be a SearchSpace, got {info.space!r}")
+    if mistake := strategy_mistake(strategy):
+        found.append(f"strategy {mistake}")
+    if mistake := seed_mistake(info.seed):
+        found.append(f"seed {mistake}")
+    if not is_one_of(info.direction, ("minimize", "maximize")):
+        found.append(f"direction must be minimize or maximize, got {info.direction!r}")
+    epochs = info.max_epochs
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        found.append(f"max_epochs must be a whole number from 1 on, got {epochs!r}")
+    if not is_one_of(info.final, ("last", "best")):
+        found.append(f"final must be last or best, got {info.final!r}")
+    return found
+
+
+def check_same(folder: Path | None, old: Json, new: Json) -> None:
+    """Raise `StudyError` where a folder holds another study, or an experiment."""
+    if old["execution"] != STUDY:
+        raise StudyError(f"{folder}: holds an experiment named {old['name']!r}; use another path")
+    lines = differences(_facts(old), _facts(new))
+    if lines:
+        raise StudyError(
+            "\n".join([f"{folder}: holds another study; use another path, or undo:", *lines])
+        )
+
+
+def _facts(description: Json) -> Json:
+    (seed,) = description["seeds"]
+    strategy = description["strategies"][STUDY]
+    return {
+        **description["problems"][STUDY],
+        "strategy": strategy,
+        "seed": seed,
+        "final": description["final"],
+    }

@@ -1,0 +1,46 @@
+"""Who has a file open: the processes of this machine that this user may look at (Linux)."""
+
+import contextlib
+import os
+from pathlib import Path
+
+_PROCESSES = Path("/proc")
+
+
+def holders(path: Path) -> list[int]:
+    """Return the numbers of the other processes that have a file open; none where none can say."""
+    try:
+        wanted = path.stat()
+    except OSError:
+        return []
+    return [pid for pid in _others() if _holds(pid, wanted)]
+
+
+def described(pid: int) -> str:
+    """Return `process 12 (python train.py)`, without the command where it cannot be read."""
+    try:
+        words = (
+            (_PROCESSES / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        )
+    except OSError:
+        words = []
+    command = " ".join(words).strip()
+    return f"process {pid} ({command[:60]})" if command else f"process {pid}"
+
+
+def _others() -> list[int]:
+    if not _PROCESSES.is_dir():  # not Linux
+        return []
+    named = [int(entry.name) for entry in _PROCESSES.iterdir() if entry.name.isdecimal()]
+    return sorted(set(named) - {os.getpid()})
+
+
+def _holds(pid: int, wanted: os.stat_result) -> bool:
+    # A process that has ended since, or another user's, says nothing.
+    with contextlib.suppress(OSError):
+        for entry in (_PROCESSES / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                found = entry.stat()
+                if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+                    return True
+    return False
