@@ -100,8 +100,8 @@ class Store:
         with reading(folder):
             store = cls(reader(path), folder, None)
             try:
-                version = store._version()
                 check(store._db, folder, path)
+                version = store._version()
                 if version is not None and version < schema.VERSION:
                     old, store = store, cls(migration.in_memory(store._db, version), folder, None)
                     old.close()
