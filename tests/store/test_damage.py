@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import hpo_research as hpo
 from hpo_research.analysis.result import Result
 from hpo_research.cli.app import app
-from hpo_research.errors import StoreError
+from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
 from hpo_research.ledger import AskRow, Grant
 from hpo_research.records import Outcome, Report
 from hpo_research.store import Store, digests
@@ -251,6 +251,18 @@ def test_nothing_is_written_over(whole: Path, tmp_path: Path, there: str):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="is there already"):
         rescue(whole, out)
+
+
+def test_a_store_that_is_written_to_is_left_alone(copy: Path, tmp_path: Path):
+    with Store.write(copy), pytest.raises(StoreLockedError, match="a process is writing to it"):
+        rescue(copy, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_rescue_that_cannot_write_says_so(copy: Path, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreWriteError, match="the rescue was cut short"):
+        rescue(copy, tmp_path / "file" / "out")
 
 
 @pytest.mark.parametrize("data", [b"", b"no store at all" * 999], ids=["empty", "text"])

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import hpo_research as hpo
 from hpo_research.analysis.result import Result
 from hpo_research.cli.app import app
-from hpo_research.errors import StoreError
+from hpo_research.errors import StoreError, StoreWriteError
 from hpo_research.store import Store, migration, schema
 from hpo_research.store.rescue import rescue
 from hpo_research.store.store import FILE
@@ -90,6 +90,22 @@ def test_a_migrated_store_reads_as_before(store: Path):
     Store.write(store).close()
     assert facts(Result.read(store)) == before
     assert not (store / KEPT).exists()
+
+
+def test_what_a_killed_process_kept_beside_is_removed(tmp_path: Path):
+    Store.write(tmp_path).close()
+    (tmp_path / KEPT).write_bytes(b"killed between the commit and this file's removal")
+    Store.write(tmp_path).close()
+    assert not (tmp_path / KEPT).exists()
+
+
+def test_a_migration_without_room_says_so_and_changes_nothing(tmp_path: Path):
+    store = Path(shutil.copytree(STORES / "paused", tmp_path / "paused"))
+    (store / f"{KEPT}.part").mkdir()
+    before = (store / FILE).read_bytes()
+    with pytest.raises(StoreWriteError, match="could not be kept beside the new one"):
+        Store.write(store)
+    assert (store / FILE).read_bytes() == before
 
 
 def test_an_old_store_goes_on_to_the_end_of_a_run_from_the_start(store: Path, whole):
@@ -185,7 +201,6 @@ def test_a_damaged_old_store_is_refused_unchanged_and_can_be_rescued(
 ):
     store = Path(shutil.copytree(STORES / "paused", tmp_path / "paused"))
     edited(statement)(store)
-    before = (store / FILE).read_bytes()
     with pytest.raises(StoreError, match=message):
         Result.read(store)
     with pytest.raises(StoreError, match=message):
@@ -193,9 +208,9 @@ def test_a_damaged_old_store_is_refused_unchanged_and_can_be_rescued(
     db = sqlite3.connect(store / FILE)
     assert db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() == ("2",)
     db.close()
+    assert not (store / KEPT).exists()
     found = rescue(store, tmp_path / "out")
     assert found.damages
-    assert len(before) > 0
     if found.has_experiment:
         assert Result.read(tmp_path / "out").undigested > 50
 
