@@ -83,3 +83,5 @@ def reading(folder: Path | None, table: str = "") -> Iterator[None]:
         ):
             raise StoreError(f"{folder}: the store could not be read ({error})") from error
         raise
+    except UnicodeDecodeError as error:  # of SQLite's own message, which quotes the file
+        raise damaged(folder, [Damage(table or "of contents", "", str(error))]) from error

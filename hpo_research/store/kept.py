@@ -12,6 +12,7 @@ from hpo_research.store.described import experiment_of, list_of
 from hpo_research.store.digests import SEAL, Row
 from hpo_research.store.history import History
 from hpo_research.store.migration import UNDIGESTED
+from hpo_research.store.rows import check_types
 from hpo_research.store.schema import COLUMNS, VERSION
 
 
@@ -36,10 +37,7 @@ def kept(
     checkpoints: Mapping[tuple[int, int, int], bytes],
 ) -> Kept:
     """Return what is kept of all rows, given with their digests; `cuts` are turns by run."""
-    whole = {
-        table: [row[:-1] for row in rows[table] if row[-1] == digests.of_row(table, row[:-1])]
-        for table in COLUMNS
-    }
+    whole = {table: [row[:-1] for row in rows[table] if _is_whole(table, row)] for table in COLUMNS}
     known = {row[0] for row in whole["run"]}
 
     def stays(run: int, turn: int) -> bool:
@@ -60,6 +58,15 @@ def kept(
     resumable = sorted(started - ended)
     own = {key: value for key, value in checkpoints.items() if key[:2] in started - ended}
     return Kept(new, own, resumable, any(row[0] == UNDIGESTED for row in whole["meta"]))
+
+
+def _is_whole(table: str, row: Row) -> bool:
+    if row[-1] != digests.of_row(table, row[:-1]):
+        return False
+    try:
+        return check_types(table, row[:-1])
+    except ValueError:
+        return False
 
 
 def _turns(rows: Mapping[str, Sequence[Row]], *, is_cut: bool) -> list[Row]:

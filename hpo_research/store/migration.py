@@ -11,9 +11,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from hpo_research.errors import StoreWriteError
 from hpo_research.store.damage import Damage, DamagedRows
 from hpo_research.store.described import breaks
 from hpo_research.store.history import history
@@ -31,22 +33,34 @@ def kept_beside(path: Path, version: int) -> Path:
 
 
 def keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
-    """Keep a copy of the store beside it, what is in its write-ahead log included."""
+    """Keep a copy of the store beside it, what is in its write-ahead log included.
+
+    Raises `StoreWriteError` where the disk refuses, and `sqlite3.Error`.
+    """
     kept = kept_beside(path, version)
     beside = kept.with_name(f"{kept.name}.part")
-    beside.unlink(missing_ok=True)  # of a migration that was killed
-    copy = sqlite3.connect(beside)
     try:
-        db.backup(copy)
-    finally:
-        copy.close()
-    descriptor = os.open(beside, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(beside, kept)
+        beside.unlink(missing_ok=True)  # of a migration that was killed
+        with closing(sqlite3.connect(beside)) as copy:
+            db.backup(copy)
+        descriptor = os.open(beside, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(beside, kept)
+    except OSError as error:
+        raise StoreWriteError(
+            f"{path.parent}: the store, of an older version, could not be kept beside the new one "
+            f"({error.strerror}); nothing was changed: make room for both, or mend the disk"
+        ) from error
     return kept
+
+
+def sweep(path: Path) -> None:
+    """Remove what a process left that was killed when its migration was done."""
+    for version in STEPS:
+        kept_beside(path, version).unlink(missing_ok=True)
 
 
 def in_memory(db: sqlite3.Connection, version: int) -> sqlite3.Connection:

@@ -4,6 +4,7 @@ A run is kept up to its first turn that is not whole: what came after it cannot 
 then asked again, and goes on from there. The damaged store is not touched.
 """
 
+import fcntl
 import shutil
 import sqlite3
 import tempfile
@@ -12,8 +13,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo_research.errors import StoreError
+from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
 from hpo_research.store import digests, migration
+from hpo_research.store.connection import writing
 from hpo_research.store.damage import Damage, reading
 from hpo_research.store.described import breaks
 from hpo_research.store.digests import Row
@@ -44,12 +46,36 @@ class Rescued:
 def rescue(folder: str | Path, out: str | Path) -> Rescued:
     """Copy what is whole of a damaged store to a new folder, and say what was left.
 
-    Raises `StoreError` where nothing can be read, or where `out` is there and not empty.
+    Raises `StoreError` where nothing can be read, or where `out` is there and not empty;
+    `StoreLockedError` while a process writes to it; `StoreWriteError` where the disk refuses.
     """
     source, target = Path(folder), Path(out)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreError(f"{target}: is there already; name a folder that is new or empty")
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise StoreError(f"{target}: is there already; name a folder that is new or empty")
+        _check_idle(source)
+        target.mkdir(parents=True, exist_ok=True)
+        return _rescue(source, target)
+    except StoreWriteError:
+        raise
+    except OSError as error:
+        raise StoreWriteError(f"{target}: the rescue was cut short ({error})") from error
+
+
+def _check_idle(folder: Path) -> None:
+    path = folder / "lock"
+    if not path.is_file():
+        return
+    with open(path, "rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreLockedError(
+                f"{folder}: a process is writing to it; wait until it ends, or stop it"
+            ) from error
+
+
+def _rescue(source: Path, target: Path) -> Rescued:
     # What is half done is never seen as a store: the file is moved to its name at the end.
     with tempfile.TemporaryDirectory(dir=target, prefix=".rescue-") as name:
         workplace = Path(name)
@@ -60,7 +86,8 @@ def rescue(folder: str | Path, out: str | Path) -> Rescued:
         what = history(rows.__getitem__, None)
         cuts, illegal = breaks(what, broken)
         keep = kept(rows, what, cuts, checkpoints)
-        _write(workplace / "new.sqlite", keep)
+        with writing(target):
+            _write(workplace / "new.sqlite", keep)
         files = _copy_files(source, workplace / "checkpoints", keep)
         if files:
             (workplace / "checkpoints").rename(target / "checkpoints")

@@ -121,6 +121,8 @@ class Store:
         # Nothing is written to a store that is damaged.
         self._opened = self.history()
         self._writer.tail = self._opened.tail
+        if self.folder is not None:
+            migration.sweep(self.folder / FILE)
 
     def _create(self) -> None:
         with self._transaction():
@@ -130,10 +132,14 @@ class Store:
 
     def _migrate(self, version: int) -> None:
         assert self.folder is not None
-        kept = migration.keep(self._db, self.folder / FILE, version)
-        with self._transaction():
-            migration.migrate(self._db, version)
-        kept.unlink()
+        path = self.folder / FILE
+        migration.keep(self._db, path, version)
+        try:
+            with self._transaction():
+                migration.migrate(self._db, version)
+        except StoreError:
+            migration.sweep(path)  # the store is as it was
+            raise
 
     def _version(self, *, may_be_new: bool = False) -> int | None:
         """Return the version of the tables, None for a new file where it may be one.

@@ -18,6 +18,7 @@ from hpo_research.store.digests import Row
 from hpo_research.store.schema import COLUMNS, KEYS, TABLES, VERSION
 
 FILE = "store.sqlite"
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # also of SQLite's messages, that quote the file
 _GAP = 200  # keys in a row without an answer, after which no more are tried
 
 
@@ -50,12 +51,12 @@ class Wreck:
 
     def _collect(
         self, table: str, condition: str, values: Sequence[object], found: dict[Row, Row]
-    ) -> sqlite3.Error | None:
+    ) -> Exception | None:
         """Read rows into `found` until the end, or until the error that is returned."""
         try:
             for row in self._db.execute(f"{self._select(table)} {condition}", values):
                 found[row[: KEYS[table]]] = row
-        except sqlite3.Error as error:
+        except _UNREADABLE as error:
             return error
         return None
 
@@ -89,7 +90,7 @@ class Wreck:
             return {}
         try:
             rows = self._db.execute("SELECT run, trial, epoch, digest FROM checkpoint").fetchall()
-        except sqlite3.Error as error:
+        except _UNREADABLE as error:
             self.damages.append(Damage("checkpoint", "", str(error)))
             return {}
         return {row[:3]: row[3] for row in rows}
@@ -132,7 +133,7 @@ def _version(path: Path) -> int | None:
                 return None
             columns = [row[1] for row in db.execute("PRAGMA table_info(turn)")]
             return VERSION if not columns or "digest" in columns else 2
-    except sqlite3.Error:
+    except _UNREADABLE:
         return None
 
 
