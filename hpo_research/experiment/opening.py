@@ -12,6 +12,7 @@ from hpo_research.experiment.provenance import Source, provenance
 from hpo_research.ledger import Ledger
 from hpo_research.records import Key
 from hpo_research.store import Checkpoints, RunName, Store
+from hpo_research.store.migration import UNDIGESTED
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def open_experiment(
             for trial, segment in ledger.open.items()
         ]
     )
-    checkpoints = Checkpoints(store.folder)
+    is_old = store.meta(UNDIGESTED) is not None
+    checkpoints = Checkpoints(store.folder, store.checkpoints(), trusts_others=is_old)
     checkpoints.sweep(_ended(ledgers))
     return Opened({ids[n]: n for n in names}, ledgers, checkpoints, ready, unanswered)
 
