@@ -37,4 +37,5 @@ def difference(
         found = first - second
     largest = np.finfo(float).max
     is_beyond = np.isinf(found) & np.isfinite(first) & np.isfinite(second)
-    return np.where(is_beyond, np.copysign(largest, found), found)
+    kept: np.ndarray = np.where(is_beyond, np.copysign(largest, found), found)
+    return kept

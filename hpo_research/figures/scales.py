@@ -54,7 +54,8 @@ class Scale:
 
     def shown(self, values: np.ndarray) -> np.ndarray:
         """Return where values are drawn: themselves, or the end of what can be drawn."""
-        return np.clip(values, *_ENDS[self.kind])
+        drawn: np.ndarray = np.clip(values, *_ENDS[self.kind])
+        return drawn
 
 
 def scale_for(values: Sequence[float] | np.ndarray, *, is_distance: bool) -> Scale:
