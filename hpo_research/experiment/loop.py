@@ -30,6 +30,7 @@ from hpo_research.records import Key, Outcome, Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.states import Packed
 from hpo_research.store import Store
+from hpo_research.store.checkpoints import Name
 from hpo_research.threads import limited
 
 Row = TypeVar("Row", Report, Outcome)
@@ -222,7 +223,7 @@ class Loop:
     def _poll(self) -> set[int]:
         """Poll, store what came, and return the runs that got rows."""
         reports, outcomes = self._gather()
-        self._save(reports, outcomes)
+        written = self._save(reports, outcomes)
         entries = []
         for report in reports:
             entries.append((report, self._ledgers[report.run].append_report(report)))
@@ -230,7 +231,7 @@ class Loop:
             self._ledgers[outcome.run].append_outcome(outcome)
         if not entries and not outcomes:
             return set()
-        self._store.append_poll(entries, outcomes)
+        self._store.append_poll(entries, outcomes, written)
         for outcome in outcomes:
             if outcome.status != "paused":
                 self._checkpoints.forget(outcome.key)
@@ -281,11 +282,12 @@ class Loop:
 
     # -- checkpoints
 
-    def _save(self, reports: Sequence[Report], outcomes: Sequence[Outcome]) -> None:
+    def _save(self, reports: Sequence[Report], outcomes: Sequence[Outcome]) -> dict[Name, bytes]:
+        """Keep the states that are due, and return the digests of the files they are in."""
         paused = {outcome.key for outcome in outcomes if outcome.status == "paused"}
         ended = {outcome.key for outcome in outcomes} - paused
         due = time.monotonic() - _CHECKPOINT_SECONDS
-        states: dict[tuple[Key, int], Packed] = {}
+        states: dict[Name, Packed] = {}
         for report in reports:
             key = report.key
             is_due = key in paused or (key not in ended and self._saved_at[key] <= due)
@@ -298,6 +300,8 @@ class Loop:
         self._checkpoints.save(states)
         for outcome in outcomes:
             self._saved_at.pop(outcome.key, None)
+        digests = self._checkpoints.digests
+        return {name: digests[name] for name in states if name in digests}
 
     def _state(self, report: Report) -> Packed | None:
         try:
@@ -322,10 +326,16 @@ class Loop:
             )
 
     def _forget_paused(self, runs: Collection[int]) -> None:
-        for run in runs:
-            for trial in self._ledgers[run].trials:
-                if trial.status == "paused":
-                    self._checkpoints.forget((run, trial.id))
+        paused = [
+            (run, trial.id)
+            for run in runs
+            for trial in self._ledgers[run].trials
+            if trial.status == "paused"
+        ]
+        for key in paused:
+            self._checkpoints.forget(key)
+        if paused:
+            self._store.forget_checkpoints(paused)
 
     def _progress(self) -> Progress:
         return Progress(

@@ -14,6 +14,7 @@ from hpo_research.experiment.rewinding import remembered, rewind
 from hpo_research.ledger import Ledger
 from hpo_research.records import Key
 from hpo_research.store import Checkpoints, RunName, Store
+from hpo_research.store.migration import UNDIGESTED
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def open_experiment(
             if run not in rewound
         ]
     )
-    checkpoints = Checkpoints(store.folder)
+    is_old = store.meta(UNDIGESTED) is not None
+    checkpoints = Checkpoints(store.folder, store.checkpoints(), trusts_others=is_old)
     checkpoints.sweep(_ended(ledgers))
     known = remembered(store, ledgers) if experiment.execution == "lock-step" else {}
     return Opened({ids[n]: n for n in names}, ledgers, checkpoints, ready, unanswered, known)

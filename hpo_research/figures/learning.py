@@ -15,10 +15,10 @@ from hpo_research.analysis.finals import finals
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.figures.lines import nothing
-from hpo_research.figures.scales import lay, scale_for
+from hpo_research.figures.scales import Scale, lay, scale_for
 from hpo_research.figures.sheet import Picture, fit_labels, inches, sheet
 from hpo_research.figures.style import DARK, LIGHT, MIDDLE, SMALL, dressed, styled, verbatim
-from hpo_research.figures.words import EVERY, counted, listed, value_label
+from hpo_research.figures.words import EVERY, counted, listed, noted, value_label
 from hpo_research.records import Run, Trial
 from hpo_research.store import RunName
 
@@ -150,21 +150,31 @@ def learning_figure(result: Result, strategy: str) -> Picture | None:
     return Picture(f"learning-curves-{strategy}", title, _caption(result, shown), figure)
 
 
-def _values(axes: Axes, result: Result, run_name: RunName) -> None:
+def _distances(result: Result, run_name: RunName) -> tuple[list[np.ndarray], bool]:
+    """Return the values of every trial as they are drawn, and whether they are regret."""
     run, facts = result.runs[run_name], result.description["problems"][run_name.problem]
     is_regret = facts["optimum"] is not None and finals(result, run_name.problem).is_regret
     sign, zero = 1.0, 0.0
     if is_regret:
         sign, zero = (1.0 if run.direction == "minimize" else -1.0), facts["optimum"]
-    found = rungs(run)
-    everything = [value for trial in run.trials for value in trial.values]
-    scale = scale_for(sign * difference(everything, zero), is_distance=is_regret)
+    return [sign * difference(list(trial.values), zero) for trial in run.trials], is_regret
+
+
+def _scale(result: Result, run_name: RunName) -> Scale:
+    values, is_regret = _distances(result, run_name)
+    return scale_for(np.concatenate([[], *values]), is_distance=is_regret)
+
+
+def _values(axes: Axes, result: Result, run_name: RunName) -> None:
+    run, facts = result.runs[run_name], result.description["problems"][run_name.problem]
+    values, is_regret = _distances(result, run_name)
+    scale, found = _scale(result, run_name), rungs(run)
     for order, fate in enumerate(_LOOKS):
         for trial in _trials(run, fate):
-            values = scale.shown(sign * difference(list(trial.values), zero))
-            _curve(axes, trial, values, fate=fate, order=order, left=found.left(trial.id))
+            own = scale.shown(values[trial.id])
+            _curve(axes, trial, own, fate=fate, order=order, left=found.left(trial.id))
     axes.set_ylabel(verbatim(value_label(facts, EVERY, is_regret=is_regret)))
-    if everything:
+    if any(len(own) for own in values):
         lay(scale, axes)
 
 
@@ -291,6 +301,7 @@ def _sentences(result: Result, name: RunName) -> list[str]:
         where = f"; {len(steps)} rungs" if len(steps) > _MOST_RUNGS else where
     many = counted([len(run.trials)], "trial")
     sentences = [f"{name.problem}: seed {name.seed}{median}, {many}{where}."]
+    sentences += noted({name.problem: _scale(result, name).notes})
     silent = sum(not trial.values for trial in run.trials)
     if silent:
         sentences.append(f"Not drawn: {counted([silent], 'trial')} without a report.")

@@ -18,10 +18,11 @@ from matplotlib.ticker import (
 
 _WIDE = 20.0  # values that span a larger ratio are drawn on a log axis
 _FEW = 300.0  # the ratio up to which a log axis gets numbers between powers of ten
+_MANY = 40  # powers of ten of a log axis that are more than papers have
 _SUBS: list[tuple[int, ...]] = [(1,), (1, 3), (1, 2, 5), tuple(range(1, 10))]
 _MOST_NUMBERS = {"x": 5, "y": 6}  # along a side
 # What Matplotlib's transforms can lay out with margins on both sides, where floats end at 1e308.
-_ENDS = {"linear": (-1e150, 1e150), "log": (1e-100, 1e250), "log and zero": (0.0, 1e250)}
+_ENDS = {"linear": (-1e150, 1e150), "log": (1e-250, 1e250), "log and zero": (0.0, 1e250)}
 _LEAST_STEP = 1e-40  # where a log axis that reaches 0 becomes linear at the latest
 _ROOM = {"x": 0.16, "y": 0.11}  # that a number needs, as a part of a side
 
@@ -102,7 +103,12 @@ def lay(scale: Scale, axes: Axes, side: Literal["x", "y"] = "y") -> None:
 def _number(axis: Axis, side: Literal["x", "y"]) -> None:
     """Choose the numbers of a log axis: as many as have room, between powers of ten too."""
     low, high = axis.get_view_interval()
-    if np.log(high) - np.log(low) >= np.log(_FEW):
+    decades = np.log10(high) - np.log10(low)
+    if decades > _MANY:  # Matplotlib's own locator looks for numbers beyond the largest float
+        powers = np.arange(np.ceil(np.log10(low)), np.floor(np.log10(high)) + 1)
+        axis.set_ticks(10.0 ** powers[:: int(np.ceil(len(powers) / _MOST_NUMBERS[side]))])
+        axis.set_minor_locator(NullLocator())
+    if decades >= np.log10(_FEW):
         return
     best: Locator | None = None
     most = 1

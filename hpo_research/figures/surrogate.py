@@ -14,11 +14,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from hpo_research.analysis.described import strategy_of
+from hpo_research.analysis.extremes import difference
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.figures.learning import median_run
+from hpo_research.figures.scales import Scale
 from hpo_research.figures.sheet import Picture, sheet
 from hpo_research.figures.style import BODY, DARK, MIDDLE, dressed, look, styled, verbatim
+from hpo_research.figures.words import noted
 from hpo_research.records import Ask, Note, Run, Status, Trial
 from hpo_research.space import Float as FloatParameter
 from hpo_research.space import Integer
@@ -140,16 +143,15 @@ def draw_belief(axes: Axes, view: Surrogate) -> None:
         (name,) = _one(dressed(axes), view)
         cube = np.linspace(0, 1, _LINE)[:, None]
         x = _values(view, cube, name)
-        belief = view.believe(cube)
-        axes.fill_between(
-            x, belief.low, belief.high, color=MIDDLE, alpha=0.25, linewidth=0, label="middle 95 %"
-        )
-        axes.plot(x, belief.median, color=DARK, linewidth=1.2, label="median")
+        belief, shown = view.believe(cube), _scale(view).shown
+        low, high = shown(belief.low), shown(belief.high)
+        axes.fill_between(x, low, high, color=MIDDLE, alpha=0.25, linewidth=0, label="middle 95 %")
+        axes.plot(x, shown(belief.median), color=DARK, linewidth=1.2, label="median")
         seen = [trial for trial in view.run.trials if trial.value is not None]
         values = [float(t.value) for t in seen if t.value is not None]
         axes.plot(
             _numbers(seen, name),
-            values,
+            shown(np.array(values)),
             linestyle="none",
             marker="o",
             markersize=3.5,
@@ -171,7 +173,7 @@ def draw_acquisition(axes: Axes, view: Surrogate) -> None:
         x = _values(view, cube, name)
         top = -np.inf
         for k in range(max(len(view.chosen), 1)):
-            values = view.acquisition(cube, k)
+            values = Scale().shown(view.acquisition(cube, k))
             top = max(top, float(values.max()))
             drawn = look(k + 1)
             label = f"before point {k + 1}"
@@ -310,7 +312,14 @@ def _quantity(view: Surrogate, cube: Float[np.ndarray, "q p"], quantity: Quantit
         values = view.acquisition(cube)
         return np.maximum(values, values.max() - _NATS) if _is_log(view) else values
     belief = view.believe(cube)
-    return belief.median if quantity == "median" else belief.high - belief.low
+    if quantity == "median":
+        return _scale(view).shown(belief.median)
+    return _scale(view).shown(difference(belief.high, belief.low))
+
+
+def _scale(view: Surrogate) -> Scale:
+    values = [trial.value for trial in view.run.trials if trial.value is not None]
+    return Scale(is_cut=bool((Scale().shown(np.array(values)) != values).any()))
 
 
 def _is_log(view: Surrogate) -> bool:
@@ -376,7 +385,8 @@ def _caption(result: Result, name: RunName, view: Surrogate) -> str:
         f"values; the {spoken} before the first point{down}."
     )
     values = sum(trial.value is not None for trial in view.run.trials)
-    return (
+    text = (
         f"The Gaussian process of {name.strategy} on {name.problem}, seed {name.seed}{median}, "
         f"when it chose its first batch of {len(view.chosen)} after {values} values. {shown}"
     )
+    return " ".join([text, *noted({name.problem: _scale(view).notes})])

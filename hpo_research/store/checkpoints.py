@@ -1,24 +1,42 @@
 """Checkpoints: what each trial can be trained on from, in memory and one file a network.
 
 `DIR/checkpoints/RUN/TRIAL/EPOCH.safetensors`, written beside its place, synced, and renamed
-into it before the transaction that names the epoch. Files are read only after a
-restart; a missing or damaged one costs the training since the one before it, never a number.
+into it before the transaction that names the epoch, together with the digest of the file. Files are
+read only after a restart; one that is missing, damaged or not the one that was written costs the
+training since the one before it, never a number, and a warning says so.
 """
 
 import os
 import shutil
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from hpo_research.errors import StateError, StoreWriteError
 from hpo_research.records import Key, State
 from hpo_research.states import Packed, pack, unpack
+from hpo_research.store.digests import of_content
+
+Name = tuple[Key, int]
+"""(trial, epoch): what a checkpoint is named by."""
 
 
 class Checkpoints:
-    """The states of an experiment's trials; with no folder, in memory alone."""
+    """The states of an experiment's trials; with no folder, in memory alone.
 
-    def __init__(self, folder: Path | None) -> None:
+    `digests` are those of the files that the store knows, by trial and epoch. A file without one
+    is taken as it is where `trusts_others` (the store is of a version that had none).
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        digests: Mapping[Name, bytes] | None = None,
+        *,
+        trusts_others: bool = True,
+    ) -> None:
+        self.digests = dict(digests or {})
+        self._trusts_others = trusts_others
         self._folder = None if folder is None else folder / "checkpoints"
         self._states: dict[Key, tuple[int, Packed]] = {}
 
@@ -26,7 +44,7 @@ class Checkpoints:
         """Return the trial's own folder, None in memory."""
         return None if self._folder is None else self._folder / str(key[0]) / str(key[1])
 
-    def save(self, states: Mapping[tuple[Key, int], State]) -> None:
+    def save(self, states: Mapping[Name, State]) -> None:
         """Keep the states by trial and epoch; on disk when this returns.
 
         Raises `StoreWriteError` where the disk refuses.
@@ -46,11 +64,13 @@ class Checkpoints:
                 "before is kept: make room or mend the disk, and run the same command again"
             ) from error
 
-    def _write(self, states: Mapping[tuple[Key, int], Packed]) -> None:
+    def _write(self, states: Mapping[Name, Packed]) -> None:
         moves: list[tuple[Path, Path]] = []
         for (key, epoch), state in states.items():
             place = self.place(key)
             assert place is not None
+            if place.exists() and not place.is_dir():
+                _clear(place)
             place.mkdir(parents=True, exist_ok=True)
             target = place / f"{epoch}.safetensors"
             beside = target.with_suffix(".part")
@@ -59,6 +79,7 @@ class Checkpoints:
                 _clear(target)
             _write(beside, state.content)
             moves.append((beside, target))
+            self.digests[key, epoch] = of_content(state.content)
         for beside, target in moves:
             beside.rename(target)
             # The one before stays: a crash before the transaction goes on from there.
@@ -70,22 +91,45 @@ class Checkpoints:
         if key in self._states and self._states[key][0] <= at_most:
             return self._states[key]
         place = self.place(key)
-        if place is None or not place.is_dir():
+        if place is None:
             return 0, None
-        for path in _newest_first(place):
-            if int(path.stem) > at_most:
-                continue
-            try:
-                content = path.read_bytes()
-                unpack(content)
-            except (OSError, StateError):
-                continue  # damaged: an older one, or training from the beginning, gives the same
-            return int(path.stem), Packed(content)
+        known = [epoch for name, epoch in self.digests if name == key]
+        found = [int(path.stem) for path in _newest_first(place)] if place.is_dir() else []
+        for epoch in sorted({*known, *found}, reverse=True):
+            if epoch <= at_most:
+                path = place / f"{epoch}.safetensors"
+                try:
+                    return epoch, self._read(path, (key, epoch))
+                except FileNotFoundError:
+                    reason = "is missing"
+                except (OSError, StateError) as error:
+                    reason = f"is left out: {error}"
+                if epoch in sorted(known)[-2:] or epoch in found:  # older ones have been removed
+                    warnings.warn(
+                        f"{path}: the checkpoint of trial {key[1]} of run {key[0]} at epoch "
+                        f"{epoch} {reason}; the trial is trained again from an earlier epoch, and "
+                        "no number changes",
+                        stacklevel=2,
+                    )
         return 0, None
+
+    def _read(self, path: Path, name: Name) -> Packed:
+        """Read a file. Raises `OSError`, or `StateError` where it is not what was written."""
+        content = path.read_bytes()
+        digest = self.digests.get(name)
+        if digest is None and not self._trusts_others:
+            raise StateError("the store knows no such file")
+        if digest is None:
+            unpack(content)
+        elif digest != of_content(content):
+            raise StateError("it is damaged, or another than was written")
+        return Packed(content)
 
     def forget(self, key: Key) -> None:
         """Remove what is kept of a trial that nothing can resume."""
         self._states.pop(key, None)
+        for name in [name for name in self.digests if name[0] == key]:
+            del self.digests[name]
         self.sweep([key])
 
     def sweep(self, keys: Collection[Key]) -> None:

@@ -35,9 +35,14 @@ def of_row(table: str, row: Row) -> bytes:
     return blake2b(f"{table}{row!a}".encode("ascii"), digest_size=SIZE).digest()
 
 
+def of_content(content: bytes) -> bytes:
+    """Return the digest of the bytes of a file, as `checkpoint.digest` holds it."""
+    return blake2b(content, digest_size=_FILE_SIZE).digest()
+
+
 def of_file(path: Path) -> bytes:
-    """Return the digest of a file's bytes, as `checkpoint.digest` holds it."""
-    return blake2b(path.read_bytes(), digest_size=_FILE_SIZE).digest()
+    """Return the digest of a file, as `of_content`."""
+    return of_content(path.read_bytes())
 
 
 def links_after(

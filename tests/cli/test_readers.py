@@ -233,3 +233,16 @@ def test_a_kernel_that_does_not_repeat_is_found(monkeypatch):
     (check,) = [check for check in checks() if check.kernel == "Sobol points"]
     assert not check.is_repeatable
     assert not check.is_alone_equal
+
+
+def test_a_report_without_a_figure_says_which_and_exits_with_1(finished, monkeypatch):
+    def fail(result):
+        raise OverflowError("too large")
+
+    monkeypatch.setattr("hpo_research.figures.draw.finals_figure", fail)
+    answer = hpo("report", finished)
+    assert answer.exit_code == 1
+    assert (
+        "error: the report has no figure “Final values” (OverflowError: too large)" in answer.stderr
+    )
+    assert "report.html" in answer.stdout

@@ -1,6 +1,8 @@
 """Figures as files."""
 
+import errno
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +11,9 @@ from handmade import histories, made
 from matplotlib import image, rcParams
 from PIL import Image
 
-from hpo_research.figures.draw import draw, pictures
+from hpo_research.errors import StoreWriteError
+from hpo_research.figures import draw as drawing
+from hpo_research.figures.draw import attempt, draw, pictures
 from hpo_research.records import Ask, resume, start
 from hpo_research.store import RunName
 
@@ -124,3 +128,52 @@ def test_a_result_without_values_has_one_figure_that_says_so(tmp_path):
     (figure,) = draw(made({RunName("p", "s", k): [] for k in range(2)}), tmp_path)
     assert figure.name == "incumbent"
     assert figure.caption == "No run has a value yet."
+
+
+# --- what cannot be drawn ---
+
+MAX = sys.float_info.max
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("values", [(0.1, MAX, 1e200, 0.2), (-MAX, MAX), (5e-324, 1e300, 1e-310)])
+def test_huge_values_are_drawn(values, tmp_path, monkeypatch):
+    monkeypatch.setattr(drawing, "_metadata", lambda picture: {"svg": {"Date": None}})
+    found = made(
+        {
+            RunName("p", s, seed): [(i, 1, values[(i + seed) % len(values)]) for i in range(3)]
+            for s in ("a", "b")
+            for seed in range(2)
+        },
+        max_epochs=1,
+    )
+    captions = " ".join(figure.caption for figure in draw(found, tmp_path))
+    assert "are drawn there, the tables have them as they are" in captions
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    def fail(result):
+        raise ZeroDivisionError("of a test")
+
+    monkeypatch.setattr(drawing, "finals_figure", fail)
+
+
+def test_a_figure_that_cannot_be_drawn_keeps_no_other_from_it(small, tmp_path, broken):
+    (finals,) = (figure for figure in attempt(small, tmp_path) if figure.error is not None)
+    assert (finals.name, finals.title, finals.paths) == ("finals", "Final values", ())
+    assert finals.reason == "ZeroDivisionError: of a test"
+    assert len(list(tmp_path.glob("*.svg"))) == 3
+    with pytest.raises(ZeroDivisionError, match="of a test"):
+        draw(small, tmp_path)
+
+
+def test_a_full_disk_is_the_reason_of_every_figure(small, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(drawing, "_save", full)
+    drawn = attempt(small, tmp_path)
+    assert all(isinstance(figure.error, StoreWriteError) for figure in drawn)
+    assert drawn[0].reason.endswith("could not be written (No space left on device)")
+    assert not list(tmp_path.rglob("*.p*"))

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import resource
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreWriteError
 from hpo_research.experiment import loop
 from hpo_research.experiment.provenance import Source
+from hpo_research.figures import draw as drawing
 from hpo_research.figures.draw import draw
 from hpo_research.problems.wrappers import Noisy
 from hpo_research.report.coincidences import coincidences
@@ -317,3 +319,32 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_ours(folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreWriteError, match="could not be written"):
         report.write(Result.read(folder), tmp_path / "file")
+
+
+def test_a_figure_that_cannot_be_drawn_says_so_in_its_place(folder, tmp_path, monkeypatch):
+    def fail(result):
+        raise OverflowError("too <large> to draw")
+
+    monkeypatch.setattr(drawing, "finals_figure", fail)
+    published = report.publish(Result.read(folder), tmp_path)
+    assert published.missing == ("no figure “Final values” (OverflowError: too <large> to draw)",)
+    page = Page(published.page.read_text(encoding="utf-8"))
+    where = "Final values This figure could not be drawn: OverflowError: too <large> to draw"
+    assert where in page.text
+    assert "Pairwise comparisons" in page.text
+    assert len(page.all("img")) == len(page.all("figure")) - 1
+
+
+def test_on_a_full_disk_the_page_of_before_stays_whole(folder, tmp_path):
+    result = Result.read(folder)
+    page = report.write(result, tmp_path)
+    before = page.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))  # no file may grow beyond that
+    try:
+        with pytest.raises(StoreWriteError, match="could not be written"):
+            report.write(result, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert page.read_bytes() == before
+    assert not list(tmp_path.rglob(".*.part"))
