@@ -27,6 +27,7 @@ from hpo_research.store import lock, schema
 from hpo_research.store.connection import (
     FILE,
     inspect,
+    keep_log,
     let_go,
     reader,
     transaction,
@@ -121,7 +122,7 @@ class Store:
 
     def _prepare(self) -> None:
         self._check_format()
-        self._db.execute("PRAGMA journal_mode=WAL")
+        keep_log(self._db)
         if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             self._check_version()
             return
