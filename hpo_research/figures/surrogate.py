@@ -277,16 +277,16 @@ def _one(axes: Axes, view: Surrogate) -> tuple[str, ...]:
         raise StoreError(f"expected one or two numbers to draw over, got {', '.join(space.names)}")
     names = space.names
     axes.set_xlabel(verbatim(names[0].replace("_", " ")))
-    axes.set_xscale(_scale(view, names[0]))
+    axes.set_xscale(_axis_scale(view, names[0]))
     if len(names) == 2:
         axes.set_ylabel(verbatim(names[1].replace("_", " ")))
-        axes.set_yscale(_scale(view, names[1]))
+        axes.set_yscale(_axis_scale(view, names[1]))
     if len(names) == 1:
         axes.set_ylabel(_names(view)["median"])
     return names
 
 
-def _scale(view: Surrogate, name: str) -> str:
+def _axis_scale(view: Surrogate, name: str) -> str:
     parameter = view.run.space.parameters[name]
     assert isinstance(parameter, FloatParameter | Integer)  # `_one` has seen to it
     return "log" if parameter.resolved.name == "log" else "linear"

@@ -91,12 +91,13 @@ def _others(folder: Path | None) -> str:
 
 def writer(path: Path) -> sqlite3.Connection:
     """Open the file for writing, for any thread: the owner serves one at a time."""
-    connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE
-    )
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA wal_autocheckpoint=0")  # the log does it, and marks the file
-    return connection
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE)
+
+
+def keep_log(connection: sqlite3.Connection) -> None:
+    """Write to a log beside the file from now on, durably; `Log` brings it into the file."""
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0"):
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def reader(path: Path) -> sqlite3.Connection:

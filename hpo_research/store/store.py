@@ -24,6 +24,7 @@ from hpo_research.store import lock, migration, retraction, schema
 from hpo_research.store.connection import (
     FILE,
     inspect,
+    keep_log,
     let_go,
     reader,
     transaction,
@@ -112,7 +113,7 @@ class Store:
 
     def _prepare(self) -> None:
         version = self._version(may_be_new=True)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        keep_log(self._db)
         if version is None:
             self._create()
             return

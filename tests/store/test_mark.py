@@ -155,3 +155,12 @@ def test_a_disk_that_refuses_to_make_the_file_whole_stops_nothing(
             store.set_meta({"key": "3"})
         assert value(copied(tmp_path / "alive", tmp_path / "dead")) == "3"
     assert value(tmp_path / "alive") == "3"
+
+
+def test_every_transaction_is_durable_and_no_checkpoint_goes_past_the_mark(tmp_path: Path):
+    with Store.write(tmp_path) as store:
+        found = [
+            store._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "wal_autocheckpoint")
+        ]
+    assert found == ["wal", 2, 0]

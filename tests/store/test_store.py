@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
 from hpo_research.ledger import AskRow, Grant
-from hpo_research.store import RunName, Store
+from hpo_research.store import RunName, Store, connection
 from hpo_research.store.store import FILE
 
 NAME = RunName("p", "s", 0)
@@ -123,3 +124,71 @@ def test_a_full_disk_is_said_and_loses_nothing_stored(tmp_path: Path):
         assert json.loads(store.meta("experiment") or "") == {"kept": True}
         store.append_asks(BIG)
         assert store.rows() == 1
+
+
+# --- what is refused, and in which words ---
+
+
+def test_another_program_that_holds_the_database_is_named_and_no_disk_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(connection, "_PATIENCE", 0.05)
+    with Store.write(tmp_path) as store:
+        store.add_runs([NAME])
+        ours, theirs = os.pipe()
+        code = (
+            "import os, sqlite3, sys, time\n"
+            "db = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+            "db.execute('BEGIN IMMEDIATE'); os.write(int(sys.argv[2]), b'!'); time.sleep(60)"
+        )
+        arguments = [sys.executable, "-S", "-c", code, str(tmp_path / FILE), str(theirs)]
+        with subprocess.Popen(arguments, pass_fds=[theirs]) as other:
+            os.read(ours, 1)
+            with pytest.raises(StoreWriteError) as error:
+                store.set_meta({"key": "value"})
+            other.kill()
+        os.close(ours)
+        os.close(theirs)
+        assert "database is locked" in str(error.value)
+        who = f"process {other.pid} (" if sys.platform == "linux" else "another program"
+        assert who in str(error.value)
+        assert "holds the database: close it there, and run the same command" in str(error.value)
+        assert "disk" not in str(error.value)
+        store.set_meta({"key": "value"})
+        assert store.meta("key") == "value"
+
+
+def test_a_reader_is_told_who_holds_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connection, "_PATIENCE", 0.05)
+    Store.write(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")
+        for door in (Store.read, Store.write):
+            with pytest.raises(StoreError, match=r"locked.*another program holds the database"):
+                door(tmp_path)
+        other.execute("ROLLBACK")
+
+
+REFUSALS = {
+    "a file that can only be read": (
+        "PRAGMA query_only = 1",
+        "readonly database.*can only be read, or the file was moved: allow writing, or put it back",
+    ),
+    "a full disk": ("PRAGMA max_page_count = 1", "is full.*the disk is full: make room"),
+}
+
+
+@pytest.mark.parametrize(("refused", "words"), REFUSALS.values(), ids=REFUSALS)
+def test_what_the_disk_refuses_has_its_own_words(tmp_path: Path, refused: str, words: str):
+    with Store.write(tmp_path) as store:
+        store.add_runs([NAME])
+        store._db.execute(refused)
+        with pytest.raises(StoreWriteError, match=words):
+            store.append_asks(BIG)
+
+
+def test_a_folder_in_the_place_of_the_file_is_said_not_to_open(tmp_path: Path):
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(StoreWriteError, match="the file cannot be opened: see who may write to it"):
+        Store.write(tmp_path)
