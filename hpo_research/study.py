@@ -24,10 +24,10 @@ from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.recommend import recommended
-from hpo_research.text import is_one_of, storable
+from hpo_research.text import is_one_of, quoted, storable
 from hpo_research.threads import limited
 
-_METRIC = "value"
+_METRIC, _MOST = "value", 1_000_000
 _NAME = "study"
 
 
@@ -181,8 +181,8 @@ class Study:
         """
         self._check_open()
         number = whole(n)
-        if number is None or number < 1:
-            raise StudyError(f"ask({n!r}): n must be a whole number from 1 on")
+        if number is None or not 1 <= number <= _MOST:
+            raise StudyError(f"ask({quoted(n)}): n must be a whole number from 1 to {_MOST}")
         began = time.perf_counter()
         with limited():
             ask = self._proposed(number)
@@ -365,18 +365,18 @@ class Study:
 def _mistakes(info: RunInfo, strategy: object) -> list[str]:
     mistakes = []
     if not isinstance(info.space, SearchSpace):
-        mistakes.append(f"space must be a SearchSpace, got {info.space!r}")
-    if mistake := strategy_mistake(strategy):
+        mistakes.append(f"space must be a SearchSpace, got {quoted(info.space)}")
+    if mistake := strategy_mistake(strategy, info.max_epochs):
         mistakes.append(f"strategy {mistake}")
     if mistake := seed_mistake(info.seed):
         mistakes.append(f"seed {mistake}")
     if not is_one_of(info.direction, ("minimize", "maximize")):
-        mistakes.append(f"direction must be minimize or maximize, got {info.direction!r}")
+        mistakes.append(f"direction must be minimize or maximize, got {quoted(info.direction)}")
     epochs = info.max_epochs
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-        mistakes.append(f"max_epochs must be a whole number from 1 on, got {epochs!r}")
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= 2**53:
+        mistakes.append(f"max_epochs must be a whole number from 1 to 2**53, got {quoted(epochs)}")
     if not is_one_of(info.final, ("last", "best")):
-        mistakes.append(f"final must be last or best, got {info.final!r}")
+        mistakes.append(f"final must be last or best, got {quoted(info.final)}")
     return mistakes
 
 
