@@ -1,6 +1,8 @@
 """A batch-parallel research toolkit for hyperparameter optimisation."""
 
-from hpo_research import errors
+from importlib import metadata
+
+from hpo_research import errors, habits
 from hpo_research.analysis.result import Result
 from hpo_research.errors import CodeChangedWarning, HpoError
 from hpo_research.experiment import Budget, Experiment, Progress, run
@@ -24,6 +26,8 @@ from hpo_research.strategies.random import Random
 from hpo_research.strategies.successive_halving import SuccessiveHalving
 from hpo_research.study import Study
 from hpo_research.tune import tune
+
+__version__ = metadata.version("hpo_research")
 
 __all__ = [
     "ASHA",
@@ -57,8 +61,21 @@ __all__ = [
     "SuccessiveHalving",
     "Tabulated",
     "Trial",
+    "__version__",
     "errors",
     "problem",
     "run",
     "tune",
 ]
+
+_DOORS = (
+    *(ASHA, AsynchronousHyperband, Bayesian, CurveStopping, EarlyDiscarding, FreezeThaw, Grid),
+    *(Hyperband, MedianStopping, ModelHyperband, Random, SuccessiveHalving),
+    *(Float, Integer, Categorical, SearchSpace, FunctionProblem, Tabulated),
+    *(Budget, Experiment, Study),
+)
+for _door in _DOORS:
+    habits.answering(_door)
+habits.attributes(Trial)
+# Set by its name: type checkers, which would let pass any name, need not know of it.
+globals()["__getattr__"] = habits.unknown_in(__all__)

@@ -35,10 +35,10 @@ from hpo_research.store import RunName, Store
 from hpo_research.store.history import LastTurn
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.recommend import recommended
-from hpo_research.text import storable
+from hpo_research.text import quoted, storable
 from hpo_research.threads import Turns, limited
 
-_METRIC = "value"
+_METRIC, _MOST = "value", 1_000_000
 _ENQUEUED = "enqueued"
 
 
@@ -245,8 +245,8 @@ class Study:
         """
         with self._acting():
             number = whole(n)
-            if number is None or number < 1:
-                raise StudyError(f"ask({n!r}): n must be a whole number from 1 on")
+            if number is None or not 1 <= number <= _MOST:
+                raise StudyError(f"ask({quoted(n)}): n must be a whole number from 1 to {_MOST}")
             began = time.perf_counter()
             with limited():
                 ask = self._proposed(number)

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from hpo_research import habits
 from hpo_research.analysis.result import Result
 from hpo_research.device import Place
-from hpo_research.errors import AllTrialsFailedError
+from hpo_research.errors import AllTrialsFailedError, StrategyError
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.experiment import Execution, Experiment
 from hpo_research.experiment.loop import execute
@@ -17,8 +18,10 @@ from hpo_research.space import SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.sparing import epochs_mistake
 
 
+@habits.function
 def tune(
     function: Callable[..., Any],
     space: SearchSpace,
@@ -40,8 +43,11 @@ def tune(
     on. Where the function needs limits (seconds, memory), make a `FunctionProblem` and `run` an
     `Experiment`. `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on; it says
     what the best trial was so far, and how to go on.
-    Raises `AllTrialsFailedError` where no trial gave a value.
+    Raises `AllTrialsFailedError` where no trial gave a value, and `StrategyError` where a strategy
+    that spares epochs is given a single one.
     """
+    if mistake := epochs_mistake(strategy, max_epochs):
+        raise StrategyError(f"tune: {mistake}")
     problem = FunctionProblem(
         function, space, direction=direction, max_epochs=max_epochs, workers=parallel
     )

@@ -43,6 +43,7 @@ OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, 
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
     ("problems.registry", "problem"),  # problem("ackley", dimension=10)
+    ("habits", "called"),  # what a door was called with
     ("ledger", "_change"),  # the fields of a trial
 }
 # Forked workers reseed NumPy for users' functions, which would else all draw the same numbers.

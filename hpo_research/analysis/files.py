@@ -39,8 +39,9 @@ def csv(frame: pd.DataFrame) -> str:
     shown = frame.rename(columns=visible)
     for position, dtype in enumerate(shown.dtypes):
         if not is_numeric_dtype(dtype):
-            cells = [_visible(value) for value in shown.iloc[:, position]]
-            shown.isetitem(position, np.array(cells, dtype=object))
+            cells = np.empty(len(shown), dtype=object)
+            cells[:] = [_visible(value) for value in shown.iloc[:, position]]
+            shown.isetitem(position, cells)
     return shown.to_csv(index=False, lineterminator="\n")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+import hpo_research
 from hpo_research.cli import answers, checkup, listings, recorder, running, stored
 from hpo_research.cli import rescue as rescuing
 from hpo_research.cli.answers import readable
@@ -21,6 +22,22 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")
 Traceback = Annotated[
     bool, typer.Option("--traceback", help="Show where in the code an error arose.")
 ]
+
+
+def _version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"hpo_research {hpo_research.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _hpo(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take what belongs to no command."""
 
 
 @app.command(

@@ -13,6 +13,7 @@ from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment
 from hpo_research.experiment.provenance import Source
 from hpo_research.paths import place
+from hpo_research.text import quoted
 
 
 def load(path: Path) -> Experiment:
@@ -24,7 +25,9 @@ def load(path: Path) -> Experiment:
     """
     path = place(path, "FILE", ExperimentError)
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "there is no such file"
+        what = "there is no such file"
+        if path.exists():
+            what = "is a folder" if path.is_dir() else "is no regular file"
         raise ExperimentError(f"{path}: {what}; name a Python file that defines `experiment`")
     if path.suffix != ".py":
         raise ExperimentError(f"{path}: expected a Python file, whose name ends in .py")
@@ -36,7 +39,7 @@ def load(path: Path) -> Experiment:
         )
     if not isinstance(experiment, Experiment):
         raise ExperimentError(
-            f"{path}: `experiment` must be an hpo_research.Experiment, got {experiment!r:.80}"
+            f"{path}: `experiment` must be an hpo_research.Experiment, got {quoted(experiment):.80}"
         )
     return experiment
 
@@ -69,7 +72,8 @@ def _blame(path: Path, error: BaseException) -> str:
     """Say what went wrong, and at which line of the file."""
     file = str(path.resolve())
     if isinstance(error, SyntaxError) and error.filename == file:
-        return f"{path}:{error.lineno}: {type(error).__name__}: {error.msg}"
+        where = f"{path}:{error.lineno}" if error.lineno else str(path)  # none for its encoding
+        return f"{where}: {type(error).__name__}: {error.msg}"
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
     where = f"{path}:{lines[-1]}" if lines else str(path)
     return f"{where}: {''.join(traceback.format_exception_only(error)).strip()}"

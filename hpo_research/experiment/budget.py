@@ -6,6 +6,10 @@ from numbers import Integral, Real
 
 from hpo_research.errors import ExperimentError
 from hpo_research.ledger import Limits
+from hpo_research.space.bounds import as_float
+from hpo_research.text import quoted
+
+_MOST = 2**53  # shares of a budget are exact up to here
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,11 @@ class Budget:
             number = _number(value, name)
             if number is None:
                 kind = "a number" if name == "seconds" else "a whole number"
-                mistakes.append(f"Budget({name}={value!r}): expected {kind}")
+                mistakes.append(f"Budget({name}={quoted(value)}): expected {kind}")
             elif not 0 < number < math.inf:
-                mistakes.append(f"Budget({name}={value!r}): must be above 0 and finite")
+                mistakes.append(f"Budget({name}={quoted(value)}): must be above 0 and finite")
+            elif number > _MOST:
+                mistakes.append(f"Budget({name}={quoted(value)}): must be at most 2**53")
             object.__setattr__(self, name, number)
         if mistakes:
             raise ExperimentError("\n".join(mistakes))
@@ -71,4 +77,4 @@ def _number(value: object, name: str) -> float | None:
         return None
     if isinstance(value, Integral):
         return int(value)
-    return float(value) if name == "seconds" and isinstance(value, Real) else None
+    return as_float(value) if name == "seconds" and isinstance(value, Real) else None

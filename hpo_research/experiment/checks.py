@@ -8,16 +8,22 @@ from hpo_research.errors import SpaceError, StrategyError
 from hpo_research.ledger import Ledger
 from hpo_research.records import Ask, Proposal, Run
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.sparing import epochs_mistake
+from hpo_research.text import quoted
 
 
-def strategy_mistake(strategy: object) -> str:
-    """Say what is wrong with something that is to be a strategy; empty where nothing is."""
+def strategy_mistake(strategy: object, max_epochs: int | None = None) -> str:
+    """Say what is wrong with something that is to be a strategy; empty where nothing is.
+
+    `max_epochs` is that of the only problem there is, where there is only one.
+    """
     if isinstance(strategy, type):
         return f"must have ask(runs, slots), got the class {strategy!r}; call it to make one"
     if not callable(getattr(strategy, "ask", None)):
         hint = "; make one, as Random()" if isinstance(strategy, str) else ""
-        return f"must have ask(runs, slots), got {strategy!r}{hint}"
-    return ""
+        return f"must have ask(runs, slots), got {quoted(strategy)}{hint}"
+    mistake = epochs_mistake(strategy, max_epochs)
+    return mistake and f"does not suit: {mistake}"
 
 
 def whole(number: object) -> int | None:
@@ -32,8 +38,9 @@ def seed_mistake(seed: object) -> str:
     """Say what is wrong with something that is to be a seed; empty where nothing is."""
     number = whole(seed)
     if number is None:
-        return f"must be a whole number, got {seed!r}"
-    return "" if abs(number) < 2**63 else f"must lie between -2**63 and 2**63, got {number}"
+        return f"must be a whole number, got {quoted(seed)}"
+    is_stored = abs(number) < 2**63
+    return "" if is_stored else f"must lie between -2**63 and 2**63, got {quoted(number)}"
 
 
 def asks_of(

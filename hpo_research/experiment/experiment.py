@@ -15,7 +15,7 @@ from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.problems.protocol import Problem
 from hpo_research.store import RunName
 from hpo_research.strategies.protocol import Strategy
-from hpo_research.text import is_one_of, name_mistake
+from hpo_research.text import is_one_of, name_mistake, quoted
 
 Execution = Literal["lock-step", "asynchronous", "simulated"]
 _EXECUTIONS = ("lock-step", "asynchronous", "simulated")
@@ -64,14 +64,14 @@ class Experiment:
         if mistake := name_mistake(name):
             mistakes.append(f"name {mistake}")
         elif "/" in name or name in (".", ".."):
-            mistakes.append(f"name must be a text without '/', got {name!r}")
+            mistakes.append(f"name must be a text without '/', got {quoted(name)}")
         if not isinstance(self.problems, Sequence):
-            mistakes.append(f"problems must be a list of problems, got {self.problems!r}")
+            mistakes.append(f"problems must be a list of problems, got {quoted(self.problems)}")
         else:
             mistakes += self._problem_mistakes()
         if not isinstance(self.strategies, Mapping):
             mistakes.append(
-                f"strategies must be a dict of strategies by name, got {self.strategies!r}"
+                f"strategies must be a dict of strategies by name, got {quoted(self.strategies)}"
             )
         else:
             mistakes += self._strategy_mistakes()
@@ -83,7 +83,7 @@ class Experiment:
         wrong = [p for p in self.problems if not isinstance(p, Problem) or isinstance(p, type)]
         if wrong:
             return [
-                f"problems must be problems, got {problem!r}"
+                f"problems must be problems, got {quoted(problem)}"
                 + (f"; make one, as problem({problem!r})" if isinstance(problem, str) else "")
                 for problem in wrong
             ]
@@ -96,7 +96,7 @@ class Experiment:
             f"two problems are named {name!r}; give one another name="
             for name in sorted({name for name in names if names.count(name) > 1})
         ]
-        if self.execution == "simulated":
+        if is_one_of(self.execution, ("simulated",)):
             mistakes += [
                 f"{problem.name} records no seconds, so a simulated clock has nothing to replay; "
                 "use execution='lock-step'"
@@ -120,22 +120,23 @@ class Experiment:
         mistakes = []
         if not isinstance(self.budget, Budget):
             mistakes.append(
-                f"budget must be a Budget, got {self.budget!r}; make one, as Budget(evaluations=48)"
+                f"budget must be a Budget, got {quoted(self.budget)}; make one, as "
+                "Budget(evaluations=48)"
             )
         if not is_one_of(self.execution, _EXECUTIONS):
             expected = ", ".join(_EXECUTIONS)
-            mistakes.append(f"execution must be one of {expected}, got {self.execution!r}")
+            mistakes.append(f"execution must be one of {expected}, got {quoted(self.execution)}")
         if not is_one_of(self.final, ("last", "best")):
-            mistakes.append(f"final must be last or best, got {self.final!r}")
+            mistakes.append(f"final must be last or best, got {quoted(self.final)}")
         wrong = isinstance(self.parallel, bool) or not isinstance(self.parallel, int)
         if self.parallel is not None and (wrong or self.parallel < 1):
             mistakes.append(
-                f"parallel must be a whole number from 1, or None, got {self.parallel!r}"
+                f"parallel must be a whole number from 1, or None, got {quoted(self.parallel)}"
             )
         if self.parallel is None and isinstance(self.budget, Budget):
             if self.budget.counts_time_alone:
                 mistakes.append("a budget of seconds alone needs parallel, the trials at once")
-            elif self.execution == "asynchronous":
+            elif is_one_of(self.execution, ("asynchronous",)):
                 mistakes.append("asynchronous execution needs parallel, the trials at once")
         return mistakes
 
@@ -213,7 +214,7 @@ def parallel_of(experiment: Experiment, strategy: Strategy) -> int | None:
 def _seed_mistakes(seeds: object) -> list[str]:
     # A generator could be read once only, and a text is a sequence of texts.
     if not isinstance(seeds, Sequence | np.ndarray) or isinstance(seeds, str | bytes):
-        return [f"seeds must be a list or a range, got {seeds!r}"]
+        return [f"seeds must be a list or a range, got {quoted(seeds)}"]
     if not len(seeds):
         return ["seeds is empty; name at least one, or a range"]
     mistakes = [f"seeds[{i}] {wrong}" for i, s in enumerate(seeds) if (wrong := seed_mistake(s))]

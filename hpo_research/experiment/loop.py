@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from hpo_research import habits
 from hpo_research.analysis.result import Result
 from hpo_research.device import Place, resolve, used
 from hpo_research.errors import ProblemError, StateError
@@ -40,6 +41,7 @@ _POLL_SECONDS = 0.1
 _WATCH_SECONDS = 0.2
 
 
+@habits.function
 def run(
     experiment: Experiment,
     *,

@@ -9,7 +9,7 @@ from hpo_research.experiment.description import Json, differences
 from hpo_research.ledger import RunInfo
 from hpo_research.records import Trial
 from hpo_research.space import SearchSpace
-from hpo_research.text import is_one_of
+from hpo_research.text import is_one_of, quoted
 
 STUDY = "study"
 """What the one problem, the one strategy and the execution of a study are called."""
@@ -63,18 +63,18 @@ def mistakes(info: RunInfo, strategy: object) -> list[str]:
     """Say what is wrong with the arguments of a study; nothing where all is well."""
     found = []
     if not isinstance(info.space, SearchSpace):
-        found.append(f"space must be a SearchSpace, got {info.space!r}")
-    if mistake := strategy_mistake(strategy):
+        found.append(f"space must be a SearchSpace, got {quoted(info.space)}")
+    if mistake := strategy_mistake(strategy, info.max_epochs):
         found.append(f"strategy {mistake}")
     if mistake := seed_mistake(info.seed):
         found.append(f"seed {mistake}")
     if not is_one_of(info.direction, ("minimize", "maximize")):
-        found.append(f"direction must be minimize or maximize, got {info.direction!r}")
+        found.append(f"direction must be minimize or maximize, got {quoted(info.direction)}")
     epochs = info.max_epochs
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-        found.append(f"max_epochs must be a whole number from 1 on, got {epochs!r}")
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= 2**53:
+        found.append(f"max_epochs must be a whole number from 1 to 2**53, got {quoted(epochs)}")
     if not is_one_of(info.final, ("last", "best")):
-        found.append(f"final must be last or best, got {info.final!r}")
+        found.append(f"final must be last or best, got {quoted(info.final)}")
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from hpo_research import habits
 from hpo_research.errors import ProblemError
 from hpo_research.problems import files
 from hpo_research.problems.protocol import Evaluation, Problem
@@ -116,7 +117,8 @@ class FunctionProblem:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            return Ending(report.reached, blame(error, self.f))
+            hint = habits.in_config(error, segment.config)
+            return Ending(report.reached, blame(error, self.f) + hint)
         finally:
             report.close()
         return report.ending()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from hpo_research import habits
 from hpo_research.errors import ProblemError
 from hpo_research.problems import curve_table
 from hpo_research.problems.classifiers import Classifier
@@ -14,6 +15,7 @@ from hpo_research.problems.curves import LearningCurves
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.synthetic import FUNCTIONS, Synthetic
 from hpo_research.problems.tabulated import Tabulated
+from hpo_research.text import quoted
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ _ENTRIES: Mapping[str, _Entry] = {
 }
 
 
+@habits.function
 def problem(name: str, /, **options: Any) -> Problem:
     """Build a problem by its name, as in `problem("ackley", dimension=10)`.
 
@@ -77,9 +80,10 @@ def problem(name: str, /, **options: Any) -> Problem:
     """
     entry = _ENTRIES.get(name) if isinstance(name, str) else None
     if entry is None:
-        close = difflib.get_close_matches(str(name).lower(), _ENTRIES, n=3)
+        shown = name if isinstance(name, str) else quoted(name)
+        close = difflib.get_close_matches(shown.lower(), _ENTRIES, n=3)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise ProblemError(f"problem({name!r}): {hint}expected one of {', '.join(_ENTRIES)}")
+        raise ProblemError(f"problem({quoted(name)}): {hint}expected one of {', '.join(_ENTRIES)}")
     legal = _options(entry)
     unknown = [option for option in options if option not in legal]
     if unknown:

@@ -215,9 +215,12 @@ def _check_parameters(parameters: Mapping[str, object]) -> None:
         raise SpaceError("SearchSpace(): expected at least one hyperparameter, got none")
     for name, parameter in parameters.items():
         if not isinstance(parameter, Float | Integer | Categorical):
+            hint = "a fixed value belongs in the problem, not in the space"
+            if isinstance(parameter, list | tuple | set | range):
+                hint = "make one, as Float(low, high), Integer(low, high) or Categorical(values)"
             raise SpaceError(
                 f"SearchSpace: {name} must be Float, Integer or Categorical, got "
-                f"{quoted(parameter)}; a fixed value belongs in the problem, not in the space"
+                f"{quoted(parameter)}; {hint}"
             )
 
 

@@ -40,10 +40,11 @@ from hpo_research.strategies import botorch_door as door
 from hpo_research.strategies import botorch_parts as parts
 from hpo_research.strategies.batches import Batch, Believed, Known, Modelled, batch, key
 from hpo_research.strategies.encoding import Encoding
-from hpo_research.strategies.halving import refuse, whole_mistakes
+from hpo_research.strategies.halving import refuse, whole_mistakes, word_mistakes
 from hpo_research.strategies.picks import drawn_picks, picks
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.tried import tried
+from hpo_research.text import is_one_of, quoted
 
 Notes = dict[str, Note]
 MODELS: Mapping[str, tuple[str, ...]] = {
@@ -108,21 +109,22 @@ class Bayesian:
         mistakes = [
             *_part("acquisition", self.acquisition, [*CRITERIA, NOISY, "ucb", THOMPSON]),
             *_part("model", self.model, MODELS),
-            *_unknown("transform", self.transform, CHANGES),
+            *word_mistakes("transform", self.transform, CHANGES),
             *whole_mistakes("batch", self.batch, 1),
             *whole_mistakes("samples", self.samples, 2),
             *whole_mistakes("starts", self.starts, 2),
         ]
         if self.initial is not None:
             mistakes += whole_mistakes("initial", self.initial, 2)
-        if not isinstance(self.beta, int | float) or not self.beta >= 0:
-            mistakes.append(f"beta={self.beta!r}): beta must be a number from 0 on")
-        if self.transform == "by-evidence" and not isinstance(self.model, str):
+        if not isinstance(self.beta, int | float) or not 0 <= self.beta <= 1e300:
+            mistakes.append(f"beta={quoted(self.beta)}): beta must be a number from 0 on, finite")
+        if is_one_of(self.transform, ("by-evidence",)) and not isinstance(self.model, str):
             mistakes.append(
                 "transform='by-evidence'): a model of BoTorch has no evidence to choose by; "
                 f"expected one of {', '.join(TRANSFORMS)}"
             )
-        if self.model == AVERAGED and (self.acquisition == THOMPSON or not self._is_ours):
+        is_averaged = is_one_of(self.model, (AVERAGED,))
+        if is_averaged and (self.acquisition == THOMPSON or not self._is_ours):
             mistakes.append(
                 "model='averaged'): expected an acquisition function of ours that can be averaged "
                 f"({', '.join([*CRITERIA, NOISY, 'ucb'])}), got {parts.name_of(self.acquisition)!r}"
@@ -335,12 +337,8 @@ def _places(run: Run, slots: int) -> int:
 def _part(name: str, value: object, legal: Iterable[str]) -> list[str]:
     """Say what is wrong with something that is to be one of our names or a part of BoTorch's."""
     if isinstance(value, str) or not callable(value):
-        return [f"{mistake}, or a class of BoTorch" for mistake in _unknown(name, value, legal)]
+        return [
+            f"{mistake}, or a class of BoTorch" for mistake in word_mistakes(name, value, legal)
+        ]
     found = parts.model_mistakes(value) if name == "model" else parts.acquisition_mistakes(value)
     return [f"{name}={parts.name_of(value)}): {mistake}" for mistake in found]
-
-
-def _unknown(name: str, value: object, legal: Iterable[str]) -> list[str]:
-    if value in list(legal):
-        return []
-    return [f"{name}={value!r}): expected one of {', '.join(legal)}"]

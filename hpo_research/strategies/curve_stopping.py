@@ -15,6 +15,7 @@ from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, wh
 from hpo_research.strategies.ordered import Ordered
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.verdicts import Verdict, judged, name_of
+from hpo_research.text import quoted
 
 _MOST = 256
 """How many curves the model learns from at most."""
@@ -51,7 +52,8 @@ class CurveStopping:
         is_number = isinstance(self.threshold, Real) and not isinstance(self.threshold, bool)
         if not is_number or not 0 < self.threshold < 1:
             mistakes.append(
-                f"threshold={self.threshold!r}): threshold must be a probability between 0 and 1"
+                f"threshold={quoted(self.threshold)}): threshold must be a probability between 0 "
+                "and 1"
             )
         mistakes += [*whole_mistakes("min_epochs", self.min_epochs)]
         mistakes += [*whole_mistakes("min_trials", self.min_trials), *inner_mistakes(self.inner)]

@@ -15,7 +15,7 @@ from hpo_research.gp import KERNELS, TRANSFORMS
 from hpo_research.gp.posterior import LEAST_VARIANCE
 from hpo_research.records import Ask, Proposal, Run, Trial, resume, start
 from hpo_research.strategies.curved import Curved, Foretold, Key, Notes, fitted, ladder
-from hpo_research.strategies.halving import refuse, whole_mistakes
+from hpo_research.strategies.halving import refuse, whole_mistakes, word_mistakes
 from hpo_research.strategies.newcomers import Newcomer, newcomers
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.tried import tried
@@ -62,8 +62,8 @@ class FreezeThaw:
             *([] if self.initial is None else whole_mistakes("initial", self.initial, 2)),
             *whole_mistakes("greedy", self.greedy),
             *whole_mistakes("batch", self.batch),
-            *_unknown("model", self.model, list(KERNELS)),
-            *_unknown("transform", self.transform, list(TRANSFORMS)),
+            *word_mistakes("model", self.model, KERNELS),
+            *word_mistakes("transform", self.transform, TRANSFORMS),
             *whole_mistakes("starts", self.starts, 2),
         ]
         refuse("FreezeThaw", mistakes)
@@ -269,9 +269,3 @@ def _chosen(
         left.remove(row)
         rows.append((row, why))
     return rows
-
-
-def _unknown(name: str, value: object, legal: Sequence[str]) -> list[str]:
-    if value in legal:
-        return []
-    return [f"{name}={value!r}): expected one of {', '.join(legal)}"]

@@ -10,6 +10,9 @@ from hpo_research.errors import SpaceError, StrategyError
 from hpo_research.records import Ask, Note, Run, start
 from hpo_research.space import Categorical, Float, Integer, Parameter, SearchSpace, Value
 from hpo_research.strategies.lattice import Axis, Lattice, axis, listed, near_equal, spaced
+from hpo_research.text import quoted
+
+_LONGEST = 100_000  # points of an axis, which are written out
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Grid:
 
     In a space with `among` the grid is the list, whatever the points. Combinations that the run
     has tried already are left out. Raises `StrategyError` where a numeric parameter has no points,
-    a value is illegal, or the grid is larger than the run's budget.
+    a value is illegal, an axis has more than 100,000 points, or the grid is larger than the run's
+    budget.
     """
 
     points: int | str | Mapping[str, int | Sequence[Value]] | None = None
@@ -48,7 +52,7 @@ class Grid:
             object.__setattr__(self, "points", int(points))  # type: ignore[call-overload]
         else:
             raise StrategyError(
-                f"Grid(points={points!r}): expected a number of points from 1 on, a dict of "
+                f"Grid(points={quoted(points)}): expected a number of points from 1 on, a dict of "
                 "numbers or lists of values by parameter name, or 'fit'"
             )
 
@@ -63,13 +67,26 @@ class Grid:
             lattice = listed(space, space.among)
         else:
             counts = self._counts(space, total)
+            self._check_length(space, counts)
             lattice = Lattice(tuple(_axis(n, p, counts[n]) for n, p in space.parameters.items()))
         if total is not None and lattice.size > total:
             raise StrategyError(
-                f"Grid(points={self.points!r}): the grid has {lattice.size} combinations, the "
-                f"budget allows {total} trials; raise the budget or give fewer points"
+                f"Grid(points={quoted(self.points)}): the grid has {lattice.size} combinations, "
+                f"the budget allows {total} trials; raise the budget or give fewer points"
             )
         return lattice
+
+    def _check_length(
+        self, space: SearchSpace, counts: Mapping[str, int | Sequence[Value] | None]
+    ) -> None:
+        for name, points in counts.items():
+            size = space.parameters[name].size
+            count = points if isinstance(points, int) else len(points or ())
+            if (count if size is None else min(count, size)) > _LONGEST:
+                raise StrategyError(
+                    f"Grid(points={quoted(self.points)}): {name} would have {quoted(count)} "
+                    f"points, and an axis has at most {_LONGEST}; give fewer"
+                )
 
     def _ask(self, run: Run, slots: int) -> Ask:
         lattice = self.lattice(run.space, run.total)
@@ -95,7 +112,7 @@ class Grid:
         missing = [name for name in numeric if given[name] is None]
         if missing:
             raise StrategyError(
-                f"Grid(points={self.points!r}): {', '.join(missing)} "
+                f"Grid(points={quoted(self.points)}): {', '.join(missing)} "
                 f"{'is' if len(missing) == 1 else 'are'} numeric and without points; give points "
                 f"as a dict such as {{{missing[0]!r}: 5}}, as one number for all, or as 'fit'"
             )
@@ -134,13 +151,15 @@ def _axis(name: str, parameter: Parameter, points: int | Sequence[Value] | None)
         return axis(name, spaced(parameter, points))
     if points is None or isinstance(points, int):
         raise StrategyError(
-            f"Grid(points={{{name!r}: {points!r}}}): {name} is categorical and has no scale to put "
-            "points on; leave it out for all of its values, or list those wanted"
+            f"Grid(points={{{name!r}: {quoted(points)}}}): {name} is categorical and has no scale "
+            "to put points on; leave it out for all of its values, or list those wanted"
         )
     try:
         return axis(name, tuple(parameter.validate(value) for value in points))
     except SpaceError as error:
-        raise StrategyError(f"Grid(points={{{name!r}: {list(points)!r}}}): {error}") from error
+        raise StrategyError(
+            f"Grid(points={{{name!r}: {quoted(list(points))}}}): {error}"
+        ) from error
 
 
 def _is_count(points: object) -> bool:
@@ -153,6 +172,6 @@ def _checked(name: object, points: object) -> int | tuple[Value, ...]:
     if isinstance(points, Sequence) and not isinstance(points, str) and len(points):
         return tuple(points)
     raise StrategyError(
-        f"Grid(points={{{name!r}: {points!r}}}): expected a number of points from 1 on, or a list "
-        "of at least one value"
+        f"Grid(points={{{name!r}: {quoted(points)}}}): expected a number of points from 1 on, or a "
+        "list of at least one value"
     )

@@ -1,12 +1,15 @@
 """Synchronous successive halving: brackets of rungs, each of which waits for all its members."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Proposal, Run, resume, start
 from hpo_research.strategies.brackets import Bracket, Rung, open_rung
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.seen import inner_view
+from hpo_research.text import is_one_of, quoted
+
+_MOST = 2**53  # counts that are exact as floats, and fit into a store
 
 Choose = Callable[[Sequence[Run], Sequence[int]], list[Ask]]
 """How new configurations are chosen: the runs as they are, and how many each has places for.
@@ -80,21 +83,33 @@ def rung_epochs(max_epochs: int, eta: int, min_epochs: int = 1) -> tuple[int, ..
 def eta_mistakes(eta: object) -> list[str]:
     """Say what is wrong with a reduction factor; empty where nothing is."""
     if isinstance(eta, bool) or not isinstance(eta, int) or eta < 2:
-        return [f"eta={eta!r}): eta must be a whole number from 2 on; 3 is usual"]
+        return [f"eta={quoted(eta)}): eta must be a whole number from 2 on; 3 is usual"]
+    if eta > _MOST:
+        return [f"eta={quoted(eta)}): eta must be at most 2**53; 3 is usual"]
     return []
 
 
 def whole_mistakes(name: str, value: object, least: int = 1) -> list[str]:
     """Say what is wrong with a field that counts something; empty where nothing is."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        return [f"{name}={value!r}): {name} must be a whole number from {least} on"]
+        return [f"{name}={quoted(value)}): {name} must be a whole number from {least} on"]
+    if value > _MOST:
+        return [f"{name}={quoted(value)}): {name} must be at most 2**53"]
     return []
+
+
+def word_mistakes(name: str, value: object, legal: Iterable[str]) -> list[str]:
+    """Say what is wrong with a field that is one of a few words; empty where nothing is."""
+    words = list(legal)
+    if is_one_of(value, words):
+        return []
+    return [f"{name}={quoted(value)}): expected one of {', '.join(words)}"]
 
 
 def inner_mistakes(inner: object) -> list[str]:
     """Say what is wrong with a strategy inside another; empty where nothing is."""
     if not isinstance(inner, Strategy) or isinstance(inner, type):
-        return [f"inner={inner!r}): inner must be a strategy, such as Random()"]
+        return [f"inner={quoted(inner)}): inner must be a strategy, such as Random()"]
     return []
 
 

@@ -17,6 +17,7 @@ from hpo_research.strategies.halving import (
 )
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
+from hpo_research.text import is_one_of, quoted
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Hyperband:
     inner: Strategy = field(default_factory=Random)
 
     def __post_init__(self) -> None:
-        rounding = [f"rounding={self.rounding!r}): rounding must be 'ceil' or 'floor'"]
-        mistakes = [] if self.rounding in ("ceil", "floor") else rounding
+        rounding = [f"rounding={quoted(self.rounding)}): rounding must be 'ceil' or 'floor'"]
+        mistakes = [] if is_one_of(self.rounding, ("ceil", "floor")) else rounding
         refuse("Hyperband", [*eta_mistakes(self.eta), *mistakes, *inner_mistakes(self.inner)])
 
     def brackets(self, max_epochs: int) -> list[Bracket]:

@@ -78,11 +78,11 @@ def spaced(parameter: Float | Integer, count: int) -> tuple[Value, ...]:
     A single point is the middle. On an integer or a step each becomes the nearest value, once;
     where as many points are wanted as there are values, or more, these are all the values.
     """
+    if parameter.size is not None and count >= parameter.size:
+        return tuple(parameter.value_at(k) for k in range(parameter.size))
     unit = np.linspace(0.0, 1.0, count) if count > 1 else np.array([0.5])
     if parameter.step is None or parameter.size is None:
         return tuple(parameter.decode(unit))
-    if count >= parameter.size:
-        return tuple(parameter.value_at(k) for k in range(parameter.size))
     scale = parameter.resolved
     low, high = (float(scale.forward(np.float64(v))) for v in (parameter.low, parameter.high))
     x = scale.backward(low + unit * (high - low))

@@ -12,6 +12,7 @@ from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, wh
 from hpo_research.strategies.ordered import Ordered
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.verdicts import Verdict, judged, name_of
+from hpo_research.text import is_one_of, quoted
 
 Kind = Literal["sagemaker", "vizier", "syne-tune"]
 KINDS = ("sagemaker", "vizier", "syne-tune")
@@ -49,7 +50,8 @@ class MedianStopping:
 
     def __post_init__(self) -> None:
         kinds = "'sagemaker', 'vizier' or 'syne-tune'"
-        mistakes = [] if self.kind in KINDS else [f"kind={self.kind!r}): kind must be {kinds}"]
+        mistakes = [f"kind={quoted(self.kind)}): kind must be {kinds}"]
+        mistakes = [] if is_one_of(self.kind, KINDS) else mistakes
         mistakes += [*whole_mistakes("min_epochs", self.min_epochs)]
         mistakes += [*whole_mistakes("min_trials", self.min_trials), *inner_mistakes(self.inner)]
         refuse("MedianStopping", mistakes)

@@ -10,6 +10,7 @@ from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Proposal, Run, start
 from hpo_research.strategies.sobol import sobol
 from hpo_research.strategies.tried import tried, untried
+from hpo_research.text import is_one_of, quoted
 
 KINDS = ("uniform", "sobol")
 
@@ -28,8 +29,10 @@ class Random:
     kind: str = "uniform"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise StrategyError(f"Random(kind={self.kind!r}): kind must be 'uniform' or 'sobol'")
+        if not is_one_of(self.kind, KINDS):
+            raise StrategyError(
+                f"Random(kind={quoted(self.kind)}): kind must be 'uniform' or 'sobol'"
+            )
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Fill every slot with a fresh configuration, trained to the last epoch."""
