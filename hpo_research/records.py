@@ -151,10 +151,10 @@ class Trial:
 
     `epochs`, `values` and `arrivals` are parallel, epochs ascending. `arrivals` says the order in
     which the reports of all trials came: the first report of the run is 0, the next one 1 (by hand
-    it may be left empty: reports then count as come by epoch, and by id within one). `value` is the
-    trial's value by the experiment's rule (last or best), None before any report and for a failed
-    trial. `until` is the epoch it is to reach, `seconds` what its epochs cost, `origin` why it was
-    proposed.
+    it may be left empty: reports then count as come by epoch, and by id within one); trials are
+    equal whenever they reported. `value` is the trial's value by the experiment's rule (last or
+    best), None before any report and for a failed trial. `until` is the epoch it is to reach,
+    `seconds` what its epochs cost, `origin` why it was proposed.
     """
 
     id: int
@@ -167,7 +167,7 @@ class Trial:
     seconds: float = 0.0
     origin: str = ""
     reason: str = ""
-    arrivals: tuple[int, ...] = ()
+    arrivals: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def reached(self) -> int:

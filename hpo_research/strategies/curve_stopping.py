@@ -1,16 +1,22 @@
 """Stopping by learning curves: what will hardly beat the best is not trained to the end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
-from hpo_research.records import Ask, Note, Run, Trial
+from hpo_research.records import Ask, Direction, Note, Run, Trial
+from hpo_research.rows import kept
 from hpo_research.strategies.curve_model import Forecast, Prior, forecast, learnt
 from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, whole_mistakes
+from hpo_research.strategies.ordered import Ordered
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.verdicts import Verdict, judged, name_of
+
+_MOST = 256
+"""How many curves the model learns from at most."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,9 @@ class CurveStopping:
     these, its weights learnt from the run's complete curves; exact, without draws, milliseconds.
 
     A trial is judged from epoch `min_epochs` on and once `min_trials` trials are complete. Failed
-    ones teach nothing. What `inner` proposes is passed on; a stop of its own stands.
+    ones teach nothing, and of many the 256 of the highest ids teach what a curve is: further ones
+    change little and cost as much; y* is the best of all. What `inner` proposes is passed on; a
+    stop of its own stands.
 
     Stops come also with 0 slots. Every verdict is in the notes, as parallel lists: `curve_trial`,
     `curve_epoch`, `curve_value` (the probability), `curve_bound` (the threshold), `curve_stop`,
@@ -60,14 +68,17 @@ class CurveStopping:
 
     def _judged(self, ask: Ask, run: Run) -> Ask:
         open_to_it = [t for t in run.running if self.min_epochs <= t.reached < run.max_epochs]
-        complete = [t for t in run.trials if t.status != "failed" and t.reached == run.max_epochs]
-        if not open_to_it or len(complete) < self.min_trials:
-            return ask
+        name = (Teachers, run.direction, run.max_epochs)
+        with kept(run.trials, name, lambda: Teachers(run.direction, run.max_epochs)) as teachers:
+            if not open_to_it or len(teachers.complete) < self.min_trials:
+                return ask
+            complete = [run.trials[number] for number in teachers.complete.last(_MOST)]
+            known = [run.trials[number] for number in teachers.known.last(_MOST)]
+            best = teachers.losses[0]
         sign = 1.0 if run.direction == "minimize" else -1.0
-        prior = _prior(run, complete, sign)
+        prior = _prior(complete, known, sign)
         if prior is None:
             return ask
-        best = min(sign * trial.values[-1] for trial in complete)
         verdicts: list[Verdict] = []
         means: list[float] = []
         sds: list[float] = []
@@ -76,13 +87,13 @@ class CurveStopping:
             verdicts += self._verdicts(group, expected, best)
             means += (sign * expected.mean).tolist()
             sds += expected.sd.tolist()
-        name = name_of("curve", self)
+        rule = name_of("curve", self)
         extra: dict[str, Note] = {
-            f"{name}_mean": means,
-            f"{name}_sd": sds,
-            f"{name}_incumbent": sign * best,
+            f"{rule}_mean": means,
+            f"{rule}_sd": sds,
+            f"{rule}_incumbent": sign * best,
         }
-        found = judged(ask, name, verdicts)
+        found = judged(ask, rule, verdicts)
         return replace(found, notes={**found.notes, **extra})
 
     def _verdicts(self, group: Sequence[Trial], expected: Forecast, best: float) -> list[Verdict]:
@@ -92,12 +103,38 @@ class CurveStopping:
         ]
 
 
-def _prior(run: Run, complete: Sequence[Trial], sign: float) -> Prior | None:
+class Teachers:
+    """Who is complete, who has a value, and the last losses of the complete: an index of trials."""
+
+    def __init__(self, direction: Direction, max_epochs: int) -> None:
+        self._sign = 1.0 if direction == "minimize" else -1.0
+        self._max_epochs = max_epochs
+        self.complete: Ordered[int] = Ordered()
+        self.known: Ordered[int] = Ordered()
+        self.losses: Ordered[float] = Ordered()
+
+    def enter(self, number: int, old: Trial | None, new: Trial) -> bool:
+        """Take in that a trial is new or changed."""
+        if old is not None:
+            self._move(old, Ordered.remove)
+        self._move(new, Ordered.add)
+        return True
+
+    def _move(self, trial: Trial, move: Callable[[Ordered[Any], Any], None]) -> None:
+        if trial.status == "failed" or not trial.values:
+            return
+        move(self.known, trial.id)
+        if trial.reached == self._max_epochs:
+            move(self.complete, trial.id)
+            move(self.losses, self._sign * trial.values[-1])
+
+
+def _prior(complete: Sequence[Trial], known: Sequence[Trial], sign: float) -> Prior | None:
     """Learn from the complete curves that were reported at the same epochs as most of them."""
     groups = _by_epochs(complete)
     epochs = max(groups, key=lambda epochs: (len(groups[epochs]), len(epochs)))
-    known = [t.values[-1] for t in run.trials if t.status != "failed" and t.values]
-    return learnt(_losses(groups[epochs], sign), epochs, sign * np.array(known))
+    last = np.array([trial.values[-1] for trial in known])
+    return learnt(_losses(groups[epochs], sign), epochs, sign * last)
 
 
 def _losses(trials: Sequence[Trial], sign: float) -> np.ndarray:

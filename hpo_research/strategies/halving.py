@@ -1,26 +1,12 @@
 """Synchronous successive halving: brackets of rungs, each of which waits for all its members."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from hpo_research.errors import StrategyError
-from hpo_research.records import (
-    Ask,
-    Direction,
-    Note,
-    Proposal,
-    Run,
-    Trial,
-    ranked,
-    resume,
-    start,
-)
-from hpo_research.strategies.ladders import value_by
+from hpo_research.records import Ask, Proposal, Run, resume, start
+from hpo_research.strategies.brackets import Bracket, Rung, open_rung
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.seen import inner_view
-
-Bracket = list[tuple[int, int]]
-"""(configurations, epochs) of each rung, from many and short to few and long."""
 
 Choose = Callable[[Sequence[Run], Sequence[int]], list[Ask]]
 """How new configurations are chosen: the runs as they are, and how many each has places for.
@@ -44,15 +30,13 @@ def halved(
     on with those it has.
     """
     asks = [Ask() for _ in runs]
-    places = zip(tables, runs, slots, strict=True)
-    tables = [_unbroken(table, run, free) for table, run, free in places]
     rungs: dict[int, Rung] = {}
     wanted: dict[int, int] = {}
     for i, free in enumerate(slots):
-        rung = _open_rung(tables[i], runs[i], vacant=True) if free > 0 else None
+        rung = open_rung(tables[i], runs[i], free, vacant=True) if free > 0 else None
         if rung is None:
             continue
-        asks[i] = rung.resumes(free)
+        asks[i] = _resumes(rung)
         if rung.vacancies and free > len(asks[i].proposals):
             rungs[i] = rung
             wanted[i] = min(rung.vacancies, free - len(asks[i].proposals))
@@ -60,10 +44,10 @@ def halved(
         return asks
     found = choose([runs[i] for i in wanted], list(wanted.values()))
     for i, own in zip(wanted, found, strict=True):
-        ask = Ask(asks[i].proposals + rungs[i].starts(own), rungs[i].notes, own.seconds)
+        ask = Ask(asks[i].proposals + _starts(rungs[i], own), rungs[i].notes, own.seconds)
         if not ask.proposals:  # no more configurations: go on with those there are
-            rung = _open_rung(tables[i], runs[i], vacant=False)
-            ask = Ask() if rung is None else rung.resumes(slots[i])
+            rung = open_rung(tables[i], runs[i], slots[i], vacant=False)
+            ask = Ask() if rung is None else _resumes(rung)
         asks[i] = Ask(ask.proposals, {**own.notes, **ask.notes}, ask.seconds)
     return asks
 
@@ -126,84 +110,16 @@ def refuse(name: str, mistakes: Sequence[str]) -> None:
         raise StrategyError("\n".join(f"{name}({mistake}" for mistake in mistakes))
 
 
-def _unbroken(table: list[Bracket], run: Run, slots: int) -> list[Bracket]:
-    """Return the brackets; an endless one where no rung is compared with another."""
-    if all(len(bracket) == 1 for bracket in table):
-        return [[(len(run.trials) + slots, run.max_epochs)]]
-    return table
+def _resumes(rung: Rung) -> Ask:
+    """Continue the members that wait below the rung, the best first."""
+    proposals = tuple(resume(trial, rung.epochs) for trial in rung.waiting)
+    return Ask(proposals, rung.notes if proposals else {})
 
 
-@dataclass(frozen=True)
-class Rung:
-    """The rung that a run stands at: its members from best to worst, and places yet to fill."""
-
-    bracket: int
-    level: int
-    epochs: int
-    members: Sequence[Trial]
-    vacancies: int
-
-    def resumes(self, slots: int) -> Ask:
-        """Continue the members that wait below the rung, the best first."""
-        waiting = [t for t in self.members if t.status == "paused" and t.until < self.epochs]
-        proposals = tuple(resume(trial.id, self.epochs) for trial in waiting[:slots])
-        return Ask(proposals, self.notes if proposals else {})
-
-    def starts(self, found: Ask) -> tuple[Proposal, ...]:
-        """Return what an inner strategy wants to start, trained to this rung only."""
-        return tuple(
-            start(proposal.config, self.epochs, proposal.origin)
-            for proposal in found.proposals
-            if proposal.kind == "start" and proposal.config is not None
-        )
-
-    @property
-    def notes(self) -> dict[str, Note]:
-        """Where the run stands, as numbers."""
-        return {
-            "bracket": float(self.bracket),
-            "rung": float(self.level),
-            "epochs": float(self.epochs),
-        }
-
-
-def _open_rung(table: list[Bracket], run: Run, *, vacant: bool) -> Rung | None:
-    """Return the first rung that has not ended, None where nothing is left.
-
-    Brackets own consecutive trial ids. A bracket that is short of configurations has vacancies
-    in its first rung if `vacant`; otherwise it makes do with its members and is the last.
-    """
-    first, number = 0, -1
-    while True:
-        number += 1
-        bracket = table[number % len(table)]
-        members = list(run.trials[first : first + bracket[0][0]])
-        short = bracket[0][0] - len(members)
-        first += bracket[0][0]
-        for level, (size, epochs) in enumerate(bracket):
-            if level > 0:
-                members = _promoted(members, size, bracket[level - 1][1], run.direction)
-            vacancies = short if vacant and level == 0 else 0
-            if vacancies or not all(_has_passed(trial, epochs) for trial in members):
-                return Rung(number, level, epochs, members, vacancies)
-        if short:
-            return None
-
-
-def _has_passed(trial: Trial, epochs: int) -> bool:
-    if trial.until > epochs or trial.status in ("finished", "stopped", "failed"):
-        return True
-    return trial.until == epochs and not trial.is_running
-
-
-def _promoted(members: list[Trial], size: int, epochs: int, direction: Direction) -> list[Trial]:
-    """Return at most `size` members that passed a rung, best first."""
-    sign = 1 if direction == "minimize" else -1
-    values = [value_by(trial, epochs) for trial in members]
-    healthy = [
-        (trial, None if value is None else sign * value)
-        for trial, value in zip(members, values, strict=True)
-        # One that failed or was stopped later on has held a place above, and keeps it.
-        if trial.status not in ("stopped", "failed") or (trial.until > epochs and value is not None)
-    ]
-    return ranked([t for t, _ in healthy], [loss for _, loss in healthy])[:size]
+def _starts(rung: Rung, found: Ask) -> tuple[Proposal, ...]:
+    """Return what an inner strategy wants to start, trained to this rung only."""
+    return tuple(
+        start(proposal.config, rung.epochs, proposal.origin)
+        for proposal in found.proposals
+        if proposal.kind == "start" and proposal.config is not None
+    )

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hpo_research.records import Ask, Run
+from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.halving import (
-    Bracket,
     at_one_epoch,
     batch_of,
     eta_mistakes,

@@ -1,13 +1,15 @@
 """The median rule: stop what is worse than half of what was seen at the same epoch."""
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import fmean
 from typing import Literal
 
 from hpo_research.records import Ask, Run, Trial
+from hpo_research.rows import kept
 from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, whole_mistakes
+from hpo_research.strategies.ordered import Ordered
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.verdicts import Verdict, judged, name_of
 
@@ -69,41 +71,82 @@ class MedianStopping:
 
     def _verdicts(self, run: Run) -> Iterator[Verdict]:
         sign = 1 if run.direction == "minimize" else -1
-        means = _means()
-        for trial in run.running:
-            if not max(self.min_epochs, 1) <= trial.reached < run.max_epochs:
-                continue
-            epoch = trial.reached
-            company = [means(other, epoch) for other in self._company(run, trial)]
-            if len(company) < self.min_trials:
-                continue
-            if self.kind == "syne-tune":
-                value = means(trial, epoch)
-                better = sum(sign * other < sign * value for other in company)
-                is_stopped = 2 * better > len(company)
+        judged = [t for t in run.running if max(self.min_epochs, 1) <= t.reached < run.max_epochs]
+        is_ended = self.kind == "vizier"
+        with kept(run.trials, (Means, is_ended), lambda: Means(is_ended=is_ended)) as means:
+            for trial in judged:
+                epoch, own = trial.reached, mean(trial, trial.reached)
+                company = means.at(epoch)
+                # Of SageMaker's others the trial itself is none.
+                without = company.below(own) if self.kind == "sagemaker" else len(company)
+                count = len(company) - (self.kind == "sagemaker")
+                if count < self.min_trials:
+                    continue
+                bound = _median(company, without, count)
+                if self.kind == "syne-tune":
+                    value = own
+                    above = len(company) - company.up_to(value)
+                    better = company.below(value) if run.direction == "minimize" else above
+                    is_stopped = 2 * better > count
+                else:
+                    best = min if run.direction == "minimize" else max
+                    value = trial.values[-1] if self.kind == "sagemaker" else best(trial.values)
+                    is_stopped = sign * value > sign * bound
+                yield Verdict(trial.id, epoch, value, bound, is_stopped)
+
+
+class Means:
+    """The means up to any epoch of the trials that reached it: an index of trials.
+
+    Of healthy trials, or only of those of them that have ended. An epoch is followed from when it
+    is first asked for.
+    """
+
+    def __init__(self, *, is_ended: bool) -> None:
+        self._is_ended = is_ended
+        self._trials: list[Trial] = []
+        self._epochs: list[int] = []
+        self._means: dict[int, Ordered[float]] = {}
+
+    def enter(self, number: int, old: Trial | None, new: Trial) -> bool:
+        """Take in that a trial is new or changed; False where a report is another one."""
+        if old is None:
+            self._trials.append(new)
+        else:
+            count = len(old.epochs)
+            if (old.epochs, old.values) != (new.epochs[:count], new.values[:count]):
+                return False
+            self._trials[number] = new
+        before = 0 if old is None or not self._counts(old) else old.reached
+        after = new.reached if self._counts(new) else 0
+        least, most = sorted((before, after))
+        for epoch in self._epochs[bisect_right(self._epochs, least) :]:
+            if epoch > most:
+                break
+            if after > before:
+                self._means[epoch].add(mean(new, epoch))
             else:
-                best = min if run.direction == "minimize" else max
-                value = trial.values[-1] if self.kind == "sagemaker" else best(trial.values)
-                is_stopped = sign * value > sign * median(company)
-            yield Verdict(trial.id, epoch, value, median(company), is_stopped)
+                self._means[epoch].remove(mean(new, epoch))
+        return True
 
-    def _company(self, run: Run, trial: Trial) -> list[Trial]:
-        known = [t for t in run.trials if t.status != "failed" and t.reached >= trial.reached]
-        if self.kind == "syne-tune":
-            return known
-        if self.kind == "vizier":
-            return [t for t in known if not t.is_running]
-        return [t for t in known if t.id != trial.id]
+    def at(self, epoch: int) -> Ordered[float]:
+        """Return the means up to an epoch."""
+        if epoch not in self._means:
+            insort(self._epochs, epoch)
+            known = (t for t in self._trials if self._counts(t) and t.reached >= epoch)
+            self._means[epoch] = Ordered(mean(trial, epoch) for trial in known)
+        return self._means[epoch]
+
+    def _counts(self, trial: Trial) -> bool:
+        return trial.status != "failed" and not (self._is_ended and trial.is_running)
 
 
-def _means() -> Callable[[Trial, int], float]:
-    """Return a function: the mean of a trial's values over its epochs up to another."""
-    known: dict[tuple[int, int], float] = {}
+def mean(trial: Trial, epoch: int) -> float:
+    """Return the mean of a trial's values over its epochs up to another."""
+    return fmean(trial.values[: bisect_right(trial.epochs, epoch)] or trial.values[:1])
 
-    def mean(trial: Trial, epoch: int) -> float:
-        if (trial.id, epoch) not in known:
-            values = trial.values[: bisect_right(trial.epochs, epoch)] or trial.values[:1]
-            known[trial.id, epoch] = fmean(values)
-        return known[trial.id, epoch]
 
-    return mean
+def _median(ordered: Ordered[float], without: int, count: int) -> float:
+    """Return the median of `count` numbers: all but the one at place `without`."""
+    low, high = (ordered[k + (k >= without)] for k in ((count - 1) // 2, count // 2))
+    return low if count % 2 else (low + high) / 2

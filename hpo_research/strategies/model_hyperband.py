@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from hpo_research.acquisition import Search
 from hpo_research.device import current
 from hpo_research.records import Ask, Run, start
+from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.curved import Curved, Foretold, Key, fitted
 from hpo_research.strategies.freeze_thaw import begun, initial_of, places_of
 from hpo_research.strategies.halving import (
-    Bracket,
     eta_mistakes,
     halved,
     refuse,

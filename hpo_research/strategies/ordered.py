@@ -1,6 +1,6 @@
 """Items in order, one more or one less at a time."""
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -53,14 +53,30 @@ class Ordered(Generic[T]):
             return self._size
         return sum(map(len, self._blocks[:at])) + bisect_left(self._blocks[at], item)
 
+    def up_to(self, item: T) -> int:
+        """Return how many items are less or equal."""
+        at = bisect_right(self._lasts, item)
+        if at == len(self._blocks):
+            return self._size
+        return sum(map(len, self._blocks[:at])) + bisect_right(self._blocks[at], item)
+
     def __getitem__(self, place: int) -> T:
-        if place >= 0:
-            for block in self._blocks:
-                if place < len(block):
-                    item: T = block[place]
-                    return item
-                place -= len(block)
+        left = place if place >= 0 else self._size
+        for block in self._blocks:
+            if left < len(block):
+                item: T = block[left]
+                return item
+            left -= len(block)
         raise IndexError(f"place {place} lies outside {self._size} items")
+
+    def last(self, count: int) -> list[T]:
+        """Return the greatest items, as many as there are up to `count`, in order."""
+        found: list[T] = []
+        for block in reversed(self._blocks):
+            if len(found) >= count:
+                break
+            found = [*block, *found]
+        return found[-count:]
 
     def __len__(self) -> int:
         return self._size

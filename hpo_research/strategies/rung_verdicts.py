@@ -77,7 +77,7 @@ class Judge:
     def enter(self, number: int, old: Trial | None, new: Trial) -> bool:
         """Take in a trial's further reports; False where one is other, or older than one judged."""
         known = 0 if old is None else len(old.epochs)
-        if old is not None and (old.epochs, old.values) != (new.epochs[:known], new.values[:known]):
+        if old is not None and _reports(old, known) != _reports(new, known):
             return False
         came = new.arrivals or new.epochs
         for i in range(known, len(new.epochs)):
@@ -114,6 +114,10 @@ class Judge:
                 stops = reward < bound
                 self.verdicts[trial] = Verdict(trial, rung, value, self._sign * bound, stops)
         rewards.add(reward)
+
+
+def _reports(trial: Trial, count: int) -> tuple[tuple[float, ...], ...]:
+    return trial.epochs[:count], trial.values[:count], trial.arrivals[:count]
 
 
 def _syne_tune(rewards: Ordered[float], eta: int) -> float | None:

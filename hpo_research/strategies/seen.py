@@ -50,7 +50,8 @@ class Seen:
         touched = range(known) if epoch != self._epoch else (i for i in self._touched if i < known)
         changed = {i: _seen(self._all[i], epoch) for i in touched}
         added = [_seen(trial, epoch) for trial in self._all[known:]]
-        self._rows = rows.changed({i: t for i, t in changed.items() if t != rows[i]}, added)
+        other = {i: t for i, t in changed.items() if not _is_same(t, rows[i])}
+        self._rows = rows.changed(other, added)
         self._epoch = epoch
         self._touched.clear()
         return self._rows
@@ -71,3 +72,7 @@ def _seen(trial: Trial, epoch: int) -> Trial:
         arrivals=trial.arrivals[:count],
         value=known,
     )
+
+
+def _is_same(one: Trial, other: Trial) -> bool:
+    return one == other and one.arrivals == other.arrivals

@@ -270,6 +270,7 @@ def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel,
     reborn = pickle.loads(pickle.dumps(strategy))
     killed = replace(loop, is_killed=True).drive(reborn, run, curve_of(curve))
     assert killed.trials == whole.trials
+    assert [t.arrivals for t in killed.trials] == [t.arrivals for t in whole.trials]
     assert killed.asks == whole.asks
 
 

@@ -246,3 +246,23 @@ def test_a_study_says_the_same_whether_anything_is_kept(rule):
     kept, clean = said(forgetful=False), said(forgetful=True)
     strip = [[replace(t, seconds=0.0) for t in trials] for trials, _ in (kept, clean)]
     assert strip[0] == strip[1] and kept[1] == clean[1]
+
+
+def test_a_study_that_is_opened_again_knows_the_order_of_reports(tmp_path):
+    scenario = DRAWN[0]
+    options = {"max_epochs": scenario["max_epochs"], "path": tmp_path / "study"}
+    strategy, events = strategy_of(scenario, "ray"), scenario["events"][:40]
+    for begin in range(0, len(events), 10):
+        with Study(SPACE, strategy, **options) as study:
+            if not study.trials:
+                study.ask(scenario["trials"])
+            letters = [
+                "g" if study.report(trial, epoch, value) else "s"
+                for trial, epoch, value in events[begin : begin + 10]
+                if study.trials[trial].is_running
+            ]
+        expected = scenario["ray"][begin : begin + 10].replace("-", "")
+        assert "".join(letters) == expected
+    with Study(SPACE, strategy, **options) as study:
+        came = sorted(number for trial in study.trials for number in trial.arrivals)
+        assert came == list(range(sum(letter != "-" for letter in scenario["ray"][:40])))
