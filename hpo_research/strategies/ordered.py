@@ -61,12 +61,12 @@ class Ordered(Generic[T]):
         return sum(map(len, self._blocks[:at])) + bisect_right(self._blocks[at], item)
 
     def __getitem__(self, place: int) -> T:
-        if place >= 0:
-            for block in self._blocks:
-                if place < len(block):
-                    item: T = block[place]
-                    return item
-                place -= len(block)
+        left = place if place >= 0 else self._size
+        for block in self._blocks:
+            if left < len(block):
+                item: T = block[left]
+                return item
+            left -= len(block)
         raise IndexError(f"place {place} lies outside {self._size} items")
 
     def last(self, count: int) -> list[T]:

@@ -11,7 +11,7 @@ from hpo_research.problems.curves import LearningCurves
 from hpo_research.records import Run, Trial
 from hpo_research.rng import Stream
 from hpo_research.space import Float, SearchSpace
-from hpo_research.strategies import curve_model
+from hpo_research.strategies import curve_model, curve_stopping
 from hpo_research.strategies.curve_model import Prior, fitted, forecast, learnt
 from hpo_research.strategies.curve_stopping import CurveStopping
 from hpo_research.strategies.random import Random
@@ -216,3 +216,14 @@ def test_a_rule_of_curves_within_another_keeps_its_notes():
     assert {key: ask.notes[key] for key in alone.notes} == alone.notes
     assert ask.notes["curve_bound"] == [0.999] and ask.notes["curve2_bound"] == [0.001]
     assert ask.notes["curve2_incumbent"] == ask.notes["curve_incumbent"]
+
+
+def test_of_many_trials_the_latest_teach_what_a_curve_is(monkeypatch):
+    monkeypatch.setattr(curve_stopping, "_MOST", 12)
+    values = drawn(0.8)[:22]
+    run = run_of(values, seen=9, running=2)
+    (ask,) = CurveStopping(Random()).ask([run], [0])
+    last = np.array([trial.values[-1] for trial in run.trials[10:]])
+    expected = forecast(learnt(values[8:20], EPOCHS, last), values[20:, :9], EPOCHS[:9])
+    assert ask.notes["curve_mean"] == expected.mean.tolist()
+    assert ask.notes["curve_incumbent"] == values[:20, -1].min()

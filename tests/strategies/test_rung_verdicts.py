@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import hpo_research as hpo
 from hpo_research.ledger import Ledger, Limits, RunInfo
 from hpo_research.records import Outcome, Report, Run, Trial
 from hpo_research.rows import forget
@@ -266,3 +267,32 @@ def test_a_study_that_is_opened_again_knows_the_order_of_reports(tmp_path):
     with Study(SPACE, strategy, **options) as study:
         came = sorted(number for trial in study.trials for number in trial.arrivals)
         assert came == list(range(sum(letter != "-" for letter in scenario["ray"][:40])))
+
+
+@pytest.mark.parametrize("execution", ["lock-step", "simulated"])
+def test_in_an_experiment_who_was_stopped_is_who_a_plain_loop_stops(tmp_path, execution):
+    """The stored run, read again, in the order in which its reports came."""
+    experiment = hpo.Experiment(
+        name="stored",
+        problems=[hpo.problem("curves", max_epochs=9, agreement=0.3)],
+        strategies={rule: ASHA("stop", eta=2, rule=rule) for rule in RULES},
+        seeds=[0],
+        budget=hpo.Budget(evaluations=8),
+        parallel=3,
+        execution=execution,
+    )
+    hpo.run(experiment, out=tmp_path, device="cpu")
+    for name, run in hpo.Result.read(tmp_path).runs.items():
+        reports = [
+            (at, trial.id, epoch, value)
+            for trial in run.trials
+            for at, epoch, value in zip(trial.arrivals, trial.epochs, trial.values, strict=True)
+        ]
+        came, *_ = zip(*sorted(reports), strict=True)
+        assert came == tuple(range(len(reports)))
+        rows = [report for _, *report in sorted(reports)]
+        stopped = plainly(rows, (1, 2, 4, 8), 2, name.strategy, 9)
+        assert {t.id: t.reached for t in run.trials if t.status == "stopped"} == {
+            trial: rows[at][1] for trial, at in stopped.items()
+        }
+        assert len(stopped) >= 4
