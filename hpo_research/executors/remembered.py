@@ -62,7 +62,7 @@ class Remembered:
         self._executor.stop(trials)
 
     def poll(self, timeout: float | None = None) -> Poll:
-        """Advance every running segment by one report; those that are trained come first."""
+        """Advance every running segment by one report, those that are trained first."""
         poll = Poll()
         if self._trained:
             poll = self._executor.poll(timeout)

@@ -1,8 +1,10 @@
 """What no caller may give and no strategy may propose, found before it is stored."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from hpo_research.errors import SpaceError, StrategyError
 from hpo_research.ledger import Ledger
@@ -10,6 +12,8 @@ from hpo_research.records import Ask, Proposal, Run
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.sparing import epochs_mistake
 from hpo_research.text import quoted
+
+Item = TypeVar("Item", bound=Hashable)
 
 
 def strategy_mistake(strategy: object, max_epochs: int | None = None) -> str:
@@ -43,6 +47,11 @@ def seed_mistake(seed: object) -> str:
     return "" if is_stored else f"must lie between -2**63 and 2**63, got {quoted(number)}"
 
 
+def repeated(items: Iterable[Item]) -> list[Item]:
+    """Return what there is more than once of some hashable items, once each, as they come."""
+    return [item for item, count in Counter(items).items() if count > 1]
+
+
 def asks_of(
     name: str,
     strategy: Strategy,
@@ -69,8 +78,7 @@ def _checked(who: str, ledger: Ledger, ask: Ask, slots: int) -> Ask:
     if len(taken) > slots:
         raise StrategyError(f"{who}: {slots} slots were free, {len(taken)} proposals came")
     _check_notes(who, ask.notes)
-    named = [proposal.trial for proposal in ask.proposals if proposal.kind != "start"]
-    twice = sorted({str(trial) for trial in named if named.count(trial) > 1})
+    twice = sorted(map(str, repeated(p.trial for p in ask.proposals if p.kind != "start")))
     if twice:
         raise StrategyError(f"{who}: trial {', '.join(twice)} is resumed or stopped twice at once")
     return replace(ask, proposals=tuple(_proposal(who, ledger, p) for p in ask.proposals))

@@ -3,13 +3,14 @@
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.budget import Budget
-from hpo_research.experiment.checks import asks_of, seed_mistake, strategy_mistake
+from hpo_research.experiment.checks import asks_of, repeated, seed_mistake, strategy_mistake
 from hpo_research.experiment.description import Json, describe, differences
 from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.problems.protocol import Problem
@@ -91,10 +92,9 @@ class Experiment:
         named += [("metric", problem.metric) for problem in self.problems]
         if mistakes := [f"a problem's {what} {m}" for what, n in named if (m := name_mistake(n))]:
             return mistakes
-        names = [problem.name for problem in self.problems]
         mistakes = [
             f"two problems are named {name!r}; give one another name="
-            for name in sorted({name for name in names if names.count(name) > 1})
+            for name in sorted(repeated(problem.name for problem in self.problems))
         ]
         if is_one_of(self.execution, ("simulated",)):
             mistakes += [
@@ -151,7 +151,11 @@ class Experiment:
 
     def problem(self, name: str) -> Problem:
         """Return the problem of that name."""
-        return next(problem for problem in self.problems if problem.name == name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Problem]:
+        return {problem.name: problem for problem in self.problems}
 
     def ledger(self, problem: Problem, seed: int, run: int) -> Ledger:
         """Return the empty books of one run."""
@@ -220,8 +224,7 @@ def _seed_mistakes(seeds: object) -> list[str]:
     mistakes = [f"seeds[{i}] {wrong}" for i, s in enumerate(seeds) if (wrong := seed_mistake(s))]
     if mistakes:
         return mistakes
-    plain = [operator.index(seed) for seed in seeds]
-    twice = sorted({seed for seed in plain if plain.count(seed) > 1})
+    twice = sorted(repeated(operator.index(seed) for seed in seeds))
     return [f"seeds must be distinct, {', '.join(map(str, twice))} is repeated"] if twice else []
 
 

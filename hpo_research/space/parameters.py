@@ -56,6 +56,10 @@ class Parameter(Protocol):
         """Return the index-th value of a finite parameter, in declared order."""
         ...
 
+    def index(self, value: Value) -> int | None:
+        """Return which value of a finite parameter this is, by type too; None where it is none."""
+        ...
+
 
 @dataclass(frozen=True)
 class Float:
@@ -147,6 +151,14 @@ class Float:
             return self.high
         return bounds.value_at(self.bins.low, self.bins.step, index)
 
+    def index(self, value: Value) -> int | None:
+        """Return which of its steps a value is, None where it is none."""
+        if self.bins is None or not isinstance(value, float):
+            return None
+        near = round((value - self.bins.low) / self.bins.step)
+        is_one = 0 <= near < self.bins.count and self.value_at(near) == value
+        return near if is_one else None
+
     @cached_property
     def _line(self) -> tuple[float, float]:
         ends = self.resolved.forward(np.array([self.low, self.high]))
@@ -224,6 +236,13 @@ class Integer:
         """Return low + index × step."""
         return self.low + index * self.step
 
+    def index(self, value: Value) -> int | None:
+        """Return which of its values this is, None where it is none."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            return None
+        index, rest = divmod(value - self.low, self.step)
+        return index if rest == 0 and 0 <= index < self.size else None
+
 
 @dataclass(frozen=True)
 class Categorical:
@@ -292,6 +311,10 @@ class Categorical:
     def value_at(self, index: int) -> Value:
         """Return the index-th value."""
         return self.values[index]
+
+    def index(self, value: Value) -> int | None:
+        """Return which of its values this is, None where it is none."""
+        return self._index.get(identity(value))
 
 
 def identity(value: Value) -> tuple[str, Value]:

@@ -162,6 +162,21 @@ class SearchSpace:
             config[name] = parameter.value_at(k)
         return {name: config[name] for name in self.names}
 
+    def index(self, config: Config) -> int | None:
+        """Return which configuration of a finite space this is, as `config_at` counts them.
+
+        None where it is none of them, and in a continuum.
+        """
+        if self.among is not None:
+            return self.positions.get(self.identity(config))
+        index = 0
+        for name, parameter in self.parameters.items():
+            k = parameter.index(config[name])
+            if k is None:
+                return None
+            index = index * (parameter.size or 1) + k
+        return index
+
     def validate(self, config: Mapping[str, object], what: str = "configuration") -> Config:
         """Return the configuration with native types in declared order.
 

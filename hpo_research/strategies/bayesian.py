@@ -43,7 +43,7 @@ from hpo_research.strategies.encoding import Encoding
 from hpo_research.strategies.halving import refuse, whole_mistakes, word_mistakes
 from hpo_research.strategies.picks import drawn_picks, picks
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.tried import tried
+from hpo_research.strategies.tried import left
 from hpo_research.text import is_one_of, quoted
 
 Notes = dict[str, Note]
@@ -331,7 +331,8 @@ class Bayesian:
 
 def _places(run: Run, slots: int) -> int:
     """Return how many of the slots there are untried configurations for."""
-    return slots if run.space.size is None else min(slots, run.space.size - len(tried(run)))
+    there = left(run)
+    return slots if there is None else min(slots, there)
 
 
 def _part(name: str, value: object, legal: Iterable[str]) -> list[str]:

@@ -72,16 +72,6 @@ class Encoding:
             cube[0, i] = float(x[kind]) if kind >= 0 else middles[int(index[-1 - kind])]
         return self.space.decode(cube)[0]
 
-    def rows(self, configs: Sequence[Config]) -> list[int]:
-        """Return where configurations stand in the domain's table."""
-        if self.space.among is not None:
-            return [self.space.positions[self.space.identity(config)] for config in configs]
-        index = self.points(configs).index[0]
-        rows = torch.zeros(len(configs), dtype=torch.int64)
-        for kind in self.domain.order:  # the last hyperparameter varies first, as in config_at
-            rows = rows * self.domain.choices[-1 - kind].size + index[:, -1 - kind]
-        return [int(row) for row in rows]
-
 
 def _kind(parameter: Parameter) -> tuple[str, tuple[float, ...]]:
     if isinstance(parameter, Categorical):

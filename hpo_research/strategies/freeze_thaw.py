@@ -18,7 +18,7 @@ from hpo_research.strategies.curved import Curved, Foretold, Key, Notes, fitted,
 from hpo_research.strategies.halving import refuse, whole_mistakes, word_mistakes
 from hpo_research.strategies.newcomers import Newcomer, newcomers
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.tried import tried
+from hpo_research.strategies.tried import left
 
 GREEDY, CURIOUS = "greedy", "curious"
 _LEAST_INITIAL, _MOST_INITIAL = 4, 24
@@ -135,9 +135,8 @@ def initial_of(initial: int | None, run: Run) -> int:
 
 def places_of(run: Run, slots: int) -> int:
     """Return how many of the slots there are untried configurations for."""
-    if run.space.size is None or slots <= 0:
-        return max(0, slots)
-    return min(slots, run.space.size - len(tried(run)))
+    there = left(run) if slots > 0 else 0
+    return max(0, slots) if there is None else min(max(0, slots), there)
 
 
 def begun(run: Run, places: int) -> Ask:

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from numbers import Integral
 
 from hpo_research.errors import SpaceError, StrategyError
-from hpo_research.records import Ask, Note, Run, start
-from hpo_research.space import Categorical, Float, Integer, Parameter, SearchSpace, Value
+from hpo_research.records import Ask, Note, Run, Trial, start
+from hpo_research.rows import kept
+from hpo_research.space import Categorical, Config, Float, Integer, Parameter, SearchSpace, Value
 from hpo_research.strategies.lattice import Axis, Lattice, axis, listed, near_equal, spaced
+from hpo_research.strategies.tried import Places
 from hpo_research.text import quoted
 
 _LONGEST = 100_000  # points of an axis, which are written out
@@ -89,10 +90,16 @@ class Grid:
                 )
 
     def _ask(self, run: Run, slots: int) -> Ask:
-        lattice = self.lattice(run.space, run.total)
-        known = {lattice.index(trial.config) for trial in run.trials}
-        fresh = (i for i in range(lattice.size) if i not in known)
-        configs = [lattice.config_at(i) for i in islice(fresh, slots)]
+        space = run.space  # the index holds it, so that no other space can have its id
+        name = ("grid", repr(self.points), run.total, id(space))
+        configs: list[Config] = []
+        with kept(
+            run.trials, name, lambda: _Walked(space, self.lattice(space, run.total))
+        ) as walked:
+            place = walked.places.free(0)
+            while len(configs) < slots and place < walked.lattice.size:
+                configs.append(walked.lattice.config_at(place))
+                place = walked.places.free(place + 1)
         return Ask(
             tuple(start(config, run.max_epochs, "grid") for config in configs),
             self._notes(run.space) if not run.asks else {},
@@ -125,6 +132,23 @@ class Grid:
             return {}
         names = ", ".join(unknown)
         return {"note": f"Grid: points for {names} ignored; the problem has no such parameter"}
+
+
+class _Walked:
+    """Where a run's trials lie on a lattice: an index (`rows.py`)."""
+
+    def __init__(self, space: SearchSpace, lattice: Lattice) -> None:
+        self.space = space
+        self.lattice = lattice
+        self.places = Places()
+
+    def enter(self, number: int, old: Trial | None, new: Trial) -> bool:
+        if old is not None:
+            return old.config is new.config or old.config == new.config
+        place = self.lattice.index(new.config)
+        if place is not None:
+            self.places.take(place)
+        return True
 
 
 def _fitted(space: SearchSpace, numeric: list[str], total: int | None) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """New configurations for runs whose model is of learning curves: by what they may reach."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +16,9 @@ from hpo_research.acquisition import (
 )
 from hpo_research.gp.quasi import normal_set
 from hpo_research.space import Config
-from hpo_research.space.search_space import Identity
 from hpo_research.strategies.batches import moved
 from hpo_research.strategies.curved import Curved, Foretold
-from hpo_research.strategies.tried import tried, untried
+from hpo_research.strategies.tried import Taken, taken, untried
 
 _CENTRES = 4
 _SAMPLES = 32
@@ -41,18 +41,19 @@ def newcomers(model: Foretold, places: int, *, search: Search) -> list[list[Newc
     again after its first epoch. The runs share their numbers of running trials.
     """
     runs = [one.run for one in model.members]
-    known = [tried(run) for run in runs]
     points = _candidates(model, search)
     screen = _surface(model, places).screen(points.x)
     chosen: list[list[Newcomer]] = [[] for _ in runs]
-    for number in range(places):
-        if number > 0:
-            screen = screen.pending(torch.stack([own[-1].x for own in chosen]))
-        values = screen.values()
-        for i, one in enumerate(model.members):
-            new = _best(one, points, values, i, known[i])
-            known[i].add(one.run.space.identity(new.config))
-            chosen[i].append(new)
+    with ExitStack() as stack:
+        known = [stack.enter_context(taken(run)) for run in runs]
+        for number in range(places):
+            if number > 0:
+                screen = screen.pending(torch.stack([own[-1].x for own in chosen]))
+            values = screen.values()
+            for i, one in enumerate(model.members):
+                new = _best(one, points, values, i, known[i])
+                known[i].add(new.config)
+                chosen[i].append(new)
     return chosen
 
 
@@ -98,7 +99,7 @@ def _stacked(model: Foretold, trials: Sequence[Sequence[int]]) -> Points:
     return Points(x, torch.cat([part.index for part in parts]).to(model.device))
 
 
-def _best(one: Curved, points: Points, values: Tensor, i: int, known: Set[Identity]) -> Newcomer:
+def _best(one: Curved, points: Points, values: Tensor, i: int, known: Taken) -> Newcomer:
     """Return the candidate of largest value that is not tried, or any such configuration."""
     space, encoding = one.run.space, one.encoding
     table = encoding.domain.table
@@ -109,9 +110,9 @@ def _best(one: Curved, points: Points, values: Tensor, i: int, known: Set[Identi
             if table is None
             else space.config_at(row)
         )
-        if space.identity(config) not in known:
+        if config not in known:
             return Newcomer(config, x)
     draws = one.run.stream.at("newcomers", "spare", len(known)).generator()
-    spare = untried(space, known, draws)
+    spare = untried(known, draws)
     assert spare is not None  # a run has no more places than untried configurations
     return Newcomer(spare, encoding.points([spare]).x[0, 0].to(points.x))

@@ -1,5 +1,7 @@
 """A batch of configurations, chosen one after another, each knowing of those before."""
 
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -19,12 +21,8 @@ from hpo_research.acquisition import (
 )
 from hpo_research.gp import Posterior
 from hpo_research.space import Config
-from hpo_research.space.search_space import Identity
 from hpo_research.strategies.batches import Batch, Modelled
-from hpo_research.strategies.tried import untried
-
-Taken = dict[Identity, Config]
-"""Configurations by what tells them apart."""
+from hpo_research.strategies.tried import Taken, taken, untried
 
 
 @dataclass(frozen=True)
@@ -43,25 +41,21 @@ class Pick:
 
 def picks(model: Modelled, batch: Batch, search: Search) -> list[list[Pick]]:
     """Return as many picks for each run as it has slots; none repeats a configuration."""
-    taken = _taken(batch)
     points = _candidates(model, batch, search)
     screen = model.surface.screen(points.x)
     spans = batch.domain.spans(model.lengthscale)
-    chosen: list[list[Pick]] = []
-    for number in range(batch.slots):
-        if chosen:
-            screen = screen.pending(torch.stack([pick.x for pick in chosen[-1]]))
+
+    def picked(number: int, known: Sequence[Taken], before: Sequence[Pick]) -> list[Pick]:
+        nonlocal screen
+        if before:
+            screen = screen.pending(torch.stack([pick.x for pick in before]))
         if batch.domain.table is not None:
-            chosen.append(_from_table(screen.values(), batch, taken))
-        else:
-            streams = [stream.at(number) for stream in batch.streams]
-            found = climb(screen, batch.domain, points, spans=spans, streams=streams, search=search)
-            chosen.append(
-                [_best(screen.surface, found, batch, i, own) for i, own in enumerate(taken)]
-            )
-        for i, pick in enumerate(chosen[-1]):
-            taken[i][batch.encodings[i].space.identity(pick.config)] = pick.config
-    return [list(own) for own in zip(*chosen, strict=True)]
+            return _from_table(screen.values(), batch, known)
+        streams = [stream.at(number) for stream in batch.streams]
+        found = climb(screen, batch.domain, points, spans=spans, streams=streams, search=search)
+        return [_best(screen.surface, found, batch, i, own) for i, own in enumerate(known)]
+
+    return _one_by_one(batch, picked)
 
 
 def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list[Pick]]:
@@ -70,7 +64,6 @@ def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list
     What is pending changes no function, so all are searched at once; a minimum that is taken gives
     way to the function's next best.
     """
-    taken = _taken(batch)
     streams = [stream.at("paths") for stream in batch.streams]
     surface = PathSurface.of(posterior, streams, batch.slots)
     table = batch.domain.table
@@ -78,16 +71,31 @@ def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list
         scores = surface.value(table.expand(len(streams) * batch.slots, -1, -1))
     else:
         found = minima(surface, batch.domain, batch.centres, streams=batch.streams, search=search)
-    chosen: list[list[Pick]] = []
-    for number in range(batch.slots):
-        rows = torch.arange(len(taken), dtype=torch.int64) * batch.slots + number
+
+    def picked(number: int, known: Sequence[Taken], before: Sequence[Pick]) -> list[Pick]:
+        rows = torch.arange(len(known), dtype=torch.int64) * batch.slots + number
         if table is not None:
-            chosen.append(_from_table(scores[rows], batch, taken))
-        else:
-            part, ends = surface.take(rows), found.take(rows)
-            chosen.append([_best(part, ends, batch, i, own) for i, own in enumerate(taken)])
-        for i, pick in enumerate(chosen[-1]):
-            taken[i][batch.encodings[i].space.identity(pick.config)] = pick.config
+            return _from_table(scores[rows], batch, known)
+        part, ends = surface.take(rows), found.take(rows)
+        return [_best(part, ends, batch, i, own) for i, own in enumerate(known)]
+
+    return _one_by_one(batch, picked)
+
+
+def _one_by_one(
+    batch: Batch, picked: Callable[[int, Sequence[Taken], Sequence[Pick]], list[Pick]]
+) -> list[list[Pick]]:
+    """Return the picks of each run, made for all runs at once, given what is taken and was picked.
+
+    `picked` is called for each slot with its number and the picks before it.
+    """
+    chosen: list[list[Pick]] = []
+    with ExitStack() as stack:
+        known = [stack.enter_context(taken(run)) for run in batch.runs]
+        for number in range(batch.slots):
+            chosen.append(picked(number, known, chosen[-1] if chosen else []))
+            for own, pick in zip(known, chosen[-1], strict=True):
+                own.add(pick.config)
     return [list(own) for own in zip(*chosen, strict=True)]
 
 
@@ -106,21 +114,12 @@ def _candidates(model: Modelled, batch: Batch, search: Search) -> Points:
     return Points(x, torch.zeros(*x.shape[:2], 0, dtype=torch.int64, device=x.device))
 
 
-def _taken(batch: Batch) -> list[Taken]:
-    """Return what each run has tried."""
-    spaces = [encoding.space for encoding in batch.encodings]
-    return [
-        {space.identity(trial.config): trial.config for trial in run.trials}
-        for space, run in zip(spaces, batch.runs, strict=True)
-    ]
-
-
-def _from_table(scores: Tensor, batch: Batch, taken: list[Taken]) -> list[Pick]:
+def _from_table(scores: Tensor, batch: Batch, known: Sequence[Taken]) -> list[Pick]:
     table = batch.domain.table
     assert table is not None
-    allowed = torch.ones(len(taken), len(table), dtype=torch.bool)
-    for i, configs in enumerate(taken):
-        allowed[i, batch.encodings[i].rows(list(configs.values()))] = False
+    allowed = torch.ones(len(known), len(table), dtype=torch.bool)
+    for i, own in enumerate(known):
+        allowed[i, own.places] = False
     best, values = best_allowed(scores, allowed.to(table.device))
     return [
         Pick(encoding.space.config_at(row), table[row], value, "table")
@@ -136,11 +135,11 @@ def _best(surface: Surface, found: Found, batch: Batch, run: int, known: Taken) 
     x, index = found.points.x[run].cpu(), found.points.index[run].cpu()
     for k in range(len(x)):
         config = encoding.config(x[k], index[k])
-        if encoding.space.identity(config) not in known:
+        if config not in known:
             winner = "global" if found.is_global[run, k] else "local"
             return Pick(config, found.points.x[run, k], float(found.value[run, k]), winner)
     draws = batch.streams[run].at("spare", len(known)).generator()
-    spare = untried(encoding.space, known.keys(), draws)
+    spare = untried(known, draws)
     assert spare is not None  # a run has no more slots than untried configurations
     point = encoding.points([spare]).x.to(found.points.x)
     value = surface.take(torch.tensor([run], dtype=torch.int64, device=point.device)).value(point)

@@ -9,7 +9,7 @@ import numpy as np
 from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Proposal, Run, start
 from hpo_research.strategies.sobol import sobol
-from hpo_research.strategies.tried import tried, untried
+from hpo_research.strategies.tried import taken, untried
 from hpo_research.text import is_one_of, quoted
 
 KINDS = ("uniform", "sobol")
@@ -52,17 +52,17 @@ class Random:
         configs = run.space.from_uniform(cube)
         if run.space.size is None:
             return [start(config, run.max_epochs, self.kind) for config in configs]
-        known = tried(run)
         proposals: list[Proposal] = []
-        for i, config in enumerate(configs, start=first):
-            origin = self.kind
-            if run.space.identity(config) in known:
-                replaced = untried(run.space, known, run.stream.at("uniform", i).generator())
-                if replaced is None:
-                    break
-                config, origin = replaced, "uniform"
-            known.add(run.space.identity(config))
-            proposals.append(start(config, run.max_epochs, origin))
+        with taken(run) as known:
+            for i, config in enumerate(configs, start=first):
+                origin = self.kind
+                if config in known:
+                    replaced = untried(known, run.stream.at("uniform", i).generator())
+                    if replaced is None:
+                        break
+                    config, origin = replaced, "uniform"
+                known.add(config)
+                proposals.append(start(config, run.max_epochs, origin))
         return proposals
 
 

@@ -1,8 +1,9 @@
 """The scrambled Sobol sequence: one start for every strategy that begins with a spread design."""
 
+from functools import lru_cache
+
 import jaxtyping as jt
 import numpy as np
-import torch
 from torch.quasirandom import SobolEngine
 
 from hpo_research.ambient import ordinary
@@ -10,7 +11,6 @@ from hpo_research.errors import StrategyError
 from hpo_research.rng import Stream
 
 
-@ordinary()
 def sobol(
     stream: Stream, dimension: int, *, first: int, count: int
 ) -> jt.Float64[np.ndarray, "n d"]:
@@ -25,12 +25,21 @@ def sobol(
             f"a Sobol sequence has at most {SobolEngine.MAXDIM} dimensions, "
             f"the problem has {dimension} parameters; use Random(kind='uniform')"
         )
-    if count == 0:
-        return np.empty((0, dimension))
-    engine = SobolEngine(dimension, scramble=True, seed=stream.at("sobol").integer())  # type: ignore[no-untyped-call]
-    # The engine rounds its first point to the default dtype; the shift holds it exactly.
-    origin = engine.shift.numpy() / 2.0**engine.MAXBIT
-    if first > 0:
-        engine.fast_forward(first)  # type: ignore[no-untyped-call]
-    points = engine.draw(count, dtype=torch.float64).numpy()
-    return points if first > 0 else np.concatenate([origin[None], points[1:]])
+    shift, directions = _scrambled(stream.at("sobol").integer(), dimension)
+    number = np.arange(first, first + count)
+    gray = number ^ (number >> 1)  # point n is the sum modulo 2 of the directions of its bits
+    found = np.repeat(shift[None], count, axis=0)
+    for bit in range(SobolEngine.MAXBIT):
+        found[(gray >> bit) & 1 == 1] ^= directions[bit]
+    points: np.ndarray = found / 2.0**SobolEngine.MAXBIT
+    return points
+
+
+@lru_cache(maxsize=64)
+@ordinary()
+def _scrambled(
+    seed: int, dimension: int
+) -> tuple[jt.Int64[np.ndarray, " d"], jt.Int64[np.ndarray, "bits d"]]:
+    """Return a scrambled sequence as torch makes it: its first point and its directions."""
+    engine = SobolEngine(dimension, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    return engine.shift.numpy(), engine.sobolstate.numpy().T.copy()

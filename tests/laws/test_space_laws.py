@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hpo_research.errors import SpaceError
@@ -304,3 +304,13 @@ def test_encoding_never_decreases_over_a_million_neighbours(scale):
     below = np.array(parameter.decode(np.linspace(0, 1, 500_000)[:-1]))
     above = np.nextafter(below, np.inf)
     assert (parameter.encode(below.tolist()) <= parameter.encode(above.tolist())).all()
+
+
+@settings(max_examples=20)
+@given(spaces(EXACT) | listed_spaces())
+def test_an_index_is_where_a_configuration_stands_and_no_other_has_one(space):
+    for k in {0, space.size // 2, space.size - 1}:
+        config = space.config_at(k)
+        assert space.index(config) == k
+        for name in config:
+            assert space.index({**config, name: ()}) is None

@@ -47,6 +47,14 @@ def test_sobol_trials_are_the_points_of_one_scrambled_sequence():
     assert np.abs(drawn[0] - reference[0]).max() < 1e-5  # there the engine rounds to float32
 
 
+@pytest.mark.parametrize(("first", "count"), [(1, 4), (1000, 37), (2**20 - 1, 3), (5, 0)])
+@pytest.mark.parametrize("dimension", [1, 50])
+def test_sobol_points_are_torchs_to_the_bit_wherever_they_begin(first, count, dimension):
+    engine = SobolEngine(dimension, scramble=True, seed=Stream(7).at("sobol").integer())
+    reference = engine.fast_forward(first).draw(count, dtype=torch.float64).numpy()
+    assert (sobol(Stream(7), dimension, first=first, count=count) == reference).all()
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_sobol_points_depend_neither_on_the_default_dtype_nor_on_global_seeds(dtype):
     before, state = torch.get_default_dtype(), torch.random.get_rng_state()
