@@ -150,6 +150,8 @@ def _trials(counts: Mapping[RunName, int]) -> str:
         noun, _, verb = which.rpartition(" ")
         return f"{noun}{where} {verb}"
     if len(sizes) == 1:
-        noun = "trial 0" if sizes[0] == 1 else f"trials 0 to {sizes[0] - 1}"
-        return f"{noun} of each of {len(counts)} runs were"
+        noun, verb = (
+            ("trial 0", "was") if sizes[0] == 1 else (f"trials 0 to {sizes[0] - 1}", "were")
+        )
+        return f"{noun} of each of {len(counts)} runs {verb}"
     return f"the first {sizes[0]} to {sizes[-1]} trials of {len(counts)} runs were"

@@ -43,6 +43,12 @@ def short(text: str) -> str:
 
 def of_code(code: CodeType) -> str:
     """Return the digests of compiled code: `ast:... cpython-311:...`, or the latter alone."""
+    return _of_code(code, code.co_filename)
+
+
+@lru_cache(maxsize=1024)  # code never changes, whatever becomes of its file
+def _of_code(code: CodeType, file: str) -> str:
+    del file  # code is equal to that of another file
     node = _node(code)
     parts = [] if node is None else [f"ast:{short(repr(_plain(node)))}"]
     return " ".join([*parts, f"{COMPILED}:{short(repr(_instructions(code)))}"])

@@ -195,7 +195,7 @@ def test_problems_and_strategies_that_share_what_changed_are_one_sentence():
         history.append(newer(history, {"problem": {}, "strategy": own}, turn))
     begun = {RunName("p", name, 0): [1] for name in ("a", "b")}
     (line,) = lines(history, begun)
-    assert line.startswith("the code of strategy a, b changed (f): trial 0 of each of 2 runs were")
+    assert line.startswith("the code of strategy a, b changed (f): trial 0 of each of 2 runs was")
 
 
 @pytest.mark.parametrize(

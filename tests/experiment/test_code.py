@@ -13,6 +13,7 @@ import pytest
 
 import hpo_research as hpo
 from hpo_research.analysis.changes import is_same
+from hpo_research.experiment import digests
 from hpo_research.experiment.code import code_of
 from hpo_research.experiment.digests import COMPILED
 
@@ -301,6 +302,7 @@ def test_a_file_edited_after_its_import_does_not_pass_for_what_runs(made, tmp_pa
     module = made(FUNCTION)
     before = code_of(hpo.FunctionProblem(module.loss, SPACE))
     (tmp_path / "own_code.py").write_text(FUNCTION.replace("x * SCALE", "x + SCALE"))
+    digests._of_code.cache_clear()
     after = code_of(hpo.FunctionProblem(module.loss, SPACE))
     assert changed(before, after) == set()
     assert "ast:" in before["own_code.helper"] and "ast:" not in after["own_code.helper"]
