@@ -13,11 +13,12 @@ import cloudpickle
 import psutil
 from numpy import random as numpy_random
 
+from hpo_research.errors import ProblemError
 from hpo_research.executors.messages import Alive, Answer, Ended, Ready, Said, Work, receive, send
 from hpo_research.problems import files
 from hpo_research.problems.function import FunctionProblem, function_of
 from hpo_research.problems.protocol import Problem
-from hpo_research.problems.reporting import blame, value_reason
+from hpo_research.problems.reporting import blame, sound, value_reason
 from hpo_research.records import Report, Segment
 
 STATE_SECONDS = 30.0
@@ -87,8 +88,14 @@ class _Turn:
         began = time.perf_counter()
         evaluation = self._problem.evaluate([self._segment], self._device)
         for reports in evaluation:
-            (report,) = reports
             seconds = time.perf_counter() - began
+            try:
+                (report,) = reports
+                metric, until = self._problem.metric, self._segment.until
+                report = sound(report, metric, after=self._reached, until=until)
+            except ProblemError as error:
+                evaluation.close()
+                return Ended(self._reached, str(error), seconds=seconds)
             if report.seconds is None:
                 report = replace(report, seconds=seconds)
             value = report.metrics.get(self._problem.metric)
