@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A module imports from lower floors and from its own package, nothing else.
 FLOORS = [
     {"errors"},
-    {"rng", "threads", "device", "products", "compiled", "origin"},
+    {"rng", "threads", "device", "products", "compiled", "origin", "scratch"},
     {"space"},
     {"records"},
     {"ledger", "run"},

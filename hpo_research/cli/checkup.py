@@ -9,12 +9,15 @@ import torch
 from rich.table import Table
 from rich.text import Text
 
+from hpo_research import compiled
 from hpo_research import device as devices
 from hpo_research.cli.display import say
 from hpo_research.cli.screen import plain_table, screen
 from hpo_research.doctor import Check, checks
 from hpo_research.experiment import provenance
 from hpo_research.threads import processors
+
+NOWHERE = "kept nowhere: every process compiles them; set NUMBA_CACHE_DIR"
 
 
 def doctor() -> int:
@@ -46,6 +49,7 @@ def _facts() -> Table:
         "threads": f"{torch.get_num_threads()} in torch now; one while an experiment runs",
         "commit": commit or "none (no repository, or no git)",
         "default folder": _default_folder(),
+        "compiled loops": f"kept in {place}" if (place := compiled.place()) else NOWHERE,
         **provenance.versions(),
     }
     table = plain_table("what", "found")
