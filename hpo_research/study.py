@@ -14,7 +14,8 @@ import pandas as pd
 
 from hpo_research.analysis import frames
 from hpo_research.errors import StudyError
-from hpo_research.experiment.checks import asks_of, seed_mistake, strategy_mistake, whole
+from hpo_research.experiment.asking import asks_of
+from hpo_research.experiment.checks import seed_mistake, strategy_mistake, whole
 from hpo_research.experiment.description import Json, describe, differences
 from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import provenance
@@ -223,8 +224,8 @@ class Study:
         return untils + [begun[0].until if begun else run.max_epochs] * (count - len(untils))
 
     def _asked(self, run: Run, slots: int) -> Ask:
-        ledgers = [self._ledger]
-        return asks_of(_NAME, self._strategy, [run], ledgers=ledgers, slots=[slots])[0]
+        names, ledgers = [RunName(_NAME, _NAME, run.seed)], [self._ledger]
+        return asks_of(self._strategy, [run], names=names, ledgers=ledgers, slots=[slots])[0]
 
     # -- telling
 
@@ -391,10 +392,9 @@ def _check_same(folder: Path | None, old: Json, new: Json) -> None:
 
 def _facts(description: Json) -> Json:
     (seed,) = description["seeds"]
-    strategy = description["strategies"][_NAME]
     return {
         **description["problems"][_NAME],
-        "strategy": strategy,
+        "strategy": description["strategies"][_NAME],
         "seed": seed,
         "final": description["final"],
     }
