@@ -59,6 +59,19 @@ def _last(history: History, kind: str, name: str) -> Pieces:
     return known[-1] if known else {}
 
 
+def versions(history: History) -> dict[str, list[tuple[int, str]]]:
+    """Return the digests of every piece, each with the turn after which it held, by its name."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for entry in history:
+        for kind in KINDS:
+            for owner, pieces in entry[kind].items():
+                for piece, digest in pieces.items():
+                    own = found.setdefault(f"{piece} ({kind} {owner})", [])
+                    if not own or own[-1][1] != digest:
+                        own.append((entry["turn"], digest))
+    return found
+
+
 @dataclass(frozen=True)
 class Change:
     """What differs between two sittings in the code of one problem or strategy.

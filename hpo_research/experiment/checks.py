@@ -2,6 +2,8 @@
 
 import operator
 
+_FIELDS = "__dataclass_fields__"
+
 
 def strategy_mistake(strategy: object) -> str:
     """Say what is wrong with something that is to be a strategy; empty where nothing is."""
@@ -17,6 +19,16 @@ def strategy_mistake(strategy: object) -> str:
             f"must be a frozen dataclass, got {name}, whose fields can change between two asks; "
             f"write @dataclass(frozen=True) above class {name}"
         )
+    return _inner_mistake(strategy)
+
+
+def _inner_mistake(strategy: object) -> str:
+    """Say what is wrong with a strategy inside another, by the name of its field."""
+    inner = {name: getattr(strategy, name, None) for name in getattr(strategy, _FIELDS, ())}
+    for name, value in inner.items():
+        is_strategy = callable(getattr(value, "ask", None)) and not isinstance(value, type)
+        if is_strategy and (mistake := strategy_mistake(value)):
+            return f"{name}= {mistake}"
     return ""
 
 

@@ -74,6 +74,7 @@ def page(
         strategies=contents.strategies(result),
         problems=contents.problems(result),
         sittings=sittings(result),
+        code=contents.code(result),
         files=files(result),
         commands=commands(result),
     )

@@ -76,6 +76,9 @@ def test_run_says_it_at_each_change_and_not_otherwise(tmp_path: Path):
     assert [re.findall(r"trials 0 to (\d)", line) for line in changes] == [["4"], ["6"], ["7"]]
     text = page(hpo.Result.read(tmp_path), tmp_path, figures=[], shown=[])
     assert all(line in text for line in changes)
+    assert re.search(
+        r"__main__.STREAM \(strategy mine\)</th><td>value:\w+; value:\w+ \(after", text
+    )
 
 
 def test_a_warning_points_at_the_line_of_the_user(tmp_path: Path):

@@ -308,6 +308,23 @@ def test_a_file_edited_after_its_import_does_not_pass_for_what_runs(made, tmp_pa
     assert "ast:" in before["own_code.helper"] and "ast:" not in after["own_code.helper"]
 
 
+def test_a_cell_of_a_notebook_has_a_source(monkeypatch):
+    def run(text: str, number: int) -> dict[str, str]:
+        file = f"<cell-{number}>"
+        monkeypatch.setitem(
+            linecache.cache, file, (len(text), None, text.splitlines(keepends=True), file)
+        )
+        place: dict[str, object] = {"__name__": "__main__"}
+        for statement in ast.parse(text).body:  # as IPython does
+            exec(compile(ast.Module([statement], []), file, "exec"), place)
+        return code_of(place["experiment"])
+
+    before, after = run(STRATEGY, 1), run("# a comment\n" + STRATEGY, 2)
+    assert "ast:" in before["__main__.Mine.ask"]
+    assert changed(before, after) == set()
+    assert changed(before, run(STRATEGY.replace("x + 1", "x + 2"), 3)) == {"__main__.Mine.spread"}
+
+
 def test_packages_are_not_entered():
     for thing in (hpo.Random(), hpo.Bayesian(), hpo.problem("branin"), hpo.Hyperband()):
         assert code_of(thing) == {}

@@ -303,6 +303,8 @@ def test_a_dataclass_that_is_not_frozen_is_refused_with_the_line_to_write():
         hpo.Study(SPACE, Loose())
     with pytest.raises(hpo.errors.ExperimentError, match=rf"strategies\['mine'\] {message}"):
         experiment(Loose())
+    with pytest.raises(StudyError, match=f"strategy inner= {message}"):
+        hpo.Study(SPACE, hpo.MedianStopping(Loose()))
 
 
 # --- whatever a strategy says ---
