@@ -3,19 +3,88 @@
 Numbers of one run must not depend on others: the loops take one row after another, and numba may
 not reorder sums. What they compute is also written in tensors, for a GPU, and tests hold one
 against the other. The first ask on a machine compiles them all, which takes about ten seconds; it
-is kept beside the source, or in the user's cache where that cannot be written.
+is kept beside the source, or in the user's cache where that cannot be written, or in a folder of
+the user's below the temporary one where neither can (`NUMBA_CACHE_DIR` names another place).
 """
 
+import warnings
+from collections.abc import Callable
+from functools import cache, partial, wraps
+from typing import Any
+
+import numba
 import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
 
+from hpo_research.scratch import scratch
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
+_compile = partial(njit, nogil=True, error_model="numpy")
+_made: list[Any] = []
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function at its first call, and keep what comes of it where it can be kept."""
+    made: Callable[..., Any]
+    try:
+        made = _compile(cache=True)(function)
+    except RuntimeError:  # numba found no folder that it can write to
+        made = _kept_in_scratch(function)
+    _made.append(made)
+    kept: Any = getattr(made, "_cache", None)
+    if hasattr(kept, "save_overload"):
+        kept.save_overload = _forgiving(kept.save_overload)
+    return made
+
+
+def place() -> str:
+    """Return the folder in which compiled loops are kept, empty where they are in none."""
+    folders = [made.stats.cache_path for made in _made]
+    return str(folders[0] or "") if folders else ""
+
+
+def _kept_in_scratch(function: Callable[..., Any]) -> Any:
+    folder = scratch()
+    if folder is not None:
+        settings: Any = numba.config
+        before = settings.CACHE_DIR
+        settings.CACHE_DIR = str(folder)
+        try:
+            return _compile(cache=True)(function)
+        except RuntimeError:  # nor is that one to be written to
+            pass
+        finally:
+            settings.CACHE_DIR = before
+    _warn("neither the package's folder, nor the home folder, nor the temporary one can be written")
+    return _compile()(function)
+
+
+def _forgiving(save: Callable[..., None]) -> Callable[..., None]:
+    """Go on where the disk refuses to keep what was compiled: it is there all the same."""
+
+    @wraps(save)
+    def saved(*arguments: Any) -> None:
+        try:
+            save(*arguments)
+        except OSError as error:
+            _warn(f"the disk refused ({error.strerror or error})")
+
+    return saved
+
+
+@cache  # once a process, and not for each loop
+def _warn(reason: str) -> None:
+    warnings.warn(
+        f"compiled loops cannot be kept, since {reason}: every process compiles them anew, about "
+        "ten seconds each; set NUMBA_CACHE_DIR to a folder that can be written",
+        RuntimeWarning,
+        stacklevel=3,
+    )
 
 
 def by_loops(*tensors: torch.Tensor) -> bool:

@@ -6,13 +6,14 @@ All of them are immutable. A trial is named by (run, id); ids count per run from
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 
 from hpo_research.rng import Stream
 from hpo_research.rows import kept
 from hpo_research.space import Config, SearchSpace
+from hpo_research.space.parameters import Value
 from hpo_research.space.search_space import Identity
 from hpo_research.states import State as State
 from hpo_research.text import storable
@@ -21,6 +22,22 @@ Direction = Literal["minimize", "maximize"]
 Status = Literal["running", "paused", "finished", "stopped", "failed"]
 Key = tuple[int, int]
 """(run, trial): the name of a trial in an experiment."""
+
+
+class Fixed(dict[str, Value]):
+    """The configuration of a trial: a dict that cannot be changed, since the run's books share it.
+
+    Raises `TypeError` where somebody tries; `dict(config)` is a copy that can be changed.
+    """
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError("a trial's configuration cannot be changed; change a copy, dict(config)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[type["Fixed"], tuple[Config]]:
+        return Fixed, (dict(self),)
 
 
 @dataclass(frozen=True)
@@ -182,6 +199,11 @@ class Trial:
     reason: str = ""
     arrivals: tuple[int, ...] = field(default=(), compare=False)
 
+    def __post_init__(self) -> None:
+        """Fix the configuration."""
+        if type(self.config) is not Fixed:
+            object.__setattr__(self, "config", Fixed(self.config))
+
     @property
     def reached(self) -> int:
         """The last epoch that was reported, 0 before any."""
@@ -230,12 +252,13 @@ class Run:
     @cached_property
     def values(self) -> np.ndarray:
         """Each trial's value as the user's metric, NaN where there is none. Shape: n."""
-        return np.array([np.nan if t.value is None else t.value for t in self.trials], dtype=float)
+        values = [np.nan if trial.value is None else trial.value for trial in self.trials]
+        return _fixed(np.array(values, dtype=float))
 
     @cached_property
     def losses(self) -> np.ndarray:
         """Each trial's value with the direction flipped so that lower is better. Shape: n."""
-        return self.values if self.direction == "minimize" else -self.values
+        return self.values if self.direction == "minimize" else _fixed(-self.values)
 
     @cached_property
     def running(self) -> tuple[Trial, ...]:
@@ -268,6 +291,12 @@ class _Running:
         elif old is not None:
             self.trials.pop(number, None)
         return True
+
+
+def _fixed(array: np.ndarray) -> np.ndarray:
+    """Return an array that was just made, closed for writing: others will read it too."""
+    array.flags.writeable = False
+    return array
 
 
 def ranked(trials: Sequence[Trial], losses: Sequence[float | None]) -> list[Trial]:

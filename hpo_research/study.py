@@ -14,7 +14,8 @@ import pandas as pd
 
 from hpo_research.analysis import frames
 from hpo_research.errors import HpoError, StudyError
-from hpo_research.experiment.checks import asks_of, whole
+from hpo_research.experiment.asking import asks_of
+from hpo_research.experiment.checks import whole
 from hpo_research.experiment.description import Json, describe
 from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.notes import record
@@ -293,8 +294,8 @@ class Study:
         return untils + [begun[0].until if begun else run.max_epochs] * (count - len(untils))
 
     def _asked(self, run: Run, slots: int) -> Ask:
-        ledgers = [self._ledger]
-        return asks_of(STUDY, self._strategy, [run], ledgers=ledgers, slots=[slots])[0]
+        names, ledgers = [RunName(STUDY, STUDY, run.seed)], [self._ledger]
+        return asks_of(self._strategy, [run], names=names, ledgers=ledgers, slots=[slots])[0]
 
     # -- telling
 

@@ -59,6 +59,19 @@ def _last(history: History, kind: str, name: str) -> Pieces:
     return known[-1] if known else {}
 
 
+def versions(history: History) -> dict[str, list[tuple[int, str]]]:
+    """Return the digests of every piece, each with the turn after which it held, by its name."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for entry in history:
+        for kind in KINDS:
+            for owner, pieces in entry[kind].items():
+                for piece, digest in pieces.items():
+                    own = found.setdefault(f"{piece} ({kind} {owner})", [])
+                    if not own or own[-1][1] != digest:
+                        own.append((entry["turn"], digest))
+    return found
+
+
 @dataclass(frozen=True)
 class Change:
     """What differs between two sittings in the code of one problem or strategy.
@@ -150,6 +163,8 @@ def _trials(counts: Mapping[RunName, int]) -> str:
         noun, _, verb = which.rpartition(" ")
         return f"{noun}{where} {verb}"
     if len(sizes) == 1:
-        noun = "trial 0" if sizes[0] == 1 else f"trials 0 to {sizes[0] - 1}"
-        return f"{noun} of each of {len(counts)} runs were"
+        noun, verb = (
+            ("trial 0", "was") if sizes[0] == 1 else (f"trials 0 to {sizes[0] - 1}", "were")
+        )
+        return f"{noun} of each of {len(counts)} runs {verb}"
     return f"the first {sizes[0]} to {sizes[-1]} trials of {len(counts)} runs were"

@@ -8,11 +8,14 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
+from hpo_research import compiled
 from hpo_research import device as devices
 from hpo_research.cli.screen import add_row, plain_table, say, screen
 from hpo_research.doctor import Check, checks
 from hpo_research.experiment import provenance
 from hpo_research.threads import processors
+
+NOWHERE = "kept nowhere: every process compiles them; set NUMBA_CACHE_DIR"
 
 
 def doctor() -> int:
@@ -44,6 +47,7 @@ def _facts() -> Table:
         "threads": f"{torch.get_num_threads()} in torch now; one while an experiment runs",
         "commit": commit or "none (no repository, or no git)",
         "default folder": _default_folder(),
+        "compiled loops": f"kept in {place}" if (place := compiled.place()) else NOWHERE,
         **provenance.versions(),
     }
     table = plain_table("what", "found")

@@ -10,10 +10,15 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from hpo_research.errors import MissingDataError, MissingPackageError, StateError
+from hpo_research.errors import (
+    MissingDataError,
+    MissingPackageError,
+    ProblemError,
+    StateError,
+)
 from hpo_research.executors.states import begun, taken, unkept
 from hpo_research.problems.protocol import Evaluation, Problem
-from hpo_research.problems.reporting import blame, value_reason
+from hpo_research.problems.reporting import blame, sound, value_reason
 from hpo_research.records import Key, Report, Segment
 from hpo_research.states import State
 
@@ -78,8 +83,12 @@ class Lane:
             return
         except (MissingDataError, MissingPackageError):
             raise  # no trial's fault: another configuration would find nothing either
-        except Exception as error:  # the user's or the problem's: it becomes an outcome
+        # The user's or the problem's: it becomes an outcome. So does sys.exit, Ctrl-C does not.
+        except (Exception, SystemExit) as error:
             self._isolate(blame(error, None), time.perf_counter() - began)
+            return
+        if wrong := _mistake(reports):
+            self._isolate(wrong, time.perf_counter() - began)
             return
         share = (time.perf_counter() - began) / max(len(reports), 1)
         for report in reports:
@@ -112,11 +121,17 @@ class Lane:
     def _enter(self, report: Report, share: float) -> None:
         key = report.key
         segment = self.live[key]
-        value = report.metrics.get(self._problem.metric)
+        metric, produced = self._problem.metric, self._produced[key]
+        try:
+            report = sound(report, metric, after=produced, until=segment.until)
+        except ProblemError as error:
+            self._queues[key].append(Failure(*key, produced, str(error), share))
+            return
+        value = report.metrics.get(metric)
         seconds = share if report.seconds is None else report.seconds
         before, self._produced[key] = self._produced[key], report.epoch
         if value is None or not math.isfinite(value):
-            reason = value_reason(self._problem.metric, value, report.epoch)
+            reason = value_reason(metric, value, report.epoch)
             self._queues[key].append(Failure(*key, before, reason, seconds))
             return
         if report.epoch <= segment.known:
@@ -147,3 +162,11 @@ class Lane:
     def _until(self, key: Key) -> int:
         segment = self.live.get(key)
         return 0 if segment is None else segment.until
+
+
+def _mistake(reports: object) -> str:
+    """Say what is wrong with what `evaluate` yielded; empty where it is a list of reports."""
+    if not isinstance(reports, list | tuple):
+        return f"evaluate yielded a {type(reports).__name__}, expected a list of Reports"
+    wrong = [type(item).__name__ for item in reports if not isinstance(item, Report)]
+    return f"evaluate yielded a list with a {wrong[0]}, expected Reports" if wrong else ""

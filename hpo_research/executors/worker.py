@@ -12,7 +12,7 @@ from typing import NoReturn
 import psutil
 from numpy import random as numpy_random
 
-from hpo_research.errors import StateError
+from hpo_research.errors import ProblemError, StateError
 from hpo_research.executors import scripts
 from hpo_research.executors.channel import Channel
 from hpo_research.executors.messages import (
@@ -30,7 +30,7 @@ from hpo_research.executors.states import begun, taken, unkept
 from hpo_research.problems import files
 from hpo_research.problems.function import FunctionProblem, function_of
 from hpo_research.problems.protocol import Problem
-from hpo_research.problems.reporting import blame, value_reason
+from hpo_research.problems.reporting import blame, sound, value_reason
 from hpo_research.records import Report, Segment
 
 STATE_SECONDS = 30.0
@@ -101,8 +101,14 @@ class _Turn:
         began = time.perf_counter()
         evaluation = self._problem.evaluate([begun(self._segment)], self._device)
         for reports in evaluation:
-            (report,) = reports
             seconds = time.perf_counter() - began
+            try:
+                (report,) = reports
+                metric, until = self._problem.metric, self._segment.until
+                report = sound(report, metric, after=self._reached, until=until)
+            except ProblemError as error:
+                evaluation.close()
+                return self._ended(self._reached, str(error), seconds=seconds)
             if report.seconds is None:
                 report = replace(report, seconds=seconds)
             value = report.metrics.get(self._problem.metric)

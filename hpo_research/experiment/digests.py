@@ -43,6 +43,12 @@ def short(text: str) -> str:
 
 def of_code(code: CodeType) -> str:
     """Return the digests of compiled code: `ast:... cpython-311:...`, or the latter alone."""
+    return _of_code(code, code.co_filename)
+
+
+@lru_cache(maxsize=1024)  # code never changes, whatever becomes of its file
+def _of_code(code: CodeType, file: str) -> str:
+    del file  # code is equal to that of another file
     node = _node(code)
     parts = [] if node is None else [f"ast:{short(repr(_plain(node)))}"]
     return " ".join([*parts, f"{COMPILED}:{short(repr(_instructions(code)))}"])
@@ -63,11 +69,15 @@ def _lines(file: str) -> list[str]:
 
 
 @lru_cache(maxsize=32)
-def _parsed(text: str, file: str, flags: int) -> tuple[ast.Module, CodeType] | None:
-    """Return the tree of a text and its code; None where it is no Python."""
+def _parsed(text: str, file: str, flags: int) -> tuple[ast.Module, list[CodeType]] | None:
+    """Return the tree of a text and its code, whole and by statements; None if it is no Python.
+
+    A notebook compiles each statement of a cell by itself, which makes other instructions.
+    """
     try:
         tree = ast.parse(text, file)
-        return tree, compile(text, file, "exec", flags=flags, dont_inherit=True)
+        parts = [tree, *(ast.Module([statement], []) for statement in tree.body)]
+        return tree, [compile(part, file, "exec", flags, dont_inherit=True) for part in parts]
     except (SyntaxError, ValueError, RecursionError):
         return None
 
@@ -76,7 +86,7 @@ def _node(code: CodeType) -> ast.AST | None:
     """Return the tree of a function, None unless its source is what was compiled."""
     lines = _lines(code.co_filename)
     parsed = _parsed("".join(lines), code.co_filename, code.co_flags & _FUTURE)
-    if parsed is None or not any(_is_same(code, other) for other in _within(parsed[1])):
+    if parsed is None or not any(_is_same(code, o) for part in parsed[1] for o in _within(part)):
         return None
     found = [node for node in ast.walk(parsed[0]) if _begins(node, code)]
     if len(found) > 1:
@@ -135,11 +145,14 @@ def _plain(node: Any) -> object:
     """Return a tree as nested tuples without places, strings that nobody reads, and `pass`."""
     if isinstance(node, ast.Constant):
         return ("Constant", type(node.value).__name__, repr(node.value))
+    if isinstance(node, ast.JoinedStr):  # some Pythons put empty strings between the parts
+        parts = [v for v in node.values if not (isinstance(v, ast.Constant) and v.value == "")]
+        return ("JoinedStr", [_plain(part) for part in parts])
     if isinstance(node, ast.AST):
         fields = [
             (name, _plain(item))
             for name, item in ast.iter_fields(node)
-            if name not in _SILENT_FIELDS and item is not None and item != []
+            if name not in _SILENT_FIELDS and item is not None
         ]
         return (type(node).__name__, [field for field in fields if field[1] != []])
     if isinstance(node, list):

@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 
 from hpo_research.errors import ExperimentError, StrategyError
+from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget
-from hpo_research.experiment.checks import asks_of, repeated, seed_mistake, strategy_mistake
+from hpo_research.experiment.checks import repeated, seed_mistake, strategy_mistake
 from hpo_research.experiment.description import Json, describe, differences
 from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.problems.protocol import Problem
@@ -57,7 +58,8 @@ class Experiment:
             for name, strategy in self.strategies.items():
                 ledger = self.ledger(problem, self.seeds[0], 0)
                 slots = [parallel_of(self, strategy) or 1]
-                asks_of(name, strategy, [ledger.run()], ledgers=[ledger], slots=slots)
+                own = [RunName(problem.name, name, self.seeds[0])]
+                asks_of(strategy, [ledger.run()], names=own, ledgers=[ledger], slots=slots)
 
     def _entry_mistakes(self) -> list[str]:
         mistakes = []

@@ -20,7 +20,7 @@ from hpo_research.executors.choice import executor_for
 from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.remembered import Remembered
 from hpo_research.executors.states import taken, unkept
-from hpo_research.experiment.checks import asks_of
+from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.opening import Opened, open_experiment
 from hpo_research.experiment.progress import Progress, progress
@@ -154,7 +154,8 @@ class Loop:
             slots = [self._slots(ledger, parallel) for ledger in ledgers]
             began = time.perf_counter()
             views = [ledger.run() for ledger in ledgers]
-            asks = asks_of(name, strategy, views, ledgers=ledgers, slots=slots)
+            names = [self._opened.names[ledger.info.id] for ledger in ledgers]
+            asks = asks_of(strategy, views, names=names, ledgers=ledgers, slots=slots)
             seconds = (time.perf_counter() - began) / len(ledgers)
             for ledger, ask in zip(ledgers, asks, strict=True):
                 row = ledger.grant(ask, self._clock(ledger), seconds)

@@ -3,6 +3,7 @@
 import platform
 import subprocess
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -40,7 +41,12 @@ def provenance(device: str, source: Source | None = None) -> dict[str, object]:
 
 def versions() -> dict[str, str]:
     """Return the versions of the packages that make the numbers."""
-    return {name: metadata.version(name) for name in PACKAGES}
+    return {name: _version(name) for name in PACKAGES}
+
+
+@cache  # it takes a millisecond or two a package
+def _version(name: str) -> str:
+    return metadata.version(name)
 
 
 def machine(device: str) -> str:

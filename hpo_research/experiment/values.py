@@ -29,14 +29,15 @@ def qualified(value: object) -> str:
 
 @dataclass
 class Reading:
-    """One value being read: how many items may still come, and the code that was met in it.
+    """One value being read: how much may still come, and the code that was met in it.
 
-    Code is named in what is read, and listed in `code`. Arrays are read up to 16 MiB; what is
-    larger, deeper than 8 levels, or an object of another package is named by its type alone (an
-    array by its shape too).
+    Code is named in what is read, and listed in `code`. Arrays are read up to 16 MiB in all; what
+    is beyond that, deeper than 8 levels, or an object of another package is named by its type alone
+    (an array by its shape too).
     """
 
     left: int = _MOST_ITEMS
+    bytes_left: int = _MOST_BYTES
     code: list[object] = field(default_factory=list)
 
     def plain(self, value: object, depth: int = 0) -> tuple[object, ...]:
@@ -49,7 +50,8 @@ class Reading:
         if isinstance(value, _PLAIN):
             return (name, repr(value))
         if isinstance(value, np.ndarray | np.generic | torch.Tensor):
-            return (name, *_array(value))
+            self.bytes_left -= int(getattr(value, "nbytes", 0)) if _is_plain(value) else 0
+            return (name, *_array(value, has_bytes=self.bytes_left >= 0))
         if isinstance(value, _CODE) or is_own_object(value):
             self.code.append(value)
             return ("code", qualified(value))
@@ -84,15 +86,20 @@ def is_own_object(value: object) -> bool:
     return own and not is_dataclass(value) and not is_container
 
 
-def _array(value: Any) -> tuple[object, ...]:
-    """Return an array's type and shape, with a digest of its bytes where they are cheap to read."""
-    facts = (str(value.dtype), tuple(value.shape))
+def _is_plain(value: Any) -> bool:
+    """Return whether an array's bytes say all of it, and lie in this computer's memory."""
     if isinstance(value, torch.Tensor):
-        is_plain = value.layout is torch.strided and value.device.type == "cpu"
-        if not is_plain or value.is_quantized or value.nbytes > _MOST_BYTES:
-            return facts
+        is_strided = value.layout is torch.strided and value.device.type == "cpu"
+        return is_strided and not value.is_quantized
+    return not value.dtype.hasobject
+
+
+def _array(value: Any, *, has_bytes: bool) -> tuple[object, ...]:
+    """Return an array's type and shape, with a digest of its bytes if they are to be read."""
+    facts = (str(value.dtype), tuple(value.shape))
+    if not has_bytes or not _is_plain(value):
+        return facts
+    if isinstance(value, torch.Tensor):
         value = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
         value = value.view(torch.uint8).numpy() if value.numel() else np.zeros(0)
-    elif value.dtype.hasobject or value.nbytes > _MOST_BYTES:
-        return facts
     return (*facts, hashlib.sha256(value.tobytes()).hexdigest())

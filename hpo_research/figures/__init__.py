@@ -1,5 +1,6 @@
 """Pictures for papers: `draw_...` on axes of your own, `..._figure` arranged, `draw` as files."""
 
+from hpo_research.figures import fonts
 from hpo_research.figures.finals import draw_finals
 from hpo_research.figures.incumbent import draw_incumbent
 from hpo_research.figures.learning import draw_learning_curves
@@ -14,4 +15,5 @@ __all__ = [
     "draw_learning_curves",
     "draw_ranks",
     "draw_surface",
+    "fonts",
 ]

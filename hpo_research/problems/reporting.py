@@ -214,6 +214,41 @@ def measured(value: object, metric: str) -> Mapping[str, float]:
     return metrics
 
 
+def sound(report: object, metric: str, *, after: int, until: int) -> Report:
+    """Return a report that an own problem yielded, in plain floats; its epoch in (after, until].
+
+    A metric that is missing or not finite is for its reader to judge. Raises `ProblemError` that
+    says what came instead.
+    """
+    if not isinstance(report, Report):
+        raise ProblemError(f"evaluate yielded {_described(report)} in its list, expected a Report")
+    if not isinstance(report.metrics, Mapping):
+        raise ProblemError(f"metrics is {_described(report.metrics)}, expected a dict of numbers")
+    value = report.metrics.get(metric)
+    if isinstance(value, NoValue):  # it stands for an epoch that was not reached
+        return report
+    if value is not None:
+        value = _number(value, metric)
+    epoch = report.epoch if type(report.epoch) is int else _index(report.epoch)
+    if epoch is None or not after < epoch <= until:
+        raise ProblemError(
+            f"evaluate reported epoch {report.epoch} after epoch {after}, "
+            f"expected one from {after + 1} to {until}"
+        )
+    seconds = None if report.seconds is None else _number(report.seconds, "seconds")
+    if seconds is not None and not 0 <= seconds < math.inf:
+        raise ProblemError(f"seconds is {seconds}, expected a number of seconds")
+    metrics = {str(name): _number(item, str(name)) for name, item in report.metrics.items()}
+    return replace(report, epoch=epoch, metrics=metrics, seconds=seconds)
+
+
+def _index(value: Any) -> int | None:
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
 def value_reason(metric: str, value: float | None, epoch: int) -> str:
     """Say what is wrong with a metric that is missing or not finite."""
     if isinstance(value, NoValue):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hpo_research.analysis.changes import versions
 from hpo_research.analysis.result import Result
 from hpo_research.report.calls import budget, call
 
@@ -72,6 +73,16 @@ def _seeds(seeds: Sequence[int]) -> str:
     is_range = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds)))
     shown = f"{seeds[0]} to {seeds[-1]}" if is_range else ", ".join(map(str, seeds))
     return f"{len(seeds)} ({shown})"
+
+
+def code(result: Result) -> dict[str, str]:
+    """Return the digests of the user's code by piece: all that held, in their order."""
+    return {
+        piece: "; ".join(
+            f"{digest} (after turn {turn})" if turn else digest for turn, digest in own
+        )
+        for piece, own in versions(result.code).items()
+    }
 
 
 def strategies(result: Result) -> dict[str, str]:

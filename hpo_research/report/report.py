@@ -102,6 +102,7 @@ def page(
         strategies=contents.strategies(result),
         problems=contents.problems(result),
         sittings=sittings(result),
+        code=contents.code(result),
         files=files(result),
         commands=commands(result),
     )

@@ -28,6 +28,7 @@ from torch import Tensor
 from hpo_research.acquisition import Rescored
 from hpo_research.errors import HpoError, MissingPackageError, StrategyError
 from hpo_research.gp import Data
+from hpo_research.origin import told
 from hpo_research.records import Note
 from hpo_research.rng import Stream, lent
 from hpo_research.strategies.batches import Batch
@@ -67,9 +68,9 @@ def guarded(strategy: str, batch: Batch) -> Iterator[None]:
     except MissingPackageError:
         raise
     except Exception as error:
-        told = str(error) if isinstance(error, HpoError) else f"{type(error).__name__}: {error}"
+        what = str(error) if isinstance(error, HpoError) else told(error)
         where = f"run {run.id} (seed {run.seed}, {len(run.trials)} trials)"
-        raise StrategyError(f"{strategy}: {where}: {told}") from error
+        raise StrategyError(f"{strategy}: {where}: {what}") from error
 
 
 # --- models ---

@@ -267,3 +267,38 @@ def test_a_wrong_file_ends_a_real_process_without_a_traceback(place):
     assert (process.returncode, out) == (1, "")
     assert err.startswith("error: missing.py: there is no such file")
     assert err.count("\n") == 1
+
+
+def test_an_exception_in_a_strategy_is_one_line_and_the_same_command_goes_on(place):
+    text = """
+from dataclasses import dataclass
+import hpo_research as hpo
+
+@dataclass(frozen=True)
+class Mine:
+    def ask(self, runs, slots):
+        if any(len(run.trials) == 2 for run in runs):
+            1 / 0
+        return hpo.Random().ask(runs, slots)
+
+experiment = hpo.Experiment(
+    name="own",
+    problems=[hpo.problem("branin")],
+    strategies={"mine": Mine()},
+    seeds=[4],
+    budget=hpo.Budget(trials=3),
+    parallel=1,
+)
+"""
+    (place / "own.py").write_text(text)
+    done = hpo("run", "own.py")
+    refused(
+        done, r"^error: mine on branin, seed 4: ask raised ZeroDivisionError: .* \(own.py:9, in"
+    )
+    assert done.stderr.count("\n") == 1
+    assert "in ask\n    1 / 0" in hpo("run", "own.py", "--traceback").stderr
+    (place / "own.py").write_text(text.replace("1 / 0", "pass"))
+    done = hpo("run", "own.py", "--quiet")
+    assert done.exit_code == 0
+    assert "(experiment_own.Mine.ask): trials 0 to 1 on branin, seed 4, were begun" in done.stderr
+    assert len(Result.read(place / "results/own").frame()) == 3

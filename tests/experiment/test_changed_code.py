@@ -76,6 +76,9 @@ def test_run_says_it_at_each_change_and_not_otherwise(tmp_path: Path):
     assert [re.findall(r"trials 0 to (\d)", line) for line in changes] == [["4"], ["6"], ["7"]]
     text = page(hpo.Result.read(tmp_path), tmp_path, figures=[], shown=[])
     assert all(line in text for line in changes)
+    assert re.search(
+        r"__main__.STREAM \(strategy mine\)</th><td>value:\w+; value:\w+ \(after", text
+    )
 
 
 def test_a_warning_points_at_the_line_of_the_user(tmp_path: Path):
@@ -195,7 +198,7 @@ def test_problems_and_strategies_that_share_what_changed_are_one_sentence():
         history.append(newer(history, {"problem": {}, "strategy": own}, turn))
     begun = {RunName("p", name, 0): [1] for name in ("a", "b")}
     (line,) = lines(history, begun)
-    assert line.startswith("the code of strategy a, b changed (f): trial 0 of each of 2 runs were")
+    assert line.startswith("the code of strategy a, b changed (f): trial 0 of each of 2 runs was")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 import hpo_research as hpo
 from hpo_research.analysis.changes import is_same
+from hpo_research.experiment import digests
 from hpo_research.experiment.code import code_of
 from hpo_research.experiment.digests import COMPILED
 
@@ -301,9 +302,27 @@ def test_a_file_edited_after_its_import_does_not_pass_for_what_runs(made, tmp_pa
     module = made(FUNCTION)
     before = code_of(hpo.FunctionProblem(module.loss, SPACE))
     (tmp_path / "own_code.py").write_text(FUNCTION.replace("x * SCALE", "x + SCALE"))
+    digests._of_code.cache_clear()
     after = code_of(hpo.FunctionProblem(module.loss, SPACE))
     assert changed(before, after) == set()
     assert "ast:" in before["own_code.helper"] and "ast:" not in after["own_code.helper"]
+
+
+def test_a_cell_of_a_notebook_has_a_source(monkeypatch):
+    def run(text: str, number: int) -> dict[str, str]:
+        file = f"<cell-{number}>"
+        monkeypatch.setitem(
+            linecache.cache, file, (len(text), None, text.splitlines(keepends=True), file)
+        )
+        place: dict[str, object] = {"__name__": "__main__"}
+        for statement in ast.parse(text).body:  # as IPython does
+            exec(compile(ast.Module([statement], []), file, "exec"), place)
+        return code_of(place["experiment"])
+
+    before, after = run(STRATEGY, 1), run("# a comment\n" + STRATEGY, 2)
+    assert "ast:" in before["__main__.Mine.ask"]
+    assert changed(before, after) == set()
+    assert changed(before, run(STRATEGY.replace("x + 1", "x + 2"), 3)) == {"__main__.Mine.spread"}
 
 
 def test_packages_are_not_entered():

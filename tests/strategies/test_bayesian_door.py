@@ -380,7 +380,11 @@ def test_a_part_that_cannot_be_used_is_refused_at_birth(options, message):
 
 WHERE = r"run 0 \(seed 0, 8 trials\)"
 ASKED = [
-    ({"model": failing}, rf"Bayesian\(model=failing, acquisition=qlogei\): {WHERE}: RuntimeError"),
+    (
+        {"model": failing},
+        rf"Bayesian\(model=failing, acquisition=qlogei\): {WHERE}: RuntimeError: the kernel burst "
+        r"\(test_bayesian_door.py:\d+, in failing: raise RuntimeError",
+    ),
     ({"model": elsewhere}, rf"{WHERE}: ModuleNotFoundError: No module named 'mine'"),
     ({"model": nothing}, rf"{WHERE}: nothing: expected a BoTorch model, got None"),
     ({"model": two}, "two: expected a model of one output, got 2"),
