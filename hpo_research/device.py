@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hpo_research.errors import DeviceError
+from hpo_research.text import quoted
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ def resolve(name: str = "auto") -> str:
 
     Raises `DeviceError` for a name that is unknown or a device that is not here.
     """
+    if not isinstance(name, str):
+        raise DeviceError(f"device={quoted(name)}: expected auto, cpu or cuda:N")
     if name == "auto":
         return "cuda:0" if torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return name
-    named = re.fullmatch(r"cuda(?::([0-9]+))?", name) if isinstance(name, str) else None
+    named = re.fullmatch(r"cuda(?::([0-9]+))?", name)
     if named is None:
         raise DeviceError(f"device={name!r}: expected auto, cpu or cuda:N")
     here = torch.cuda.device_count()

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from hpo_research.errors import HpoError
 
+_PATH, _PART = 4095, 255  # bytes that a path, and a name in it, may have
+
 Given = str | os.PathLike[str]
 """What a path argument may be."""
 
@@ -27,6 +29,10 @@ def place(given: object, name: str, error: type[HpoError]) -> Path:
         os.fsencode(text)
     except UnicodeEncodeError as wrong:
         raise error(f"{name}: expected a path, got {text!a}, which no file can have") from wrong
+    if len(os.fsencode(text)) > _PATH or any(len(os.fsencode(p)) > _PART for p in Path(text).parts):
+        raise error(
+            f"{name}: expected a path, got one that is too long: {text[:60]!r}...; shorten it"
+        )
     try:
         return Path(text).expanduser()
     except RuntimeError as wrong:

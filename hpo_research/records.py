@@ -55,7 +55,7 @@ class Proposal:
     origin: str = ""
 
     def __post_init__(self) -> None:
-        if self.origin and isinstance(self.origin, str):
+        if isinstance(self.origin, str) and self.origin:
             object.__setattr__(self, "origin", storable(self.origin))
 
 

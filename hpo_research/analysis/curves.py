@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from hpo_research.analysis.arguments import check_count, check_word
 from hpo_research.analysis.extremes import difference, located
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
@@ -89,9 +90,10 @@ def curve(
     The costs are those at which any seed got a value; more than `points` of them are replaced by
     as many equally spaced ones. Raises `StoreError` where the result holds no such runs.
     """
-    if axis not in get_args(Axis):
-        raise StoreError(f"axis={axis!r}: expected one of {', '.join(get_args(Axis))}")
-    names = sorted(name for name in result.runs if name[:2] == (problem, strategy))
+    check_word("axis", axis, get_args(Axis))
+    check_count("points", points, 2)
+    named = isinstance(problem, str) and isinstance(strategy, str)
+    names = sorted(name for name in result.runs if named and name[:2] == (problem, strategy))
     if not names:
         known = sorted({f"{name.strategy} on {name.problem}" for name in result.runs})
         raise StoreError(f"no runs of {strategy} on {problem}; there are {', '.join(known)}")

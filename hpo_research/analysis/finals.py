@@ -37,7 +37,8 @@ def finals(result: Result, problem: str) -> Finals:
     Nothing is normalised by what other runs found. Raises `StoreError` where the result holds no
     run of the problem.
     """
-    runs = {name: run for name, run in sorted(result.runs.items()) if name.problem == problem}
+    named = sorted(result.runs.items()) if isinstance(problem, str) else []
+    runs = {name: run for name, run in named if name.problem == problem}
     if not runs:
         known = ", ".join(sorted({name.problem for name in result.runs})) or "none"
         raise StoreError(f"no runs on {problem}; there are runs on {known}")

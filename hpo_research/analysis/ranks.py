@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
+from hpo_research.analysis.arguments import check_count, check_level, check_word, chosen
 from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, at, curve
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
@@ -63,8 +64,10 @@ def ranks(
     restricts the comparison, which changes the ranks. Raises `StoreError` for fewer than two
     strategies, an unknown one or axis, or a fraction of a budget where there is none.
     """
-    if axis not in get_args(RankAxis):
-        raise StoreError(f"axis={axis!r}: expected one of {', '.join(get_args(RankAxis))}")
+    check_word("axis", axis, get_args(RankAxis))
+    check_count("points", points, 2)
+    check_count("resamples", resamples, 1)
+    check_level(level)
     compared = _compared(result, strategies)
     pairs, left_out = _pairs(result, compared)
     seeds = sorted({seed for own in pairs.values() for seed in own})
@@ -109,10 +112,7 @@ def _summed(
 def _compared(result: Result, strategies: Sequence[str] | None) -> list[str]:
     present = {name.strategy for name in result.runs}
     known = [name for name in result.description["strategies"] if name in present]
-    wanted = known if strategies is None else strategies
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        raise StoreError(f"no runs of {', '.join(unknown)}; there are {', '.join(known)}")
+    wanted = chosen(strategies, known)
     compared = [name for name in known if name in wanted]
     if len(compared) < 2:
         raise StoreError(f"ranks compare two strategies or more, got {', '.join(compared) or '0'}")

@@ -15,7 +15,7 @@ from typing import TypeVar
 from hpo_research import habits
 from hpo_research.analysis.result import Result
 from hpo_research.device import Place, resolve, used
-from hpo_research.errors import ProblemError, StateError
+from hpo_research.errors import ExperimentError, ProblemError, StateError
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.remembered import Remembered
@@ -32,6 +32,7 @@ from hpo_research.rng import Stream
 from hpo_research.states import Packed
 from hpo_research.store import Store
 from hpo_research.store.checkpoints import Name
+from hpo_research.text import quoted
 from hpo_research.threads import limited
 
 Row = TypeVar("Row", Report, Outcome)
@@ -62,6 +63,10 @@ def run(
     configuration that fails never stops the others. `KeyboardInterrupt` (Ctrl-C) ends all that was
     started and passes on, saying how to go on.
     """
+    if not isinstance(experiment, Experiment):
+        raise ExperimentError(f"run: expected an Experiment, got {quoted(experiment)}")
+    if watch is not None and not callable(watch):
+        raise ExperimentError(f"run: watch must be a function of the progress, got {quoted(watch)}")
     place = Place(resolve(device), threads)
     with Store.write(Path("results", experiment.name) if out is None else out) as store:
         try:

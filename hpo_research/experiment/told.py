@@ -8,6 +8,7 @@ from hpo_research.experiment.checks import seed_mistake, strategy_mistake, whole
 from hpo_research.experiment.description import Json, differences
 from hpo_research.ledger import RunInfo
 from hpo_research.records import Trial
+from hpo_research.scalars import plain
 from hpo_research.space import SearchSpace
 from hpo_research.text import is_one_of, quoted
 
@@ -20,14 +21,14 @@ def number_of(trial: int, value: object) -> float:
 
     Raises `StudyError` for anything else.
     """
-    plain = value.item() if getattr(value, "ndim", None) == 0 else value  # type: ignore[attr-defined]
-    if isinstance(plain, bool) or not isinstance(plain, Real):
+    number = plain(value)
+    if isinstance(number, bool) or not isinstance(number, Real):
         raise StudyError(
             f"trial {trial}: expected a number, got {value!r} of type {type(value).__name__}; "
             "use fail(id, reason) for a trial that gave none"
         )
     try:
-        return float(plain)
+        return float(number)
     except OverflowError:
         raise StudyError(
             f"trial {trial}: expected a number, got one that is too large for a float"

@@ -21,6 +21,7 @@ from hpo_research.figures.style import DARK, LIGHT, MIDDLE, SMALL, dressed, styl
 from hpo_research.figures.words import EVERY, counted, listed, noted, value_label
 from hpo_research.records import Run, Trial
 from hpo_research.store import RunName
+from hpo_research.text import quoted
 
 _HEIGHT = 2.4
 _MOST_RUNGS = 20  # that get a line each
@@ -110,8 +111,8 @@ def draw_learning_curves(axes: Axes, result: Result, run_name: RunName) -> None:
     Regret where the optimum is known and no value of any run lies beyond it. Raises `StoreError`
     where the result holds no such run. `axes.legend()` names the marks.
     """
-    if run_name not in result.runs:
-        raise StoreError(f"no run {tuple(run_name)}; a run is named by problem, strategy and seed")
+    if not isinstance(run_name, tuple) or run_name not in result.runs:
+        raise StoreError(f"no run {quoted(run_name)}; a run is named by problem, strategy and seed")
     run = result.runs[run_name]
     with styled():
         dressed(axes)

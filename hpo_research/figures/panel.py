@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hpo_research.analysis.arguments import check_name, chosen
 from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, band, curve, regret
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.noise_free import is_noisy
 from hpo_research.analysis.result import Result
-from hpo_research.errors import StoreError
 from hpo_research.figures.scales import Scale, scale_for
 from hpo_research.figures.words import (
     BEST,
@@ -66,15 +66,10 @@ def panel(
     that the result does not hold.
     """
     known = result.description["problems"]
-    if problem not in known:
-        raise StoreError(f"no problem {problem!r}; there are {', '.join(known)}")
+    check_name("problem", problem, known)
     facts = known[problem]
-    unknown = [n for n in strategies or () if n not in result.description["strategies"]]
-    if unknown:
-        there = ", ".join(result.description["strategies"])
-        raise StoreError(f"no strategy {', '.join(unknown)}; there are {there}")
     present = {name.strategy for name in result.runs if name.problem == problem}
-    wanted = result.description["strategies"] if strategies is None else strategies
+    wanted = chosen(strategies, result.description["strategies"])
     names = [n for n in result.description["strategies"] if n in present and n in wanted]
     curves = {name: curve(result, problem, name, axis) for name in names}
     optimum = facts["optimum"]

@@ -15,6 +15,7 @@ from typing import Literal
 from hpo_research.errors import ProblemError
 from hpo_research.problems import images
 from hpo_research.problems.images import IMAGES, Images
+from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.problems.stacks import recipe, trained
 from hpo_research.records import Direction, Segment
@@ -80,8 +81,7 @@ class Classifier:
                 raise ProblemError(
                     f"{call}: {option} must be one of {', '.join(known)}, got {given!r}"
                 )
-        if not isinstance(self.name, str):
-            raise ProblemError(f"{call}: name must be a text, got {self.name!r}")
+        name = name_of(call, self.name, f"{self.images}-{self.network}")
         whole = isinstance(self.max_epochs, int) and not isinstance(self.max_epochs, bool)
         if not whole or self.max_epochs < 1:
             raise ProblemError(
@@ -89,7 +89,7 @@ class Classifier:
             )
         if self.data is not None:
             self._check_data(call)
-        object.__setattr__(self, "name", self.name or f"{self.images}-{self.network}")
+        object.__setattr__(self, "name", name)
 
     def _check_data(self, call: str) -> None:
         if not self.source.openml:

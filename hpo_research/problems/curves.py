@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hpo_research.ambient import ordinary
 from hpo_research.errors import ProblemError
+from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.problems.synthetic import Analytic, Synthetic, in_step, padded, points
 from hpo_research.records import Direction, Report, Segment
@@ -59,7 +60,7 @@ class LearningCurves:
         if isinstance(self.base, str):
             object.__setattr__(self, "base", Synthetic(self.base))
         _check(self)
-        object.__setattr__(self, "name", self.name or _name(self))
+        object.__setattr__(self, "name", name_of("LearningCurves", self.name, _name(self)))
 
     @property
     def function(self) -> Analytic:

@@ -233,7 +233,7 @@ def _can_be_called(signature: inspect.Signature) -> bool:
 def _function_mistakes(problem: FunctionProblem) -> Iterator[str]:
     """Yield what is wrong with the function, and with it beside the other arguments."""
     f, name = problem.f, problem.name
-    if name != "" and (mistake := name_mistake(name)):
+    if not (isinstance(name, str) and name == "") and (mistake := name_mistake(name)):
         yield f"name={quoted(name)}): expected a text; it {mistake}"
         name = ""
     if not callable(f):

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from hpo_research.errors import ProblemError
 from hpo_research.problems.files import Folder
 from hpo_research.records import Report, Segment
+from hpo_research.scalars import plain
 
 Push = Callable[[Report], bool]
 """Hands a report over and returns whether the trial goes on."""
@@ -257,14 +258,13 @@ def value_reason(metric: str, value: float | None, epoch: int) -> str:
 
 
 def _number(value: Any, name: str) -> float:
-    # NumPy scalars and tensors without dimensions are numbers too.
-    plain = value.item() if getattr(value, "ndim", None) == 0 else value
-    if isinstance(plain, Real) and not isinstance(plain, bool):
+    number = plain(value)
+    if isinstance(number, Real) and not isinstance(number, bool):
         try:
-            return float(plain)
+            return float(number)
         except OverflowError:
             raise ProblemError(f"an integer too large for {cut(name, 80)!r}") from None
-    raise ProblemError(f"{_described(plain)} for {cut(name, 80)!r}, expected a number")
+    raise ProblemError(f"{_described(number)} for {cut(name, 80)!r}, expected a number")
 
 
 def _described(value: object) -> str:

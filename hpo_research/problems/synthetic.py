@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hpo_research.ambient import ordinary, single
 from hpo_research.errors import ProblemError
+from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.records import Direction, Key, Report, Segment
 from hpo_research.space import Float, SearchSpace
@@ -62,16 +63,15 @@ class Synthetic:
 
     def __post_init__(self) -> None:
         call = f"Synthetic({self.function!r}, dimension={self.dimension!r})"
-        known = FUNCTIONS.get(self.function)
+        known = FUNCTIONS.get(self.function) if isinstance(self.function, str) else None
         if known is None:
             raise ProblemError(f"{call}: expected one of {', '.join(FUNCTIONS)}")
         if self.dimension is None:
             object.__setattr__(self, "dimension", known.dimension)
         _check_dimension(call, known, self.dimension)
-        if not self.name:
-            usual = self.dimension == known.dimension
-            name = self.function if usual else f"{self.function}-{self.dimension}d"
-            object.__setattr__(self, "name", name)
+        usual = self.dimension == known.dimension
+        otherwise = self.function if usual else f"{self.function}-{self.dimension}d"
+        object.__setattr__(self, "name", name_of(call, self.name, otherwise))
 
     @property
     def metric(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from hpo_research.errors import ProblemError
 from hpo_research.problems import curve_table
 from hpo_research.problems.curve_table import CurveTable
+from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.problems.synthetic import in_step
 from hpo_research.records import Direction, Report, Segment
@@ -40,10 +41,7 @@ class Tabulated:
     def __post_init__(self) -> None:
         path = curve_table.place(self.table)
         object.__setattr__(self, "digest", curve_table.digest(path))
-        if not isinstance(self.name, str):
-            raise ProblemError(
-                f"Tabulated({self.table!r}, name={self.name!r}): name must be a text"
-            )
+        name = name_of(f"Tabulated({self.table!r})", self.name, f"{path.stem}-table")
         directions = self.recorded.directions
         is_text = isinstance(self.metric, str)
         if not is_text or (self.metric and self.metric not in directions):
@@ -52,7 +50,7 @@ class Tabulated:
                 f"{', '.join(directions)}"
             )
         object.__setattr__(self, "metric", self.metric or self.recorded.metric)
-        object.__setattr__(self, "name", self.name or f"{path.stem}-table")
+        object.__setattr__(self, "name", name)
 
     @property
     def recorded(self) -> CurveTable:

@@ -121,6 +121,7 @@ class SearchSpace:
 
     def encode(self, configs: Sequence[Config]) -> jt.Float64[np.ndarray, "n d"]:
         """Map legal configurations to the unit cube. Shape: n d."""
+        self._check_configs(configs)
         cube = np.empty((len(configs), self.dimension))
         for j, (name, parameter) in enumerate(self.parameters.items()):
             cube[:, j] = parameter.encode([config[name] for config in configs])
@@ -131,6 +132,7 @@ class SearchSpace:
 
         Near is meant by the sum of absolute differences, which no small difference escapes.
         """
+        self._check_cube(cube)
         if self.among is not None:
             return [dict(self.among[i]) for i in self._nearest(cube)]
         columns = [p.decode(cube[:, j]) for j, p in enumerate(self.parameters.values())]
@@ -144,6 +146,7 @@ class SearchSpace:
         """
         if self.among is None:
             return self.decode(cube)
+        self._check_cube(cube)
         index = np.minimum((cube[:, 0] * len(self.among)).astype(int), len(self.among) - 1)
         return [dict(self.among[i]) for i in index]
 
@@ -207,7 +210,9 @@ class SearchSpace:
 
     def identity(self, config: Config) -> Identity:
         """Return what tells configurations apart: hashable, types included."""
-        return tuple(identity(config[name]) for name in self.names)
+        if not isinstance(config, Mapping) or not config.keys() >= self.parameters.keys():
+            raise SpaceError(f"expected a configuration of this space, got {quoted(config)}")
+        return tuple(identity(config[name]) for name in self.parameters)
 
     @cached_property
     def positions(self) -> Mapping[Identity, int]:
@@ -218,6 +223,22 @@ class SearchSpace:
     def points(self) -> jt.Float64[np.ndarray, "n d"]:
         """The configurations of `among` in the unit cube. Shape: n d."""
         return self.encode(self.among or ())
+
+    def _check_configs(self, configs: object) -> None:
+        is_list = isinstance(configs, Sequence) and not isinstance(configs, str | bytes | range)
+        if not is_list:
+            raise SpaceError(f"expected a list of configurations, got {quoted(configs)}")
+        for config in configs:  # type: ignore[attr-defined]
+            if not isinstance(config, Mapping) or not config.keys() >= self.parameters.keys():
+                raise SpaceError(f"expected configurations of this space, got {quoted(config)}")
+
+    def _check_cube(self, cube: object) -> None:
+        is_cube = isinstance(cube, np.ndarray) and cube.ndim == 2 and cube.dtype.kind == "f"
+        if not is_cube or cube.shape[1] != self.dimension:  # type: ignore[attr-defined]
+            raise SpaceError(
+                f"expected an array of floats with {self.dimension} columns, one a hyperparameter, "
+                f"got {quoted(cube)}"
+            )
 
     def _nearest(self, cube: np.ndarray) -> list[int]:
         points = np.clip(np.nan_to_num(cube), 0.0, 1.0)

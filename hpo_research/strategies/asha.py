@@ -20,6 +20,7 @@ from hpo_research.strategies.ladders import Ladders
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.rung_verdicts import RULES, Rule, continual, once
+from hpo_research.text import is_one_of, quoted
 
 Kind = Literal["promote", "stop", "continual"]
 KINDS = ("promote", "stop", "continual")
@@ -150,8 +151,8 @@ def _rule_of(kind: Kind, rule: Rule | None) -> Rule | None:
 
 
 def _kind_mistakes(kind: object, rule: object) -> list[str]:
-    if kind not in KINDS:
-        return [f"kind={kind!r}): kind must be 'promote', 'stop' or 'continual'"]
+    if not is_one_of(kind, KINDS):
+        return [f"kind={quoted(kind)}): kind must be 'promote', 'stop' or 'continual'"]
     if rule is None:
         return []
     if kind != "stop":

@@ -187,7 +187,7 @@ def test_a_subset_is_ranked_by_itself_in_the_experiments_order():
     [
         ({"axis": "hours"}, "'hours': expected one of budget, evaluations, epochs, seconds"),
         ({"strategies": ["grid"]}, "two strategies or more, got grid"),
-        ({"strategies": ["grid", "x"]}, "no runs of x; there are grid, random"),
+        ({"strategies": ["grid", "x"]}, "no strategy 'x'; there are grid, random"),
     ],
     ids=["axis", "one", "unknown"],
 )

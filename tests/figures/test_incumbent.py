@@ -243,7 +243,7 @@ def test_names_are_shown_as_they_are():
     ("problem", "strategies", "message"),
     [
         ("q", None, "no problem 'q'; there are p"),
-        ("p", ["qei"], "no strategy qei; there are grid, random"),
+        ("p", ["qei"], "no strategy 'qei'; there are grid, random"),
     ],
 )
 def test_a_name_that_the_result_does_not_hold_is_refused(problem, strategies, message):

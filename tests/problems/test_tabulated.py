@@ -146,7 +146,7 @@ def test_an_unknown_metric_is_refused():
     ("options", "message"),
     [
         ({"metric": ["accuracy"]}, "metric must be one of log_loss, accuracy"),
-        ({"name": 3}, r"name=3\): name must be a text"),
+        ({"name": 3}, r"name must be a non-empty string, got 3"),
     ],
 )
 def test_an_option_that_is_no_text_is_refused(options, message):
