@@ -302,7 +302,8 @@ def _sentences(result: Result, name: RunName) -> list[str]:
         where = f"; {len(steps)} rungs" if len(steps) > _MOST_RUNGS else where
     many = counted([len(run.trials)], "trial")
     sentences = [f"{name.problem}: seed {name.seed}{median}, {many}{where}."]
-    sentences += noted({name.problem: _scale(result, name).notes})
+    scale = _scale(result, name)
+    sentences += noted({name.problem: scale.notes[-1:]}) if scale.is_cut else []
     silent = sum(not trial.values for trial in run.trials)
     if silent:
         sentences.append(f"Not drawn: {counted([silent], 'trial')} without a report.")

@@ -143,7 +143,7 @@ def draw_belief(axes: Axes, view: Surrogate) -> None:
         (name,) = _one(dressed(axes), view)
         cube = np.linspace(0, 1, _LINE)[:, None]
         x = _values(view, cube, name)
-        belief, shown = view.believe(cube), _scale(view).shown
+        belief, shown = view.believe(cube), _laid(view).shown
         low, high = shown(belief.low), shown(belief.high)
         axes.fill_between(x, low, high, color=MIDDLE, alpha=0.25, linewidth=0, label="middle 95 %")
         axes.plot(x, shown(belief.median), color=DARK, linewidth=1.2, label="median")
@@ -312,12 +312,11 @@ def _quantity(view: Surrogate, cube: Float[np.ndarray, "q p"], quantity: Quantit
         values = view.acquisition(cube)
         return np.maximum(values, values.max() - _NATS) if _is_log(view) else values
     belief = view.believe(cube)
-    if quantity == "median":
-        return _scale(view).shown(belief.median)
-    return _scale(view).shown(difference(belief.high, belief.low))
+    width = difference(belief.high, belief.low)
+    return _laid(view).shown(belief.median if quantity == "median" else width)
 
 
-def _scale(view: Surrogate) -> Scale:
+def _laid(view: Surrogate) -> Scale:
     values = [trial.value for trial in view.run.trials if trial.value is not None]
     return Scale(is_cut=bool((Scale().shown(np.array(values)) != values).any()))
 
@@ -389,4 +388,4 @@ def _caption(result: Result, name: RunName, view: Surrogate) -> str:
         f"The Gaussian process of {name.strategy} on {name.problem}, seed {name.seed}{median}, "
         f"when it chose its first batch of {len(view.chosen)} after {values} values. {shown}"
     )
-    return " ".join([text, *noted({name.problem: _scale(view).notes})])
+    return " ".join([text, *noted({name.problem: _laid(view).notes})])
