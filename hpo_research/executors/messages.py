@@ -222,6 +222,24 @@ def _said(fields: "_Fields", body: bytes) -> Said:
     return Said(report, _loaded(body) if body else None, fields.number("at"))
 
 
+def state_mistake(state: State) -> str:
+    """Say which entry of a state cannot be sent, empty where all can."""
+    for name, value in state.items():
+        if (wrong := _foreign(value)) is not None:
+            return (
+                f"the state's entry {name!r} holds a {wrong.__name__}; a state is a dict of tensors"
+            )
+    return ""
+
+
+def _foreign(value: Any) -> type | None:
+    if type(value) in (list, tuple, dict):
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        return next((wrong for wrong in map(_foreign, inner) if wrong is not None), None)
+    is_plain = type(value) in (type(None), bool, int, float, str)
+    return None if is_plain or isinstance(value, torch.Tensor) else type(value)
+
+
 def _saved(state: State) -> bytes:
     file = io.BytesIO()
     torch.save(dict(state), file)

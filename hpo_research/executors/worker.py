@@ -12,6 +12,7 @@ from typing import NoReturn
 import psutil
 from numpy import random as numpy_random
 
+from hpo_research.errors import ProblemError
 from hpo_research.executors import scripts
 from hpo_research.executors.channel import Channel
 from hpo_research.executors.messages import (
@@ -23,6 +24,7 @@ from hpo_research.executors.messages import (
     Said,
     Work,
     say,
+    state_mistake,
     told,
 )
 from hpo_research.problems import files
@@ -169,4 +171,6 @@ def _leave() -> NoReturn:
 
 def _said(report: Report) -> Said:
     state = None if report.state is None else report.state()
+    if state is not None and (mistake := state_mistake(state)):
+        raise ProblemError(mistake)
     return Said(replace(report, state=None), state)
