@@ -146,11 +146,14 @@ class Ran:
 
 
 def members(parent: int, kind: str) -> list[psutil.Process]:
-    """Return the nursery of a process, or its workers."""
+    """Return the nursery of a process, once it has workers, or those.
+
+    One that is killed while it imports is an error of the call and no trial's; it is not counted.
+    """
     with contextlib.suppress(psutil.NoSuchProcess):
         nurseries = psutil.Process(parent).children()
         if kind == "nursery":
-            return nurseries
+            return [nursery for nursery in nurseries if len(nursery.children()) >= 3]
         return [worker for nursery in nurseries for worker in nursery.children()]
     return []
 
@@ -186,7 +189,7 @@ def members_killed(ran: Ran, kind: str, chance: random.Random) -> int:
     """Kill workers or nurseries of an experiment while they work; return how many."""
     kills = 0
     while kills < EACH and not ran.has_ended():
-        if len(members(ran.pid, "worker")) < 3:
+        if len(members(ran.pid, "worker")) < 3 or not members(ran.pid, "nursery"):
             time.sleep(0.01)
             continue
         time.sleep(chance.uniform(0.0, 0.3))
