@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from waiting import SPACE, assert_all_gone, drain, segment
 
@@ -223,6 +223,12 @@ def test_what_a_process_says_arrives_as_it_was_said() -> None:
     assert arrived["turned"].stride() == (1, 3)
 
 
+def test_a_state_that_cannot_be_sent_names_its_entry() -> None:
+    good = {"w": torch.zeros(2), "epoch": 3, "groups": [{"lr": 0.1, "names": ("a", None)}]}
+    assert messages.state_mistake(good) == ""
+    assert "entry 'noise' holds a Bomb" in messages.state_mistake({**good, "noise": [Bomb()]})
+
+
 def test_what_a_nursery_says_arrives_as_it_was_said() -> None:
     said = [Born(7), Refused("no room"), Died(7, -9, "", "\ufffd so long")]
     ours, theirs = ends()
@@ -232,6 +238,7 @@ def test_what_a_nursery_says_arrives_as_it_was_said() -> None:
         assert [messages.from_nursery(frame) for frame in ours.arrived()] == said
 
 
+@settings(max_examples=50)
 @given(st.binary(max_size=80), st.integers(0, 40), st.booleans())
 def test_no_bytes_are_taken_for_a_message(data: bytes, cut: int, begins_well: bool) -> None:
     if begins_well:
@@ -246,6 +253,7 @@ def test_no_bytes_are_taken_for_a_message(data: bytes, cut: int, begins_well: bo
             assert channel.half_since is not None or not data
 
 
+@settings(max_examples=30)
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
 def test_a_message_of_the_wrong_shape_is_garbled(value: object) -> None:
     for name in ("kind", "key", "epoch", "metrics", "seconds", "at"):
