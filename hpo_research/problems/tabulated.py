@@ -14,6 +14,7 @@ from hpo_research.problems.protocol import Evaluation
 from hpo_research.problems.synthetic import in_step
 from hpo_research.records import Direction, Report, Segment
 from hpo_research.space import SearchSpace
+from hpo_research.text import quoted
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,14 @@ class Tabulated:
         object.__setattr__(self, "digest", curve_table.digest(path))
         if not isinstance(self.name, str):
             raise ProblemError(
-                f"Tabulated({self.table!r}, name={self.name!r}): name must be a text"
+                f"Tabulated({quoted(self.table)}, name={quoted(self.name)}): name must be a text"
             )
         directions = self.recorded.directions
         is_text = isinstance(self.metric, str)
         if not is_text or (self.metric and self.metric not in directions):
             raise ProblemError(
-                f"Tabulated({self.table!r}, metric={self.metric!r}): metric must be one of "
-                f"{', '.join(directions)}"
+                f"Tabulated({quoted(self.table)}, metric={quoted(self.metric)}): metric must be "
+                f"one of {', '.join(directions)}"
             )
         object.__setattr__(self, "metric", self.metric or self.recorded.metric)
         object.__setattr__(self, "name", self.name or f"{path.stem}-table")
