@@ -20,6 +20,7 @@ from hpo_research.problems.protocol import Evaluation
 from hpo_research.problems.stacks import recipe, trained
 from hpo_research.records import Direction, Segment
 from hpo_research.space import Categorical, Config, Float, Integer, Parameter, SearchSpace
+from hpo_research.text import quoted
 from hpo_research.training import CNN, MLP, Architecture, Data
 from hpo_research.training.stack import Signature
 
@@ -69,7 +70,7 @@ class Classifier:
     digest: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        call = f"Classifier({self.images!r}, {self.network!r})"
+        call = f"Classifier({quoted(self.images)}, {quoted(self.network)})"
         options: list[tuple[str, Mapping[str, object]]] = [
             ("images", IMAGES),
             ("network", NETWORKS),
@@ -79,13 +80,13 @@ class Classifier:
             given = getattr(self, option)
             if not isinstance(given, str) or given not in known:
                 raise ProblemError(
-                    f"{call}: {option} must be one of {', '.join(known)}, got {given!r}"
+                    f"{call}: {option} must be one of {', '.join(known)}, got {quoted(given)}"
                 )
         name = name_of(call, self.name, f"{self.images}-{self.network}")
         whole = isinstance(self.max_epochs, int) and not isinstance(self.max_epochs, bool)
         if not whole or self.max_epochs < 1:
             raise ProblemError(
-                f"{call}: max_epochs must be a whole number from 1, got {self.max_epochs!r}"
+                f"{call}: max_epochs must be a whole number from 1, got {quoted(self.max_epochs)}"
             )
         if self.data is not None:
             self._check_data(call)
@@ -94,10 +95,13 @@ class Classifier:
     def _check_data(self, call: str) -> None:
         if not self.source.openml:
             raise ProblemError(
-                f"{call}: {self.source.title} come with a package; leave out data={self.data!r}"
+                f"{call}: {self.source.title} come with a package; leave out "
+                f"data={quoted(self.data)}"
             )
         if not isinstance(self.data, str) or not self.data.endswith(".npz"):
-            raise ProblemError(f"{call}: data must be the name of an .npz file, got {self.data!r}")
+            raise ProblemError(
+                f"{call}: data must be the name of an .npz file, got {quoted(self.data)}"
+            )
         object.__setattr__(self, "digest", images.digest(self.images, self.data))
 
     @property

@@ -21,6 +21,7 @@ from hpo_research.problems.digests import digest_of
 from hpo_research.records import Direction
 from hpo_research.space import Config, SearchSpace
 from hpo_research.space.documents import document, from_document
+from hpo_research.text import quoted
 
 SHIPPED = Path(__file__).parent / "curve_tables"
 """The folder of the tables that come with the package."""
@@ -126,15 +127,16 @@ def place(name: str) -> Path:
     """
     if not isinstance(name, str):
         raise ProblemError(
-            f"Tabulated({name!r}): expected the name of a table or the path of a file, as a string"
+            f"Tabulated({quoted(name)}): expected the name of a table or the path of a file, "
+            "as a string"
         )
     if name.endswith(".npz"):
         return _file(name)
     if name not in shipped():
         known = ", ".join(shipped()) or "none"
         raise ProblemError(
-            f"{name!r} is no recorded table; expected one that comes with the package ({known}) or "
-            "the path of a file that `hpo table` wrote, which ends in .npz"
+            f"{quoted(name)} is no recorded table; expected one that comes with the package "
+            f"({known}) or the path of a file that `hpo table` wrote, which ends in .npz"
         )
     return SHIPPED / f"{name}.npz"
 

@@ -18,6 +18,8 @@ from hpo_research.problems.synthetic import Analytic, Synthetic, in_step, padded
 from hpo_research.records import Direction, Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.space import SearchSpace
+from hpo_research.space.bounds import as_float
+from hpo_research.text import quoted
 
 _SAMPLE = 4096  # points of the box from which the scales of a base are taken
 _KNOTS = 64  # quantiles that stand for the distribution of a base's values
@@ -242,7 +244,7 @@ def _name(problem: LearningCurves) -> str:
 
 def _check(problem: LearningCurves) -> None:
     base = problem.base
-    call = f"LearningCurves({base.name if isinstance(base, Analytic) else repr(base)})"
+    call = f"LearningCurves({base.name if isinstance(base, Analytic) else quoted(base)})"
     if not isinstance(base, Analytic):
         raise ProblemError(
             f"{call}: base must be a synthetic function, shifted or rotated or not, or its name; "
@@ -251,16 +253,27 @@ def _check(problem: LearningCurves) -> None:
     if base.optimum is None:
         raise ProblemError(f"{call}: base must have a known optimum, which sets the curves' scale")
     epochs = problem.max_epochs
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-        raise ProblemError(f"{call}: max_epochs must be a whole number from 1, got {epochs!r}")
-    if isinstance(problem.seed, bool) or not isinstance(problem.seed, int):
-        raise ProblemError(f"{call}: seed must be a whole number, got {problem.seed!r}")
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= 2**53:
+        raise ProblemError(
+            f"{call}: max_epochs must be a whole number from 1, got {quoted(epochs)}"
+        )
+    seed = problem.seed
+    if isinstance(seed, bool) or not isinstance(seed, int) or abs(seed) >= 2**63:
+        raise ProblemError(f"{call}: seed must be a whole number, got {quoted(seed)}")
+    if not isinstance(problem.name, str):
+        raise ProblemError(f"{call}: name must be a text, got {quoted(problem.name)}")
     numbers = {
         "agreement": (problem.agreement, "from 0 to 1", 0.0, 1.0),
         "noise": (problem.noise, "from 0", 0.0, math.inf),
         "seconds": (problem.seconds, "above 0", math.ulp(0.0), math.inf),
     }
     for name, (value, legal, low, high) in numbers.items():
-        number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        number = (
+            isinstance(value, Real)
+            and not isinstance(value, bool)
+            and math.isfinite(as_float(value))
+        )
         if not number or not low <= value <= high:
-            raise ProblemError(f"{call}: {name} must be a finite number {legal}, got {value!r}")
+            raise ProblemError(
+                f"{call}: {name} must be a finite number {legal}, got {quoted(value)}"
+            )

@@ -18,6 +18,7 @@ from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.records import Direction, Key, Report, Segment
 from hpo_research.space import Float, SearchSpace
+from hpo_research.text import quoted
 
 Point = tuple[float, ...]
 Bounds = tuple[tuple[float, float], ...]
@@ -62,7 +63,7 @@ class Synthetic:
     name: str = ""
 
     def __post_init__(self) -> None:
-        call = f"Synthetic({self.function!r}, dimension={self.dimension!r})"
+        call = f"Synthetic({quoted(self.function)}, dimension={quoted(self.dimension)})"
         known = FUNCTIONS.get(self.function) if isinstance(self.function, str) else None
         if known is None:
             raise ProblemError(f"{call}: expected one of {', '.join(FUNCTIONS)}")
@@ -218,11 +219,11 @@ def _check_dimension(call: str, known: Function, dimension: object) -> None:
     if (
         isinstance(dimension, int)
         and not isinstance(dimension, bool)
-        and smallest <= dimension <= (largest or dimension)
+        and smallest <= dimension <= (largest or 10**6)
     ):
         return
     legal = f"{smallest}" if smallest == largest else f"a whole number from {smallest}"
-    raise ProblemError(f"{call}: dimension must be {legal}, got {dimension!r}")
+    raise ProblemError(f"{call}: dimension must be {legal}, got {quoted(dimension)}")
 
 
 def _botorch(cls: Callable[..., torch.nn.Module]) -> Callable[[int], Values]:

@@ -15,6 +15,7 @@ from hpo_research.problems.protocol import Evaluation
 from hpo_research.problems.synthetic import in_step
 from hpo_research.records import Direction, Report, Segment
 from hpo_research.space import SearchSpace
+from hpo_research.text import quoted
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,13 @@ class Tabulated:
     def __post_init__(self) -> None:
         path = curve_table.place(self.table)
         object.__setattr__(self, "digest", curve_table.digest(path))
-        name = name_of(f"Tabulated({self.table!r})", self.name, f"{path.stem}-table")
+        name = name_of(f"Tabulated({quoted(self.table)})", self.name, f"{path.stem}-table")
         directions = self.recorded.directions
         is_text = isinstance(self.metric, str)
         if not is_text or (self.metric and self.metric not in directions):
             raise ProblemError(
-                f"Tabulated({self.table!r}, metric={self.metric!r}): metric must be one of "
-                f"{', '.join(directions)}"
+                f"Tabulated({quoted(self.table)}, metric={quoted(self.metric)}): metric must be "
+                f"one of {', '.join(directions)}"
             )
         object.__setattr__(self, "metric", self.metric or self.recorded.metric)
         object.__setattr__(self, "name", name)

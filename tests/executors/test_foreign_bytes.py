@@ -26,6 +26,7 @@ from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.workers import Workers
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.records import Outcome, Report
+from hpo_research.states import pack
 
 
 class Bomb:
@@ -207,7 +208,7 @@ def test_what_a_process_says_arrives_as_it_was_said() -> None:
     said = [
         Ready("\udcff no such module"),
         messages.Alive((1, 2), 3),
-        Said(report, state),
+        Said(report, pack(state), "no reason"),
         Ended((1, 2), 3, final=Said(report), seconds=0.5, is_spent=True),
     ]
     ours, theirs = ends()
@@ -221,12 +222,6 @@ def test_what_a_process_says_arrives_as_it_was_said() -> None:
     assert {name: torch.equal(arrived[name].to_dense(), state[name].to_dense()) for name in state}
     assert arrived["same"].data_ptr() == arrived["w"].data_ptr()
     assert arrived["turned"].stride() == (1, 3)
-
-
-def test_a_state_that_cannot_be_sent_names_its_entry() -> None:
-    good = {"w": torch.zeros(2), "epoch": 3, "groups": [{"lr": 0.1, "names": ("a", None)}]}
-    assert messages.state_mistake(good) == ""
-    assert "entry 'noise' holds a Bomb" in messages.state_mistake({**good, "noise": [Bomb()]})
 
 
 def test_what_a_nursery_says_arrives_as_it_was_said() -> None:
