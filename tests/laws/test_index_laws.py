@@ -26,9 +26,9 @@ STRATEGIES = {
     "continual": ASHA("continual", eta=2),
     "asynchronous hyperband": AsynchronousHyperband(),
     "hyperband": Hyperband(),
-    "successive halving": SuccessiveHalving(eta=2, candidates=5),
+    "successive halving": SuccessiveHalving(eta=2, candidates=3, min_epochs=2),
     "one rung": SuccessiveHalving(min_epochs=9),
-    "early discarding": EarlyDiscarding(candidates=4, top=2),
+    "early discarding": EarlyDiscarding(candidates=2, top=1),
     "median sagemaker": MedianStopping(Random(), min_trials=1),
     "median vizier": MedianStopping(Random(), "vizier", min_trials=1),
     "median syne-tune": MedianStopping(Random(), "syne-tune", min_trials=1),
@@ -91,7 +91,7 @@ def history(steps) -> list[Rows[Trial]]:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     steps=steps,
     slots=st.sampled_from([0, 1, 4]),
