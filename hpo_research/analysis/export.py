@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
+from hpo_research.ambient import ordinary
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
 from hpo_research.errors import MissingPackageError, StoreError
@@ -16,6 +17,7 @@ Format = Literal["csv", "parquet"]
 _NATIVE = {bool: "boolean", int: "Int64", float: "Float64", str: "string"}
 
 
+@ordinary()
 def export(result: Result, folder: str | Path, format: str = "csv") -> list[Path]:
     """Write `trials` and `reports` to a folder as CSV or Parquet, and return the files.
 

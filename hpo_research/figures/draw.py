@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from hpo_research.ambient import ordinary
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
 from hpo_research.figures.finals import finals_figure
@@ -32,6 +33,7 @@ class Drawn:
     paths: tuple[Path, ...]
 
 
+@ordinary()
 def draw(result: Result, folder: str | Path) -> list[Drawn]:
     """Draw every figure of a result into a folder, as PDF, SVG and PNG.
 
@@ -51,6 +53,7 @@ def draw(result: Result, folder: str | Path) -> list[Drawn]:
     return drawn
 
 
+@ordinary()
 def pictures(result: Result) -> list[Picture]:
     """Return every figure of a result, not yet saved, in the order of `draw`."""
     problems = result.description["problems"]
@@ -69,6 +72,7 @@ def pictures(result: Result) -> list[Picture]:
     return [picture for picture in found if picture is not None]
 
 
+@ordinary()
 def save(picture: Picture, folder: Path) -> list[Path]:
     """Write a figure as `NAME.pdf`, `NAME.svg` and `NAME.png` into a folder; return the files."""
     paths = []

@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 
 from hpo_research import tables
+from hpo_research.ambient import ordinary
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
 from hpo_research.figures.draw import Drawn, draw
@@ -30,6 +31,7 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
+@ordinary()
 def write(result: Result, folder: str | Path) -> Path:
     """Write figures, tables, `report.html` and `manifest.json` to a folder, and return the page.
 
@@ -50,6 +52,7 @@ def write(result: Result, folder: str | Path) -> Path:
     return path
 
 
+@ordinary()
 def page(
     result: Result,
     folder: Path,

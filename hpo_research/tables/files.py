@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hpo_research.ambient import ordinary
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
 from hpo_research.tables.contents import tables
@@ -21,6 +22,7 @@ class Written:
     paths: tuple[Path, ...]
 
 
+@ordinary()
 def write(result: Result, folder: str | Path) -> list[Written]:
     """Write every table of a result into a folder as CSV, Markdown and LaTeX.
 
@@ -30,6 +32,7 @@ def write(result: Result, folder: str | Path) -> list[Written]:
     return [save(table, folder) for table in tables(result)]
 
 
+@ordinary()
 def save(table: Table, folder: str | Path) -> Written:
     """Write a table as `NAME.csv`, `NAME.md` and `NAME.tex`."""
     csv = table.data.to_csv(index=False, lineterminator="\n")
