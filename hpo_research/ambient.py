@@ -49,7 +49,8 @@ def ordinary() -> Iterator[None]:
             stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
-        if any(np.get_printoptions()[name] != value for name, value in _PRINTED.items()):
+        printed: Mapping[str, Any] = {**np.get_printoptions()}
+        if any(printed[name] != value for name, value in _PRINTED.items()):
             stack.enter_context(np.printoptions(**_PRINTED))  # `str` of a number changes with it
         if torch.get_default_device() != _CPU:
             stack.enter_context(_CPU)
