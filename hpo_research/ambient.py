@@ -6,7 +6,8 @@ No number of ours may depend on them, and none of them may be changed for the us
   the program would see it; every tensor is made with a dtype of its own (the architecture test
   reads the source for that).
 - What belongs to a thread (grad and inference mode, default device, autocast, flushing of denormal
-  numbers, NumPy's reaction to floating-point errors) is ordinary inside `ordinary()`.
+  numbers, NumPy's reaction to floating-point errors, how it prints) is ordinary inside
+  `ordinary()`.
 - The precision of float32 products is one for the process too, and cannot be named in a product. It
   is full inside `full_precision()`, as the number of threads is limited inside our calls.
 
@@ -16,7 +17,7 @@ an ask sees the user's default dtype, and otherwise what is ordinary.
 """
 
 import threading
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any, TypeVar
@@ -27,6 +28,10 @@ from torch.overrides import TorchFunctionMode
 
 _CPU = torch.device("cpu")
 _SMALLEST = np.float64(5e-324)
+_PRINTED: Mapping[str, Any] = {
+    **{"precision": 8, "threshold": 1000, "edgeitems": 3, "linewidth": 75, "suppress": False},
+    **{"nanstr": "nan", "infstr": "inf", "sign": "-", "floatmode": "maxprec", "legacy": False},
+}
 _inside = threading.local()
 
 
@@ -44,6 +49,9 @@ def ordinary() -> Iterator[None]:
             stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
+        printed: Mapping[str, Any] = {**np.get_printoptions()}
+        if any(printed[name] != value for name, value in _PRINTED.items()):
+            stack.enter_context(np.printoptions(**_PRINTED))  # `str` of a number changes with it
         if torch.get_default_device() != _CPU:
             stack.enter_context(_CPU)
         for kind in ("cpu", "cuda"):

@@ -14,7 +14,6 @@ from hpo_research.rng import Stream
 from hpo_research.rows import kept
 from hpo_research.space import Config, SearchSpace
 from hpo_research.space.parameters import Value
-from hpo_research.space.search_space import Identity
 from hpo_research.states import State as State
 from hpo_research.text import storable
 
@@ -265,11 +264,6 @@ class Run:
         """The trials that are running, in order of id."""
         with kept(self.trials, "running", _Running) as index:
             return tuple(index.trials[number] for number in sorted(index.trials))
-
-    @cached_property
-    def identities(self) -> frozenset[Identity]:
-        """What tells the configurations of the trials apart, failed and running ones included."""
-        return frozenset(self.space.identity(trial.config) for trial in self.trials)
 
     def best(self) -> Trial | None:
         """Return the trial with the best value, the lowest id among equals; None without any."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from hpo_research import paths
+from hpo_research.ambient import ordinary
 from hpo_research.analysis.files import csv, write_beside
 from hpo_research.analysis.frames import is_beyond
 from hpo_research.analysis.result import Result
@@ -19,6 +20,7 @@ Format = Literal["csv", "parquet"]
 _NATIVE = {bool: "boolean", int: "Int64", float: "Float64", str: "string"}
 
 
+@ordinary()
 def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
     """Write `trials` and `reports` to a folder as CSV or Parquet, and return the files.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from hpo_research.ambient import ordinary
 from hpo_research.analysis.curves import Axis
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
@@ -58,6 +59,7 @@ class Sketch:
     make: Callable[[], Picture | None]
 
 
+@ordinary()
 def draw(result: Result, folder: Given) -> list[Drawn]:
     """Draw every figure of a result into a folder, as PDF, SVG and PNG.
 
@@ -77,6 +79,7 @@ def draw(result: Result, folder: Given) -> list[Drawn]:
     return drawn
 
 
+@ordinary()
 def attempt(result: Result, folder: Given) -> list[Drawn]:
     """Draw as `draw` does; a figure that cannot be drawn is in the list with its error."""
     beside = place(folder, "draw: folder", StoreError)
@@ -98,6 +101,7 @@ def attempt(result: Result, folder: Given) -> list[Drawn]:
     return drawn
 
 
+@ordinary()
 def pictures(result: Result) -> list[Picture]:
     """Return every figure of a result, not yet saved, in the order of `draw`."""
     found = [sketch.make() for sketch in sketches(result)]
@@ -139,6 +143,7 @@ def _over(
     return Sketch(name, f"Best value so far over {axis}", make)
 
 
+@ordinary()
 def save(picture: Picture, folder: Path) -> list[Path]:
     """Write a figure as `NAME.pdf`, `NAME.svg` and `NAME.png` into a folder; return the files."""
     paths = []

@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from hpo_research import tables
+from hpo_research.ambient import ordinary
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
@@ -56,6 +57,7 @@ def write(result: Result, folder: Given) -> Path:
     return publish(result, folder).page
 
 
+@ordinary()
 def publish(result: Result, folder: Given) -> Published:
     """Write figures, tables, `report.html` and `manifest.json` to a folder.
 
@@ -78,6 +80,7 @@ def publish(result: Result, folder: Given) -> Published:
     return Published(path, tuple(missing))
 
 
+@ordinary()
 def page(
     result: Result,
     folder: Path,

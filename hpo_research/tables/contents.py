@@ -1,5 +1,6 @@
 """Which tables a result has."""
 
+from hpo_research.ambient import ordinary
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.result import Result
@@ -14,6 +15,7 @@ from hpo_research.tables.tested import tested_table
 from hpo_research.tables.values import finals_table, summary_table
 
 
+@ordinary()
 def tables(result: Result) -> list[Table]:
     """Return the tables of a result; those that compare need two strategies on a problem.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hpo_research.ambient import ordinary
 from hpo_research.analysis.files import csv, write_beside
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
@@ -23,6 +24,7 @@ class Written:
     paths: tuple[Path, ...]
 
 
+@ordinary()
 def write(result: Result, folder: Given) -> list[Written]:
     """Write every table of a result into a folder as CSV, Markdown and LaTeX.
 
@@ -32,6 +34,7 @@ def write(result: Result, folder: Given) -> list[Written]:
     return [save(table, folder) for table in tables(result)]
 
 
+@ordinary()
 def save(table: Table, folder: Given) -> Written:
     """Write a table as `NAME.csv`, `NAME.md` and `NAME.tex`."""
     beside = place(folder, "tables: folder", StoreError)

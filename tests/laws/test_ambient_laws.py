@@ -5,6 +5,7 @@ import pickle
 import threading
 from dataclasses import dataclass, field, replace
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -12,13 +13,24 @@ from ambient import SETTINGS, TOGETHER, under
 from doubles import Walk
 
 from hpo_research.ambient import full_precision, ordinary, stepwise
+from hpo_research.analysis.export import export
+from hpo_research.analysis.result import Result
+from hpo_research.device import Place
+from hpo_research.experiment import Budget, Experiment
+from hpo_research.experiment.loop import execute
+from hpo_research.figures.draw import save
+from hpo_research.figures.incumbent import incumbent_figure
 from hpo_research.problems.wrappers import Noisy
 from hpo_research.records import Report, Run
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
+from hpo_research.store import Store
 from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.curve_stopping import CurveStopping
 from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.median_stopping import MedianStopping
+from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import recommended
+from hpo_research.tables import write
 from tests.laws.test_problem_laws import PROBLEMS, bits, segments, states
 from tests.laws.test_strategy_laws import STRATEGIES, curve_of
 from tests.strategies.simulated import Loop
@@ -78,6 +90,34 @@ def test_a_problem_reports_the_same_whatever_a_program_has_set(problem, names):
     with under(*names):
         found = reported(pickle.loads(pickle.dumps(problem)))  # nothing kept in the object either
     assert found == reported(problem)
+
+
+@pytest.fixture(scope="module")
+def result():
+    with Store.in_memory() as store:
+        strategies = {"random": Random(), "median": MedianStopping(Random(), min_trials=1)}
+        problem, budget = Walk(max_epochs=3, fails_above=0.5), Budget(epochs=11)
+        shown = Experiment("shown", [problem], strategies, [0, 1], budget, parallel=2)
+        execute(shown, store, Place())
+        yield Result.of(store)
+
+
+def shown(result, folder):
+    """The bytes of every table and of a figure, whatever the user's look is."""
+    with matplotlib.rc_context({"font.size": 30, "savefig.dpi": 20, "svg.hashsalt": folder.name}):
+        before = dict(matplotlib.rcParams)
+        write(result, folder)
+        export(result, folder)
+        save(incumbent_figure(result, "epochs"), folder)
+        assert dict(matplotlib.rcParams) == before
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_shown_is_the_same_whatever_a_program_has_set(result, tmp_path):
+    with under(*TOGETHER["wide"]):
+        found = shown(result, tmp_path / "wide")
+    assert found == shown(result, tmp_path / "ordinary")
+    assert {"incumbent.svg", "trials.csv", "summary.csv"} <= found.keys()
 
 
 # --- and what a program has set is still set, for its own code and afterwards ---
