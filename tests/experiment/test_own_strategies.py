@@ -225,7 +225,7 @@ def burst(x, y):
 
 def test_a_model_of_the_users_that_fails_is_named_with_the_run_and_the_line(tmp_path: Path):
     own = experiment(
-        None, strategies={"theirs": hpo.Bayesian(model=burst, initial=1)}, problems=[Walk()]
+        None, strategies={"theirs": hpo.Bayesian(model=burst, initial=2)}, problems=[Walk()]
     )
     with pytest.raises(StrategyError) as caught:
         hpo.run(own, out=tmp_path, device="cpu")
@@ -365,7 +365,7 @@ ASKS = st.one_of(
 ANSWERS = st.one_of(st.lists(ASKS, min_size=1, max_size=1), st.lists(ASKS, max_size=2), ODD)
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(answers=st.lists(ANSWERS, min_size=1, max_size=4))
 def test_whatever_a_strategy_answers_only_our_errors_come_and_the_study_goes_on(answers):
     study = asked(lambda runs, slots: answers[0])
