@@ -388,7 +388,7 @@ def swapped_rows(db: sqlite3.Connection, rng: random.Random) -> None:
 
 def dropped_table(db: sqlite3.Connection, rng: random.Random) -> None:
     """A table is gone."""
-    db.execute(f"DROP TABLE {rng.choice((*TABLES, 'process', 'checkpoint'))}")
+    db.execute(f"DROP TABLE IF EXISTS {rng.choice((*TABLES, 'process', 'checkpoint'))}")
 
 
 def dropped_column(db: sqlite3.Connection, rng: random.Random) -> None:

@@ -279,7 +279,7 @@ def test_what_is_not_over_is_said(tmp_path, monkeypatch):
 
 def test_a_report_is_written_while_the_store_is_written_to(folder, tmp_path):
     with Store.write(folder) as store, store._transaction():
-        store._set("note", "not yet committed")
+        store._writer.text("note", "not yet committed")
         assert report.write(Result.read(folder), tmp_path).exists()
 
 

@@ -271,3 +271,15 @@ def test_what_holds_nothing_is_said_to(tmp_path: Path, data: bytes):
     with pytest.raises(StoreError, match=r"nothing of store.sqlite can be read"):
         rescue(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out" / FILE).exists()
+
+
+def test_a_message_of_sqlite_that_is_no_utf8_is_damage_too(copy: Path, tmp_path: Path):
+    data = (copy / FILE).read_bytes()
+    broken = data[:4096].replace(b"outcome", b"outc\xdcme").replace(b"CREATE", b"CREATX")
+    (copy / FILE).write_bytes(broken + data[4096:])
+    with pytest.raises(StoreError, match=r"hpo rescue .* OUT"):
+        Result.read(copy)
+    with pytest.raises(StoreError, match=r"hpo rescue .* OUT"):
+        Store.write(copy)
+    assert rescue(copy, tmp_path / "out").has_experiment
+    assert Result.read(tmp_path / "out").is_finished
