@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: install quickstart test evidence benchmark notebooks clean
+.PHONY: install quickstart test campaign evidence benchmark notebooks clean
 
 install: $(STAMP)
 
@@ -31,6 +31,10 @@ test: install
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+
+# Hostile inputs, damaged stores and checkpoints, kills: half an hour or more.
+campaign: install
+	$(BIN)/python -m tests.campaign
 
 # The slow statistical claims, recorded with commit and versions.
 evidence: install

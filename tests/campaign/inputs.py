@@ -1,7 +1,10 @@
 """Hostile inputs to every public door: what comes back is a result or an `HpoError`."""
 
+import argparse
 import os
+import resource
 import signal
+import sys
 import tempfile
 import traceback
 import warnings
@@ -20,6 +23,7 @@ from tests.campaign.values import hostile
 
 SECONDS = 30
 """A call that takes longer hangs."""
+_MEMORY = 12 << 30
 
 
 class Hang(BaseException):
@@ -125,3 +129,24 @@ def _fault(number: int, door: Door, arguments: dict[str, object], error: BaseExc
 def _short(value: object) -> str:
     text = ascii(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def main() -> int:
+    """Try hostile inputs at every public door, and print how they ended; 1 where one is a fault."""
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign.inputs")
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    # What asks for more memory than there is fails here, instead of taking the machine with it.
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    table, faults = summary(options.count, options.seed)
+    print(table)
+    for fault in faults[:50]:
+        print(f"fault {fault.number}: {fault.door}({fault.arguments})")
+        print(f"    {fault.error} at {fault.where}")
+    print(f"{options.count} hostile inputs: {len(faults)} raw tracebacks or hangs")
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
