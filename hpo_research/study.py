@@ -89,9 +89,7 @@ class Study:
     def _description(self) -> Json:
         info = self._ledger.info
         facts = {
-            "metric": info.metric,
-            "direction": info.direction,
-            "max_epochs": info.max_epochs,
+            **{"metric": info.metric, "direction": info.direction, "max_epochs": info.max_epochs},
             "optimum": None,
             "space": describe(info.space, "space"),
         }
@@ -113,9 +111,9 @@ class Study:
             check_same(self._store.folder, stored, description)
         record(self._store, description, provenance("cpu"), {"strategy": {STUDY: self._strategy}})
         self._store.add_runs([RunName(STUDY, STUDY, self._ledger.info.seed)])
-        last = self._fill()
+        kind = self._fill().kind
         self._began = time.monotonic() - self._ledger.clock
-        if last.kind == "poll":  # a report that the strategy has not answered yet
+        if kind == "poll":  # a report that the strategy has not answered yet
             self._answer()
         for trial in sorted(self._ledger.stopping):  # whoever trained them is gone
             self._end(self._ledger.trials[trial], "stopped", "")

@@ -113,7 +113,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.parametrize("path", ["~/a", "~/a/", Path("~/a"), Own("~/a")], ids=["text", "slash", "Path", "own"])
+@pytest.mark.parametrize(
+    "path", ["~/a", "~/a/", Path("~/a"), Own("~/a")], ids=["text", "slash", "Path", "own"]
+)
 def test_the_home_folder_is_meant_and_a_slash_at_the_end_is_nothing(home: Path, path: object):
     hpo.Study(LINE, hpo.Random(), path=path).close()
     assert hpo.Result.read(path).folder == home / "a"

@@ -93,7 +93,8 @@ def test_a_reason_is_stored_and_read_back(hostile, tmp_path):
         store.add_runs([RunName("p", "s", 0)])
         outcome = Outcome(1, 0, "failed", 0, f"cannot read {hostile}")
         store.append_poll([], [outcome])
-        ((read,),) = store.polls().values()
+        (turn,) = store.history().turns
+        (read,) = turn.outcomes
     assert read == outcome
     assert read.reason == f"cannot read {text.visible(hostile)}"
 

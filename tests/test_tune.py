@@ -4,6 +4,7 @@ import dataclasses
 import math
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,14 @@ class Interrupting:
         if len(runs[0].trials) == self.at:
             signal.raise_signal(signal.SIGINT)
         return hpo.Random().ask(runs, slots)
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts, also where the tests were started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def chosen(strategies: Sequence[str] | None, known: Collection[str]) -> list[str
 def check_count(name: str, value: object, least: int) -> None:
     """Raise `StoreError` unless an argument is an integer of at least so much."""
     is_count = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_count or not least <= int(value) <= 10**9:  # type: ignore[call-overload]
+    if not is_count or not least <= int(value) < 2**63:  # type: ignore[call-overload]
         raise StoreError(f"{name}={quoted(value)}: expected an integer >= {least}")
 
 

@@ -224,7 +224,8 @@ def _said(fields: "_Fields", body: bytes) -> Said:
     metrics = {name: _real(value) for name, value in fields.table("metrics").items()}
     report = Report(*fields.key(), fields.whole("epoch"), metrics, fields.maybe("seconds"))
     state = _state(body) if body else None
-    return Said(report, state, fields.text("unkept"), fields.number("at"))
+    unkept = fields.text("unkept") if "unkept" in fields.values else ""
+    return Said(report, state, unkept, fields.number("at"))
 
 
 def _state(body: bytes) -> Packed:

@@ -29,9 +29,10 @@ def strategy_mistake(strategy: object, max_epochs: int | None = None) -> str:
             f"must be a frozen dataclass, got {name}, whose fields can change between two asks; "
             f"write @dataclass(frozen=True) above class {name}"
         )
-    if mistake := epochs_mistake(strategy, max_epochs):
-        return f"does not suit: {mistake}"
-    return _inner_mistake(strategy)
+    if mistake := _inner_mistake(strategy):
+        return mistake
+    mistake = epochs_mistake(strategy, max_epochs)
+    return mistake and f"does not suit: {mistake}"
 
 
 def _inner_mistake(strategy: object) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -197,4 +198,7 @@ def _metadata(picture: Picture) -> Mapping[str, dict[str, str | None]]:
 
 
 def _save(figure: Figure, kind: str, metadata: dict[str, str | None], path: Path) -> None:
-    figure.savefig(path, format=kind, dpi=_DOTS_PER_INCH, metadata=metadata)
+    # Through memory: what a full disk stops leaves a file of Matplotlib's open.
+    content = BytesIO()
+    figure.savefig(content, format=kind, dpi=_DOTS_PER_INCH, metadata=metadata)
+    path.write_bytes(content.getvalue())

@@ -112,7 +112,8 @@ def draw_learning_curves(axes: Axes, result: Result, run_name: RunName) -> None:
     where the result holds no such run. `axes.legend()` names the marks.
     """
     if not isinstance(run_name, tuple) or run_name not in result.runs:
-        raise StoreError(f"no run {quoted(run_name)}; a run is named by problem, strategy and seed")
+        shown = quoted(tuple(run_name) if isinstance(run_name, tuple) else run_name)
+        raise StoreError(f"no run {shown}; a run is named by problem, strategy and seed")
     run = result.runs[run_name]
     with styled():
         dressed(axes)

@@ -1,5 +1,7 @@
 """The names of problems: an experiment tells its problems apart by them."""
 
+from typing import Any
+
 from hpo_research.errors import ProblemError
 from hpo_research.text import name_mistake
 
@@ -14,3 +16,9 @@ def name_of(call: str, given: object, otherwise: str) -> str:
     if mistake := name_mistake(given):
         raise ProblemError(f"{call}: name {mistake}")
     return str(given)
+
+
+def add_name(call: str, wrapper: Any, suffix: str) -> None:
+    """Name a frozen wrapper that was left without a name after its problem. Raises as `name_of`."""
+    name = name_of(call, wrapper.name, f"{wrapper.problem.name}{suffix}")
+    object.__setattr__(wrapper, "name", name)

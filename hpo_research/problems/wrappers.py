@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hpo_research.errors import ProblemError
-from hpo_research.problems.naming import name_of
+from hpo_research.problems.naming import add_name
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.problems.synthetic import Analytic, Bounds, Point, evaluated
 from hpo_research.records import Direction, Key, Report, Segment
@@ -70,8 +70,7 @@ class Noisy:
             if isinstance(inner, Noisy):
                 raise ProblemError(f"{call}: the problem is noisy already; use one Noisy")
             inner = getattr(inner, "problem", None)
-        name = name_of(call, self.name, f"{self.problem.name}+noise({self.sd:g})")
-        object.__setattr__(self, "name", name)
+        add_name(call, self, f"+noise({self.sd:g})")
 
     def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
         """Evaluate the inner problem and add noise to each report."""
@@ -126,8 +125,7 @@ class Shifted:
         else:
             _check_seed(call, self.seed)
             what = f"seed={self.seed}"
-        name = name_of(call, self.name, f"{self.problem.name}+shift({what})")
-        object.__setattr__(self, "name", name)
+        add_name(call, self, f"+shift({what})")
 
     @cached_property
     def minimisers(self) -> tuple[Point, ...]:
@@ -185,8 +183,7 @@ class Rotated:
         call = f"Rotated({_title(self.problem)}, seed={self.seed!r})"
         _check_analytic(call, self.problem)
         _check_seed(call, self.seed)
-        name = name_of(call, self.name, f"{self.problem.name}+rotate(seed={self.seed})")
-        object.__setattr__(self, "name", name)
+        add_name(call, self, f"+rotate(seed={self.seed})")
 
     @cached_property
     def matrix(self) -> tuple[Point, ...]:
@@ -262,8 +259,7 @@ class Discretised:
             raise ProblemError(f"{call}: the problem is discrete already; use it as it is")
         for parameter in self.problem.space.parameters.values():
             _stepped(call, parameter, self.steps)
-        name = name_of(call, self.name, f"{self.problem.name}+steps({self.steps})")
-        object.__setattr__(self, "name", name)
+        add_name(call, self, f"+steps({self.steps})")
 
     @cached_property
     def space(self) -> SearchSpace:

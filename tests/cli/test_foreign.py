@@ -12,6 +12,7 @@ import hpo_research as hpo
 from hpo_research.analysis.result import Result
 from hpo_research.cli import app, screen
 from hpo_research.problems.synthetic import Synthetic
+from hpo_research.store import sealing
 from hpo_research.text import is_visible, visible
 
 EVIL = "=\x1b]0;owned\x07\x1b[31m[red]:smile: <b>&$x_1$\u202e\x9b2J\0\r%\\" + "x" * 300
@@ -51,6 +52,7 @@ def foreign(tmp_path_factory):
             db.execute("UPDATE meta SET value = ? WHERE key = ?", (json.dumps(document), key))
         db.execute("UPDATE report SET metrics = replace(metrics, '\"value\"', ?)", (quoted(),))
         db.execute("UPDATE proposal SET config = replace(config, '\"x1\"', ?)", (quoted(),))
+        sealing.seal(db)  # as an older version would have written it
     db.close()
     return folder
 
@@ -128,6 +130,7 @@ def test_categories_that_are_no_utf8_or_too_large_are_exported(tmp_path, kind):
         (text,) = db.execute("SELECT value FROM meta WHERE key = 'experiment'").fetchone()
         text = text.replace(str(2**63 - 1), f"{2**63 - 1}, {2**70}")
         db.execute("UPDATE meta SET value = ? WHERE key = 'experiment'", (text,))
+        sealing.seal(db)
     db.close()
     shown("export", tmp_path, "--format", kind)
     read = {"csv": pd.read_csv, "parquet": pd.read_parquet}[kind]

@@ -69,7 +69,7 @@ REASONS = {
     "a child's nonsense": NO_REPORT,
     "a file over its channel": "the process closed or overwrote its connection",
     "its report sent away": "report cannot be sent to another process",
-    "a state that is such a pickle": "no report of its trial: a state that holds more than tensors",
+    "a state that is such a pickle": "no report of its trial: a state that cannot be read",
     "a message that claims gigabytes": "half a message and no more for 1 seconds",
     "a report of another trial": "no report of its trial: a report of trial 99 of run 0",
     "a report of a later epoch": "no report of its trial: epoch 99 after epoch 0",

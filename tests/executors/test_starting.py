@@ -26,7 +26,7 @@ def refuse() -> None:
 class Full:
     """A nursery that gets no process from the machine."""
 
-    def __init__(self, orders: object, threads: int) -> None:
+    def __init__(self, orders: object, threads: int, owner: str) -> None:
         self.channel, theirs = pair()
         self._theirs = Channel(theirs)
         self.pid = os.getpid()

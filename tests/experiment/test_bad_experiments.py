@@ -103,9 +103,9 @@ def test_every_bad_function_fails_by_itself_and_the_good_one_goes_on(
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A file system of one megabyte."""
+    """A file system of half a megabyte."""
     folder = Path(tempfile.mkdtemp(prefix="small-disk-"))
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder]
     if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
         folder.rmdir()
         pytest.skip("this user cannot mount a small file system")

@@ -18,7 +18,7 @@ from hpo_research.errors import StoreWriteError
 from hpo_research.experiment import loop
 from hpo_research.experiment.provenance import Source
 from hpo_research.figures import draw as drawing
-from hpo_research.figures.draw import draw
+from hpo_research.figures.draw import attempt
 from hpo_research.problems.wrappers import Noisy
 from hpo_research.report.coincidences import coincidences
 from hpo_research.store import Store
@@ -233,9 +233,9 @@ def test_each_figure_is_drawn_once(monkeypatch, folder, tmp_path):
 
     def counted(result, place):
         calls.append(place)
-        return draw(result, place)
+        return attempt(result, place)
 
-    monkeypatch.setattr("hpo_research.report.report.draw", counted)
+    monkeypatch.setattr("hpo_research.report.report.attempt", counted)
     report.write(Result.read(folder), tmp_path)
     assert calls == [tmp_path / "figures"]
 
