@@ -13,6 +13,8 @@ from torch import Tensor
 from hpo_research.errors import DeviceError
 from hpo_research.text import quoted
 
+_MOST_THREADS = 4096
+
 
 @dataclass(frozen=True)
 class Place:
@@ -25,8 +27,11 @@ class Place:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.threads, bool) or not isinstance(self.threads, int) or self.threads < 1:
-            raise DeviceError(f"threads={self.threads!r}: expected a whole number from 1 on")
+        is_whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
+        if not is_whole or not 1 <= self.threads <= _MOST_THREADS:
+            raise DeviceError(
+                f"threads={quoted(self.threads)}: expected an integer from 1 to {_MOST_THREADS}"
+            )
 
 
 def resolve(name: str = "auto") -> str:

@@ -102,4 +102,7 @@ def _array(value: Any, *, has_bytes: bool) -> tuple[object, ...]:
     if isinstance(value, torch.Tensor):
         value = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
         value = value.view(torch.uint8).numpy() if value.numel() else np.zeros(0)
-    return (*facts, hashlib.sha256(value.tobytes()).hexdigest())
+    content = np.asarray(value).tobytes()
+    if isinstance(value, np.ma.MaskedArray):
+        content += np.ma.getmaskarray(value).tobytes()
+    return (*facts, hashlib.sha256(content).hexdigest())

@@ -239,8 +239,11 @@ def sound(report: object, metric: str, *, after: int, until: int) -> Report:
     seconds = None if report.seconds is None else _number(report.seconds, "seconds")
     if seconds is not None and not 0 <= seconds < math.inf:
         raise ProblemError(f"seconds is {seconds}, expected a number of seconds")
+    clock = _number(report.clock, "clock")
+    if not 0 <= clock < math.inf:
+        raise ProblemError(f"clock is {clock}, expected seconds since the run began")
     metrics = {str(name): _number(item, str(name)) for name, item in report.metrics.items()}
-    return replace(report, epoch=epoch, metrics=metrics, seconds=seconds)
+    return replace(report, epoch=epoch, metrics=metrics, seconds=seconds, clock=clock)
 
 
 def _index(value: Any) -> int | None:

@@ -126,7 +126,7 @@ def large(seeds: range) -> hpo.Experiment:
 
 
 def test_a_full_disk_is_said_and_the_experiment_goes_on_with_room(small_disk: Path, tmp_path: Path):
-    with pytest.raises(StoreWriteError, match="make room or mend the disk"):
+    with pytest.raises(StoreWriteError, match="the disk is full: make room"):
         hpo.run(large(range(4)), out=small_disk, device="cpu")
     stored = hpo.Result.read(small_disk)
     assert len(stored.reports()) > 50

@@ -152,9 +152,7 @@ def test_tune_says_it_of_its_function(tmp_path: Path):
 
 def test_the_command_line_says_it_once_at_once_and_afterwards(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        running, "publish", lambda result, folder: Published(folder / "report.html")
-    )
+    monkeypatch.setattr(running, "publish", lambda result, folder: Published(folder / "r.html"))
     for text in (TEXT, OTHER.replace("trials=4", "trials=6")):
         Path("changing.py").write_text(text)
         done = CliRunner().invoke(app, ["run", "changing.py", "--quiet"])
