@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from rich.text import Text
-
-from hpo_research.cli.screen import plain_table, say, screen
+from hpo_research.cli.screen import add_row, plain_table, say, screen
 from hpo_research.store.rescue import rescue
 
 _SHOWN = 10
@@ -18,7 +16,7 @@ def rescued(folder: Path, out: Path) -> None:
     for title in ("rows copied", "rows left"):
         table.add_column(title, justify="right")
     for name, count in found.copied.items():
-        table.add_row(*map(Text, (name, f"{count:,}", f"{found.left[name]:,}")))
+        add_row(table, name, f"{count:,}", f"{found.left[name]:,}")
     console.print(table)
     for damage in found.damages[:_SHOWN]:
         say(console, str(damage))
