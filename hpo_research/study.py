@@ -29,6 +29,7 @@ from hpo_research.experiment.told import (
     number_of,
 )
 from hpo_research.ledger import AskRow, Final, Ledger, Limits, RunInfo
+from hpo_research.lists import AT_ONCE, MOST_AT_ONCE
 from hpo_research.paths import Given
 from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial, start
 from hpo_research.space import Config, SearchSpace
@@ -39,7 +40,7 @@ from hpo_research.strategies.recommend import recommended
 from hpo_research.text import quoted, storable
 from hpo_research.threads import Turns, limited
 
-_METRIC, _MOST = "value", 1_000_000
+_METRIC = "value"
 _ENQUEUED = "enqueued"
 
 
@@ -244,8 +245,8 @@ class Study:
         """
         with self._acting():
             number = whole(n)
-            if number is None or not 1 <= number <= _MOST:
-                raise StudyError(f"ask({quoted(n)}): n must be a whole number from 1 to {_MOST}")
+            if number is None or not 1 <= number <= MOST_AT_ONCE:
+                raise StudyError(f"ask({quoted(n)}): n must be an integer {AT_ONCE}")
             began = time.perf_counter()
             with limited():
                 ask = self._proposed(number)

@@ -15,7 +15,7 @@ FLOORS = [
     {"text"},
     {"errors", "scratch"},
     {"ambient", "rng", "threads", "device", "products", "compiled", "paths"}
-    | {"rows", "habits", "origin", "scalars"},
+    | {"rows", "habits", "origin", "scalars", "lists"},
     {"space", "states"},
     {"records"},
     {"ledger", "run"},

@@ -321,7 +321,7 @@ def test_without_a_model_the_recommended_trial_is_the_best():
 @pytest.mark.parametrize("n", [0, -1, "2", 1.0, None, True], ids=repr)
 def test_a_number_of_trials_that_cannot_be_is_refused(study: hpo.Study, n: object):
     with pytest.raises(
-        StudyError, match=rf"ask\({n!r}\): n must be a whole number from 1 to 1000000"
+        StudyError, match=rf"ask\({n!r}\): n must be an integer from 1 to 1,000,000"
     ):
         study.ask(n)
 

@@ -1,9 +1,11 @@
 """What a reader of results is asked for, checked before it is looked up."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence, Set
 from numbers import Integral, Real
 
 from hpo_research.errors import StoreError
+from hpo_research.lists import items
+from hpo_research.space.bounds import as_float
 from hpo_research.text import is_one_of, quoted
 
 
@@ -27,9 +29,8 @@ def chosen(strategies: Sequence[str] | None, known: Collection[str]) -> list[str
     """
     if strategies is None:
         return list(known)
-    if isinstance(strategies, str) or not isinstance(strategies, Iterable):
-        raise StoreError(f"strategies={quoted(strategies)}: expected a list of names")
-    wanted = list(strategies)
+    given = tuple(strategies) if isinstance(strategies, Set) else strategies
+    wanted = items(given, "strategies", StoreError)
     for name in wanted:
         check_name("strategy", name, known)
     return wanted
@@ -45,5 +46,5 @@ def check_count(name: str, value: object, least: int) -> None:
 def check_level(value: object) -> None:
     """Raise `StoreError` unless a level of confidence lies between 0 and 1."""
     is_level = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_level or not 0 < float(value) < 1:  # type: ignore[arg-type]
+    if not is_level or not 0 < as_float(value) < 1:  # type: ignore[arg-type]
         raise StoreError(f"level={quoted(value)}: expected a number between 0 and 1, as 0.95")

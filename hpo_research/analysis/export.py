@@ -10,6 +10,7 @@ import pandas as pd
 
 from hpo_research import paths
 from hpo_research.ambient import ordinary
+from hpo_research.analysis.arguments import check_word
 from hpo_research.analysis.files import csv, write_beside
 from hpo_research.analysis.frames import is_beyond
 from hpo_research.analysis.result import Result
@@ -40,8 +41,7 @@ def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
     Raises `MissingPackageError` for Parquet without pyarrow, `StoreError` for another format,
     `StoreWriteError` where the disk refuses.
     """
-    if format not in get_args(Format):
-        raise StoreError(f"format={format!r}: expected one of {', '.join(get_args(Format))}")
+    check_word("format", format, get_args(Format))
     if format == "parquet":
         _require_pyarrow()
     place = paths.place(folder, "export: folder", StoreError)

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import numpy as np
-
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.checks import repeated, seed_mistake, strategy_mistake
 from hpo_research.experiment.description import Json, describe, differences
 from hpo_research.ledger import Final, Ledger, RunInfo
+from hpo_research.lists import AT_ONCE, MOST_AT_ONCE, items
 from hpo_research.problems.protocol import Problem
 from hpo_research.store import RunName
 from hpo_research.strategies.protocol import Strategy
@@ -68,10 +67,10 @@ class Experiment:
             mistakes.append(f"name {mistake}")
         elif "/" in name or name in (".", ".."):
             mistakes.append(f"name must be a text without '/', got {quoted(name)}")
-        if not isinstance(self.problems, Sequence):
-            mistakes.append(f"problems must be a list of problems, got {quoted(self.problems)}")
-        else:
-            mistakes += self._problem_mistakes()
+        try:
+            mistakes += self._problem_mistakes(items(self.problems, "problems", ExperimentError))
+        except ExperimentError as error:
+            mistakes.append(str(error))
         if not isinstance(self.strategies, Mapping):
             mistakes.append(
                 f"strategies must be a dict of strategies by name, got {quoted(self.strategies)}"
@@ -80,29 +79,29 @@ class Experiment:
             mistakes += self._strategy_mistakes()
         return mistakes + _seed_mistakes(self.seeds)
 
-    def _problem_mistakes(self) -> list[str]:
-        if not self.problems:
+    def _problem_mistakes(self, problems: Sequence[Problem]) -> list[str]:
+        if not problems:
             return ["problems is empty; name at least one"]
-        wrong = [p for p in self.problems if not isinstance(p, Problem) or isinstance(p, type)]
+        wrong = [p for p in problems if not isinstance(p, Problem) or isinstance(p, type)]
         if wrong:
             return [
                 f"problems must be problems, got {quoted(problem)}"
                 + (f"; make one, as problem({problem!r})" if isinstance(problem, str) else "")
                 for problem in wrong
             ]
-        named = [("name", problem.name) for problem in self.problems]
-        named += [("metric", problem.metric) for problem in self.problems]
+        named = [("name", problem.name) for problem in problems]
+        named += [("metric", problem.metric) for problem in problems]
         if mistakes := [f"a problem's {what} {m}" for what, n in named if (m := name_mistake(n))]:
             return mistakes
         mistakes = [
             f"two problems are named {name!r}; give one another name="
-            for name in sorted(repeated(problem.name for problem in self.problems))
+            for name in sorted(repeated(problem.name for problem in problems))
         ]
         if is_one_of(self.execution, ("simulated",)):
             mistakes += [
                 f"{problem.name} records no seconds, so a simulated clock has nothing to replay; "
                 "use execution='lock-step'"
-                for problem in self.problems
+                for problem in problems
                 if not problem.has_recorded_seconds
             ]
         return mistakes
@@ -130,10 +129,10 @@ class Experiment:
             mistakes.append(f"execution must be one of {expected}, got {quoted(self.execution)}")
         if not is_one_of(self.final, ("last", "best")):
             mistakes.append(f"final must be last or best, got {quoted(self.final)}")
-        wrong = isinstance(self.parallel, bool) or not isinstance(self.parallel, int)
-        if self.parallel is not None and (wrong or self.parallel < 1):
+        is_count = isinstance(self.parallel, int) and not isinstance(self.parallel, bool)
+        if self.parallel is not None and not (is_count and 1 <= self.parallel <= MOST_AT_ONCE):
             mistakes.append(
-                f"parallel must be a whole number from 1, or None, got {quoted(self.parallel)}"
+                f"parallel must be an integer {AT_ONCE}, or None, got {quoted(self.parallel)}"
             )
         if self.parallel is None and isinstance(self.budget, Budget):
             if self.budget.counts_time_alone:
@@ -218,10 +217,11 @@ def parallel_of(experiment: Experiment, strategy: Strategy) -> int | None:
 
 
 def _seed_mistakes(seeds: object) -> list[str]:
-    # A generator could be read once only, and a text is a sequence of texts.
-    if not isinstance(seeds, Sequence | np.ndarray) or isinstance(seeds, str | bytes):
-        return [f"seeds must be a list or a range, got {quoted(seeds)}"]
-    if not len(seeds):
+    try:
+        seeds = items(seeds, "seeds", ExperimentError)
+    except ExperimentError as error:
+        return [str(error)]
+    if not seeds:
         return ["seeds is empty; name at least one, or a range"]
     mistakes = [f"seeds[{i}] {wrong}" for i, s in enumerate(seeds) if (wrong := seed_mistake(s))]
     if mistakes:

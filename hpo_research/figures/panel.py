@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
-from hpo_research.analysis.arguments import check_name, chosen
+from hpo_research.analysis.arguments import check_name, check_word, chosen
 from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, band, curve, regret
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.noise_free import is_noisy
@@ -67,6 +68,7 @@ def panel(
     """
     known = result.description["problems"]
     check_name("problem", problem, known)
+    check_word("axis", axis, get_args(Axis))
     facts = known[problem]
     present = {name.strategy for name in result.runs if name.problem == problem}
     wanted = chosen(strategies, result.description["strategies"])

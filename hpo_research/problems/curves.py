@@ -19,7 +19,7 @@ from hpo_research.records import Direction, Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.space import SearchSpace
 from hpo_research.space.bounds import as_float
-from hpo_research.text import quoted
+from hpo_research.text import name_mistake, quoted
 
 _SAMPLE = 4096  # points of the box from which the scales of a base are taken
 _KNOTS = 64  # quantiles that stand for the distribution of a base's values
@@ -238,7 +238,7 @@ def _name(problem: LearningCurves) -> str:
     for field in fields(LearningCurves):
         value = getattr(problem, field.name)
         if field.name not in ("base", "name") and value != field.default:
-            options.append(f"{field.name}={value:g}")
+            options.append(f"{field.name}={float(value):g}")
     return f"curves({','.join(options)})" if options else "curves"
 
 
@@ -250,6 +250,8 @@ def _check(problem: LearningCurves) -> None:
             f"{call}: base must be a synthetic function, shifted or rotated or not, or its name; "
             "noise and steps are added around the curves"
         )
+    if mistake := name_mistake(base.name):
+        raise ProblemError(f"{call}: a base's name {mistake}")
     if base.optimum is None:
         raise ProblemError(f"{call}: base must have a known optimum, which sets the curves' scale")
     epochs = problem.max_epochs

@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from hpo_research.errors import SpaceError
+from hpo_research.lists import items
 from hpo_research.space import bounds
 from hpo_research.space.bins import Bins
 from hpo_research.space.scale import REVERSE_LOG, Scale, resolve
@@ -258,10 +259,8 @@ class Categorical:
     ordered: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.values, str | bytes) or not isinstance(self.values, Sequence):
-            hint = "; an array gives one as array.tolist()" if hasattr(self.values, "ndim") else ""
-            raise SpaceError(f"Categorical({quoted(self.values)}): expected a list of values{hint}")
-        values = tuple(_native(value) for value in self.values)
+        given = items(self.values, "Categorical: values", SpaceError)
+        values = tuple(_native(value) for value in given)
         object.__setattr__(self, "values", values)
         call = f"Categorical({quoted(list(values))})"
         if not isinstance(self.ordered, bool):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from hpo_research.errors import SpaceError, StrategyError
+from hpo_research.lists import items
 from hpo_research.records import Ask, Note, Run, Trial, start
 from hpo_research.rows import kept
 from hpo_research.space import Categorical, Config, Float, Integer, Parameter, SearchSpace, Value
@@ -193,9 +194,10 @@ def _is_count(points: object) -> bool:
 def _checked(name: object, points: object) -> int | tuple[Value, ...]:
     if _is_count(points):
         return int(points)  # type: ignore[call-overload, no-any-return]
-    if isinstance(points, Sequence) and not isinstance(points, str) and len(points):
-        return tuple(points)
-    raise StrategyError(
-        f"Grid(points={{{name!r}: {quoted(points)}}}): expected a number of points from 1 on, or a "
-        "list of at least one value"
-    )
+    call = f"Grid(points={{{name!r}: {quoted(points)}}})"
+    try:
+        if values := tuple(items(points, "points", StrategyError)):
+            return values
+    except StrategyError as error:
+        raise StrategyError(f"{call}: {error}; an integer >= 1 is taken too") from error
+    raise StrategyError(f"{call}: points must be an integer >= 1, or a list of at least one value")

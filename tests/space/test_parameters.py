@@ -196,8 +196,8 @@ def test_an_integer_refuses_what_it_cannot_be(fields, message):
         ([], "Categorical([]): expected at least one value, got none"),
         (["a", "b", "a"], "Categorical(['a', 'b', 'a']): values must be distinct, 'a' is repeated"),
         ([None, None], "Categorical([None, None]): values must be distinct, None is repeated"),
-        ("relu", "Categorical('relu'): expected a list of values"),
-        ({"a", "b"}, "Categorical({"),
+        ("relu", "Categorical: values must be a list, got 'relu'"),
+        ({"a", "b"}, "Categorical: values must be a list, got {"),
         ([NAN], "Categorical([nan]): expected finite values, got nan"),
         ([1.0, INF], "Categorical([1.0, inf]): expected finite values, got inf"),
         (

@@ -218,10 +218,10 @@ def test_a_grid_that_does_not_suit_the_problem_is_an_error(grid, total, message)
         (True, r"Grid\(points=True\): expected a number of points"),
         (2.5, r"Grid\(points=2\.5\): expected a number of points"),
         ("fitt", r"Grid\(points='fitt'\): .* or 'fit'"),
-        ({"x": 0}, r"Grid\(points=\{'x': 0\}\): expected a number of points from 1 on, or a list"),
+        ({"x": 0}, r"Grid\(points=\{'x': 0\}\): points must be a list, got 0; an integer >= 1 is"),
         ({"x": []}, r"Grid\(points=\{'x': \[\]\}\): .* a list of at least one value"),
-        ({"x": "abc"}, r"Grid\(points=\{'x': 'abc'\}\): expected a number of points"),
-        ({"x": None}, r"Grid\(points=\{'x': None\}\): expected a number of points"),
+        ({"x": "abc"}, r"Grid\(points=\{'x': 'abc'\}\): points must be a list"),
+        ({"x": None}, r"Grid\(points=\{'x': None\}\): points must be a list"),
     ],
 )
 def test_wrong_points_are_refused(wrong, message):
