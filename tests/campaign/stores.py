@@ -242,7 +242,7 @@ def damaged_log(folder: Path, rng: random.Random) -> None:
         _bytes(path, lambda data: data.__delitem__(slice(rng.randrange(len(data)), None)))
 
 
-LOGS = (without_log, damaged_log)
+LOGS = (damaged_log,)
 
 
 def _sql(edit: Callable[[sqlite3.Connection, random.Random], None]) -> Damage:
@@ -406,7 +406,16 @@ def dropped_column(db: sqlite3.Connection, rng: random.Random) -> None:
 
 
 DAMAGES: tuple[Damage, ...] = (
-    *(flipped, flipped_beginning, zeroed, truncated, swapped_pages, repeated_page, *LOGS),
+    *(
+        flipped,
+        flipped_beginning,
+        zeroed,
+        truncated,
+        swapped_pages,
+        repeated_page,
+        without_log,
+        *LOGS,
+    ),
     *map(_sql, (edited_value, other_json, not_utf8, deleted_rows, deleted_last_turn)),
     *map(_sql, (duplicated_row, swapped_rows, dropped_table, dropped_column)),
 )
