@@ -35,7 +35,6 @@ def experiment(**changed):
 WORDS = {
     "Float.scale": lambda v: hpo.Float(1, 2, scale=v),
     "Integer.scale": lambda v: hpo.Integer(1, 2, scale=v),
-    "Categorical.values": lambda v: hpo.Categorical(v),
     "Categorical.value": lambda v: hpo.SearchSpace(c=hpo.Categorical([v])),
     "Categorical.ordered": lambda v: hpo.Categorical([1], ordered=v),
     "SearchSpace": lambda v: hpo.SearchSpace(v),
