@@ -61,7 +61,7 @@ class Design:
         for name in ("configurations", "seeds"):
             number = getattr(self, name)
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise ExperimentError(f"{name} must be a whole number from 1, got {number!r}")
+                raise ExperimentError(f"{name} must be an integer >= 1, got {number!r}")
 
     @cached_property
     def space(self) -> SearchSpace:

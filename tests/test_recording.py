@@ -75,7 +75,7 @@ def test_a_finite_space_gives_all_it_has_and_no_more():
 @pytest.mark.parametrize("options", [{"configurations": 0}, {"seeds": 1.5}, {"seeds": True}])
 def test_a_wrong_count_is_refused(options):
     (name,) = options
-    with pytest.raises(ExperimentError, match=f"{name} must be a whole number from 1"):
+    with pytest.raises(ExperimentError, match=f"{name} must be an integer >= 1"):
         Design(CURVES, **{"configurations": 3, **options})
 
 

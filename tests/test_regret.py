@@ -107,9 +107,9 @@ def test_a_tables_value_lies_among_those_of_its_seeds(made, problem):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Bbob(25, 1, 2), r"function must be a whole number from 1 to 24"),
-        (lambda: Bbob(1, 0, 2), r"instance must be a whole number from 1 on"),
-        (lambda: Bbob(1, 1, 1), r"dimension must be a whole number from 2 to 40"),
+        (lambda: Bbob(25, 1, 2), r"function must be an integer from 1 to 24"),
+        (lambda: Bbob(1, 0, 2), r"instance must be an integer >= 1"),
+        (lambda: Bbob(1, 1, 1), r"dimension must be an integer from 2 to 40"),
         (lambda: HpoTable("hpobench", "mnist"), r"expected one of \('hpobench', 'car'\)"),
         (lambda: place("branin"), r"expected a name such as bbob-f01"),
     ],

@@ -159,7 +159,7 @@ def test_a_name_that_cannot_be_shown_is_refused_at_birth(name):
     with pytest.raises(ProblemError, match=f"the name of a metric; it {rule}"):
         hpo.FunctionProblem(loss, SPACE, metric=name)
     if name:  # an empty name means that of the function
-        with pytest.raises(ProblemError, match=f"expected a text; it {rule}"):
+        with pytest.raises(ProblemError, match=f"expected a string; it {rule}"):
             hpo.FunctionProblem(loss, SPACE, name=name)
 
 

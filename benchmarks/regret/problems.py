@@ -77,11 +77,11 @@ class Bbob(_SingleEpoch):
     def __post_init__(self) -> None:
         call = f"Bbob({self.function!r}, {self.instance!r}, {self.dimension!r})"
         if self.function not in range(1, 25):
-            raise ProblemError(f"{call}: function must be a whole number from 1 to 24")
+            raise ProblemError(f"{call}: function must be an integer from 1 to 24")
         if self.instance not in range(1, 10**6):
-            raise ProblemError(f"{call}: instance must be a whole number from 1 on")
+            raise ProblemError(f"{call}: instance must be an integer >= 1")
         if self.dimension not in range(2, 41):
-            raise ProblemError(f"{call}: dimension must be a whole number from 2 to 40")
+            raise ProblemError(f"{call}: dimension must be an integer from 2 to 40")
         if not self.name:
             name = f"bbob-f{self.function:02}-i{self.instance:02}-d{self.dimension:02}"
             object.__setattr__(self, "name", name)

@@ -1,4 +1,4 @@
-"""What the runs of noisy problems came to without the noise, by two choices of a trial."""
+"""Final results of noisy problems without the noise, by two choices of a trial."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

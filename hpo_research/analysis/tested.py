@@ -1,4 +1,4 @@
-"""What the runs came to on test images, which no strategy sees."""
+"""Final results on test images, which no strategy sees."""
 
 import numpy as np
 

@@ -149,7 +149,7 @@ def _proposal(who: str, ledger: Ledger, proposal: Proposal) -> Proposal:
         until = 0
     elif until is None or not known < until <= most:
         raise StrategyError(
-            f"{who}: until must be a whole number above {known} and at most {most}, "
+            f"{who}: until must be an integer above {known} and at most {most}, "
             f"got {_shown(proposal.until)}"
         )
     # What is no text of Unicode cannot be stored.
@@ -200,7 +200,7 @@ def _note(who: str, key: object, note: object) -> Note:
     elif (number := _number(plain)) is not None:
         return number
     raise StrategyError(
-        f"{who}: note {key!r} must be a number, a text or a list of numbers, got {_shown(note)}"
+        f"{who}: note {key!r} must be a number, a string or a list of numbers, got {_shown(note)}"
     )
 
 

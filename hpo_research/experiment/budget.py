@@ -34,7 +34,7 @@ class Budget:
                 continue
             number = _number(value, name)
             if number is None:
-                kind = "a number" if name == "seconds" else "a whole number"
+                kind = "a number" if name == "seconds" else "an integer"
                 mistakes.append(f"Budget({name}={quoted(value)}): expected {kind}")
             elif not 0 < number < math.inf:
                 mistakes.append(f"Budget({name}={quoted(value)}): must be above 0 and finite")

@@ -46,7 +46,7 @@ def _inner_mistake(strategy: object) -> str:
 
 
 def whole(number: object) -> int | None:
-    """Return a whole number of any type as an int, None for anything else."""
+    """Return an integer of any type as an int, None for anything else."""
     try:
         return None if isinstance(number, bool) else operator.index(number)  # type: ignore[arg-type]
     except TypeError:
@@ -57,7 +57,7 @@ def seed_mistake(seed: object) -> str:
     """Say what is wrong with something that is to be a seed; empty where nothing is."""
     number = whole(seed)
     if number is None:
-        return f"must be a whole number, got {quoted(seed)}"
+        return f"must be an integer, got {quoted(seed)}"
     is_stored = abs(number) < 2**63
     return "" if is_stored else f"must lie between -2**63 and 2**63, got {quoted(number)}"
 

@@ -66,7 +66,7 @@ class Experiment:
         if mistake := name_mistake(name):
             mistakes.append(f"name {mistake}")
         elif "/" in name or name in (".", ".."):
-            mistakes.append(f"name must be a text without '/', got {quoted(name)}")
+            mistakes.append(f"name must be a string without '/', got {quoted(name)}")
         try:
             mistakes += self._problem_mistakes(items(self.problems, "problems", ExperimentError))
         except ExperimentError as error:
@@ -211,7 +211,7 @@ def parallel_of(experiment: Experiment, strategy: Strategy) -> int | None:
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
         raise StrategyError(
             f"{type(strategy).__name__}(batch={batch!r}): where parallel=None, `batch` is how many "
-            "trials train at once: a whole number from 1 on; name the field otherwise"
+            "trials train at once: an integer >= 1; name the field otherwise"
         )
     return batch
 

@@ -39,7 +39,7 @@ def epoch_of(trial: Trial, epoch: object) -> int:
     """Return an epoch as an int. Raises `StudyError` for one that the trial cannot have."""
     number = whole(epoch)
     if number is None:
-        raise StudyError(f"trial {trial.id}: epoch must be a whole number, got {epoch!r}")
+        raise StudyError(f"trial {trial.id}: epoch must be an integer, got {epoch!r}")
     if not 1 <= number <= trial.until:
         raise StudyError(
             f"trial {trial.id}: epoch {number} is outside 1 to {trial.until}, its until"
@@ -73,7 +73,7 @@ def mistakes(info: RunInfo, strategy: object) -> list[str]:
         found.append(f"direction must be minimize or maximize, got {quoted(info.direction)}")
     epochs = info.max_epochs
     if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= 2**53:
-        found.append(f"max_epochs must be a whole number from 1 to 2**53, got {quoted(epochs)}")
+        found.append(f"max_epochs must be an integer from 1 to 2**53, got {quoted(epochs)}")
     if not is_one_of(info.final, ("last", "best")):
         found.append(f"final must be last or best, got {quoted(info.final)}")
     return found

@@ -49,7 +49,7 @@ def key(position: int, name: str) -> Line2D:
 
 
 def cost_axis(axes: Axes, label: str) -> None:
-    """Name the cost axis; it begins at 0 and has whole numbers where it can."""
+    """Name the cost axis; it begins at 0 with whole numbers as ticks where it can."""
     axes.set_xlabel(label)
     axes.set_xlim(left=0)
     locator = MaxNLocator(numbers_across(axes), integer=True, steps=[1, 2, 2.5, 5, 10])

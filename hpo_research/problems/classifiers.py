@@ -86,7 +86,7 @@ class Classifier:
         whole = isinstance(self.max_epochs, int) and not isinstance(self.max_epochs, bool)
         if not whole or self.max_epochs < 1:
             raise ProblemError(
-                f"{call}: max_epochs must be a whole number from 1, got {quoted(self.max_epochs)}"
+                f"{call}: max_epochs must be an integer >= 1, got {quoted(self.max_epochs)}"
             )
         if self.data is not None:
             self._check_data(call)

@@ -256,14 +256,12 @@ def _check(problem: LearningCurves) -> None:
         raise ProblemError(f"{call}: base must have a known optimum, which sets the curves' scale")
     epochs = problem.max_epochs
     if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= 2**53:
-        raise ProblemError(
-            f"{call}: max_epochs must be a whole number from 1, got {quoted(epochs)}"
-        )
+        raise ProblemError(f"{call}: max_epochs must be an integer >= 1, got {quoted(epochs)}")
     seed = problem.seed
     if isinstance(seed, bool) or not isinstance(seed, int) or abs(seed) >= 2**63:
-        raise ProblemError(f"{call}: seed must be a whole number, got {quoted(seed)}")
+        raise ProblemError(f"{call}: seed must be an integer, got {quoted(seed)}")
     if not isinstance(problem.name, str):
-        raise ProblemError(f"{call}: name must be a text, got {quoted(problem.name)}")
+        raise ProblemError(f"{call}: name must be a string, got {quoted(problem.name)}")
     numbers = {
         "agreement": (problem.agreement, "from 0 to 1", 0.0, 1.0),
         "noise": (problem.noise, "from 0", 0.0, math.inf),

@@ -49,7 +49,7 @@ class FunctionProblem:
     again. A function that writes its files *before* it reports an epoch, from its first report
     on, also goes on from such an epoch when the experiment was killed: while it waits in a report
     its folder is copied, about once a minute. One that writes them after a report, or only at its
-    end, goes on from where it returned last. `report.seed` is a whole number that belongs to the
+    end, goes on from where it returned last. `report.seed` is an integer that belongs to the
     trial, the same for every strategy.
 
     `timeout` is in seconds without any report or return; `memory`, in bytes or as `"2 GB"`, limits
@@ -234,7 +234,7 @@ def _function_mistakes(problem: FunctionProblem) -> Iterator[str]:
     """Yield what is wrong with the function, and with it beside the other arguments."""
     f, name = problem.f, problem.name
     if not (isinstance(name, str) and name == "") and (mistake := name_mistake(name)):
-        yield f"name={quoted(name)}): expected a text; it {mistake}"
+        yield f"name={quoted(name)}): expected a string; it {mistake}"
         name = ""
     if not callable(f):
         yield f"f={quoted(f)}): expected a function of a config"
@@ -269,7 +269,7 @@ def _option_mistakes(problem: FunctionProblem) -> Iterator[str]:
         yield f"metric={quoted(problem.metric)}): expected the name of a metric; it {mistake}"
     if not is_one_of(problem.direction, ("minimize", "maximize")):
         yield f"direction={quoted(problem.direction)}): expected 'minimize' or 'maximize'"
-    count = "expected a whole number, at least 1 and at most 2**53"
+    count = "expected an integer from 1 to 2**53"
     if not _is_count(problem.max_epochs):
         yield f"max_epochs={quoted(problem.max_epochs)}): {count}"
     if problem.workers is not None and not _is_count(problem.workers):
@@ -280,7 +280,7 @@ def _option_mistakes(problem: FunctionProblem) -> Iterator[str]:
         yield f"timeout={quoted(timeout)}): expected seconds above 0, or None"
     if problem.memory is not None and problem.memory_bytes is None:
         shown = quoted(problem.memory)
-        yield f"memory={shown}): expected bytes, or text such as '2 GB' or '512 MiB'"
+        yield f"memory={shown}): expected bytes, or a string such as '2 GB' or '512 MiB'"
     if not isinstance(problem.can_resume, bool):
         yield f"can_resume={quoted(problem.can_resume)}): expected True or False"
 

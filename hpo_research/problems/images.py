@@ -204,7 +204,7 @@ def _checked(images: Images, pixels: np.ndarray, labels: np.ndarray, what: str) 
     whole = np.issubdtype(labels.dtype, np.integer)
     if len(labels) != len(pixels) or not whole or not _are_classes(labels, images.classes):
         raise ProblemError(
-            f"{what}: expected a label for each of the {len(pixels)} images, a whole number from 0 "
+            f"{what}: expected a label for each of the {len(pixels)} images, an integer from 0 "
             f"to {images.classes - 1}, got {len(labels)} of type {labels.dtype}"
         )
     if pixels.dtype.kind not in "uif":

@@ -274,7 +274,7 @@ def _described(value: object) -> str:
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
-        return f"the text {value[:40]!r}"
+        return f"the string {value[:40]!r}"
     return f"a {type(value).__name__}"
 
 

@@ -222,7 +222,7 @@ def _check_dimension(call: str, known: Function, dimension: object) -> None:
         and smallest <= dimension <= (largest or 10**6)
     ):
         return
-    legal = f"{smallest}" if smallest == largest else f"a whole number from {smallest}"
+    legal = f"{smallest}" if smallest == largest else f"an integer >= {smallest}"
     raise ProblemError(f"{call}: dimension must be {legal}, got {quoted(dimension)}")
 
 

@@ -254,7 +254,7 @@ class Discretised:
         call = f"Discretised({_title(self.problem)}, steps={self.steps!r})"
         _check_problem(call, self.problem)
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
-            raise ProblemError(f"{call}: steps must be a whole number from 1, got {self.steps!r}")
+            raise ProblemError(f"{call}: steps must be an integer >= 1, got {self.steps!r}")
         if self.problem.space.size is not None:
             raise ProblemError(f"{call}: the problem is discrete already; use it as it is")
         for parameter in self.problem.space.parameters.values():
@@ -379,7 +379,7 @@ def _check_analytic(call: str, problem: object) -> None:
 
 def _check_seed(call: str, seed: object) -> None:
     if isinstance(seed, bool) or not isinstance(seed, int):
-        raise ProblemError(f"{call}: seed must be a whole number, got {seed!r}")
+        raise ProblemError(f"{call}: seed must be an integer, got {seed!r}")
 
 
 def _checked_offset(call: str, problem: Analytic, offset: Sequence[float]) -> Point:

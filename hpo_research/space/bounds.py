@@ -32,7 +32,7 @@ def finite(call: str, name: str, value: object) -> float:
 def whole(call: str, name: str, value: object) -> int:
     """Return the value as an int, or raise `SpaceError` where it is none."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise SpaceError(f"{call}: {name} must be a whole number (an int), got {quoted(value)}")
+        raise SpaceError(f"{call}: {name} must be an integer (an int), got {quoted(value)}")
     if abs(int(value)) > _LARGEST_INTEGER:
         raise SpaceError(
             f"{call}: {name} must lie within ±2^50 to be exact in float64; narrow the range"

@@ -219,7 +219,7 @@ class Integer:
 
     def validate(self, value: object) -> int:
         """Return the value as an int; a float is accepted where it is whole."""
-        legal = f"a whole number from {self.low} to {self.high}"
+        legal = f"an integer from {self.low} to {self.high}"
         if isinstance(value, float | np.floating) and float(value).is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, Integral):

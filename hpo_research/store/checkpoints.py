@@ -61,7 +61,7 @@ class Checkpoints:
         except OSError as error:
             raise StoreWriteError(
                 f"{self._folder}: a checkpoint could not be written ({error}); everything stored "
-                "before is kept: make room or mend the disk, and run the same command again"
+                "before is kept: free some space or repair the disk, and run the same command again"
             ) from error
 
     def _write(self, states: Mapping[Name, Packed]) -> None:

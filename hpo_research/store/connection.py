@@ -47,7 +47,7 @@ def writing(folder: Path | None) -> Iterator[None]:
     except OSError as error:  # of the mark that is written into the file
         raise StoreWriteError(
             f"{folder}: the store could not be written ({error.strerror}); everything stored "
-            "before is kept: make room or mend the disk, and run the same command again"
+            "before is kept: free some space or repair the disk, and run the same command again"
         ) from error
 
 
@@ -76,7 +76,7 @@ def _advice(folder: Path | None, error: sqlite3.OperationalError) -> str:
     code = _code(error)
     if code in _BUSY:
         return f"{_others(folder)} holds the database: close it there"
-    return _ADVICE.get(code, "make room or mend the disk")
+    return _ADVICE.get(code, "free some space or repair the disk")
 
 
 def _code(error: sqlite3.Error) -> int:

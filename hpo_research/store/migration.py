@@ -52,7 +52,7 @@ def keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
     except OSError as error:
         raise StoreWriteError(
             f"{path.parent}: the store, of an older version, could not be kept beside the new one "
-            f"({error.strerror}); nothing was changed: make room for both, or mend the disk"
+            f"({error.strerror}); nothing was changed: make room for both, or repair the disk"
         ) from error
     return kept
 

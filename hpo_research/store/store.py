@@ -157,7 +157,7 @@ class Store:
             if code not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
                 raise
             raise StoreError(
-                f"{self.folder}: {FILE} is no store of ours ({error}); if it was one, "
+                f"{self.folder}: {FILE} is not an hpo_research store ({error}); if it was one, "
                 f"`hpo rescue {self.folder} OUT` copies what can be read to the folder OUT"
             ) from error
         try:

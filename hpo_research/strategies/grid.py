@@ -32,7 +32,7 @@ class Grid:
       several problems.
     - `"fit"`: the largest near-equal grid within the run's budget of N trials. With C combinations
       of categories and m numeric parameters, each gets g points (all its values, if it has fewer),
-      g being the largest whole number with C·g^m ≤ N; then, in declared order, parameters get one
+      g being the largest integer with C·g^m ≤ N; then, in declared order, parameters get one
       point more while the product stays within N.
 
     In a space with `among` the grid is the list, whatever the points. Combinations that the run

@@ -68,12 +68,10 @@ def rung_epochs(max_epochs: int, eta: int, min_epochs: int = 1) -> tuple[int, ..
     """Return the epochs of the rungs, ascending: max_epochs // η^k as long as `min_epochs` allows.
 
     Integer arithmetic throughout. The last rung is `max_epochs`, the only one where `min_epochs`
-    is not below it. Raises `StrategyError` where `max_epochs` is no whole number from 1 on.
+    is not below it. Raises `StrategyError` where `max_epochs` is no integer >= 1.
     """
     if isinstance(max_epochs, bool) or not isinstance(max_epochs, int) or max_epochs < 1:
-        raise StrategyError(
-            f"rungs of {max_epochs!r} epochs: max_epochs must be a whole number from 1 on"
-        )
+        raise StrategyError(f"rungs of {max_epochs!r} epochs: max_epochs must be an integer >= 1")
     epochs = [max_epochs]
     while max_epochs // eta ** len(epochs) >= min_epochs:
         epochs.append(max_epochs // eta ** len(epochs))
@@ -83,7 +81,7 @@ def rung_epochs(max_epochs: int, eta: int, min_epochs: int = 1) -> tuple[int, ..
 def eta_mistakes(eta: object) -> list[str]:
     """Say what is wrong with a reduction factor; empty where nothing is."""
     if isinstance(eta, bool) or not isinstance(eta, int) or eta < 2:
-        return [f"eta={quoted(eta)}): eta must be a whole number from 2 on; 3 is usual"]
+        return [f"eta={quoted(eta)}): eta must be an integer >= 2; 3 is usual"]
     if eta > _MOST:
         return [f"eta={quoted(eta)}): eta must be at most 2**53; 3 is usual"]
     return []
@@ -92,7 +90,7 @@ def eta_mistakes(eta: object) -> list[str]:
 def whole_mistakes(name: str, value: object, least: int = 1) -> list[str]:
     """Say what is wrong with a field that counts something; empty where nothing is."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        return [f"{name}={quoted(value)}): {name} must be a whole number from {least} on"]
+        return [f"{name}={quoted(value)}): {name} must be an integer >= {least}"]
     if value > _MOST:
         return [f"{name}={quoted(value)}): {name} must be at most 2**53"]
     return []

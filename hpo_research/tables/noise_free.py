@@ -1,4 +1,4 @@
-"""What noisy problems came to without the noise: recommended and best observed trials apart."""
+"""Final results of noisy problems without the noise: recommended and best observed trials apart."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass

@@ -45,7 +45,7 @@ def text(value: object) -> Cell:
 
 
 def count(value: int) -> Cell:
-    """Return a cell with a whole number."""
+    """Return a cell with an integer."""
     return Cell(str(value), is_number=True)
 
 

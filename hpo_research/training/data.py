@@ -70,6 +70,6 @@ def check_labels(name: str, labels: Tensor, count: int, classes: int) -> None:
         )
     if labels.is_floating_point() or labels.min() < 0 or labels.max() >= classes:
         raise ProblemError(
-            f"Data({name}=...): expected whole numbers from 0 to {classes - 1}, got {labels.dtype} "
+            f"Data({name}=...): expected integers from 0 to {classes - 1}, got {labels.dtype} "
             f"from {labels.min().item()} to {labels.max().item()}; count the classes from 0"
         )

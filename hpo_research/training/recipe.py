@@ -21,10 +21,10 @@ _LEAST = {
 }
 _MULTIPLE = 4  # images of a batch: times 8 channels or more, whole vectors of every kernel
 _KINDS: Mapping[object, tuple[type, str]] = {
-    int: (Integral, "a whole number"),
+    int: (Integral, "an integer"),
     float: (Real, "a number"),
     bool: (bool, "True or False"),
-    str: (str, "a text"),
+    str: (str, "a string"),
 }
 _SHARES = ("momentum", "dropout", "label_smoothing", "warmup")
 

@@ -108,7 +108,7 @@ BAD_DAYS = {
     "calls sys.exit": r"SystemExit: 2",
     "interrupts": r"KeyboardInterrupt",
     "closes everything": r"the process closed or overwrote its connection to the experiment",
-    "returns text": r"returned the text '0.5' for 'loss', expected a number",
+    "returns text": r"returned the string '0.5' for 'loss', expected a number",
     "returns None": r"returned None for 'loss', expected a number",
     "returns NaN": r"returned nan for 'loss', expected a finite number",
     "returns inf": r"returned inf for 'loss', expected a finite number",

@@ -55,9 +55,9 @@ def test_a_budget_is_limits_on_a_problem_of_nine_epochs(budget: hpo.Budget, limi
         ({}, r"Budget\(\): expected evaluations, epochs, trials or seconds, got none"),
         ({"evaluations": 0}, r"Budget\(evaluations=0\): must be above 0 and finite"),
         ({"epochs": -1}, r"Budget\(epochs=-1\): must be above 0"),
-        ({"trials": 2.0}, r"Budget\(trials=2\.0\): expected a whole number"),
-        ({"trials": "2"}, r"Budget\(trials='2'\): expected a whole number"),
-        ({"trials": True}, r"Budget\(trials=True\): expected a whole number"),
+        ({"trials": 2.0}, r"Budget\(trials=2\.0\): expected an integer"),
+        ({"trials": "2"}, r"Budget\(trials='2'\): expected an integer"),
+        ({"trials": True}, r"Budget\(trials=True\): expected an integer"),
         ({"seconds": True}, r"Budget\(seconds=True\): expected a number"),
         ({"seconds": "1"}, r"Budget\(seconds='1'\): expected a number"),
         ({"seconds": math.inf}, r"Budget\(seconds=inf\): must be above 0 and finite"),
@@ -75,7 +75,7 @@ def test_a_budget_with_several_mistakes_lists_them_all():
         hpo.Budget(evaluations=0, trials=1.5, seconds="long")
     assert str(caught.value).splitlines() == [
         "Budget(evaluations=0): must be above 0 and finite",
-        "Budget(trials=1.5): expected a whole number",
+        "Budget(trials=1.5): expected an integer",
         "Budget(seconds='long'): expected a number",
     ]
 

@@ -1,4 +1,4 @@
-"""CUDA against the CPU, which is the reference. Not yet run: no device was at hand."""
+"""CUDA against the CPU, which is the reference. Not yet run: no GPU was available."""
 
 import numpy as np
 import pytest

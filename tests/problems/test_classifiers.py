@@ -76,8 +76,8 @@ def test_the_direction_follows_the_metric(metric: str, direction: str) -> None:
         ({"metric": "loss"}, "metric must be one of log_loss, accuracy, got 'loss'"),
         ({"metric": ["log_loss"]}, r"metric must be one of log_loss, accuracy, got \['log_loss'\]"),
         ({"name": 3}, "name must be a non-empty string, got 3"),
-        ({"max_epochs": 0}, "max_epochs must be a whole number from 1, got 0"),
-        ({"max_epochs": 2.5}, "max_epochs must be a whole number from 1, got 2.5"),
+        ({"max_epochs": 0}, "max_epochs must be an integer >= 1, got 0"),
+        ({"max_epochs": 2.5}, "max_epochs must be an integer >= 1, got 2.5"),
         (
             {"images": "letters"},
             r"Classifier\('letters', 'mlp'\): images must be one of digits, m",

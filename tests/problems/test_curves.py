@@ -152,8 +152,8 @@ def test_a_name_says_what_is_not_usual(problem, name):
         (lambda: LearningCurves(3), r"LearningCurves\(3\): base must be a synthetic function"),
         (lambda: LearningCurves(Noisy(Synthetic("branin"), 1)), "base must be a synthetic"),
         (lambda: LearningCurves(Rotated(Synthetic("michalewicz"), 1)), "have a known optimum"),
-        (lambda: LearningCurves(max_epochs=0), "max_epochs must be a whole number from 1, got 0"),
-        (lambda: LearningCurves(max_epochs=9.0), "max_epochs must be a whole number from 1"),
+        (lambda: LearningCurves(max_epochs=0), "max_epochs must be an integer >= 1, got 0"),
+        (lambda: LearningCurves(max_epochs=9.0), "max_epochs must be an integer >= 1"),
         (lambda: LearningCurves(agreement=1.1), "agreement must be a finite number from 0 to 1"),
         (lambda: LearningCurves(agreement=-0.1), "agreement must be a finite number from 0 to 1"),
         (lambda: LearningCurves(agreement=math.nan), "agreement must be a finite number from 0"),
@@ -161,7 +161,7 @@ def test_a_name_says_what_is_not_usual(problem, name):
         (lambda: LearningCurves(noise=math.inf), "noise must be a finite number from 0, got inf"),
         (lambda: LearningCurves(seconds=0), "seconds must be a finite number above 0, got 0"),
         (lambda: LearningCurves(seconds="1"), "seconds must be a finite number above 0, got '1'"),
-        (lambda: LearningCurves(seed=0.5), "seed must be a whole number, got 0.5"),
+        (lambda: LearningCurves(seed=0.5), "seed must be an integer, got 0.5"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_what_is_legal(build, message):

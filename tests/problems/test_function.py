@@ -99,18 +99,18 @@ def test_whether_a_function_reports_is_read_from_its_arguments(f, takes_report: 
         (lambda config, *, data: 0, {}, r"got function\(config, \*, data\)"),
         (lambda config: 0, {"max_epochs": 3}, r"write it as f\(config, report\)"),
         (lambda config: 0, {"can_resume": True}, r"only f\(config, report\) can resume"),
-        (count, {"max_epochs": 0}, r"max_epochs=0\): expected a whole number, at least 1"),
-        (count, {"workers": 0}, r"workers=0\): expected a whole number, at least 1"),
+        (count, {"max_epochs": 0}, r"max_epochs=0\): expected an integer from 1"),
+        (count, {"workers": 0}, r"workers=0\): expected an integer from 1"),
         (count, {"timeout": 0}, r"timeout=0\): expected seconds above 0"),
-        (count, {"memory": "much"}, r"memory='much'\): expected bytes, or text such as '2 GB'"),
+        (count, {"memory": "much"}, r"memory='much'\): expected bytes, or a string such as '2 GB'"),
         (count, {"memory": 0}, r"memory=0\): expected bytes"),
         (count, {"direction": "down"}, r"direction='down'\): expected 'minimize' or 'maximize'"),
-        (count, {"max_epochs": None}, r"max_epochs=None\): expected a whole number, at least 1"),
-        (count, {"max_epochs": True}, r"max_epochs=True\): expected a whole number, at least 1"),
+        (count, {"max_epochs": None}, r"max_epochs=None\): expected an integer from 1"),
+        (count, {"max_epochs": True}, r"max_epochs=True\): expected an integer from 1"),
         (
             count,
             {"workers": 1.5},
-            r"workers=1.5\): expected a whole number, at least 1 and at most 2\*\*53, or None",
+            r"workers=1.5\): expected an integer from 1 to 2\*\*53, or None",
         ),
         (count, {"timeout": "5"}, r"timeout='5'\): expected seconds above 0, or None"),
         (count, {"timeout": float("inf")}, r"timeout=inf\): expected seconds above 0, or None"),
@@ -121,7 +121,7 @@ def test_whether_a_function_reports_is_read_from_its_arguments(f, takes_report: 
         (
             count,
             {"workers": 2**70},
-            r"workers=\d+\): expected a whole number, at least 1 and at most",
+            r"workers=\d+\): expected an integer from 1 to 2",
         ),
         (count, {"timeout": 10**400}, r"timeout=10+\): expected seconds above 0"),
         (count, {"timeout": pd.NA}, r"timeout=<NA>\): expected seconds above 0"),
@@ -132,7 +132,7 @@ def test_whether_a_function_reports_is_read_from_its_arguments(f, takes_report: 
         (count, {"metric": 3}, r"metric=3\): expected the name of a metric"),
         (count, {"metric": ""}, r"metric=''\): expected the name of a metric"),
         (count, {"can_resume": 1}, r"can_resume=1\): expected True or False"),
-        (count, {"name": 3}, r"name=3\): expected a text"),
+        (count, {"name": 3}, r"name=3\): expected a string"),
     ],
 )
 def test_a_mistake_is_refused_at_birth(f, options: dict, message: str) -> None:
@@ -211,8 +211,8 @@ def test_other_metrics_are_kept() -> None:
 
 
 BAD = {
-    "text": ("0.5", "returned the text '0.5' for 'loss', expected a number"),
-    "NumPy text": (np.str_("a"), "returned the text 'a' for 'loss', expected a number"),
+    "text": ("0.5", "returned the string '0.5' for 'loss', expected a number"),
+    "NumPy text": (np.str_("a"), "returned the string 'a' for 'loss', expected a number"),
     "None": (None, "returned None for 'loss', expected a number"),
     "NaN": (float("nan"), "returned nan for 'loss', expected a finite number"),
     "inf": (torch.tensor(float("-inf")), "returned -inf for 'loss', expected a finite number"),
@@ -221,7 +221,7 @@ BAD = {
     "a row": (np.zeros(1), "returned a ndarray for 'loss', expected a number"),
     "a huge integer": (10**400, "returned an integer too large for 'loss'"),
     "no metric": ({"a": 1, "b": 2}, "returned a dict of [a, b], without the metric 'loss'"),
-    "text beside it": ({"loss": 1, "b": "x"}, "returned the text 'x' for 'b', expected a number"),
+    "text beside it": ({"loss": 1, "b": "x"}, "returned the string 'x' for 'b', expected a number"),
     "a lock": (threading.Lock(), "returned a lock for 'loss', expected a number"),
 }
 
@@ -508,7 +508,7 @@ class Unshowable:
         (1, Unshowable(), "a Unshowable for 'loss', expected a number"),
         (1, dict.fromkeys(map(str, range(10**5)), 1.0), "without the metric 'loss'"),
         (1, {"loss": 1.0, "x" * 10**6: None}, "None for 'xxx"),
-        (1, "x" * 10**6, "the text 'xxx"),
+        (1, "x" * 10**6, "the string 'xxx"),
     ],
     ids=["epoch", "long epoch", "value", "many metrics", "long name", "long value"],
 )

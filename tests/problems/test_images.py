@@ -199,7 +199,7 @@ def test_the_test_images_of_a_file_are_those_it_names(tmp_path):
         ({"x_test": np.zeros((70, 32, 32))}, r"test: expected images of 28×28 pixels"),
         (
             {"y_train": np.arange(448)},
-            "a label for each of the 448 images, a whole number from 0 to 9",
+            "a label for each of the 448 images, an integer from 0 to 9",
         ),
         ({"y_train": np.zeros(3, dtype=int)}, "each of the 448 images.*, got 3 of type int64"),
         ({"y_test": np.zeros(70)}, "got 70 of type float64"),

@@ -68,7 +68,7 @@ def test_a_file_of_images_is_an_option(tmp_path):
         ("branin", {"dim": 2}, "dim is no option of it; it has dimension, name"),
         ("digits-mlp", {"epochs": 2}, "epochs is no option of it; it has max_epochs, "),
         ("ackley", {"function": "levy"}, "function is no option of it; it has dimension, name"),
-        ("ackley", {"dimension": 0}, "dimension must be a whole number from 1, got 0"),
+        ("ackley", {"dimension": 0}, "dimension must be an integer >= 1, got 0"),
         ("curves", {"agreement": 2}, "agreement must be a finite number from 0 to 1, got 2"),
     ],
 )

@@ -129,19 +129,19 @@ def test_a_float_refuses_what_it_cannot_be(fields, message):
         ({"low": 5, "high": 5}, "Integer(low=5, high=5): low must be below high"),
         (
             {"low": 1.0, "high": 5},
-            "Integer(low=1.0, high=5): low must be a whole number (an int), got 1.0",
+            "Integer(low=1.0, high=5): low must be an integer (an int), got 1.0",
         ),
         (
             {"low": 1, "high": NAN},
-            "Integer(low=1, high=nan): high must be a whole number (an int), got nan",
+            "Integer(low=1, high=nan): high must be an integer (an int), got nan",
         ),
         (
             {"low": "1", "high": 5},
-            "Integer(low='1', high=5): low must be a whole number (an int), got '1'",
+            "Integer(low='1', high=5): low must be an integer (an int), got '1'",
         ),
         (
             {"low": False, "high": 5},
-            "Integer(low=False, high=5): low must be a whole number (an int), got False",
+            "Integer(low=False, high=5): low must be an integer (an int), got False",
         ),
         (
             {"low": 0, "high": 2**51},
@@ -172,7 +172,7 @@ def test_a_float_refuses_what_it_cannot_be(fields, message):
         ),
         (
             {"low": 0, "high": 8, "step": 0.5},
-            "Integer(low=0, high=8, step=0.5): step must be a whole number (an int), got 0.5",
+            "Integer(low=0, high=8, step=0.5): step must be an integer (an int), got 0.5",
         ),
         (
             {"low": 0, "high": 1234567, "step": 2},
@@ -237,17 +237,17 @@ def test_ordered_is_true_or_false():
             0.5,
             f"expected a number from 0.0 to {2.0**42} in steps of 1.0, got 0.5; the nearest is 0.0",
         ),
-        (Integer(1, 9), 10, "expected a whole number from 1 to 9, got 10"),
-        (Integer(1, 9), 0, "expected a whole number from 1 to 9, got 0"),
-        (Integer(1, 9), 2.5, "expected a whole number from 1 to 9, got 2.5"),
-        (Integer(1, 9), NAN, "expected a whole number from 1 to 9, got nan"),
-        (Integer(1, 9), INF, "expected a whole number from 1 to 9, got inf"),
-        (Integer(1, 9), "3", "expected a whole number from 1 to 9, got '3'"),
-        (Integer(1, 9), True, "expected a whole number from 1 to 9, got True"),
+        (Integer(1, 9), 10, "expected an integer from 1 to 9, got 10"),
+        (Integer(1, 9), 0, "expected an integer from 1 to 9, got 0"),
+        (Integer(1, 9), 2.5, "expected an integer from 1 to 9, got 2.5"),
+        (Integer(1, 9), NAN, "expected an integer from 1 to 9, got nan"),
+        (Integer(1, 9), INF, "expected an integer from 1 to 9, got inf"),
+        (Integer(1, 9), "3", "expected an integer from 1 to 9, got '3'"),
+        (Integer(1, 9), True, "expected an integer from 1 to 9, got True"),
         (
             Integer(1, 9, step=2),
             4,
-            "expected a whole number from 1 to 9 in steps of 2 from 1, got 4",
+            "expected an integer from 1 to 9 in steps of 2 from 1, got 4",
         ),
         (Categorical(["a", "b"]), "c", "expected one of ['a', 'b'], got 'c'"),
         (Categorical([1, 2]), 1.0, "expected one of [1, 2], got 1.0"),

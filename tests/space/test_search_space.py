@@ -58,7 +58,7 @@ def refused(message):
         ),
         (
             lambda: SearchSpace(a=Integer(0, 1), among=[{"a": 0}, {"a": 2}]),
-            "among[1]: a: expected a whole number from 0 to 1, got 2",
+            "among[1]: a: expected an integer from 0 to 1, got 2",
         ),
         (
             lambda: SearchSpace(a=Integer(0, 1), among={"a": 0}),
@@ -91,7 +91,7 @@ def test_a_space_refuses_what_it_cannot_be(build, message):
         ),
         (
             GOOD | {"width": "64"},
-            "configuration: width: expected a whole number from 16 to 256, got '64'",
+            "configuration: width: expected an integer from 16 to 256, got '64'",
         ),
         (
             GOOD | {"activation": "tanh"},

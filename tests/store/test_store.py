@@ -65,7 +65,7 @@ def test_a_folder_without_a_store_cannot_be_read(tmp_path: Path):
 @pytest.mark.parametrize("door", [Store.read, Store.write], ids=["read", "write"])
 def test_a_file_that_is_no_store_is_refused(door, tmp_path: Path):
     (tmp_path / FILE).write_text("not a database, but long enough to be mistaken for one" * 9)
-    with pytest.raises(StoreError, match=r"is no store of ours .file is not a database"):
+    with pytest.raises(StoreError, match=r"is not an hpo_research store .file is not a database"):
         door(tmp_path)
 
 
@@ -74,7 +74,7 @@ def test_a_database_of_something_else_is_refused(door, tmp_path: Path):
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute("CREATE TABLE other (x)")
     db.close()
-    with pytest.raises(StoreError, match="is no store of ours"):
+    with pytest.raises(StoreError, match="is not an hpo_research store"):
         door(tmp_path)
 
 

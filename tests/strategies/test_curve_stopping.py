@@ -191,8 +191,8 @@ def test_a_poll_takes_milliseconds():
     [
         ({"threshold": 0.0}, r"CurveStopping\(threshold=0\.0\): threshold must be a probability"),
         ({"threshold": True}, r"\(threshold=True\): threshold must be a probability"),
-        ({"min_epochs": 0}, r"\(min_epochs=0\): min_epochs must be a whole number from 1 on"),
-        ({"min_trials": 0}, r"\(min_trials=0\): min_trials must be a whole number from 1 on"),
+        ({"min_epochs": 0}, r"\(min_epochs=0\): min_epochs must be an integer >= 1"),
+        ({"min_trials": 0}, r"\(min_trials=0\): min_trials must be an integer >= 1"),
         ({"inner": "random"}, r"\(inner='random'\): inner must be a strategy"),
     ],
 )

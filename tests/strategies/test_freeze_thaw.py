@@ -218,10 +218,10 @@ def test_all_of_a_small_space_is_trained_to_the_end_at_last():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"initial": 1}, r"FreezeThaw\(initial=1\): initial must be a whole number from 2 on"),
-        ({"greedy": 0}, r"FreezeThaw\(greedy=0\): greedy must be a whole number from 1 on"),
-        ({"batch": 0}, r"FreezeThaw\(batch=0\): batch must be a whole number from 1 on"),
-        ({"starts": 1}, r"FreezeThaw\(starts=1\): starts must be a whole number from 2 on"),
+        ({"initial": 1}, r"FreezeThaw\(initial=1\): initial must be an integer >= 2"),
+        ({"greedy": 0}, r"FreezeThaw\(greedy=0\): greedy must be an integer >= 1"),
+        ({"batch": 0}, r"FreezeThaw\(batch=0\): batch must be an integer >= 1"),
+        ({"starts": 1}, r"FreezeThaw\(starts=1\): starts must be an integer >= 2"),
         ({"model": "cubic"}, r"FreezeThaw\(model='cubic'\): expected one of matern52"),
         ({"transform": "log"}, r"FreezeThaw\(transform='log'\): expected one of yeo-johnson"),
     ],

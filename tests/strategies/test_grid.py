@@ -198,7 +198,7 @@ def test_categories_are_told_apart_with_their_types():
          r"raise the budget or search fewer categories"),
         (Grid({"rate": [2.0], "width": 2}), None,
          r"Grid\(points=\{'rate': \[2\.0\]\}\): expected a number from 0\.0001 to 1\S*, got 2\.0"),
-        (Grid({"rate": 2, "width": [8.5]}), None, r"'width': \[8\.5\].*whole number from 8 to 16"),
+        (Grid({"rate": 2, "width": [8.5]}), None, r"'width': \[8\.5\].*integer from 8 to 16"),
         (Grid({"rate": 2, "width": 2, "act": ["tanh"]}), None, r"expected one of \['relu', 'gelu"),
         (Grid({"rate": 2, "width": 2, "act": 2}), None,
          r"Grid\(points=\{'act': 2\}\): act is categorical and has no scale to put points on; "

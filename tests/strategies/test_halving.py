@@ -59,7 +59,7 @@ def test_with_nothing_to_compare_they_are_random_search(strategy):
         (SuccessiveHalving, {"candidates": 0}, r"SuccessiveHalving\(candidates=0\): candidates"),
         (SuccessiveHalving, {"min_epochs": 1.5}, r"\(min_epochs=1\.5\): min_epochs must be a"),
         (SuccessiveHalving, {"eta": 1, "inner": 3}, r"eta=1\): .*\n.*\(inner=3\): inner must be"),
-        (EarlyDiscarding, {"top": 0}, r"EarlyDiscarding\(top=0\): top must be a whole number"),
+        (EarlyDiscarding, {"top": 0}, r"EarlyDiscarding\(top=0\): top must be an integer"),
         (EarlyDiscarding, {"epochs": 0}, r"EarlyDiscarding\(epochs=0\): epochs must be"),
         (EarlyDiscarding, {"top": 31}, r"\(candidates=30, top=31\): top must not be above"),
     ],

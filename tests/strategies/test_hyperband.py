@@ -380,9 +380,9 @@ def test_the_inner_strategy_sees_all_trials_pending_before_d_plus_2_have_reporte
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"eta": 1}, r"Hyperband\(eta=1\): eta must be a whole number from 2 on; 3 is usual"),
-        ({"eta": 3.0}, r"Hyperband\(eta=3\.0\): eta must be a whole number from 2 on"),
-        ({"eta": True}, r"Hyperband\(eta=True\): eta must be a whole number from 2 on"),
+        ({"eta": 1}, r"Hyperband\(eta=1\): eta must be an integer >= 2; 3 is usual"),
+        ({"eta": 3.0}, r"Hyperband\(eta=3\.0\): eta must be an integer >= 2"),
+        ({"eta": True}, r"Hyperband\(eta=True\): eta must be an integer >= 2"),
         ({"rounding": "up"}, r"Hyperband\(rounding='up'\): rounding must be 'ceil' or 'floor'"),
         ({"inner": "random"}, r"Hyperband\(inner='random'\): inner must be a strategy"),
         ({"inner": Random}, r"inner must be a strategy, such as Random\(\)"),

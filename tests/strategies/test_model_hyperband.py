@@ -48,10 +48,10 @@ def test_with_one_epoch_it_is_bayesian_optimisation():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"eta": 1}, r"ModelHyperband\(eta=1\): eta must be a whole number from 2 on"),
-        ({"initial": 1}, r"ModelHyperband\(initial=1\): initial must be a whole number from 2"),
-        ({"batch": 0}, r"ModelHyperband\(batch=0\): batch must be a whole number from 1 on"),
-        ({"starts": 0}, r"ModelHyperband\(starts=0\): starts must be a whole number from 2 on"),
+        ({"eta": 1}, r"ModelHyperband\(eta=1\): eta must be an integer >= 2"),
+        ({"initial": 1}, r"ModelHyperband\(initial=1\): initial must be an integer >= 2"),
+        ({"batch": 0}, r"ModelHyperband\(batch=0\): batch must be an integer >= 1"),
+        ({"starts": 0}, r"ModelHyperband\(starts=0\): starts must be an integer >= 2"),
     ],
 )
 def test_a_wrong_option_is_refused(options, message):

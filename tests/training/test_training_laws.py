@@ -335,12 +335,12 @@ def test_the_law_holds_for_images_of_other_sides(
         ({"depth": 0}, r"depth=0\): must be at least 1"),
         ({"learning_rate": float("nan")}, r"learning_rate=nan\): must be at least 0"),
         ({"batch_size": 30}, r"batch_size=30\): must be a multiple of 4"),
-        ({"batch_size": 32.0}, r"batch_size=32.0\): expected a whole number"),
-        ({"width": "8"}, r"width='8'\): expected a whole number"),
-        ({"depth": True}, r"depth=True\): expected a whole number"),
+        ({"batch_size": 32.0}, r"batch_size=32.0\): expected an integer"),
+        ({"width": "8"}, r"width='8'\): expected an integer"),
+        ({"depth": True}, r"depth=True\): expected an integer"),
         ({"dropout": "0.1"}, r"dropout='0.1'\): expected a number"),
         ({"flip": 1}, r"flip=1\): expected True or False"),
-        ({"activation": ["relu"]}, r"activation=\['relu'\]\): expected a text"),
+        ({"activation": ["relu"]}, r"activation=\['relu'\]\): expected a string"),
     ],
 )
 def test_a_wrong_recipe_is_refused(recipe: dict[str, object], message: str) -> None:
@@ -379,11 +379,11 @@ def test_what_the_data_cannot_hold_is_refused(data: Data) -> None:
         (lambda d: {"classes": 17}, r"classes=17\): expected from 1 to 16 classes"),
         (
             lambda d: {"classes": 9},
-            r"labels=...\): expected whole numbers from 0 to 8, got .* to 9;",
+            r"labels=...\): expected integers from 0 to 8, got .* to 9;",
         ),
         (
             lambda d: {"test_labels": d.test_labels - 1},
-            r"test_labels=...\): expected whole .* from -1 to 8; count the classes from 0",
+            r"test_labels=...\): expected integers .* from -1 to 8; count the classes from 0",
         ),
     ],
     ids=["too many", "too few", "negative"],
