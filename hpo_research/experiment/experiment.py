@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from hpo_research import habits
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget
@@ -23,6 +24,7 @@ Execution = Literal["lock-step", "asynchronous", "simulated"]
 _EXECUTIONS = ("lock-step", "asynchronous", "simulated")
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Experiment:
     """Problems × strategies × seeds, each run with the same budget.

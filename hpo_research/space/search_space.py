@@ -8,6 +8,7 @@ from functools import cached_property
 import jaxtyping as jt
 import numpy as np
 
+from hpo_research import habits
 from hpo_research.errors import SpaceError
 from hpo_research.space.parameters import (
     Categorical,
@@ -25,6 +26,7 @@ Config = dict[str, Value]
 Identity = tuple[tuple[str, Value], ...]
 
 
+@habits.answering
 @dataclass(frozen=True, init=False)
 class SearchSpace:
     """Ordered named hyperparameters; with `among`, only the listed configurations.
