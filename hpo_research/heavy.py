@@ -10,8 +10,8 @@ from importlib import import_module
 from types import ModuleType
 
 PACKAGES = (
-    *("botorch", "gpytorch", "linear_operator", "matplotlib", "numba", "pandas", "safetensors"),
-    *("scipy", "sklearn", "torch"),
+    *("botorch", "gpytorch", "jaxtyping", "linear_operator", "matplotlib", "numba", "pandas"),
+    *("safetensors", "scipy", "sklearn", "torch"),
 )
 
 

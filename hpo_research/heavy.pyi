@@ -1,8 +1,9 @@
 """The packages of `heavy.py`, as type checkers know them."""
 
+import jaxtyping
 import pandas
 import torch
 
-__all__ = ["PACKAGES", "pandas", "torch"]
+__all__ = ["PACKAGES", "jaxtyping", "pandas", "torch"]
 
 PACKAGES: tuple[str, ...]

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jaxtyping as jt
 import numpy as np
 
-from hpo_research import habits, strategies
+from hpo_research import habits, heavy, strategies
 from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Proposal, Run, start
 from hpo_research.strategies.tried import taken, untried
@@ -67,7 +66,7 @@ class Random:
         return proposals
 
 
-def _uniform(run: Run, first: int, count: int) -> jt.Float64[np.ndarray, "n d"]:
+def _uniform(run: Run, first: int, count: int) -> "heavy.jaxtyping.Float64[np.ndarray, 'n d']":
     root = run.stream.at("uniform")
     d = run.space.dimension
     return np.stack([root.at(i).generator().random(d) for i in range(first, first + count)])
