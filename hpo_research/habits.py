@@ -9,12 +9,14 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from importlib import import_module, util
+from typing import Any, ParamSpec, TypeVar
 
 from hpo_research.errors import ArgumentError, UnknownNameError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Door = TypeVar("Door")
 
 Table = Mapping[str, str]
 
@@ -217,20 +219,25 @@ _ATTRIBUTES: Mapping[str, Table] = {"Study": _STUDY, "Trial": _TRIAL}
 _CONFIG = 'config["x"]: a config is a dict, and its SearchSpace says what x may be'
 
 
-def answering(door: type) -> None:
-    """Let a class answer wrong arguments, and attributes that it lacks, in words of ours."""
-    setattr(door, "__init__", function(door.__init__, door.__name__))  # type: ignore[misc]  # noqa: B010
+def answering(door: type[Door]) -> type[Door]:
+    """Let a class answer wrong arguments, and attributes that it lacks, in words of ours.
+
+    A decorator, above all others of the class.
+    """
+    setattr(door, "__init__", function(door.__init__, door.__name__))  # noqa: B010
     if door.__name__ in _ATTRIBUTES:
         attributes(door)
         for name, method in list(vars(door).items()):
             if inspect.isfunction(method) and not name.startswith("_"):
                 setattr(door, name, function(method, f"{door.__name__.lower()}.{name}"))
+    return door
 
 
-def attributes(door: type) -> None:
+def attributes(door: type[Door]) -> type[Door]:
     """Let the objects of a class answer for attributes that they lack in words of ours.
 
-    Set by its name, `__getattr__` is unknown to type checkers, which would let pass any attribute.
+    A decorator. Set by its name, `__getattr__` is unknown to type checkers, which would let pass
+    any attribute.
     """
 
     def lacking(self: object, name: str) -> object:
@@ -245,6 +252,7 @@ def attributes(door: type) -> None:
         raise UnknownNameError(f"a {door.__name__} has no {name!r}: {ours}")
 
     setattr(door, "__getattr__", lacking)  # noqa: B010
+    return door
 
 
 def function(door: Callable[P, R], name: str = "") -> Callable[P, R]:
@@ -262,17 +270,26 @@ def function(door: Callable[P, R], name: str = "") -> Callable[P, R]:
     return called
 
 
-def unknown_in(known: Sequence[str]) -> Callable[[str], NoReturn]:
-    """Return the `__getattr__` of a package with these names. It raises `UnknownNameError`."""
+def named(load: Callable[[str], object], known: Sequence[str]) -> Callable[[str], object]:
+    """Return the `__getattr__` of the package: `load` brings a name that is known.
 
-    def lacking(name: str) -> NoReturn:
+    A module of the package is imported when it is first named. Raises `UnknownNameError` for
+    anything else.
+    """
+    package = __name__.partition(".")[0]
+
+    def found(name: str) -> object:
+        if name in known:
+            return load(name)
         if name.startswith("_"):
-            raise UnknownNameError(f"hpo_research has no attribute {name}")
+            raise UnknownNameError(f"{package} has no attribute {name}")
+        if util.find_spec(f"{package}.{name}") is not None:
+            return import_module(f"{package}.{name}")
         hint = _NAMES.get(name)
         ours = f"here it is {hint}" if hint else _nearest(name, known)
-        raise UnknownNameError(f"hpo_research has no {name!r}: {ours}")
+        raise UnknownNameError(f"{package} has no {name!r}: {ours}")
 
-    return lacking
+    return found
 
 
 def in_config(error: BaseException, config: object) -> str:

@@ -10,11 +10,12 @@ from typing import Literal, NoReturn
 
 import numpy as np
 
+from hpo_research import habits
 from hpo_research.rng import Stream
 from hpo_research.rows import kept
 from hpo_research.space import Config, SearchSpace
 from hpo_research.space.parameters import Value
-from hpo_research.states import State as State
+from hpo_research.states.state import State as State
 from hpo_research.text import storable
 
 Direction = Literal["minimize", "maximize"]
@@ -174,6 +175,7 @@ class Outcome:
         return (self.run, self.trial)
 
 
+@habits.attributes
 @dataclass(frozen=True)
 class Trial:
     """One configuration in a run, with every value of the objective it has reported.

@@ -3,7 +3,8 @@
 A stream is a value. `Stream(seed).at("trial", 7).at("noise", 3)` names one place in the
 experiment; whatever is drawn there is the same in every process, order and batch. The path is
 hashed (BLAKE2b) into the key of a Philox counter generator (Salmon et al., SC 2011), so streams
-with different paths are independent. Draws are made on the CPU and moved to the data's device.
+with different paths are independent. Draws are made by NumPy on the CPU; those `like` a tensor are
+moved to its device by the tensor itself, so that this module needs no torch.
 """
 
 import hashlib
@@ -11,10 +12,20 @@ import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from hpo_research import heavy
+
+
+class _Tensor(Protocol):
+    """What draws are made like: a tensor of torch."""
+
+    def new_tensor(self, data: Any) -> Any: ...
+
+
+Tensor = TypeVar("Tensor", bound=_Tensor)
 
 
 @dataclass(frozen=True)
@@ -43,15 +54,17 @@ class Stream:
 
     def uniform(self, *shape: int, like: Tensor) -> Tensor:
         """Draw from U[0, 1) in float64, then move to the dtype and device of `like`."""
-        return torch.from_numpy(self.generator().random(shape)).to(like)
+        drawn: Tensor = like.new_tensor(self.generator().random(shape))
+        return drawn
 
     def normal(self, *shape: int, like: Tensor) -> Tensor:
         """Draw from N(0, 1) in float64, then move to the dtype and device of `like`."""
-        return torch.from_numpy(self.generator().standard_normal(shape)).to(like)
+        drawn: Tensor = like.new_tensor(self.generator().standard_normal(shape))
+        return drawn
 
-    def permutation(self, n: int) -> Tensor:
+    def permutation(self, n: int) -> "heavy.torch.Tensor":
         """Draw a permutation of 0..n-1, int64 on the CPU."""
-        return torch.from_numpy(self.generator().permutation(n))
+        return heavy.torch.from_numpy(self.generator().permutation(n))
 
     def _key(self) -> int:
         text = repr((self.seed, self.path)).encode()
@@ -65,6 +78,7 @@ def lent(stream: Stream, device: str = "cpu") -> Iterator[None]:
     For other people's models that draw globally and take no generator; of this package, nothing
     else may. `device` is where they compute, besides the CPU.
     """
+    torch = heavy.torch
     here = torch.device(device)
     with torch.random.fork_rng(devices=[here] if here.type == "cuda" else []):
         torch.default_generator.manual_seed(stream.integer())

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn, Self
 
-import pandas as pd
-
-from hpo_research.analysis import frames
+from hpo_research import analysis, habits, heavy
 from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.checks import whole
@@ -44,6 +42,7 @@ _METRIC = "value"
 _ENQUEUED = "enqueued"
 
 
+@habits.answering
 class Study:
     """One run in your own hands: `ask` for trials, `tell` what they gave.
 
@@ -218,12 +217,12 @@ class Study:
         with self._turns.one():
             return self._is_finished and self._served >= len(self._queue)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "heavy.pandas.DataFrame":
         """Return one row a trial; the columns are those of `analysis.frames.trials`."""
         name = RunName(STUDY, STUDY, self._ledger.info.seed)
         with self._turns.one():
             run = self._ledger.run()
-        return frames.trials({name: run}).drop(columns=["problem", "strategy", "seed"])
+        return analysis.frames.trials({name: run}).drop(columns=["problem", "strategy", "seed"])
 
     # -- asking
 

@@ -58,6 +58,10 @@ def jaxtyped(*, typechecker: Callable[..., Any]) -> Callable[[Any], Any]:
 
 def once(function: Callable[..., Any], typechecker: Callable[..., Any]) -> Callable[..., Any]:
     """Check a call unless one of the same form was found right; functions without shapes never."""
+    for name, annotation in function.__annotations__.items():
+        if isinstance(annotation, str) and annotation.startswith("heavy.jaxtyping."):
+            # Of a module that loads without jaxtyping, whose hints are texts.
+            function.__annotations__[name] = eval(annotation, function.__globals__)
     annotations = inspect.get_annotations(function).values()
     if not any(map(names_a_shape, annotations)):
         return function

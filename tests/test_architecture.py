@@ -1,18 +1,20 @@
 """The floors of the package and the manner of its source, read from the syntax trees."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from hpo_research import heavy
 
 PACKAGE = "hpo_research"
 ROOT = Path(__file__).parents[1] / PACKAGE
 
 # From the ground up. A module imports from lower floors and from its own package, nothing else.
 FLOORS = [
-    {"text"},
+    {"text", "heavy", "version"},
     {"errors", "scratch"},
     {"ambient", "rng", "threads", "device", "products", "compiled", "paths"}
     | {"rows", "habits", "origin", "scalars", "lists"},
@@ -40,6 +42,13 @@ BELOW_TENSORS = TENSORS_ONLY | {"errors", "ambient", "rng", "threads", "device",
 BELOW_TENSORS |= {"compiled"}
 
 OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
+HEAVY = set(heavy.PACKAGES)
+# What programs need that read a store, search a space or a grid, or ask for help. They, and all
+# that is imported with them, say `heavy.torch`; `tests/test_start.py` runs such programs.
+LIGHT = {
+    *(PACKAGE, "cli.app", "cli.stored", "cli.rescue", "records", "ledger", "space", "store.store"),
+    *("store.rescue", "analysis.result", "strategies.grid", "strategies.random"),
+}
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
     ("problems.registry", "problem"),  # problem("ackley", dimension=10)
@@ -76,6 +85,11 @@ PATHS = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
 SOURCES = {name: path.read_text(encoding="utf-8") for name, path in PATHS.items()}
 TREES = {name: ast.parse(source) for name, source in SOURCES.items()}
 PACKAGES = {name for name, path in PATHS.items() if path.name == "__init__.py"}
+# What lazy packages load when it is used.
+STUBS = {
+    name_of(path.with_suffix(".py")): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(ROOT.rglob("__init__.pyi"))
+}
 
 
 def unit_of(module: str) -> str:
@@ -115,6 +129,11 @@ def full_name(node: ast.AST, aliases: dict[str, str]) -> str:
     return aliases.get(node.id, node.id) if isinstance(node, ast.Name) else ""
 
 
+def outer_name(node: ast.AST, aliases: dict[str, str]) -> str:
+    """The same, with `heavy.torch.zeros` as `torch.zeros`."""
+    return full_name(node, aliases).removeprefix(f"{PACKAGE}.heavy.")
+
+
 def aliases_of(tree: ast.AST) -> dict[str, str]:
     aliases = {}
     for node in ast.walk(tree):
@@ -130,6 +149,48 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
     yield from (node for node in ast.walk(tree) if isinstance(node, kinds))
 
 
+def outside_functions(tree: ast.Module) -> ast.Module:
+    """The imports that run when a module is loaded."""
+    inside = {id(node) for function in functions(tree) for node in ast.walk(function)}
+    kinds = ast.Import | ast.ImportFrom
+    nodes = [n for n in ast.walk(tree) if isinstance(n, kinds) and id(n) not in inside]
+    return ast.Module(nodes, [])
+
+
+def lazy_names(package: str) -> dict[str, str]:
+    """The names that a lazy package has, each with the module that it loads."""
+    names = imported(STUBS.get(package, ast.Module([], [])), package)
+    paths = [name.removeprefix(f"{PACKAGE}.") for name, _ in names]
+    return {
+        path.rpartition(".")[2]: path if path in SOURCES else path.rpartition(".")[0]
+        for path in paths
+    }
+
+
+def loaded_with(doors: Iterable[str], trees: dict[str, ast.Module]) -> dict[str, str]:
+    """The modules that are loaded with these ones, each with the one that brings it."""
+    found = dict.fromkeys(doors, "")
+    left = list(found)
+    while left:
+        own = left.pop()
+        for name, _ in imported(outside_functions(trees[own]), own):
+            if name.startswith(f"{PACKAGE}."):
+                path = name.removeprefix(f"{PACKAGE}.")
+                package, _, last = path.rpartition(".")
+                if path not in trees:  # no module, but a name in one
+                    path = lazy_names(package or PACKAGE).get(last, package)
+                parts = path.split(".")
+                for end in range(1, len(parts) + 1):
+                    target = ".".join(parts[:end])
+                    if target in trees and target not in found:
+                        found[target] = own
+                        left.append(target)
+    return found
+
+
+WITH_LIGHT = loaded_with(LIGHT, TREES)
+
+
 # --- checks: each reads one module and lists what is wrong with it ---
 
 
@@ -137,7 +198,8 @@ def imports_that_go_up(tree: ast.Module, module: str) -> list[str]:
     own = unit_of(module)
     return [
         f"line {line}: {module} may not import {target}, which is not below it"
-        for target, line in inner_imports(tree, module)
+        for one in (tree, STUBS.get(module, ast.Module([], [])))
+        for target, line in inner_imports(one, module)
         if unit_of(target) != own and FLOOR.get(unit_of(target), 99) >= FLOOR.get(own, 99)
     ]
 
@@ -156,6 +218,15 @@ def hidden_imports(tree: ast.Module, module: str) -> list[str]:
         for function in functions(tree)
         for name, line in imported(function, module)
         if name.split(".")[0] not in OPTIONAL
+    ]
+
+
+def heavy_with_light(tree: ast.Module, module: str) -> list[str]:
+    return [
+        f"line {line}: {module} is light (by way of {WITH_LIGHT[module] or 'LIGHT'}) and loads "
+        f"{name}; say heavy.{name.split('.')[0]}, or name a module of ours through its package"
+        for name, line in imported(outside_functions(tree), module)
+        if module in WITH_LIGHT and name.removeprefix(f"{PACKAGE}.heavy.").split(".")[0] in HEAVY
     ]
 
 
@@ -182,7 +253,7 @@ def global_randomness(tree: ast.Module, module: str) -> list[str]:
     ]
     called = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
-        name = full_name(node, aliases)
+        name = outer_name(node, aliases)
         last = name.rpartition(".")[2]
         generator_type = name == "numpy.random.Generator" and id(node) not in called
         if (module, name) in RESEEDS or generator_type:
@@ -223,7 +294,7 @@ def default_dtypes(tree: ast.Module, module: str) -> list[str]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
-        name = full_name(node.func, aliases)
+        name = outer_name(node.func, aliases)
         last = name.rpartition(".")[2]
         if name == "torch.where" and all(map(is_number, node.args[1:])):
             wrong.append(f"line {node.lineno}: torch.where of two numbers is the user's default")
@@ -301,6 +372,7 @@ CHECKS: list[Check] = [
     imports_that_go_up,
     records_among_tensors,
     hidden_imports,
+    heavy_with_light,
     imports_for_typing,
     global_randomness,
     global_state,
@@ -375,6 +447,9 @@ WRONG = [
         "class A:\n    def f(self):\n        from os import path",
         "inside f",
     ),
+    (heavy_with_light, "space", "import torch", "say heavy.torch"),
+    (heavy_with_light, "rng", "class A:\n    from scipy import stats", "say heavy.scipy"),
+    (heavy_with_light, "records", "from hpo_research.heavy import pandas", "loads"),
     (imports_for_typing, "store", "from typing import TYPE_CHECKING", "hides imports"),
     (imports_for_typing, "store", "import typing\nif typing.TYPE_CHECKING: pass", "line 2"),
     (global_randomness, "store", "import random", "random is a global random stream"),
@@ -395,6 +470,12 @@ WRONG = [
     (default_dtypes, "gp", "import torch as t\nt.arange(3, device=d)", "torch.arange names no"),
     (default_dtypes, "gp", "import torch\ntorch.as_tensor([1])", "torch.as_tensor names no"),
     (default_dtypes, "gp", "import torch\ntorch.where(x, 0.0, -1.0)", "where of two numbers"),
+    (
+        default_dtypes,
+        "rng",
+        "from hpo_research import heavy\nheavy.torch.ones(3)",
+        "names no dtype",
+    ),
     (default_dtypes, "gp", "torch.get_default_dtype()", "belongs to the user"),
     (devices_by_hand, "store", "x = model(y).cuda()", ".cuda() picks a device"),
     (vague_names, "store.utils", "", "utils is no noun"),
@@ -415,6 +496,8 @@ RIGHT = [
     (imports_that_go_up, "cli", "import hpo_research as hpo"),
     (records_among_tensors, "acquisition.ei", "from hpo_research.gp import Model"),
     (hidden_imports, "store", "def f():\n    import pyarrow.parquet"),
+    (heavy_with_light, "gp.fit", "import torch"),
+    (heavy_with_light, "space", "def f() -> 'heavy.pandas.DataFrame': ..."),
     (global_randomness, "store", "from hpo_research.strategies.random import Random"),
     (global_randomness, "store", "import numpy as np\ndef f(g: np.random.Generator): ..."),
     (global_randomness, "store", "import torch\ntorch.rand(3, generator=g)"),
@@ -457,6 +540,17 @@ def test_every_check_has_been_seen_to_fail(check):
 )
 def test_a_cycle_is_found_where_there_is_one(graph, size):
     assert len(cycle(graph)) == size
+
+
+def test_what_is_loaded_with_a_module_is_followed_and_what_is_lazy_is_not():
+    sources = {
+        **{"a": "from hpo_research import store\ndef f():\n    from hpo_research import lazy"},
+        **{"b": "from hpo_research.store import RunName", "store": "", "store.rows": "import c"},
+        **{"store.store": "", "lazy": "import torch"},
+    }
+    trees = {module: ast.parse(source) for module, source in sources.items()}
+    assert loaded_with(["a"], trees) == {"a": "", "store": "a"}
+    assert loaded_with(["b"], trees) == {"b": "", "store": "b", "store.rows": "b"}
 
 
 def test_two_importers_of_an_optional_package_are_counted():

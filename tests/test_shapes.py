@@ -19,6 +19,12 @@ def test_the_package_is_checked_for_shapes():
         space.decode(np.zeros(3))
 
 
+def test_a_module_that_is_light_is_checked_too():
+    cube = np.zeros((2, 3))
+    with pytest.raises(TypeCheckError, match="cube"):
+        SearchSpace(x=FloatParameter(0, 1)).from_uniform(cube.astype(int))
+
+
 def test_a_function_without_shapes_is_left_alone():
     def door(low: float) -> float:
         return low

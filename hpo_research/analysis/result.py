@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from hpo_research.analysis import frames
+from hpo_research import analysis, heavy
 from hpo_research.analysis.changes import History, lines
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits
@@ -113,13 +111,13 @@ class Result:
         over = f"{len(self.over)} of {len(self.runs)} runs over"
         return f"<Result of {self.description['name']!r}: {over}, in {self.folder or 'memory'}>"
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "heavy.pandas.DataFrame":
         """Return one row a trial, sorted; the columns are those of `frames.trials`."""
-        return frames.trials(self.runs)
+        return analysis.frames.trials(self.runs)
 
-    def reports(self) -> pd.DataFrame:
+    def reports(self) -> "heavy.pandas.DataFrame":
         """Return one row a report, sorted; the columns are those of `frames.reports`."""
-        return frames.reports(self.history)
+        return analysis.frames.reports(self.history)
 
     @property
     def is_finished(self) -> bool:

@@ -1,5 +1,8 @@
-"""The command line: `hpo`, a thin face of the package with no logic of its own."""
+"""The command line: `hpo`, a thin face of the package with no logic of its own.
 
-from hpo_research.cli.app import app, main
+What answers a command is loaded when the command is given.
+"""
 
-__all__ = ["app", "main"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

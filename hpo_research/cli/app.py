@@ -1,4 +1,7 @@
-"""The commands of `hpo`: what they take, and which module answers."""
+"""The commands of `hpo`: what they take, and which module answers.
+
+The modules are named through the package, which loads one when its command is given.
+"""
 
 import sys
 from pathlib import Path
@@ -7,8 +10,8 @@ from typing import Annotated
 import typer
 
 import hpo_research
-from hpo_research.cli import answers, checkup, listings, recorder, running, stored
-from hpo_research.cli import rescue as rescuing
+from hpo_research import cli
+from hpo_research.cli import answers
 from hpo_research.cli.answers import readable
 
 app = typer.Typer(
@@ -68,9 +71,9 @@ def run(
     show_traceback: Traceback = False,
 ) -> None:
     """Run an experiment, or go on where it stopped, and write its report."""
-    wanted = running.Wanted(file, out, device, threads, seeds, tuple(only or ()), quiet)
+    wanted = cli.running.Wanted(file, out, device, threads, seeds, tuple(only or ()), quiet)
     with readable(show_traceback), answers.interruptible():
-        code = running.run(wanted)
+        code = cli.running.run(wanted)
     raise typer.Exit(code)
 
 
@@ -89,7 +92,7 @@ def report(
     The experiment may be running at the same time; the report then says what is not over yet.
     """
     with answers.interruptible():
-        code = stored.reports(folders, show_traceback)
+        code = cli.stored.reports(folders, show_traceback)
     raise typer.Exit(code)
 
 
@@ -102,7 +105,7 @@ def status(
 ) -> None:
     """Say how far an experiment is; it may be running at the same time."""
     with readable():
-        stored.status(folder, as_json)
+        cli.stored.status(folder, as_json)
 
 
 @app.command()
@@ -112,7 +115,7 @@ def export(
 ) -> None:
     """Write DIR/export/trials and reports: one row a trial, one a report, sorted."""
     with readable():
-        stored.export(folder, format)
+        cli.stored.export(folder, format)
 
 
 @app.command(epilog="Exit codes: 0 OUT holds what was whole; 1 an error, on stderr; 2 wrong usage.")
@@ -123,7 +126,7 @@ def rescue(
 ) -> None:
     """Copy what is whole of a damaged store to OUT, where it can be reported and go on."""
     with readable(show_traceback), answers.interruptible():
-        rescuing.rescued(folder, out)
+        cli.rescue.rescued(folder, out)
 
 
 @app.command(
@@ -144,27 +147,27 @@ def table(
     show_traceback: Traceback = False,
 ) -> None:
     """Record learning curves: train a design of configurations, and write what they reported."""
-    wanted = recorder.Wanted(name, out, configurations, epochs, seeds, data, device)
+    wanted = cli.recorder.Wanted(name, out, configurations, epochs, seeds, data, device)
     with readable(show_traceback), answers.interruptible():
-        recorder.record(wanted)
+        cli.recorder.record(wanted)
 
 
 @app.command()
 def problems() -> None:
     """List the problems that come with the package."""
-    listings.problems()
+    cli.listings.problems()
 
 
 @app.command()
 def strategies() -> None:
     """List the strategies, their options and defaults."""
-    listings.strategies()
+    cli.listings.strategies()
 
 
 @app.command(epilog="Exit codes: 0 all well; 1 a kernel is not bit-equal on the CPU.")
 def doctor() -> None:
     """Describe this machine, and test whether its numbers repeat bit for bit."""
-    raise typer.Exit(checkup.doctor())
+    raise typer.Exit(cli.checkup.doctor())
 
 
 def main() -> None:

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import typer
 
-from hpo_research.analysis.export import export as write
-from hpo_research.analysis.files import formulas
+from hpo_research import analysis, report
 from hpo_research.analysis.result import Result
 from hpo_research.cli import summary
 from hpo_research.cli.answers import complain, readable
 from hpo_research.cli.screen import say, screen, warn
-from hpo_research.report import publish
 
 
 def reports(folders: Sequence[Path], show_traceback: bool = False) -> int:
@@ -30,7 +28,7 @@ def reports(folders: Sequence[Path], show_traceback: bool = False) -> int:
 
 def _report(folder: Path) -> int:
     result = Result.read(folder)
-    published = publish(result, folder)
+    published = report.publish(result, folder)
     for message in [*result.messages(), *result.changes()]:
         warn(message)
     name = result.description["name"]
@@ -65,8 +63,8 @@ def status(folder: Path, as_json: bool) -> None:
 def export(folder: Path, format: str) -> None:
     """Write the frames of a folder's store beside it."""
     result = Result.read(folder)
-    paths = write(result, folder / "export", format)
-    risky = [] if format != "csv" else formulas(result.frame())
+    paths = analysis.export.export(result, folder / "export", format)
+    risky = [] if format != "csv" else analysis.files.formulas(result.frame())
     if risky:
         warn(
             "a spreadsheet takes text that begins with = + - @ for a formula; let it import as "

@@ -1,8 +1,5 @@
 """Experiments: what is compared, and the loop that runs it."""
 
-from hpo_research.experiment.budget import Budget
-from hpo_research.experiment.experiment import Experiment
-from hpo_research.experiment.loop import run
-from hpo_research.experiment.progress import Progress, RunProgress
+import lazy_loader
 
-__all__ = ["Budget", "Experiment", "Progress", "RunProgress", "run"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

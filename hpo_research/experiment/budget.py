@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 
+from hpo_research import habits
 from hpo_research.errors import ExperimentError
 from hpo_research.ledger import Limits
 from hpo_research.space.bounds import as_float
@@ -12,6 +13,7 @@ from hpo_research.text import quoted
 _MOST = 2**53  # shares of a budget are exact up to here
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Budget:
     """What each run may spend; give one, or several of which the first reached ends the run.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from hpo_research import habits
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget
@@ -22,6 +23,7 @@ Execution = Literal["lock-step", "asynchronous", "simulated"]
 _EXECUTIONS = ("lock-step", "asynchronous", "simulated")
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Experiment:
     """Problems × strategies × seeds, each run with the same budget.

@@ -34,6 +34,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
+@habits.answering
 @dataclass(frozen=True)
 class FunctionProblem:
     """The user's own function, trained in worker processes.

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from hpo_research import habits
 from hpo_research.errors import ProblemError
 from hpo_research.problems import curve_table
 from hpo_research.problems.curve_table import CurveTable
@@ -18,6 +19,7 @@ from hpo_research.space import SearchSpace
 from hpo_research.text import quoted
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Tabulated:
     """A finite list of configurations whose trainings were recorded with `hpo table`.

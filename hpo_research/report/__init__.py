@@ -1,5 +1,5 @@
 """The report of a results folder: figures, tables, one page, and a manifest of all of it."""
 
-from hpo_research.report.report import Published, publish, write
+import lazy_loader
 
-__all__ = ["Published", "publish", "write"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from hpo_research import habits
 from hpo_research.errors import SpaceError
 from hpo_research.lists import items
 from hpo_research.space import bounds
@@ -62,6 +63,7 @@ class Parameter(Protocol):
         ...
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Float:
     """A real hyperparameter on [low, high], both included; with `step`, low, low+step, ..., high.
@@ -166,6 +168,7 @@ class Float:
         return float(ends[0]), float(ends[1])
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Integer:
     """A whole-number hyperparameter: low, low+step, ..., high, both bounds included.
@@ -245,6 +248,7 @@ class Integer:
         return index if rest == 0 and 0 <= index < self.size else None
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Categorical:
     """A choice among values (str, int, float, bool or None), equally likely.

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import jaxtyping as jt
 import numpy as np
 
+from hpo_research import habits, heavy
 from hpo_research.errors import SpaceError
 from hpo_research.space.parameters import (
     Categorical,
@@ -25,6 +25,7 @@ Config = dict[str, Value]
 Identity = tuple[tuple[str, Value], ...]
 
 
+@habits.answering
 @dataclass(frozen=True, init=False)
 class SearchSpace:
     """Ordered named hyperparameters; with `among`, only the listed configurations.
@@ -119,7 +120,7 @@ class SearchSpace:
         sizes = [parameter.size for parameter in self.parameters.values()]
         return None if None in sizes else math.prod(s for s in sizes if s is not None)
 
-    def encode(self, configs: Sequence[Config]) -> jt.Float64[np.ndarray, "n d"]:
+    def encode(self, configs: Sequence[Config]) -> "heavy.jaxtyping.Float64[np.ndarray, 'n d']":
         """Map legal configurations to the unit cube. Shape: n d."""
         self._check_configs(configs)
         cube = np.empty((len(configs), self.dimension))
@@ -127,7 +128,7 @@ class SearchSpace:
             cube[:, j] = parameter.encode([config[name] for config in configs])
         return cube
 
-    def decode(self, cube: jt.Float64[np.ndarray, "n d"]) -> list[Config]:
+    def decode(self, cube: "heavy.jaxtyping.Float64[np.ndarray, 'n d']") -> list[Config]:
         """Map points of the unit cube to legal configurations, the nearest listed with `among`.
 
         Near is meant by the sum of absolute differences, which no small difference escapes.
@@ -138,7 +139,7 @@ class SearchSpace:
         columns = [p.decode(cube[:, j]) for j, p in enumerate(self.parameters.values())]
         return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
-    def from_uniform(self, cube: jt.Float64[np.ndarray, "n d"]) -> list[Config]:
+    def from_uniform(self, cube: "heavy.jaxtyping.Float64[np.ndarray, 'n d']") -> list[Config]:
         """Map uniform points to configurations drawn uniformly on each parameter's scale.
 
         With `among` the first column alone decides, so that listed configurations are equally
@@ -220,7 +221,7 @@ class SearchSpace:
         return {self.identity(config): i for i, config in enumerate(self.among or ())}
 
     @cached_property
-    def points(self) -> jt.Float64[np.ndarray, "n d"]:
+    def points(self) -> "heavy.jaxtyping.Float64[np.ndarray, 'n d']":
         """The configurations of `among` in the unit cube. Shape: n d."""
         return self.encode(self.among or ())
 

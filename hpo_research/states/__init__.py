@@ -5,7 +5,6 @@ trial that goes on in memory, in another process or after a restart begins from 
 nothing that is done to a state in place reaches another one.
 """
 
-from hpo_research.states.packed import Packed, copied, pack
-from hpo_research.states.unpacking import State, unpack
+import lazy_loader
 
-__all__ = ["Packed", "State", "copied", "pack", "unpack"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

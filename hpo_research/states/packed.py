@@ -11,7 +11,8 @@ from torch import Tensor
 
 from hpo_research.errors import StateError
 from hpo_research.states.skeleton import SKELETON, Skeleton, as_bytes
-from hpo_research.states.unpacking import State, unpack
+from hpo_research.states.state import State
+from hpo_research.states.unpacking import unpack
 
 
 class Packed(Mapping[Any, Any]):

@@ -16,9 +16,7 @@ from torch import Tensor
 from hpo_research.errors import StateError
 from hpo_research.states.memory import placed, view
 from hpo_research.states.skeleton import COMPRESSED, KINDS, SEQUENCES, SKELETON, Json
-
-State = Mapping[Any, Any]
-"""What a trial carries from one epoch to the next: names to tensors, arrays and plain values."""
+from hpo_research.states.state import State
 
 _TAGS = {
     *("dict", "ordered", "integer", "complex", "dtype", "device", "bytes", "bytearray"),

@@ -1,7 +1,5 @@
 """The store: the SQLite file of an experiment, its lock, and the checkpoints beside it."""
 
-from hpo_research.store.checkpoints import Checkpoints
-from hpo_research.store.rows import RunName
-from hpo_research.store.store import Store
+import lazy_loader
 
-__all__ = ["Checkpoints", "RunName", "Store"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

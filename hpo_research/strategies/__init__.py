@@ -1,1 +1,5 @@
-"""Strategies: frozen options and one pure `ask`."""
+"""Strategies: what decides the next configuration."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
+from hpo_research import habits
 from hpo_research.records import Ask, Run
 from hpo_research.strategies.asynchronous import promoting, stopping
 from hpo_research.strategies.halving import (
@@ -26,6 +27,7 @@ Kind = Literal["promote", "stop", "continual"]
 KINDS = ("promote", "stop", "continual")
 
 
+@habits.answering
 @dataclass(frozen=True)
 class ASHA:
     """Asynchronous successive halving (Li et al., MLSys 2020, arXiv:1810.05934).
@@ -82,6 +84,7 @@ class ASHA:
         return _asks(self, runs, slots, ladders)
 
 
+@habits.answering
 @dataclass(frozen=True)
 class AsynchronousHyperband:
     """Brackets of ASHA, one for each rung to begin at (Li et al., MLSys 2020, arXiv:1810.05934).

@@ -11,6 +11,7 @@ from botorch.models.model import Model
 from jaxtyping import Float
 from torch import Tensor
 
+from hpo_research import habits
 from hpo_research.acquisition import (
     CRITERIA,
     Criterion,
@@ -64,6 +65,7 @@ PRIORS = Priors(noise_location=-10.0, noise_scale=4.0, noise_bounds=(1e-8, 10.0)
 """BoTorch's, but for noise that may be next to none (`benchmarks/DEFAULTS.md` has the evidence)."""
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Bayesian:
     """Bayesian optimisation with a Gaussian process and q-EI (Jones et al. 1998; Ginsbourger 2010).

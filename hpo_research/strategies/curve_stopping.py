@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hpo_research import habits
 from hpo_research.ambient import ordinary
 from hpo_research.records import Ask, Direction, Note, Run, Trial
 from hpo_research.rows import kept
@@ -21,6 +22,7 @@ _MOST = 256
 """How many curves the model learns from at most."""
 
 
+@habits.answering
 @dataclass(frozen=True)
 class CurveStopping:
     """Stop a trial when its curve so far will hardly come to beat the best (Domhan et al. 2015).

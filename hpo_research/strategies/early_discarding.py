@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from hpo_research import habits
 from hpo_research.records import Ask, Run
 from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.halving import (
@@ -17,6 +18,7 @@ from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 
 
+@habits.answering
 @dataclass(frozen=True)
 class EarlyDiscarding:
     """Train all for one epoch, and the best of them to the end: the i-Epoch baseline.

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hpo_research import habits
 from hpo_research.acquisition import Search, log_ei, log_knowledge_gradient
 from hpo_research.ambient import ordinary
 from hpo_research.device import current
@@ -25,6 +26,7 @@ _LEAST_INITIAL, _MOST_INITIAL = 4, 24
 _BUCKET = 16
 
 
+@habits.answering
 @dataclass(frozen=True)
 class FreezeThaw:
     """Start, pause and resume trials by a GP over configuration and epoch.

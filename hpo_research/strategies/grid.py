@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
+from hpo_research import habits
 from hpo_research.errors import SpaceError, StrategyError
 from hpo_research.lists import items
 from hpo_research.records import Ask, Note, Run, Trial, start
@@ -17,6 +18,7 @@ from hpo_research.text import quoted
 _LONGEST = 100_000  # points of an axis, which are written out
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Grid:
     """Grid search: each distinct combination exactly once, the last parameter varying fastest.

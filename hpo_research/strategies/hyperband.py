@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hpo_research import habits
 from hpo_research.records import Ask, Run
 from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.halving import (
@@ -20,6 +21,7 @@ from hpo_research.strategies.random import Random
 from hpo_research.text import is_one_of, quoted
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Hyperband:
     """Hyperband as published (Li, Jamieson, DeSalvo, Rostamizadeh, Talwalkar; JMLR 2018).

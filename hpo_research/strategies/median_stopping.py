@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+from hpo_research import habits
 from hpo_research.records import Ask, Run, Trial
 from hpo_research.rows import kept
 from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, whole_mistakes
@@ -18,6 +19,7 @@ Kind = Literal["sagemaker", "vizier", "syne-tune"]
 KINDS = ("sagemaker", "vizier", "syne-tune")
 
 
+@habits.answering
 @dataclass(frozen=True)
 class MedianStopping:
     """The median stopping rule around any strategy, in the three forms that bear its name.

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hpo_research import habits
 from hpo_research.acquisition import Search
 from hpo_research.ambient import ordinary
 from hpo_research.device import current
@@ -23,6 +24,7 @@ from hpo_research.strategies.newcomers import newcomers
 _MODEL, _TRANSFORM = "matern52", "yeo-johnson"
 
 
+@habits.answering
 @dataclass(frozen=True)
 class ModelHyperband:
     """Hyperband (Li et al., JMLR 2018) with new configurations chosen by a model.

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jaxtyping as jt
 import numpy as np
 
+from hpo_research import habits, heavy, strategies
 from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Proposal, Run, start
-from hpo_research.strategies.sobol import sobol
 from hpo_research.strategies.tried import taken, untried
 from hpo_research.text import is_one_of, quoted
 
 KINDS = ("uniform", "sobol")
 
 
+@habits.answering
 @dataclass(frozen=True)
 class Random:
     """Random search (Bergstra and Bengio, JMLR 2012): trial i is drawn from the i-th stream.
@@ -46,7 +46,7 @@ class Random:
         if run.space.size is not None:
             slots = min(slots, run.space.size)
         if self.kind == "sobol":
-            cube = sobol(run.stream, run.space.dimension, first=first, count=slots)
+            cube = strategies.sobol.sobol(run.stream, run.space.dimension, first=first, count=slots)
         else:
             cube = _uniform(run, first, slots)
         configs = run.space.from_uniform(cube)
@@ -66,7 +66,7 @@ class Random:
         return proposals
 
 
-def _uniform(run: Run, first: int, count: int) -> jt.Float64[np.ndarray, "n d"]:
+def _uniform(run: Run, first: int, count: int) -> "heavy.jaxtyping.Float64[np.ndarray, 'n d']":
     root = run.stream.at("uniform")
     d = run.space.dimension
     return np.stack([root.at(i).generator().random(d) for i in range(first, first + count)])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from hpo_research import habits
 from hpo_research.records import Ask, Run
 from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.halving import (
@@ -19,6 +20,7 @@ from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 
 
+@habits.answering
 @dataclass(frozen=True)
 class SuccessiveHalving:
     """Successive halving (Jamieson and Talwalkar, AISTATS 2016), in brackets of the same size.

@@ -1,0 +1,66 @@
+"""What the package has: type checkers read it, and `lazy_loader` as the program runs."""
+
+from . import errors
+from .analysis.result import Result
+from .errors import CodeChangedWarning, HpoError
+from .experiment import Budget, Experiment, Progress, run
+from .problems.function import FunctionProblem
+from .problems.protocol import Problem
+from .problems.registry import problem
+from .problems.tabulated import Tabulated
+from .records import Ask, Proposal, Run, Trial
+from .space import Categorical, Float, Integer, SearchSpace
+from .strategies.asha import ASHA, AsynchronousHyperband
+from .strategies.bayesian import Bayesian
+from .strategies.curve_stopping import CurveStopping
+from .strategies.early_discarding import EarlyDiscarding
+from .strategies.freeze_thaw import FreezeThaw
+from .strategies.grid import Grid
+from .strategies.hyperband import Hyperband
+from .strategies.median_stopping import MedianStopping
+from .strategies.model_hyperband import ModelHyperband
+from .strategies.protocol import Strategy
+from .strategies.random import Random
+from .strategies.successive_halving import SuccessiveHalving
+from .study import Study
+from .tune import tune
+from .version import __version__
+
+__all__ = [
+    "ASHA",
+    "Ask",
+    "AsynchronousHyperband",
+    "Bayesian",
+    "Budget",
+    "Categorical",
+    "CodeChangedWarning",
+    "CurveStopping",
+    "EarlyDiscarding",
+    "Experiment",
+    "Float",
+    "FreezeThaw",
+    "FunctionProblem",
+    "Grid",
+    "HpoError",
+    "Hyperband",
+    "Integer",
+    "MedianStopping",
+    "ModelHyperband",
+    "Problem",
+    "Progress",
+    "Proposal",
+    "Random",
+    "Result",
+    "Run",
+    "SearchSpace",
+    "Strategy",
+    "Study",
+    "SuccessiveHalving",
+    "Tabulated",
+    "Trial",
+    "__version__",
+    "errors",
+    "problem",
+    "run",
+    "tune",
+]
