@@ -9,9 +9,9 @@ a trial fails is charged too.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hpo_research.records import Ask, Direction, Note, Outcome, Proposal, Report, Run, Trial
 from hpo_research.rows import Rows
@@ -75,8 +75,7 @@ class AskRow:
         return not self.grants and not self.exhausted
 
 
-@dataclass(frozen=True)
-class Open:
+class Open(NamedTuple):
     """A running segment: its attempt, bounds, the epoch it has reached, and the clock there."""
 
     attempt: int
@@ -105,6 +104,23 @@ class RunInfo:
     is_timed_by_clock: bool = False
 
 
+Line = tuple[int, int, float | None, float, float]
+"""Of a report: trial, epoch, the value of the objective (None: there is none), clock, seconds."""
+
+
+@dataclass(slots=True)
+class _Reported:
+    """What a trial has reported since its record was last made, and its seconds with it."""
+
+    seconds: float
+    position: int
+    until: int
+    clock: float
+    epochs: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    arrivals: list[int] = field(default_factory=list)
+
+
 class Ledger:
     """The books of one run.
 
@@ -114,7 +130,8 @@ class Ledger:
     def __init__(self, info: RunInfo, limits: Limits) -> None:
         self.info = info
         self.limits = limits
-        self.trials: list[Trial] = []
+        self._trials: list[Trial] = []
+        self._new: dict[int, _Reported] = {}
         self.asks: list[Ask] = []
         self.open: dict[int, Open] = {}
         self.stopping: set[int] = set()
@@ -132,6 +149,14 @@ class Ledger:
         self._view: Run | None = None
 
     @property
+    def trials(self) -> Sequence[Trial]:
+        """The trials as they are now, by id."""
+        # A record for each report would copy a curve as often as it has epochs.
+        for number in list(self._new):
+            self._settle(number)
+        return self._trials
+
+    @property
     def left(self) -> float:
         """Epochs that can still be promised."""
         return self.limits.epochs - self.spent - self.committed
@@ -147,15 +172,16 @@ class Ledger:
             return 0
         if parallel is not None:
             return max(parallel - len(self.open), 0)
-        most = min(self.left, self.limits.trials - len(self.trials) + self._paused)
+        most = min(self.left, self.limits.trials - len(self._trials) + self._paused)
         return max(int(most), 0)
 
     def run(self) -> Run:
         """Return the run as a strategy sees it."""
         if self._view is None:
             info = self.info
-            changed = {number: self.trials[number] for number in self._touched}
-            trials = self.trials[len(self._seen_trials) :]
+            known = self.trials
+            changed = {number: known[number] for number in self._touched}
+            trials = known[len(self._seen_trials) :]
             self._seen_trials = self._seen_trials.changed(changed, trials)
             self._seen_asks = self._seen_asks.changed({}, self.asks[len(self._seen_asks) :])
             self._touched.clear()
@@ -178,7 +204,7 @@ class Ledger:
         Nothing is changed; `append_ask` does that once the row is stored.
         """
         left = self.left
-        count = len(self.trials)
+        count = len(self._trials)
         grants: list[Grant] = []
         exhausted = ""
         for proposal in ask.proposals:
@@ -219,7 +245,7 @@ class Ledger:
             if grant.kind == "start":
                 config = dict(grant.config or {})
                 trial = Trial(grant.trial, config, "running", grant.until, origin=grant.origin)
-                self.trials.append(trial)
+                self._trials.append(trial)
             else:
                 self._change(grant.trial, status="running", until=grant.until)
             self._attempts[grant.trial] = grant.attempt
@@ -242,33 +268,72 @@ class Ledger:
 
     def append_report(self, report: Report) -> int:
         """Enter a stored report and return the epochs the run has spent with it."""
-        trial = self.trials[report.trial]
-        value = report.metrics[self.info.metric]
-        epochs, values = (*trial.epochs, report.epoch), (*trial.values, value)
-        arrivals = (*trial.arrivals, self._reports)
-        self._reports += 1
-        seconds = report.seconds or 0.0
-        self._change(
-            trial.id,
-            epochs=epochs,
-            values=values,
-            arrivals=arrivals,
-            value=self._final(values),
-            seconds=trial.seconds + seconds,
-        )
-        self.spent = self.spent_with(report)
-        segment = self.open[trial.id]
-        self.committed -= report.epoch - segment.position
-        self.open[trial.id] = replace(segment, position=report.epoch, clock=report.clock)
-        self._enter(report.clock, seconds)
+        value, seconds = report.metrics[self.info.metric], report.seconds or 0.0
+        if not self.advance([(report.trial, report.epoch, value, report.clock, seconds)]):
+            raise KeyError(f"trial {report.trial} cannot report epoch {report.epoch} now")
         return self.spent
+
+    def advance(self, lines: Sequence[Line]) -> int:
+        """Enter stored reports in order; return how many, up to one that cannot follow."""
+        own: dict[int, _Reported] = {}
+        count, clock, seconds = self._reports, self.clock, self.seconds
+        for trial, epoch, value, at, took in lines:
+            new = own.get(trial)
+            if new is None:
+                if trial not in self.open:
+                    break
+                new = own[trial] = self._reporting(trial)
+            if value is None or not new.position < epoch <= new.until:
+                break
+            new.epochs.append(epoch)
+            new.values.append(value)
+            new.arrivals.append(count)
+            new.position, new.clock = epoch, at
+            new.seconds += took
+            count += 1
+            seconds += took
+            if at > clock:
+                clock = at
+        for trial, new in own.items():
+            attempt, start, until, position, _ = self.open[trial]
+            self.open[trial] = Open(attempt, start, until, new.position, new.clock)
+            self.spent += new.position - position
+            self.committed -= new.position - position
+        entered = count - self._reports
+        self._reports, self.clock, self.seconds, self._view = count, clock, seconds, None
+        return entered
+
+    def _reporting(self, trial: int) -> _Reported:
+        own, segment = self._new.get(trial), self.open[trial]
+        if own is None:
+            seconds = self._trials[trial].seconds
+            own = _Reported(seconds, segment.position, segment.until, segment.clock)
+            self._new[trial] = own
+        return own
+
+    def _settle(self, number: int) -> None:
+        """Put what a trial has reported into its record."""
+        own = self._new.pop(number, None)
+        if own is None or not own.epochs:
+            return
+        trial = self._trials[number]
+        values = (*trial.values, *own.values)
+        self._change(
+            number,
+            epochs=(*trial.epochs, *own.epochs),
+            values=values,
+            arrivals=(*trial.arrivals, *own.arrivals),
+            value=self._final(values),
+            seconds=own.seconds,
+        )
 
     def append_outcome(self, outcome: Outcome) -> None:
         """Enter a stored outcome; the epoch in which a trial failed is charged."""
+        self._settle(outcome.trial)
         segment = self.open.pop(outcome.trial)
         self.committed -= segment.until - segment.position
         self.stopping.discard(outcome.trial)
-        trial = self.trials[outcome.trial]
+        trial = self._trials[outcome.trial]
         value = trial.value
         if outcome.status == "failed":
             # Training again in silence, after a restart, is charged as far as it got.
@@ -290,8 +355,8 @@ class Ledger:
         return min(values) if self.info.direction == "minimize" else max(values)
 
     def _change(self, trial: int, **fields: object) -> None:
-        before = self.trials[trial]
-        after = self.trials[trial] = replace(before, **fields)  # type: ignore[arg-type]
+        before = self._trials[trial]
+        after = self._trials[trial] = replace(before, **fields)  # type: ignore[arg-type]
         self._paused += (after.status == "paused") - (before.status == "paused")
         if trial < len(self._seen_trials):
             self._touched.add(trial)

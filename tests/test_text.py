@@ -93,8 +93,7 @@ def test_a_reason_is_stored_and_read_back(hostile, tmp_path):
         store.add_runs([RunName("p", "s", 0)])
         outcome = Outcome(1, 0, "failed", 0, f"cannot read {hostile}")
         store.append_poll([], [outcome])
-        (turn,) = store.history().turns
-        (read,) = turn.outcomes
+        ((_, read),) = store.history().of(1).outcomes
     assert read == outcome
     assert read.reason == f"cannot read {text.visible(hostile)}"
 

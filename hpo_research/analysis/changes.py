@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo_research.store import RunName
-from hpo_research.store.history import Turn
+from hpo_research.store.history import History as Stored
+from hpo_research.store.replay import Asked
 
 Pieces = Mapping[str, str]
 History = Sequence[Mapping[str, Any]]
@@ -23,13 +24,14 @@ KINDS = ("problem", "strategy")
 _SHOWN = 5
 
 
-def begun(names: Mapping[int, RunName], turns: Sequence[Turn]) -> Begun:
-    """Return the turns in which trials were begun, from all turns that are stored."""
-    firsts: dict[RunName, list[int]] = {name: [] for name in names.values()}
-    for turn in turns:
-        for row in turn.asks:
-            firsts[names[row.run]] += [turn.id for grant in row.grants if grant.kind == "start"]
-    return firsts
+def begun(names: Mapping[int, RunName], stored: Stored) -> Begun:
+    """Return the turns in which trials were begun."""
+    return {name: starts(stored.of(number).asks) for number, name in names.items()}
+
+
+def starts(asks: Sequence[Asked]) -> list[int]:
+    """Return the turn in which each trial of a run was begun, by id."""
+    return [turn for turn, row in asks for grant in row.grants if grant.kind == "start"]
 
 
 def is_same(old: str, new: str) -> bool | None:

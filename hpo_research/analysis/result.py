@@ -48,7 +48,7 @@ class Result:
     description: Mapping[str, Any]
     provenance: Sequence[Mapping[str, Any]]
     runs: Mapping[RunName, Run]
-    history: Mapping[RunName, list[tuple[Report, int, int]]]
+    history: Mapping[RunName, Sequence[tuple[Report, int, int]]]
     over: frozenset[RunName]
     costs: Mapping[RunName, Cost]
     asked: Mapping[RunName, Sequence[tuple[int, float]]]
@@ -80,28 +80,19 @@ class Result:
         names = found.runs
         ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}
         found.replay(ledgers)
-        history: dict[int, list[tuple[Report, int, int]]] = {i: [] for i in names.values()}
-        asked: dict[int, list[tuple[int, float]]] = {i: [] for i in names.values()}
-        outcomes: dict[int, list[tuple[int, Outcome]]] = {i: [] for i in names.values()}
-        for turn in found.turns:
-            for report, spent in turn.reports:
-                history[report.run].append((report, spent, turn.id))
-            for row in turn.asks:
-                if row.grants:  # as in `Run.asks`
-                    asked[row.run].append((turn.id, row.seconds))
-            for outcome in turn.outcomes:
-                outcomes[outcome.run].append((turn.id, outcome))
-        for own in history.values():
-            own.sort(key=lambda entry: (entry[0].trial, entry[0].epoch))
+        rows = {name: found.of(i) for name, i in names.items()}
         return cls(
             description,
             provenance,
             {name: ledgers[i].run() for name, i in names.items()},
-            {name: history[i] for name, i in names.items()},
+            {name: own.reports for name, own in rows.items()},
             frozenset(name for name, i in names.items() if i in found.over),
             {name: _cost(ledgers[i]) for name, i in names.items()},
-            {name: asked[i] for name, i in names.items()},
-            {name: outcomes[i] for name, i in names.items()},
+            {
+                name: [(turn, row.seconds) for turn, row in own.asks if row.grants]  # as `Run.asks`
+                for name, own in rows.items()
+            },
+            {name: own.outcomes for name, own in rows.items()},
             store.folder,
             int(found.meta.get(UNDIGESTED, 0)),
             code,

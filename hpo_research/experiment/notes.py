@@ -47,7 +47,7 @@ def record(
 
 def _warn(store: Store, history: changes.History) -> None:
     names = {number: name for name, number in store.runs().items()}
-    begun = changes.begun(names, store.history().turns)
+    begun = changes.begun(names, store.history())
     lines = changes.lines(history, begun, since=len(history) - 1)
     if not lines:
         return

@@ -13,11 +13,14 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
+
 from hpo_research.executors.remembered import Known
 from hpo_research.experiment.experiment import Experiment
 from hpo_research.ledger import Ledger
 from hpo_research.records import Key, Outcome, Report
 from hpo_research.store import Store
+from hpo_research.store.replay import RunRows
 
 _KEY = "remembered"
 
@@ -74,27 +77,24 @@ def _unanswered(store: Store) -> list[int]:
 def _kept(store: Store, turns: Mapping[int, int]) -> dict[str, dict[str, Any]]:
     """Return the facts known before, and those that are about to be taken back."""
     known = _stored(store)
-    found = store.history().turns
-    configs = {
-        (ask.run, grant.trial): grant.config
-        for turn in found
-        for ask in turn.asks
-        for grant in ask.grants
-        if grant.kind == "start" and ask.run in turns
-    }
-    for turn in found:
-        rows: list[Report | Outcome] = [*(report for report, _ in turn.reports), *turn.outcomes]
-        for row in rows:
-            if turn.id < turns.get(row.run, turn.id + 1):
-                continue
+    found = store.history()
+    for run, cut in turns.items():
+        rows = found.of(run)
+        configs = {
+            grant.trial: grant.config
+            for _, ask in rows.asks
+            for grant in ask.grants
+            if grant.kind == "start"
+        }
+        for row in _after(rows, cut):
             if isinstance(row, Report):
                 fact = [row.epoch, dict(row.metrics), row.seconds, None]
             elif row.status == "failed":
                 fact = [row.epoch, {}, row.seconds, row.reason]
             else:
                 continue
-            own = known.setdefault(str(row.run), {})
-            config = configs[row.key]
+            own = known.setdefault(str(run), {})
+            config = configs[row.trial]
             if own.get(str(row.trial), {}).get("config") != config:
                 own[str(row.trial)] = {"config": config, "facts": []}
             facts = own[str(row.trial)]["facts"]
@@ -103,3 +103,11 @@ def _kept(store: Store, turns: Mapping[int, int]) -> dict[str, dict[str, Any]]:
                 facts.append(fact)
                 facts.sort(key=lambda f: (f[0], f[3] is not None))
     return known
+
+
+def _after(rows: RunRows, turn: int) -> list[Report | Outcome]:
+    """Return what a run reported, and how segments ended, from a turn on."""
+    begin = int(np.searchsorted(rows.reports.turn[rows.reports.arrival], turn))
+    came = rows.reports.rows(rows.reports.arrival[begin:])
+    ended = [outcome for at, outcome in rows.outcomes if at >= turn]
+    return [*(report for report, _, _ in came), *ended]

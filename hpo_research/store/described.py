@@ -8,7 +8,8 @@ from hpo_research.ledger import Ledger, Limits, RunInfo
 from hpo_research.space import SearchSpace
 from hpo_research.space.documents import from_document
 from hpo_research.store.damage import Damage, DamagedRows
-from hpo_research.store.history import History, enter, impossible
+from hpo_research.store.history import History
+from hpo_research.store.replay import replay
 from hpo_research.store.rows import RunName, parsed
 
 Made = TypeVar("Made")
@@ -92,18 +93,13 @@ def breaks(what: History, known: Mapping[int, int]) -> tuple[dict[int, int], lis
         infos = infos_of(experiment_of(what.meta["experiment"]), what.runs)
     except DamagedRows as error:
         return cuts, list(error.damages)
-    ledgers = {number: Ledger(info, Limits()) for number, info in infos.items()}
-    damages = []
-    for turn in what.turns:
-        for row in turn.rows:
-            if row.run not in ledgers or turn.id >= cuts.get(row.run, turn.id + 1):
-                continue
-            if why := impossible(ledgers[row.run], row):
-                cuts[row.run] = turn.id
-                damages.append(Damage("turn", f"id {turn.id}", why))
-            else:
-                enter(ledgers[row.run], row)
-    return cuts, damages
+    faults = []
+    for run, info in infos.items():
+        fault = replay(what.of(run), Ledger(info, Limits()), before=cuts.get(run))
+        if fault:
+            cuts[run] = fault.turn
+            faults.append(fault)
+    return cuts, [Damage("turn", f"id {fault.turn}", fault.why) for fault in sorted(faults)]
 
 
 def _checked(key: str, text: str, check: Callable[[Any], None]) -> Any:

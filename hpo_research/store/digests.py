@@ -9,10 +9,11 @@ They tell damage and edits by hand; whoever computes them anew is not stopped.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from struct import Struct
 from typing import Any
 
 SIZE = 8
@@ -26,6 +27,7 @@ SEAL = "seal"
 
 Row = tuple[Any, ...]
 _FILE_SIZE = 16
+_LINK = Struct(f">Q{SIZE}s")
 _MODULUS = 1 << (8 * SIZE)
 
 
@@ -33,6 +35,14 @@ def of_row(table: str, row: Row) -> bytes:
     """Return the digest of a row as SQLite gives it back: plain int, float, str, bytes, None."""
     # `ascii` and not `repr`: which signs are printable changes from one Python to the next.
     return blake2b(f"{table}{row!a}".encode("ascii"), digest_size=SIZE).digest()
+
+
+def of_rows(table: str, rows: Iterable[Row]) -> list[bytes]:
+    """Return the digests of rows that carry another value, such as their digest, at the end."""
+    digest, name = blake2b, table.encode("ascii")
+    return [
+        digest(name + ascii(row[:-1]).encode("ascii"), digest_size=SIZE).digest() for row in rows
+    ]
 
 
 def of_content(content: bytes) -> bytes:
@@ -45,16 +55,11 @@ def of_file(path: Path) -> bytes:
     return of_content(path.read_bytes())
 
 
-def links_after(
-    links: Mapping[int, bytes], entries: Iterable[tuple[int, bytes]]
-) -> dict[int, bytes]:
-    """Return the new link of every run that has entries: (run, digest of its row), in order."""
-    by_run: dict[int, list[bytes]] = {}
-    for run, digest in entries:
-        by_run.setdefault(run, []).append(digest)
+def links_after(links: Mapping[int, bytes], entries: Mapping[int, bytes]) -> dict[int, bytes]:
+    """Return the new link of every run that has entries: the digests of its rows, in order."""
     return {
-        run: blake2b(links.get(run, b"") + b"".join(own), digest_size=SIZE).digest()
-        for run, own in sorted(by_run.items())
+        run: blake2b(links.get(run, b"") + own, digest_size=SIZE).digest()
+        for run, own in sorted(entries.items())
     }
 
 
@@ -65,11 +70,8 @@ def packed(links: Mapping[int, bytes]) -> bytes:
 
 def unpacked(runs: bytes) -> dict[int, bytes]:
     """Return the links that `packed` made the bytes of; of other bytes, links of no run."""
-    step = 8 + SIZE
-    return {
-        int.from_bytes(runs[i : i + 8], "big"): runs[i + 8 : i + step]
-        for i in range(0, len(runs), step)
-    }
+    whole = len(runs) - len(runs) % _LINK.size
+    return dict(_LINK.iter_unpack(runs[:whole]))
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ class Sum:
         if new is not None:
             count, total = count + 1, total + int.from_bytes(new, "big")
         return Sum(count, total % _MODULUS)
+
+    def with_all(self, made: Sequence[bytes]) -> "Sum":
+        """Return the sum with more rows."""
+        total = sum((int.from_bytes(digest, "big") for digest in made), self.total)
+        return Sum(self.count + len(made), total % _MODULUS)
 
 
 @dataclass(frozen=True)
@@ -123,10 +130,10 @@ class Tail:
     turn: int = 0
     links: Mapping[int, bytes] = field(default_factory=dict)
 
-    def with_turn(self, kind: str, entries: Iterable[tuple[int, bytes]]) -> tuple["Tail", Row]:
+    def with_turn(self, kind: str, entries: Mapping[int, bytes]) -> tuple["Tail", Row]:
         """Return the tail after one more turn, and the row of that turn.
 
-        `entries` are (run, digest) of the turn's rows, in the order in which they are entered.
+        `entries` has for each run the digests of its rows, in the order in which they are entered.
         """
         links = links_after(self.links, entries)
         row = (self.turn + 1, kind, packed(links))

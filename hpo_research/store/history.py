@@ -1,144 +1,204 @@
-"""The history: all rows of a store, each held against its digest, as records by turn."""
+"""The history: all rows of a store, each held against its digest, by run.
 
+What was read once is not read again: a later reading goes on where the last one ended, and begins
+anew where anything that was read before is not as it was.
+"""
+
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from hpo_research.ledger import AskRow, Grant, Ledger
-from hpo_research.records import Outcome, Report
+import numpy as np
+
+from hpo_research.ledger import Grant, Ledger
 from hpo_research.store import digests
 from hpo_research.store.damage import Damage, damaged, place_of
-from hpo_research.store.digests import SEAL, Row, Seal, Sum, Tail, seal_of
+from hpo_research.store.digests import SEAL, SIZE, Row, Seal, Sum, Tail, seal_of
+from hpo_research.store.replay import Asked, Ended, RunRows, replay
+from hpo_research.store.reports import Collected, Reports, none
 from hpo_research.store.rows import (
     RunName,
+    are_typed,
     ask_of,
     check_types,
     grant_of,
+    metrics_of,
     outcome_of,
     report_of,
 )
 
 Made = TypeVar("Made")
-Entry = AskRow | Report | Outcome
 Read = Callable[[str], Iterable[Row]]
 """Gives the rows of a table, in the order of their keys: the columns, then the digest."""
 
+_BLOCK = 1024  # rows that are checked at once
 
-@dataclass(frozen=True)
-class LastTurn:
+
+class LastTurn(NamedTuple):
     """The last transaction: its kind (None in an empty store) and the runs that got rows."""
 
-    kind: str | None
-    runs: frozenset[int]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One transaction: what a poll brought, or the asks of all runs.
-
-    `reports` come with the epochs that their run had spent.
-    """
-
-    id: int
-    kind: str
-    reports: list[tuple[Report, int]] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
-    asks: list[AskRow] = field(default_factory=list)
-
-    @property
-    def rows(self) -> Iterator[Entry]:
-        """The rows of all runs, in the order in which they are entered."""
-        yield from (report for report, _ in self.reports)
-        yield from self.outcomes
-        yield from self.asks
+    kind: str | None = None
+    runs: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
 class History:
-    """What a store holds, at one moment: texts by key, runs by name, turns in order of writing.
+    """What a store holds, at one moment: texts by key, runs by name, and the rows of each run.
 
     `damages` is what is wrong with it; the rest holds what is whole. `cuts` has, for every run
-    that lacks rows, the first turn in which it does; `tail` is where a writer goes on.
+    that lacks rows, the first turn in which it does; `tail` is where a writer goes on, `last` its
+    last turn, and `turns` sums up the digests of all turns. The turns up to `since` were known from
+    an earlier reading that this one goes on from.
     """
 
     folder: Path | None
     meta: Mapping[str, str]
     runs: Mapping[RunName, int]
     over: frozenset[int]
-    turns: Sequence[Turn]
+    rows: Mapping[int, RunRows]
     lost: Sequence[tuple[int, int, int, int]]
     damages: Sequence[Damage]
     cuts: Mapping[int, int]
     tail: Tail
+    last: LastTurn
+    turns: Sum
+    since: int = 0
+
+    def of(self, run: int) -> RunRows:
+        """Return the rows of a run."""
+        return self.rows.get(run) or RunRows(none(run))
 
     def replay(self, ledgers: Mapping[int, Ledger]) -> LastTurn:
         """Enter every row of these runs into their ledgers, in the order of writing.
 
-        Raises `StoreError` for a row that cannot follow those before it.
+        Where the history goes on from an earlier one, only what came since. Raises `StoreError` for
+        a row that cannot follow those before it.
         """
-        for turn in self.turns:
-            for row in turn.rows:
-                if row.run not in ledgers:
-                    continue
-                if why := impossible(ledgers[row.run], row):
-                    raise damaged(self.folder, [Damage("turn", f"id {turn.id}", why)])
-                enter(ledgers[row.run], row)
-        last = self.turns[-1] if self.turns else None
-        if last is None:
-            return LastTurn(None, frozenset())
-        return LastTurn(last.kind, frozenset(row.run for row in last.rows))
+        found = [replay(self.of(run), own, after=self.since) for run, own in ledgers.items()]
+        faults = sorted(fault for fault in found if fault)
+        if faults:
+            where = f"id {faults[0].turn}"
+            raise damaged(self.folder, [Damage("turn", where, faults[0].why)])
+        return self.last
 
 
-def history(read: Read, folder: Path | None) -> History:
-    """Read a whole store and hold it against its digests."""
-    scan = Scan(read)
+def history(read: Read, folder: Path | None, known: History | None = None) -> History:
+    """Read a whole store, or what came after a history of it, and hold it against its digests.
+
+    For the latter `read` gives, of reports, outcomes, proposals, asks and turns, the rows of later
+    turns alone. Where anything is wrong then, the store must be read anew.
+    """
+    scan = Scan(read) if known is None else Scan(read, known.tail.links, known.turns)
     meta, runs, lost = scan.meta(), scan.summed("run"), scan.summed("lost")
-    scan.collect()
-    turns = scan.turns()
-    known = {row[0] for row in runs}
-    for run in sorted(scan.seen - known):
+    rows = scan.collect()
+    last, turns = scan.turns()
+    ids = {row[0] for row in runs}
+    for run in sorted(scan.seen - ids):
         scan.damages.append(Damage("run", f"id {run}", "the row is missing"))
-    return History(
+    whole = History(
         folder,
         meta,
         {RunName(*row[1:4]): row[0] for row in runs},
         frozenset(row[0] for row in runs if row[4]),
-        turns,
+        rows,
         [row[1:] for row in lost],
         scan.damages,
         scan.cuts,
-        Tail(scan.seal or Seal(), turns[-1].id if turns else 0, scan.links),
+        Tail(scan.seal or Seal(), last[0], scan.links),
+        last[1],
+        turns,
     )
+    return whole if known is None else _joined(known, whole)
+
+
+def _joined(known: History, more: History) -> History:
+    changed = {run: known.of(run).joined(own) for run, own in more.rows.items()}
+    since = known.tail.turn
+    if more.tail.turn == 0:  # no turn has been added
+        more = replace(more, tail=replace(more.tail, turn=since), last=known.last)
+    return replace(more, rows={**known.rows, **changed}, since=since)
+
+
+class _Chain:
+    """The digests of the rows of runs, in the order in which they are entered, turn by turn."""
+
+    def __init__(self) -> None:
+        self._turns, self._runs, self._digests = array("q"), array("q"), bytearray()
+
+    def add(self, turns: Iterable[int], runs: Iterable[int], made: Iterable[bytes]) -> None:
+        self._turns.extend(turns)
+        self._runs.extend(runs)
+        self._digests += b"".join(made)
+
+    def by_turn(self) -> Iterator[tuple[int, dict[int, bytes]]]:
+        """Yield every turn that has rows, ascending, and the digests of its rows by run."""
+        turns = np.array(self._turns, dtype=np.int64)
+        runs = np.array(self._runs, dtype=np.int64)
+        order = np.lexsort((runs, turns))
+        turns, runs = turns[order], runs[order]
+        joined = np.frombuffer(bytes(self._digests), dtype=f"V{SIZE}")[order].tobytes()
+        is_first = np.ones(len(turns), dtype=bool)
+        is_first[1:] = (turns[1:] != turns[:-1]) | (runs[1:] != runs[:-1])
+        firsts = np.flatnonzero(is_first)
+        ends = np.append(firsts, len(turns))[1:].tolist()
+        last, own = 0, dict[int, bytes]()
+        for turn, run, begin, end in zip(
+            turns[firsts].tolist(), runs[firsts].tolist(), firsts.tolist(), ends, strict=True
+        ):
+            if turn != last and own:
+                yield last, own
+                own = {}
+            last = turn
+            own[run] = joined[SIZE * begin : SIZE * end]
+        if own:
+            yield last, own
 
 
 class Scan:
     """A reading under way: what is wrong so far, and the rows that wait for their turn."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(
+        self, read: Read, links: Mapping[int, bytes] | None = None, turns: Sum | None = None
+    ) -> None:
         self._read = read
         self.seal: Seal | None = None
-        self._turns: dict[int, Turn] = {}
-        self.entries: dict[int, list[tuple[int, bytes]]] = {}
+        self.chain = _Chain()
         self.damages: list[Damage] = []
         self.cuts: dict[int, int] = {}
-        self.links: dict[int, bytes] = {}
+        self.links: dict[int, bytes] = dict(links or {})
         self.seen: set[int] = set()
+        self._before = turns or Sum()
 
     def note(self, table: str, row: Row, what: str) -> None:
         """Note that a row is damaged."""
         self.damages.append(Damage(table, place_of(table, row), what))
 
+    def _blocks(self, table: str) -> Iterator[list[Row]]:
+        """Yield the rows that are as they were written, each with its digest, in blocks."""
+        rows = iter(self._read(table))
+        while block := list(islice(rows, _BLOCK)):
+            made = digests.of_rows(table, block)
+            if made == [row[-1] for row in block] and are_typed(table, block):
+                yield block
+            else:
+                pairs = zip(block, made, strict=True)
+                yield [row for row, digest in pairs if self._is_whole(table, row, digest)]
+
+    def _is_whole(self, table: str, row: Row, digest: bytes) -> bool:
+        if digest != row[-1]:
+            self.note(table, row[:-1], "the row is not as it was written")
+            return False
+        return bool(self._made(table, partial(check_types, table), row[:-1]))
+
     def _whole(self, table: str) -> Iterator[tuple[Row, bytes]]:
-        """Yield the rows that are as they were written, and their digests."""
-        of_row, check = digests.of_row, partial(check_types, table)
-        for raw in self._read(table):
-            row, digest = raw[:-1], raw[-1]
-            if digest != of_row(table, row):
-                self.note(table, row, "the row is not as it was written")
-            elif self._made(table, check, row):
-                yield row, digest
+        for block in self._blocks(table):
+            for row in block:
+                yield row[:-1], row[-1]
 
     def _made(self, table: str, make: Callable[[Row], Made], row: Row) -> Made | None:
         try:
@@ -164,12 +224,12 @@ class Scan:
         return texts
 
     def summed(self, table: str) -> list[Row]:
-        """Return the whole rows of a table of `SUMMED`."""
-        total, rows = Sum(), []
+        """Return the whole rows of a table of `SUMMED` that is read from its beginning."""
+        rows, made = [], []
         for row, digest in self._whole(table):
             rows.append(row)
-            total = total.changed(new=digest)
-        self._hold(table, total)
+            made.append(digest)
+        self._hold(table, Sum().with_all(made))
         return rows
 
     def _hold(self, table: str, found: Sum) -> None:
@@ -185,63 +245,86 @@ class Scan:
 
     # -- tables whose rows are in the links of their runs
 
-    def collect(self) -> None:
-        """Put reports, outcomes and asks into their turns."""
-        for row, digest in self._whole("report"):
-            if report := self._made("report", report_of, row):
-                self._turn(row[3], row[0], digest).reports.append(report)
+    def collect(self) -> dict[int, RunRows]:
+        """Return the reports, outcomes and asks of every run, and chain them."""
+        reports = self._reports()
+        outcomes: dict[int, list[Ended]] = {}
         for row, digest in self._whole("outcome"):
             if outcome := self._made("outcome", outcome_of, row):
-                self._turn(row[3], row[0], digest).outcomes.append(outcome)
+                outcomes.setdefault(row[0], []).append(Ended(row[3], outcome))
+                self.chain.add((row[3],), (row[0],), (digest,))
+        asks = self._asks()
+        self.seen |= reports.keys() | outcomes.keys() | asks.keys()
+        # Within a turn they stay in the order of their keys, in which they are entered.
+        for ended in outcomes.values():
+            ended.sort(key=itemgetter(0))
+        for asked in asks.values():
+            asked.sort(key=itemgetter(0))
+        return {
+            run: RunRows(reports.get(run) or none(run), outcomes.get(run, ()), asks.get(run, ()))
+            for run in sorted(reports.keys() | outcomes.keys() | asks.keys())
+        }
+
+    def _reports(self) -> dict[int, Reports]:
+        found = Collected()
+        for block in self._blocks("report"):
+            metrics, rows = metrics_of(block), block
+            if metrics is None:
+                made = [(row, self._made("report", report_of, row[:-1])) for row in block]
+                rows = [row for row, report in made if report]
+                metrics = [dict(report[0].metrics) for _, report in made if report]
+            found.add(rows, metrics)
+            self.chain.add(*([row[i] for row in rows] for i in (3, 0, -1)))
+        return found.by_run()
+
+    def _asks(self) -> dict[int, list[Asked]]:
         granted: dict[int, list[tuple[Grant, bytes]]] = {}
         for row, digest in self._whole("proposal"):
             if grant := self._made("proposal", grant_of, row):
                 granted.setdefault(row[0], []).append((grant, digest))
+        asks: dict[int, list[Asked]] = {}
         for row, digest in self._whole("ask"):
-            own = granted.pop(row[0], [])
+            number, run, turn = row[:3]
+            own = granted.pop(number, [])
             grants = tuple(grant for grant, _ in own)
             if ask := self._made("ask", partial(ask_of, grants=grants), row):
-                for _, own_digest in own:
-                    self._turn(row[2], row[1], own_digest)
-                self._turn(row[2], row[1], digest).asks.append(ask)
+                asks.setdefault(run, []).append(Asked(turn, ask))
+                made = [*(own_digest for _, own_digest in own), digest]
+                self.chain.add([turn] * len(made), [run] * len(made), made)
         for number in granted:
             self.damages.append(Damage("ask", f"id {number}", "the row is missing"))
+        return asks
 
-    def _turn(self, number: int, run: int, digest: bytes) -> Turn:
-        """Return a turn that has a row of a run."""
-        self.seen.add(run)
-        if number not in self._turns:
-            self._turns[number] = Turn(number, "")
-            self.entries[number] = []
-        self.entries[number].append((run, digest))
-        return self._turns[number]
-
-    def turns(self) -> list[Turn]:
-        """Return the turns in order, held against the links of their runs.
+    def turns(self) -> tuple[tuple[int, LastTurn], Sum]:
+        """Hold the turns against the links of their runs; return the last one, and their sum.
 
         Where the row of a turn is missing, its rows count as whole once a later link of their run
         says so.
         """
-        rows = {row[0]: row for row in self.summed("turn")}
-        links = self.links
-        unsure: dict[int, int] = {}
-        turns = []
-        for number in sorted(rows.keys() | self._turns.keys()):
-            found = self._turns.get(number, Turn(number, ""))
-            own = digests.links_after(links, self.entries.get(number, []))
-            if number not in rows:
+        rows, made = {}, []
+        for row, digest in self._whole("turn"):
+            rows[row[0]] = row
+            made.append(digest)
+        total = self._before.with_all(made)
+        self._hold("turn", total)
+        links, unsure = self.links, dict[int, int]()
+        last = (0, LastTurn())
+        for number, entries in _in_order(rows.keys(), self.chain.by_turn()):
+            own = digests.links_after(links, entries)
+            found = rows.get(number)
+            if found is None:
                 self._note_missing(number)
                 unsure |= {run: number for run in own if run not in unsure}
                 links.update(own)
-                kind = "ask" if found.asks else "poll"
             else:
-                kind, said = rows[number][1], digests.unpacked(rows[number][2])
-                self._compare(number, own, said, unsure)
+                said = digests.unpacked(found[2])
+                if said != own or unsure:
+                    self._compare(number, own, said, unsure)
                 links.update(said)
-            turns.append(replace(found, kind=kind))
+            last = (number, LastTurn(found[1] if found else None, frozenset(own)))
         for run, number in unsure.items():
             self._cut(run, number)
-        return turns
+        return last, total
 
     def _note_missing(self, number: int) -> None:
         if not any(damage.table == "turn" for damage in self.damages):
@@ -269,51 +352,21 @@ class Scan:
         self.damages.append(Damage("turn", f"id {number}", what))
 
 
-def impossible(ledger: Ledger, row: Entry) -> str:
-    """Return why a row cannot follow those that a ledger holds, empty where it can."""
-    who = f"run {row.run}"
-    if isinstance(row, AskRow):
-        return _impossible_ask(ledger, row, who)
-    if row.trial not in ledger.open:
-        return f"{who}: trial {row.trial} is reported or ended while it is not running"
-    if isinstance(row, Outcome):
-        return ""
-    segment = ledger.open[row.trial]
-    if not segment.position < row.epoch <= segment.until:
-        wanted = f"{segment.position + 1} to {segment.until}"
-        return f"{who}: trial {row.trial} reports epoch {row.epoch}, expected {wanted}"
-    if ledger.info.metric not in row.metrics:
-        return f"{who}: trial {row.trial} reports no {ledger.info.metric!r} at epoch {row.epoch}"
-    return ""
-
-
-def _impossible_ask(ledger: Ledger, row: AskRow, who: str) -> str:
-    count, busy = len(ledger.trials), set(ledger.open)
-    for grant in row.grants:
-        trial = f"{who}: trial {grant.trial}"
-        if grant.kind == "stop":
-            if grant.trial not in busy:
-                return f"{trial} is stopped while it is not running"
-            continue
-        if grant.kind == "start":
-            if grant.trial != count:
-                return f"{trial} is started, expected trial {count}"
-            if (grant.config or {}).keys() != ledger.info.space.parameters.keys():
-                return f"{trial} has other hyperparameters than the space: {grant.config!r:.80}"
-            count += 1
-        elif not 0 <= grant.trial < count or grant.trial in busy:
-            return f"{trial} is resumed while it is not paused"
-        if not 0 <= grant.start < grant.until:
-            return f"{trial} is trained from epoch {grant.start} until {grant.until}"
-        busy.add(grant.trial)
-    return ""
-
-
-def enter(ledger: Ledger, row: Entry) -> None:
-    """Enter a row into its run's ledger."""
-    if isinstance(row, AskRow):
-        ledger.append_ask(row)
-    elif isinstance(row, Report):
-        ledger.append_report(row)
-    else:
-        ledger.append_outcome(row)
+def _in_order(
+    numbers: Iterable[int], found: Iterator[tuple[int, dict[int, bytes]]]
+) -> Iterator[tuple[int, dict[int, bytes]]]:
+    """Yield all turns, those that have no rows included."""
+    empty: dict[int, bytes] = {}
+    waiting = next(found, None)
+    for number in sorted(numbers):
+        while waiting is not None and waiting[0] < number:
+            yield waiting
+            waiting = next(found, None)
+        if waiting is not None and waiting[0] == number:
+            yield waiting
+            waiting = next(found, None)
+        else:
+            yield number, empty
+    while waiting is not None:
+        yield waiting
+        waiting = next(found, None)

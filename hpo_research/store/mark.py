@@ -75,10 +75,14 @@ class Log:
         self._spent = 0.0
         self._rows = 0  # changed when the file was last whole
 
+    def adopt(self) -> None:
+        """Take up the mark of the last transaction: what it left in the log alone is ours now."""
+        self._mark, self._is_known = _said_by(self._db), True
+
     def precede(self) -> None:
         """Let the file say that rows are missing, before the log alone gets one."""
         if not self._is_known:
-            self._mark, self._is_known = _said_by(self._db), True
+            self.adopt()
         ahead = replace(self._mark, is_ahead=True)
         stamped = Mark.of(int.from_bytes(os.pread(self._file, 4, _PLACE), "big"))
         if not stamped.is_ahead or stamped.generation != ahead.generation:

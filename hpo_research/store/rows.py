@@ -7,6 +7,7 @@ of that. What is read raises `ValueError` where it is none of ours, whoever wrot
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from hpo_research.ledger import AskRow, Grant
@@ -15,6 +16,7 @@ from hpo_research.store.digests import Row
 from hpo_research.store.schema import COLUMNS
 
 _TYPES = {table: tuple(columns.values()) for table, columns in COLUMNS.items()}
+_DECODER = json.JSONDecoder()
 _STATUSES = ("finished", "paused", "stopped", "failed")
 
 
@@ -107,6 +109,32 @@ def grant_of(row: Row) -> Grant:
     if (config is None) == (kind == "start"):
         raise ValueError(f"a {kind} has config {text!r:.80}")
     return Grant(kind, trial, attempt, begin, until, config, origin)
+
+
+def are_typed(table: str, rows: Sequence[Row]) -> bool:
+    """Return whether all rows, each with its digest behind it, hold the types of their columns.
+
+    A None is left to `check_types`.
+    """
+    columns = zip(*rows, strict=True)
+    return all(set(map(type, own)) == {kind} for own, kind in zip(columns, _TYPES[table]))  # noqa: B905
+
+
+def metrics_of(rows: Sequence[Row]) -> list[dict[str, float]] | None:
+    """Return the metrics of rows of `report`; None where one row has none that can be read."""
+    decode, found = _DECODER.raw_decode, []
+    try:
+        for row in rows:
+            metrics, end = decode(row[4])
+            if end != len(row[4]):
+                return None
+            found.append(metrics)
+    except (ValueError, RecursionError):
+        return None
+    if set(map(type, found)) != {dict}:
+        return None
+    kinds = set(map(type, chain.from_iterable(map(dict.values, found))))
+    return found if kinds <= {float, int} else None
 
 
 def parsed(name: str, text: str) -> Any:

@@ -1,6 +1,9 @@
 """The tables of a store, and the version that a reader checks first."""
 
 from collections.abc import Mapping
+from pathlib import Path
+
+from hpo_research.errors import StoreError
 
 VERSION = 3
 OLDEST = 2
@@ -112,3 +115,28 @@ SELECT: Mapping[str, str] = {
     for table, columns in COLUMNS.items()
 }
 """Every row in the order of its key: the columns, then the digest."""
+
+SELECT_AFTER: Mapping[str, str] = {
+    table: SELECT[table].replace(" ORDER BY", f" WHERE {where} ORDER BY")
+    for table, where in {
+        **dict.fromkeys(("report", "outcome", "ask"), "turn > ?"),
+        "proposal": "ask IN (SELECT id FROM ask WHERE turn > ?)",
+        "turn": "id > ?",
+    }.items()
+}
+"""Of tables that only grow, the rows of later turns than one."""
+
+
+def check_version(found: int, folder: Path | None) -> None:
+    """Raise `StoreError` for a version that this one cannot read."""
+    if found > VERSION:
+        raise StoreError(
+            f"{folder}: written by a newer version (schema {found}, this version reads "
+            f"{VERSION}); nothing was changed: upgrade hpo_research to go on"
+        )
+    if found < OLDEST:
+        raise StoreError(
+            f"{folder}: written by an older version (schema {found}, this version reads "
+            f"{OLDEST} to {VERSION}); nothing was changed: run the experiment in "
+            "another folder"
+        )

@@ -25,26 +25,19 @@ def sealed(rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
     scan.collect()
     if scan.damages:
         raise DamagedRows(scan.damages)
-    tail, turns = Tail(), []
+    entries, tail, turns = dict(scan.chain.by_turn()), Tail(), []
     for number, kind, _ in plain["turn"]:
-        after, row = tail.with_turn(kind, scan.entries.get(number, []))
+        after, row = tail.with_turn(kind, entries.get(number, {}))
         tail = Tail(after.seal, number, after.links)
         turns.append((number, *row[1:]))
     made["turn"] = _digested("turn", turns)
-    totals = {table: _total(made[table]) for table in SUMMED}
+    totals = {table: Sum().with_all([row[-1] for row in made[table]]) for table in SUMMED}
     made["meta"] += _digested("meta", [(SEAL, Seal(totals).text)])
     return made
 
 
 def _digested(table: str, rows: Sequence[Row]) -> list[Row]:
     return [(*row, digests.of_row(table, row)) for row in rows]
-
-
-def _total(rows: Sequence[Row]) -> Sum:
-    total = Sum()
-    for row in rows:
-        total = total.changed(new=row[-1])
-    return total
 
 
 def seal(db: sqlite3.Connection) -> None:

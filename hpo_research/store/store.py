@@ -13,6 +13,7 @@ import uuid
 import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -122,6 +123,8 @@ class Store:
         # Nothing is written to a store that is damaged.
         self._opened = self.history()
         self._writer.tail = self._opened.tail
+        if self._log is not None:
+            self._log.adopt()
         if self.folder is not None:
             migration.sweep(self.folder / FILE)
 
@@ -164,17 +167,7 @@ class Store:
             found = int(row[0]) if row else 0
         except (ValueError, TypeError) as error:
             raise damaged(self.folder, [Damage("meta", "key 'schema'", str(error))]) from error
-        if found > schema.VERSION:
-            raise StoreError(
-                f"{self.folder}: written by a newer version (schema {found}, this version reads "
-                f"{schema.VERSION}); nothing was changed: upgrade hpo_research to go on"
-            )
-        if found < schema.OLDEST:
-            raise StoreError(
-                f"{self.folder}: written by an older version (schema {found}, this version reads "
-                f"{schema.OLDEST} to {schema.VERSION}); nothing was changed: run the experiment in "
-                "another folder"
-            )
+        schema.check_version(found, self.folder)
         return found
 
     def close(self) -> None:
@@ -281,20 +274,28 @@ class Store:
                 self._writer.over(row.run, row.run in over)
             self._writer.asks(rows)
 
-    def history(self) -> History:
+    def history(self, known: History | None = None) -> History:
         """Return all that is stored as of one moment, held against its digests.
 
-        Raises `StoreError` for a store that is damaged or was edited.
+        With one that was read before, only what came since is read: `History.since` says from
+        where on, 0 where rows that were known have been taken back and all was read anew. Raises
+        `StoreError` for a store that is damaged or was edited.
         """
         with reading(self.folder), self.snapshot():
+            if known is not None:
+                more = history(partial(self._rows, after=known.tail.turn), self.folder, known)
+                if not more.damages:
+                    return more
             found = history(self._rows, self.folder)
         if found.damages:
             raise damaged(self.folder, found.damages)
         return found
 
-    def _rows(self, table: str) -> Iterator[Row]:
+    def _rows(self, table: str, after: int = 0) -> Iterator[Row]:
         with reading(self.folder, table):
-            yield from self._db.execute(schema.SELECT[table])
+            later = schema.SELECT_AFTER.get(table) if after else None
+            values = (after,) if later else ()
+            yield from self._db.execute(later or schema.SELECT[table], values)
 
     def cuts(self) -> dict[int, tuple[int, str]]:
         """Return the ask of each run that its budget cut short: its turn, and the limits."""

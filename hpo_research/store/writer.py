@@ -126,7 +126,10 @@ class Writer:
         return [(row[0], digest) for row, digest in zip(rows, made, strict=True)]
 
     def _turn(self, kind: str, entries: Sequence[tuple[int, bytes]]) -> None:
-        self.tail, row = self.tail.with_turn(kind, entries)
+        by_run: dict[int, bytes] = {}
+        for run, digest in entries:
+            by_run[run] = by_run.get(run, b"") + digest
+        self.tail, row = self.tail.with_turn(kind, by_run)
         self._insert("turn", [row])
 
     def _insert(self, table: str, rows: Sequence[Row]) -> list[bytes]:
