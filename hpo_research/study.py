@@ -14,7 +14,7 @@ from hpo_research import analysis, habits, heavy
 from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.checks import whole
-from hpo_research.experiment.description import Json, describe
+from hpo_research.experiment.description import Json, describe, stored
 from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import provenance
@@ -102,6 +102,7 @@ class Study:
             "parallel": None,
             "execution": STUDY,
             "final": info.final,
+            **stored({STUDY: self._strategy}),
         }
         return json.loads(json.dumps(description))
 

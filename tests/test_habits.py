@@ -17,7 +17,6 @@ from hpo_research.errors import (
 )
 from hpo_research.records import Segment
 from hpo_research.rng import Stream
-from hpo_research.strategies.sparing import SPARING
 
 SPACE = hpo.SearchSpace(x=hpo.Float(0, 1))
 
@@ -179,6 +178,15 @@ def test_a_function_that_asks_its_config_as_a_trial_is_told():
     )
 
 
+KINDS = [
+    kind
+    for name in hpo.__all__
+    if isinstance(kind := getattr(hpo, name), type) and hasattr(kind, "ask")
+    if kind not in (hpo.Study, hpo.Strategy)
+]
+SPARING = [kind for kind in KINDS if hasattr(kind, "with_one_epoch")]
+
+
 @pytest.mark.parametrize("kind", SPARING)
 def test_a_strategy_that_spares_epochs_is_refused_where_there_is_one(kind):
     needs_inner = kind in (hpo.MedianStopping, hpo.CurveStopping)
@@ -191,16 +199,14 @@ def test_a_strategy_that_spares_epochs_is_refused_where_there_is_one(kind):
     assert not hpo.Study(SPACE, strategy, max_epochs=9).is_finished
 
 
-def test_every_strategy_that_stops_before_the_last_epoch_is_in_the_list():
+def test_every_strategy_that_stops_before_the_last_epoch_says_what_it_has_in_one():
     run = hpo.Run(SPACE, max_epochs=27)
-    for name in hpo.__all__:
-        kind = getattr(hpo, name)
-        if isinstance(kind, type) and hasattr(kind, "ask") and kind not in SPARING:
-            if kind in (hpo.Study, hpo.Strategy):
-                continue
+    assert len(SPARING) == 9
+    for kind in KINDS:
+        if kind not in SPARING:
             strategy = kind(points=2) if kind is hpo.Grid else kind()
             (ask,) = strategy.ask([run], [3])
-            assert {proposal.until for proposal in ask.proposals} == {27}, name
+            assert {proposal.until for proposal in ask.proposals} == {27}, kind
 
 
 def test_signatures_pickles_and_copies_are_as_without():

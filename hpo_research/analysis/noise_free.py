@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpo_research.analysis.described import strategy_of
+from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.finals import Finals, counted, gathered
 from hpo_research.analysis.result import Result
 from hpo_research.store import RunName
+from hpo_research.strategies.answers import has
 from hpo_research.strategies.recommend import recommended
 from hpo_research.threads import limited
 
@@ -62,10 +63,10 @@ def noise_free(result: Result) -> list[NoiseFree]:
 
 def _recommended(result: Result, names: Sequence[RunName]) -> Chosen:
     chosen = dict(_observed(result, names))
-    for strategy, described in result.description["strategies"].items():
-        made = strategy_of(described)
+    for strategy in result.description["strategies"]:
+        made = answers_of(result.description, strategy).recommending
         own = [name for name in names if name.strategy == strategy]
-        if made is not None:
+        if made is not None and has(made, "recommend"):
             with limited():
                 ids = recommended(made, [result.runs[name] for name in own])
             chosen |= zip(own, ids, strict=True)

@@ -8,15 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.result import Result
 from hpo_research.records import Run
 from hpo_research.store import RunName
-
-PASSING = (
-    "hpo_research.strategies.curve_stopping.CurveStopping",
-    "hpo_research.strategies.median_stopping.MedianStopping",
-)
-"""Strategies that give their slots to the one within."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +87,7 @@ def _first_segments(run: Run) -> dict[int, int]:
 def _waiting(description: Mapping[str, Any], name: RunName, training: float, clock: float) -> float:
     slots = description.get("parallel")
     if slots is None:
-        slots = _batch(description["strategies"][name.strategy] or {})
+        slots = answers_of(description, name.strategy).batch
     if description["execution"] == "lock-step" or not isinstance(slots, int):
         return math.nan
     return max(slots * clock - training, 0.0)
-
-
-def _batch(strategy: Mapping[str, Any]) -> object:
-    """Return how many trials a strategy trains at once: its own word, or of what it may stop."""
-    if strategy.get("class") in PASSING:
-        return _batch(strategy["inner"])
-    return strategy.get("batch")

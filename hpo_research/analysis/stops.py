@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.result import Result
 from hpo_research.records import Run, Trial
 from hpo_research.store import RunName
@@ -18,7 +19,7 @@ class Stops:
     the end, and `saved` those of them that trials cut short were not trained.
 
     Whether a cut trial would have won is *known* where the experiment has a run of the same problem
-    and seed by the strategy that this one is built around (its `inner`, by its description), which
+    and seed by the strategy that this one is built around (`strategies.answers.unspared`), which
     trained the same configuration to the end. It *would have won* if its final value there is
     strictly better than the best final value among the trials that the run itself trained to the
     end; where there is none of these, nothing is known. `known` and `winners` count trials over all
@@ -56,7 +57,7 @@ def stops(result: Result) -> list[Stops]:
 def reference_of(result: Result, strategy: str) -> str:
     """Return the strategy of the experiment that another is built around, empty for none."""
     strategies: Mapping[str, Any] = result.description["strategies"]
-    inner = (strategies[strategy] or {}).get("inner")
+    inner = answers_of(result.description, strategy).inner
     same = (name for name, described in strategies.items() if inner and described == inner)
     return next(same, "")
 

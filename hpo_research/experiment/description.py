@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from hpo_research.analysis.described import stored_answers
 from hpo_research.errors import ExperimentError
 from hpo_research.space import SearchSpace
 from hpo_research.space.documents import document
+from hpo_research.strategies.protocol import Strategy
 
 Json = Any
 
@@ -71,6 +73,20 @@ def _qualified(value: object) -> str:
     module = getattr(value, "__module__", type(value).__module__)
     name = getattr(value, "__qualname__", type(value).__qualname__)
     return f"{module}.{name}"
+
+
+def stored(strategies: Mapping[str, Strategy]) -> Json:
+    """Return what a reader of the store has to be told of strategies, beside their descriptions.
+
+    Under `"answers"`, by name; nothing where each can be made again and asked
+    (`analysis.described`). It is no part of what may not change.
+    """
+    found = {
+        name: own
+        for name, strategy in strategies.items()
+        if (own := stored_answers(strategy, lambda part: describe(part, "strategies"))) is not None
+    }
+    return {"answers": found} if found else {}
 
 
 def differences(old: Json, new: Json, where: str = "") -> list[str]:

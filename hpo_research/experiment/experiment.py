@@ -7,15 +7,17 @@ from functools import cached_property
 from typing import Literal
 
 from hpo_research import habits
+from hpo_research.analysis.described import answers_of
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.checks import repeated, seed_mistake, strategy_mistake
-from hpo_research.experiment.description import Json, describe, differences
+from hpo_research.experiment.description import Json, describe, differences, stored
 from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.lists import AT_ONCE, MOST_AT_ONCE, items
 from hpo_research.problems.protocol import Problem
 from hpo_research.store import RunName
+from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.text import is_one_of, name_mistake, quoted
 
@@ -189,6 +191,7 @@ class Experiment:
             "parallel": self.parallel,
             "execution": self.execution,
             "final": self.final,
+            **stored(self.strategies),
         }
 
     def _problem_description(self, problem: Problem) -> Json:
@@ -209,7 +212,7 @@ def parallel_of(experiment: Experiment, strategy: Strategy) -> int | None:
     """
     if experiment.parallel is not None:
         return experiment.parallel
-    batch = getattr(strategy, "batch", None)
+    batch: int | None = batch_of(strategy)
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
         raise StrategyError(
             f"{type(strategy).__name__}(batch={batch!r}): where parallel=None, `batch` is how many "
@@ -258,6 +261,7 @@ def merged(old: Json | None, new: Json) -> Json:
         **new,
         "problems": {**old["problems"], **new["problems"]},
         "strategies": {**old["strategies"], **new["strategies"]},
+        **({"answers": answers} if (answers := {**_answers(old), **_answers(new)}) else {}),
         "seeds": sorted({*old["seeds"], *new["seeds"]}),
     }
 
@@ -270,7 +274,7 @@ def _budget_differences(old: Json, new: Json) -> list[str]:
         before, after = old["budget"][unit], new["budget"][unit]
         if (before is None) != (after is None) or (before or 0) > (after or 0):
             lines.append(f"budget.{unit}: {before!r} became {after!r}; it can only grow")
-    fitted = [name for name, strategy in old["strategies"].items() if _is_fitted(strategy)]
+    fitted = [name for name in old["strategies"] if answers_of(old, name).needs_total]
     if fitted:
         lines.append(
             f"budget: {', '.join(fitted)} is a grid fitted to the budget, so it cannot grow"
@@ -278,7 +282,5 @@ def _budget_differences(old: Json, new: Json) -> list[str]:
     return lines
 
 
-def _is_fitted(description: Json) -> bool:
-    if isinstance(description, dict):
-        return description.get("points") == "fit" or any(map(_is_fitted, description.values()))
-    return isinstance(description, list) and any(map(_is_fitted, description))
+def _answers(description: Json) -> Json:
+    return description.get("answers", {})

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from hpo_research.analysis.described import strategy_of
+from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.extremes import difference
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
@@ -26,9 +26,9 @@ from hpo_research.records import Ask, Note, Run, Status, Trial
 from hpo_research.space import Float as FloatParameter
 from hpo_research.space import Integer
 from hpo_research.store import RunName
+from hpo_research.strategies.answers import View, has, view_of
 from hpo_research.strategies.batches import Known
-from hpo_research.strategies.bayesian import THOMPSON, Bayesian
-from hpo_research.strategies.surrogate import Surrogate, surrogate
+from hpo_research.strategies.protocol import Strategy
 
 Quantity = Literal["median", "uncertainty", "acquisition"]
 _LINE, _SIDE = 400, 80  # points of a line, and along each side of a surface
@@ -45,19 +45,19 @@ _SPOKEN = {
 _COUNTS = ("trials", "failed", "pending")  # in the notes of a model's ask
 
 
-def believed(result: Result, name: RunName, ask: int | None = None) -> Surrogate:
+def believed(result: Result, name: RunName, ask: int | None = None) -> View:
     """Return what a run's model believed at one of its asks, by default the first of the model.
 
     From the store alone: the trials as they were known then, and the batch that was chosen. A
     running trial is shown without values, since a model uses none of them. Raises `StoreError`
-    where the run has no such ask, its strategy is not our own `Bayesian`, or what is stored does
-    not come to the counts of trials that the ask noted.
+    where the run has no such ask, its strategy has no model that a reader can fit again
+    (`analysis.described`), or what is stored does not come to the counts that the ask noted.
     """
     strategy = _strategy(result, name.strategy)
     run = result.runs[name]
     modelled = _modelled(run)
+    which = "of a model of our own" if ask is None else f"number {ask} of a model of our own"
     if strategy is None or not modelled or (ask is not None and ask not in modelled):
-        which = "of a model of our own" if ask is None else f"number {ask} of a model of our own"
         raise StoreError(f"{tuple(name)} holds no ask {which}")
     number = modelled[0] if ask is None else ask
     then, noted = _then(result, name, number), _noted(run.asks[number])
@@ -67,7 +67,10 @@ def believed(result: Result, name: RunName, ask: int | None = None) -> Surrogate
             f"outcomes come to {_counts(then)}; what it believed cannot be shown"
         )
     chosen = [p.config for p in run.asks[number].proposals if p.config is not None]
-    return surrogate(strategy, then, chosen)
+    view = view_of(strategy, then, chosen)
+    if view is None:
+        raise StoreError(f"{tuple(name)} holds no ask {which}")
+    return view
 
 
 def _modelled(run: Run) -> list[int]:
@@ -75,10 +78,10 @@ def _modelled(run: Run) -> list[int]:
     return [i for i, a in enumerate(run.asks) if "lengthscale" in a.notes and a.proposals]
 
 
-def _strategy(result: Result, name: str) -> Bayesian | None:
-    """Rebuild a strategy from its description; None for all but a `Bayesian` with a surface."""
-    found = strategy_of(result.description["strategies"][name])
-    return found if isinstance(found, Bayesian) and found.acquisition != THOMPSON else None
+def _strategy(result: Result, name: str) -> Strategy | None:
+    """Return who answers for what a strategy believes; None where nobody can."""
+    found = answers_of(result.description, name).believing
+    return found if found is not None and has(found, "believe") else None
 
 
 def _then(result: Result, name: RunName, ask: int) -> Run:
@@ -133,7 +136,7 @@ def _is_as_noted(result: Result, name: RunName, ask: int) -> bool:
     return _counts(_then(result, name, ask)) == _noted(result.runs[name].asks[ask])
 
 
-def draw_belief(axes: Axes, view: Surrogate) -> None:
+def draw_belief(axes: Axes, view: View) -> None:
     """Draw the model of a problem of one hyperparameter: its median, its 95 % band, its batch.
 
     Dots are trials with values; numbered lines are the points of the batch, in the order in which
@@ -162,7 +165,7 @@ def draw_belief(axes: Axes, view: Surrogate) -> None:
         _lines(axes, view, name, count=len(view.chosen))
 
 
-def draw_acquisition(axes: Axes, view: Surrogate) -> None:
+def draw_acquisition(axes: Axes, view: View) -> None:
     """Draw the acquisition function of a problem of one hyperparameter as the batch grows.
 
     One line a point of the batch: what that point maximises, the earlier ones being pending.
@@ -188,7 +191,7 @@ def draw_acquisition(axes: Axes, view: Surrogate) -> None:
         axes.set_ylabel(_names(view)["acquisition"])
 
 
-def draw_surface(axes: Axes, view: Surrogate, quantity: Quantity) -> None:
+def draw_surface(axes: Axes, view: View, quantity: Quantity) -> None:
     """Draw the median, the uncertainty or the acquisition function over two hyperparameters.
 
     Uncertainty is the width of the middle 95 % of the function's values. Light means large. Circles
@@ -270,7 +273,7 @@ def _can_be_drawn(run: Run) -> bool:
     return numeric and space.among is None and space.dimension in (1, 2)
 
 
-def _one(axes: Axes, view: Surrogate) -> tuple[str, ...]:
+def _one(axes: Axes, view: View) -> tuple[str, ...]:
     """Name the axes after the hyperparameters, on their scales; return their names."""
     space = view.run.space
     if not _can_be_drawn(view.run):
@@ -286,13 +289,13 @@ def _one(axes: Axes, view: Surrogate) -> tuple[str, ...]:
     return names
 
 
-def _axis_scale(view: Surrogate, name: str) -> str:
+def _axis_scale(view: View, name: str) -> str:
     parameter = view.run.space.parameters[name]
     assert isinstance(parameter, FloatParameter | Integer)  # `_one` has seen to it
     return "log" if parameter.resolved.name == "log" else "linear"
 
 
-def _values(view: Surrogate, cube: Float[np.ndarray, "q p"], name: str) -> Float[np.ndarray, " q"]:
+def _values(view: View, cube: Float[np.ndarray, "q p"], name: str) -> Float[np.ndarray, " q"]:
     """Return the values of a hyperparameter along the unit interval, not rounded to steps."""
     parameter = view.run.space.parameters[name]
     unit = cube[:, 0]
@@ -307,7 +310,7 @@ def _numbers(trials: Sequence[Trial], name: str) -> list[float]:
     return [float(trial.config[name]) for trial in trials]  # type: ignore[arg-type]
 
 
-def _quantity(view: Surrogate, cube: Float[np.ndarray, "q p"], quantity: Quantity) -> np.ndarray:
+def _quantity(view: View, cube: Float[np.ndarray, "q p"], quantity: Quantity) -> np.ndarray:
     if quantity == "acquisition":
         values = view.acquisition(cube)
         return np.maximum(values, values.max() - _NATS) if _is_log(view) else values
@@ -316,24 +319,24 @@ def _quantity(view: Surrogate, cube: Float[np.ndarray, "q p"], quantity: Quantit
     return _laid(view).shown(belief.median if quantity == "median" else width)
 
 
-def _laid(view: Surrogate) -> Scale:
+def _laid(view: View) -> Scale:
     values = [trial.value for trial in view.run.trials if trial.value is not None]
     return Scale(is_cut=bool((Scale().shown(np.array(values)) != values).any()))
 
 
-def _is_log(view: Surrogate) -> bool:
+def _is_log(view: View) -> bool:
     return view.acquisition_name in ("qlogei", "qlognei")
 
 
-def _names(view: Surrogate) -> Mapping[Quantity, str]:
+def _names(view: View) -> Mapping[Quantity, str]:
     return {
         "median": "model's median",
         "uncertainty": "95 % width",
-        "acquisition": _ACQUISITIONS[view.acquisition_name],
+        "acquisition": _ACQUISITIONS.get(view.acquisition_name, view.acquisition_name),
     }
 
 
-def _lines(axes: Axes, view: Surrogate, name: str, *, count: int) -> None:
+def _lines(axes: Axes, view: View, name: str, *, count: int) -> None:
     for k, config in enumerate(view.chosen[:count], 1):
         at = float(config[name])  # type: ignore[arg-type]
         label = "batch" if k == 1 else "_"  # one entry of a legend for all
@@ -355,7 +358,7 @@ def _number(axes: Axes, number: int, place: tuple[float, float], *, above: float
     )
 
 
-def _legend(view: Surrogate) -> Sequence[Artist]:
+def _legend(view: View) -> Sequence[Artist]:
     dots = Line2D([], [], label="trials", linestyle="none", marker="o", markersize=4, color="black")
     if view.run.space.dimension == 1:
         return [
@@ -370,10 +373,10 @@ def _legend(view: Surrogate) -> Sequence[Artist]:
     return [dots, batch]
 
 
-def _caption(result: Result, name: RunName, view: Surrogate) -> str:
+def _caption(result: Result, name: RunName, view: View) -> str:
     seeds = sum(other[:2] == name[:2] for other in result.runs)
     median = f", the median of {seeds} seeds by its best value" if seeds > 1 else ""
-    spoken = _SPOKEN[view.acquisition_name]
+    spoken = _SPOKEN.get(view.acquisition_name, view.acquisition_name)
     down = f", down to {_NATS:g} below its largest value" if _is_log(view) else ""
     shown = (
         "Above: the model's median and the middle 95 % of the function's values, without noise. "

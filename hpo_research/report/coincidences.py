@@ -3,18 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hpo_research.analysis.described import answers_of, strategy_of
 from hpo_research.analysis.result import Result
 from hpo_research.figures.words import listed
 from hpo_research.report.calls import call, class_of
 from hpo_research.store import RunName
-
-CLIMBING = ("Hyperband", "SuccessiveHalving", "EarlyDiscarding", "ASHA", "AsynchronousHyperband")
-STOPPING = ("MedianStopping", "CurveStopping")
-THERE = {
-    **dict.fromkeys(CLIMBING, "one rung there"),
-    **dict.fromkeys(STOPPING, "nothing to judge there"),
-}
-"""What a strategy that stops early has where a trial has one epoch, by its class."""
+from hpo_research.strategies.random import Random
 
 
 def coincidences(result: Result) -> list[str]:
@@ -30,10 +24,11 @@ def coincidences(result: Result) -> list[str]:
         if facts["max_epochs"] == 1:
             lines += [
                 f"{problem} has a single epoch, so there is nothing to stop early: "
-                f"{_called(name, kind)} has {THERE[kind]} and equals {_inner(described)}."
+                f"{_called(name, class_of(result.description['strategies'][name]))} has "
+                f"{said.with_one_epoch} and equals {_inner(said.inner)}."
                 for name in strategies
-                if (kind := class_of(described := result.description["strategies"][name])) in THERE
-                and "inner" in described
+                if (said := answers_of(result.description, name)).with_one_epoch
+                and said.inner is not None
             ]
         lines += [
             f"On {problem}, {listed(group)} tried the same configurations in every seed and got "
@@ -67,9 +62,8 @@ def _called(name: str, kind: str) -> str:
     return name if name.lower() == kind.lower() else f"{name} ({kind})"
 
 
-def _inner(described: Mapping[str, Any]) -> str:
+def _inner(inner: Mapping[str, Any]) -> str:
     """Say what a strategy is where it has nothing to stop: its inner strategy."""
-    inner = described["inner"]
-    if class_of(inner) == "Random" and inner.get("kind") == "uniform":
+    if strategy_of(inner) == Random():
         return "random search"
     return f"its inner strategy, {class_of(inner) or call(inner)}"

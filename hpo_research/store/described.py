@@ -13,6 +13,16 @@ from hpo_research.store.replay import replay
 from hpo_research.store.rows import RunName, parsed
 
 Made = TypeVar("Made")
+_ANSWERS: Mapping[str, tuple[type, ...]] = {
+    "batch": (int, type(None)),
+    "needs_total": (bool,),
+    "with_one_epoch": (str,),
+    "inner": (dict, type(None)),
+    "recommend": (dict,),
+    "believe": (dict,),
+    "own": (list,),
+}
+"""What is written down of a strategy that a reader cannot make again (`analysis.described`)."""
 _UNITS = ("evaluations", "epochs", "trials", "seconds")
 
 
@@ -126,12 +136,27 @@ def _experiment(found: Any) -> None:
     _need(isinstance(seeds, list) and all(type(s) is int for s in seeds), "seeds: integers", seeds)
     for name, facts in found["problems"].items():
         _problem(name, facts)
+    for name, said in _object("answers", found.get("answers", {})).items():
+        _answers(f"answers.{name}", said)
     budget = found.get("budget")
     if budget is not None:
         _need(isinstance(budget, dict), "budget: an object", budget)
         for unit in _UNITS:
             value = budget.get(unit, "nothing")
             _need(value is None or _is_number(value), f"budget.{unit}: a number", value)
+
+
+def _answers(where: str, said: Any) -> None:
+    _object(where, said)
+    for key, kinds in _ANSWERS.items():
+        value = said.get(key, kinds)  # an object that is none of them where it is missing
+        _need(isinstance(value, kinds), f"{where}.{key}: {kinds}", value)
+
+
+def _object(where: str, found: Any) -> dict[str, Any]:
+    _need(isinstance(found, dict), f"{where}: an object by name", found)
+    own: dict[str, Any] = found
+    return own
 
 
 def _problem(name: str, facts: Any) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 from hpo_research import habits
 from hpo_research.records import Ask, Run
@@ -12,6 +12,7 @@ from hpo_research.strategies.halving import (
     at_one_epoch,
     eta_mistakes,
     inner_mistakes,
+    recommended_within,
     refuse,
     rung_epochs,
     whole_mistakes,
@@ -61,6 +62,8 @@ class ASHA:
     inner: Strategy = field(default_factory=Random)
     batch: int = 4
     rule: Rule | None = None
+    with_one_epoch: ClassVar[str] = "one rung there"
+    believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
         mistakes = [*_kind_mistakes(self.kind, self.rule), *eta_mistakes(self.eta)]
@@ -83,6 +86,10 @@ class ASHA:
         ladders = [Ladders((self.rungs(run.max_epochs),)) for run in runs]
         return _asks(self, runs, slots, ladders)
 
+    def recommend(self, runs: Sequence[Run]) -> list[int | None]:
+        """Of the trials trained furthest, the one that `inner` recommends."""
+        return recommended_within(self.inner, runs)
+
 
 @habits.answering
 @dataclass(frozen=True)
@@ -103,6 +110,8 @@ class AsynchronousHyperband:
     inner: Strategy = field(default_factory=Random)
     batch: int = 4
     rule: Rule | None = None
+    with_one_epoch: ClassVar[str] = "one rung there"
+    believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
         mistakes = [*_kind_mistakes(self.kind, self.rule), *eta_mistakes(self.eta)]
@@ -122,6 +131,10 @@ class AsynchronousHyperband:
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Promote or stop in every bracket, and fill the free slots with new configurations."""
         return _asks(self, runs, slots, [self.ladders(run.max_epochs) for run in runs])
+
+    def recommend(self, runs: Sequence[Run]) -> list[int | None]:
+        """Of the trials trained furthest, the one that `inner` recommends."""
+        return recommended_within(self.inner, runs)
 
 
 def _asks(

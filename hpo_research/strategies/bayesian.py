@@ -37,6 +37,7 @@ from hpo_research.gp import (
 from hpo_research.gp.dressed import Dressed
 from hpo_research.gp.quasi import normal_set
 from hpo_research.records import Ask, Note, Run, start
+from hpo_research.space import Config
 from hpo_research.strategies import botorch_door as door
 from hpo_research.strategies import botorch_parts as parts
 from hpo_research.strategies.batches import Batch, Believed, Known, Modelled, batch, key
@@ -44,6 +45,8 @@ from hpo_research.strategies.encoding import Encoding
 from hpo_research.strategies.halving import refuse, whole_mistakes, word_mistakes
 from hpo_research.strategies.picks import drawn_picks, picks
 from hpo_research.strategies.random import Random
+from hpo_research.strategies.recommend import best_believed
+from hpo_research.strategies.surrogate import Surrogate, fitted_surrogate
 from hpo_research.strategies.tried import left
 from hpo_research.text import is_one_of, quoted
 
@@ -168,6 +171,25 @@ class Bayesian:
             for i, ask in zip(members, chosen, strict=True):
                 asks[i] = ask
         return asks
+
+    @ordinary()
+    def recommend(self, runs: Sequence[Run]) -> list[int | None]:
+        """Of each run the trial with the best posterior mean; None for parts of BoTorch."""
+        if not self._is_ours:
+            return [None] * len(runs)
+        # What a criterion is computed from is the same for all; this one's surface shows it.
+        return best_believed(runs, replace(self, acquisition="qlogei").surface)
+
+    @ordinary()
+    def believe(self, run: Run, chosen: Sequence[Config] = ()) -> Surrogate | None:
+        """Fit the model to a run, to look at; None for parts of BoTorch and drawn functions.
+
+        Raises `StrategyError` for a run with fewer than two values.
+        """
+        name = self.acquisition
+        if not self._is_ours or not isinstance(name, str) or name == THOMPSON:
+            return None
+        return fitted_surrogate(run, chosen, acquisition=name, model=self.surface)
 
     def _initial(self, run: Run) -> int:
         if self.initial is not None:

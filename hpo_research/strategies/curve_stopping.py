@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from hpo_research import habits
 from hpo_research.ambient import ordinary
 from hpo_research.records import Ask, Direction, Note, Run, Trial
 from hpo_research.rows import kept
+from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.curve_model import Forecast, Prior, forecast, learnt
-from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, whole_mistakes
+from hpo_research.strategies.halving import inner_mistakes, refuse, whole_mistakes
 from hpo_research.strategies.ordered import Ordered
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.verdicts import Verdict, judged, name_of
@@ -48,6 +49,7 @@ class CurveStopping:
     threshold: float = 0.05
     min_epochs: int = 3
     min_trials: int = 5
+    with_one_epoch: ClassVar[str] = "nothing to judge there"
 
     def __post_init__(self) -> None:
         mistakes = []

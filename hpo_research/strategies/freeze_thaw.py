@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,6 +20,7 @@ from hpo_research.strategies.curved import Curved, Foretold, Key, Notes, fitted,
 from hpo_research.strategies.halving import refuse, whole_mistakes, word_mistakes
 from hpo_research.strategies.newcomers import Newcomer, newcomers
 from hpo_research.strategies.random import Random
+from hpo_research.strategies.recommend import foreseen_best
 from hpo_research.strategies.tried import left
 
 GREEDY, CURIOUS = "greedy", "curious"
@@ -58,6 +60,7 @@ class FreezeThaw:
     model: str = "matern52"
     transform: str = "yeo-johnson"
     starts: int = 16
+    with_one_epoch: ClassVar[str] = "nothing to pause there"
 
     def __post_init__(self) -> None:
         mistakes = [
@@ -99,6 +102,11 @@ class FreezeThaw:
             for i, ask in zip(members, found, strict=True):
                 asks[i] = replace(ask, seconds={"fit": spent, **ask.seconds})
         return asks
+
+    @ordinary()
+    def recommend(self, runs: Sequence[Run]) -> list[int | None]:
+        """Of each run the trial whose own curve is foreseen to end best, running ones included."""
+        return foreseen_best(runs, self.transform, self.model)
 
     def _asked(
         self, members: Sequence[Curved], fits: Sequence[tuple[tuple[float, ...], Notes]], free: int

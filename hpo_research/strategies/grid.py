@@ -65,6 +65,11 @@ class Grid:
         pairs = zip(runs, slots, strict=True)
         return [self._ask(run, free) if free > 0 else Ask() for run, free in pairs]
 
+    @property
+    def needs_total(self) -> bool:
+        """Whether the grid is fitted to the budget in trials, which then cannot grow."""
+        return isinstance(self.points, str)
+
     def lattice(self, space: SearchSpace, total: int | None = None) -> Lattice:
         """Return the grid of a space; `total` is the budget in trials, None without one."""
         if space.among is not None:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Proposal, Run, resume, start
+from hpo_research.strategies.answers import recommendation
 from hpo_research.strategies.brackets import Bracket, Rung, open_rung
 from hpo_research.strategies.protocol import Strategy
-from hpo_research.strategies.seen import inner_view
+from hpo_research.strategies.seen import furthest, inner_view
 from hpo_research.text import is_one_of, quoted
 
 _MOST = 2**53  # counts that are exact as floats, and fit into a store
@@ -64,6 +65,16 @@ def at_one_epoch(inner: Strategy) -> Choose:
     return choose
 
 
+def recommended_within(inner: Strategy, runs: Sequence[Run]) -> list[int | None]:
+    """Return what a strategy recommends that chooses `at_one_epoch`, None before it sees it.
+
+    Values of different epochs mixed are nothing that one model can rank; and nobody wants a barely
+    trained configuration because it stood well among its like. So the trials trained furthest are
+    ranked, by `inner`'s model of their values at that epoch, once `inner` sees these.
+    """
+    return recommendation(inner, [furthest(run) for run in runs])
+
+
 def rung_epochs(max_epochs: int, eta: int, min_epochs: int = 1) -> tuple[int, ...]:
     """Return the epochs of the rungs, ascending: max_epochs // η^k as long as `min_epochs` allows.
 
@@ -109,12 +120,6 @@ def inner_mistakes(inner: object) -> list[str]:
     if not isinstance(inner, Strategy) or isinstance(inner, type):
         return [f"inner={quoted(inner)}): inner must be a strategy, such as Random()"]
     return []
-
-
-def batch_of(inner: Strategy) -> int | None:
-    """Return how many slots a strategy inside another wants where the experiment leaves it open."""
-    batch: int | None = getattr(inner, "batch", None)
-    return batch
 
 
 def refuse(name: str, mistakes: Sequence[str]) -> None:

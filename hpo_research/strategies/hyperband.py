@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from hpo_research import habits
 from hpo_research.records import Ask, Run
+from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.halving import (
     at_one_epoch,
-    batch_of,
     eta_mistakes,
     halved,
     inner_mistakes,
+    recommended_within,
     refuse,
     rung_epochs,
 )
@@ -44,6 +45,8 @@ class Hyperband:
     eta: int = 3
     rounding: Literal["ceil", "floor"] = "ceil"
     inner: Strategy = field(default_factory=Random)
+    with_one_epoch: ClassVar[str] = "one rung there"
+    believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
         rounding = [f"rounding={quoted(self.rounding)}): rounding must be 'ceil' or 'floor'"]
@@ -63,6 +66,10 @@ class Hyperband:
         """Continue each run's open rung: start or resume its members, or wait for them."""
         tables = [self.brackets(run.max_epochs) for run in runs]
         return halved(runs, slots, tables, at_one_epoch(self.inner))
+
+    def recommend(self, runs: Sequence[Run]) -> list[int | None]:
+        """Of the trials trained furthest, the one that `inner` recommends."""
+        return recommended_within(self.inner, runs)
 
 
 def brackets(

@@ -4,12 +4,13 @@ from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
+from typing import ClassVar, Literal
 
 from hpo_research import habits
 from hpo_research.records import Ask, Run, Trial
 from hpo_research.rows import kept
-from hpo_research.strategies.halving import batch_of, inner_mistakes, refuse, whole_mistakes
+from hpo_research.strategies.answers import batch_of
+from hpo_research.strategies.halving import inner_mistakes, refuse, whole_mistakes
 from hpo_research.strategies.ordered import Ordered
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.verdicts import Verdict, judged, name_of
@@ -49,6 +50,7 @@ class MedianStopping:
     kind: Kind = "sagemaker"
     min_epochs: int = 1
     min_trials: int = 5
+    with_one_epoch: ClassVar[str] = "nothing to judge there"
 
     def __post_init__(self) -> None:
         kinds = "'sagemaker', 'vizier' or 'syne-tune'"

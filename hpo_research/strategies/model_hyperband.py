@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hpo_research import habits
 from hpo_research.acquisition import Search
@@ -20,6 +21,7 @@ from hpo_research.strategies.halving import (
 )
 from hpo_research.strategies.hyperband import brackets
 from hpo_research.strategies.newcomers import newcomers
+from hpo_research.strategies.recommend import foreseen_best
 
 _MODEL, _TRANSFORM = "matern52", "yeo-johnson"
 
@@ -46,6 +48,7 @@ class ModelHyperband:
     initial: int | None = None
     batch: int = 4
     starts: int = 16
+    with_one_epoch: ClassVar[str] = "one rung there"
 
     def __post_init__(self) -> None:
         mistakes = [
@@ -74,6 +77,11 @@ class ModelHyperband:
         """Continue each run's open rung: start or resume its members, or wait for them."""
         tables = [self.brackets(run.max_epochs) for run in runs]
         return halved(runs, slots, tables, self._new)
+
+    @ordinary()
+    def recommend(self, runs: Sequence[Run]) -> list[int | None]:
+        """Of each run the trial whose own curve is foreseen to end best, running ones included."""
+        return foreseen_best(runs, _TRANSFORM, _MODEL)
 
     @ordinary()
     def _new(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:

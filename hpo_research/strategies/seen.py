@@ -18,6 +18,19 @@ def inner_view(run: Run) -> Run:
         return replace(run, trials=seen.trials())
 
 
+def furthest(run: Run) -> Run:
+    """Return the run as the inner strategy sees it, if it sees the furthest epoch reached.
+
+    Without trials where it sees values at an earlier epoch only.
+    """
+    seen = inner_view(run)
+    reached, visible = (
+        max((trial.reached for trial in one.trials if trial.value is not None), default=0)
+        for one in (run, seen)
+    )
+    return seen if visible == reached else replace(seen, trials=())
+
+
 class Seen:
     """Trials as of one epoch: an index of trials, which keeps rows of its own."""
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from hpo_research import habits
 from hpo_research.records import Ask, Run
+from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.halving import (
     at_one_epoch,
-    batch_of,
     eta_mistakes,
     halved,
     inner_mistakes,
+    recommended_within,
     refuse,
     rung_epochs,
     whole_mistakes,
@@ -36,6 +38,8 @@ class SuccessiveHalving:
     candidates: int | None = None
     min_epochs: int = 1
     inner: Strategy = field(default_factory=Random)
+    with_one_epoch: ClassVar[str] = "one rung there"
+    believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
         candidates = 1 if self.candidates is None else self.candidates
@@ -62,3 +66,7 @@ class SuccessiveHalving:
         """Continue each run's open rung: start or resume its members, or wait for them."""
         tables = [self.brackets(run.max_epochs) for run in runs]
         return halved(runs, slots, tables, at_one_epoch(self.inner))
+
+    def recommend(self, runs: Sequence[Run]) -> list[int | None]:
+        """Of the trials trained furthest, the one that `inner` recommends."""
+        return recommended_within(self.inner, runs)

@@ -1,6 +1,6 @@
 """What a Gaussian-process strategy believes about a run, to look at: for figures and notebooks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jaxtyping as jt
@@ -13,23 +13,12 @@ from hpo_research.errors import StrategyError
 from hpo_research.gp.transforms import Transformed
 from hpo_research.records import Run
 from hpo_research.space import Config
-from hpo_research.strategies.batches import Batch, Known, batch
-from hpo_research.strategies.bayesian import MODELS, THOMPSON, Bayesian
+from hpo_research.strategies.answers import Belief, View, view_of
+from hpo_research.strategies.batches import Batch, Known, Modelled, batch
 from hpo_research.strategies.encoding import Encoding
+from hpo_research.strategies.protocol import Strategy
 
 _NORMAL_95 = 1.959963984540054
-
-
-@dataclass(frozen=True)
-class Belief:
-    """Predictions in the user's own metric: the median, and the middle 95 % of the function.
-
-    The noise of single observations is left out. Shape: q each.
-    """
-
-    median: jt.Float64[np.ndarray, " q"]
-    low: jt.Float64[np.ndarray, " q"]
-    high: jt.Float64[np.ndarray, " q"]
 
 
 @dataclass(frozen=True)
@@ -74,28 +63,36 @@ class Surrogate:
         return values
 
 
-@ordinary()
-def surrogate(strategy: Bayesian, run: Run, chosen: Sequence[Config] = ()) -> Surrogate:
-    """Fit a strategy's model to a run, as its `ask` does; `chosen` are points of a batch.
+def surrogate(strategy: Strategy, run: Run, chosen: Sequence[Config] = ()) -> View:
+    """Return a strategy's model of a run, as its `ask` would fit it; `chosen` are of a batch.
 
-    Raises `StrategyError` for a strategy whose model or acquisition is not our own, and for a run
-    with fewer than two values.
+    For `Bayesian`, and what passes runs on to it, it is a `Surrogate`. Raises `StrategyError` for a
+    strategy that has no model to show, one whose model or acquisition is not our own among them,
+    and for a run with fewer than two values.
     """
-    if strategy.acquisition == THOMPSON:
-        raise StrategyError(f"{strategy!r}: drawn functions, not one surface, choose its points")
-    if strategy.model not in MODELS or not isinstance(strategy.acquisition, str):
-        raise StrategyError(f"{strategy!r}: its model is not our own, so there is none to show")
+    view = view_of(strategy, run, chosen)
+    if view is None:
+        raise StrategyError(f"{strategy!r}: it has no model of our own, so there is none to show")
+    return view
+
+
+def fitted_surrogate(
+    run: Run,
+    chosen: Sequence[Config],
+    *,
+    acquisition: str,
+    model: Callable[[Batch], Modelled],
+) -> Surrogate:
+    """Fit a model to a run. Raises `StrategyError` for a run with fewer than two values."""
     known = Known.of(run)
     if known.values < 2:
         raise StrategyError(f"a model needs at least 2 values, the run has {known.values}")
     encoding = Encoding(run.space)
     one = batch([run], [known], [encoding], slots=max(len(chosen), 1), device="cpu")
-    modelled = strategy.surface(one)
+    modelled = model(one)
     surface = modelled.surface
     assert isinstance(surface, GPSurface | MixedSurface)
     surfaces = [surface]
     for point in encoding.points(chosen).x.unbind(dim=1):
         surfaces.append(surfaces[-1].pending(point))
-    return Surrogate(
-        strategy.acquisition, run, tuple(chosen), one, modelled.transformed, tuple(surfaces)
-    )
+    return Surrogate(acquisition, run, tuple(chosen), one, modelled.transformed, tuple(surfaces))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hpo_research.records import Ask, Note, stop
+from hpo_research.strategies.answers import chain
 from hpo_research.strategies.protocol import Strategy
 
 
@@ -23,10 +24,7 @@ class Verdict:
 
 def name_of(rule: str, strategy: Strategy) -> str:
     """Return the name of a rule in the notes: `RULE`, and `RULE2` around another of its kind."""
-    number, inner = 1, getattr(strategy, "inner", None)
-    while inner is not None:
-        number += type(inner) is type(strategy)
-        inner = getattr(inner, "inner", None)
+    number = sum(type(link) is type(strategy) for link in chain(strategy))
     return rule if number == 1 else f"{rule}{number}"
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.noise_free import NoiseFree
 from hpo_research.analysis.result import Result
 from hpo_research.records import Direction
@@ -69,13 +70,29 @@ def noise_free_table(result: Result, known: Sequence[NoiseFree]) -> Table:
     ]
     caption = (
         f"{_CHOICES} {intervals([row.seeds_with_value for row in data])} The best medians of each "
-        f"problem are bold. {explanation(result, [own.recommended for own in known])}"
+        f"problem are bold. {_own_methods(result)}"
+        f"{explanation(result, [own.recommended for own in known])}"
     )
     between = "95% interval"
     choices = ["Recommended", between, "Best observed", between]
     head = ["Problem", "Value", "Strategy", *choices, "Seeds"]
     frame = pd.DataFrame(map(asdict, data))
     return Table("noise_free", TITLE, caption, frame, head, rows, breaks(problems))
+
+
+def _own_methods(result: Result) -> str:
+    """Say which strategies recommend by a method of the user's, which a reader does not run."""
+    names = [
+        name
+        for name in result.description["strategies"]
+        if "recommend" in answers_of(result.description, name).own
+    ]
+    if not names:
+        return ""
+    return (
+        f"Of {', '.join(names)}, which recommends by a method of its own, the best observed trial "
+        "stands in both columns: tables are made from the store, without the user's code. "
+    )
 
 
 def _row(own: NoiseFree, strategy: str) -> Row:

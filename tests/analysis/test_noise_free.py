@@ -95,25 +95,34 @@ def test_a_problem_without_noise_is_left_out_and_no_model_is_fitted(monkeypatch)
         hpo.Bayesian("ucb", initial=5, beta=2),
         hpo.Hyperband(inner=hpo.Bayesian()),
         hpo.MedianStopping(hpo.ASHA("stop", inner=hpo.Bayesian())),
+        hpo.Random(),
+        hpo.Hyperband(inner=hpo.Grid({"class": 3, "function": (1, 2)})),
+        hpo.FreezeThaw(),
     ],
-    ids=["default", "options", "inside Hyperband", "inside a rule"],
+    ids=["default", "options", "in Hyperband", "in a rule", "random", "a grid", "freeze thaw"],
 )
-def test_a_strategy_with_a_model_of_ours_is_read_back(strategy):
+def test_a_strategy_of_ours_is_read_back(strategy):
     assert strategy_of(described(strategy)) == strategy
 
 
 @pytest.mark.parametrize(
     "strategy",
     [
-        hpo.Random(),
-        hpo.Hyperband(),
         hpo.Bayesian(model=SingleTaskGP),
         hpo.Hyperband(inner=hpo.Bayesian(model=SingleTaskGP)),
     ],
-    ids=["random", "hyperband", "botorch", "botorch inside hyperband"],
+    ids=["botorch", "botorch inside hyperband"],
 )
-def test_any_other_strategy_is_not(strategy):
+def test_a_strategy_of_parts_that_are_known_by_name_is_not(strategy):
     assert strategy_of(described(strategy)) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["os.system", "hpo_research.strategies.gone.Gone", "hpo_research.strategies.asha.partial"],
+)
+def test_what_is_no_strategy_of_this_package_is_neither_imported_nor_made(name):
+    assert strategy_of({"class": name}) is None
 
 
 def test_an_option_that_this_version_does_not_know_is_no_strategy():
