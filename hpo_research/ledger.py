@@ -173,7 +173,8 @@ class Ledger:
         if parallel is not None:
             return max(parallel - len(self.open), 0)
         most = min(self.left, self.limits.trials - len(self._trials) + self._paused)
-        return max(int(most), 0)
+        # One more than the budget can take: who wants that one is cut short by it, and it is noted.
+        return max(int(most) + 1, 0)
 
     def run(self) -> Run:
         """Return the run as a strategy sees it."""

@@ -129,7 +129,7 @@ def test_a_resumed_trial_is_no_new_trial():
     granted(book, starts(1))
     report(book, 0, 1)
     end(book, 0, "paused")
-    assert book.slots(None) == 1
+    assert book.slots(None) == 2
     assert len(granted(book, Ask((resume(0, 3),))).grants) == 1
     assert not book.is_exhausted
 
@@ -174,14 +174,16 @@ def test_a_larger_budget_opens_a_run_again(before, after, opens):
         ({}, 0, 3, 3),
         ({}, 2, 3, 1),
         ({}, 4, 3, 0),
-        ({"epochs": 20}, 1, None, 11),
-        ({"trials": 5}, 2, None, 3),
-        ({"trials": 5, "epochs": 20}, 1, None, 4),
-        ({"epochs": 9}, 1, None, 0),
+        ({"epochs": 20}, 1, None, 12),
+        ({"trials": 5}, 2, None, 4),
+        ({"trials": 5, "epochs": 20}, 1, None, 5),
+        ({"epochs": 9}, 1, None, 1),
     ],
     ids=str,
 )
-def test_slots_are_what_is_free(limits, running: int, parallel: int | None, slots: int):
+def test_slots_are_what_is_free_or_one_more_than_the_budget_holds(
+    limits, running: int, parallel: int | None, slots: int
+):
     book = ledger(**limits)
     granted(book, starts(*[9] * running))
     assert book.slots(parallel) == slots

@@ -16,12 +16,19 @@ from hpo_research.store import Store
 from tests.laws.test_strategy_laws import FREE
 
 IS_WHOLE = "HPO_CAMPAIGN" in os.environ
-EVERY = {**FREE, "its own stops": Halving(rung=2)}
+EVERY = {**FREE, "its own stops": Halving(rung=2), "grid points": hpo.Grid(2)}
 QUICK = ("random uniform", "hyperband ceil", "asha promote", "asha stop", "median sagemaker")
 QUICK += ("curves", "bayesian", "its own stops")
 STRATEGIES = {name: EVERY[name] for name in (EVERY if IS_WHOLE else QUICK)}
 PARALLEL = (1, 3, None) if IS_WHOLE else (3,)
 BUDGETS = [(18, 33)] if not IS_WHOLE else [(9, 33), (18, 33), (22, 25, 33), (20, 33), (31, 33)]
+# A grid is refused where the budget does not hold it: six configurations of four epochs.
+GROWING = [
+    pytest.param(strategy, budgets, id=f"{name}-{budgets}")
+    for name, strategy in STRATEGIES.items()
+    for budgets in BUDGETS
+    if "grid" not in name or min(budgets) >= 24
+]
 
 
 def experiment(epochs, strategy, **options):
@@ -66,13 +73,23 @@ def run(*experiments):
 
 @pytest.mark.parametrize("execution", ["lock-step", "simulated"])
 @pytest.mark.parametrize("parallel", PARALLEL)
-@pytest.mark.parametrize("budgets", BUDGETS, ids=str)
-@pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
+@pytest.mark.parametrize(("strategy", "budgets"), GROWING)
 def test_more_budget_comes_to_the_same_as_all_of_it_from_the_start(
     strategy, budgets, parallel, execution
 ):
     options = {"parallel": parallel, "execution": execution}
     steps = [experiment(epochs, strategy, **options) for epochs in budgets]
+    assert run(*steps) == run(steps[-1])
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [hpo.Hyperband(eta=2, rounding="floor"), hpo.EarlyDiscarding(candidates=6, top=2)],
+    ids=["hyperband floor", "early discarding"],
+)
+@pytest.mark.parametrize("budgets", [(31, 33), (22, 25, 33)], ids=str)
+def test_an_ask_that_got_all_slots_of_a_smaller_budget_was_cut_short_too(strategy, budgets):
+    steps = [experiment(epochs, strategy, parallel=None) for epochs in budgets]
     assert run(*steps) == run(steps[-1])
 
 
