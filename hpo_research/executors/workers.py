@@ -2,6 +2,7 @@
 
 import math
 import signal
+import sys
 import time
 import uuid
 from collections import Counter
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from hpo_research import heavy
 from hpo_research.device import Place
 from hpo_research.errors import ProblemError, StateError
 from hpo_research.executors.laps import Lap, shares
@@ -146,7 +148,11 @@ class Workers:
 
     def _orders(self) -> Orders:
         module = type(self._problem).__module__
-        modules = (module,) if module.startswith("hpo_research.") else ()
+        # Loaded once, before the first fork: no worker is to load what is slow, nor what a user's
+        # function has loaded here.
+        modules = tuple(name for name in heavy.PACKAGES if name == "torch" or name in sys.modules)
+        if module.startswith("hpo_research."):
+            modules = (*modules, module)
         limit = self._function.memory_bytes if self._function is not None else None
         return Orders(dumps(self._problem), modules, limit, self._place.device)
 
