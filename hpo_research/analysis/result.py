@@ -9,6 +9,7 @@ import pandas as pd
 
 from hpo_research.analysis import frames
 from hpo_research.analysis.changes import History, lines
+from hpo_research.analysis.history import Cost, RunHistory
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits
 from hpo_research.paths import Given
@@ -18,19 +19,6 @@ from hpo_research.store.damage import reading
 from hpo_research.store.described import code_of, experiment_of, infos_of, provenance_of
 from hpo_research.store.history import History as Stored
 from hpo_research.store.migration import UNDIGESTED
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a run has cost: epochs (those of failures included), its seconds, and its clock.
-
-    `seconds` is the run's share of the time that training and asking took, `clock` the time since
-    the experiment began, or of the run's simulated clock.
-    """
-
-    epochs: int = 0
-    seconds: float = 0.0
-    clock: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +60,18 @@ class Result:
     def of(cls, store: Store) -> "Result":
         """Read an open store."""
         return _result(_read(store, None), store.folder)
+
+    def run_history(self, name: RunName) -> RunHistory:
+        """Return all that is known of a run."""
+        return RunHistory(
+            self.runs[name],
+            self.history[name],
+            self.outcomes[name],
+            self.asked[name],
+            self.costs[name],
+            name in self.over,
+            self.description["final"],
+        )
 
     def __repr__(self) -> str:
         over = f"{len(self.over)} of {len(self.runs)} runs over"
