@@ -11,9 +11,10 @@ from hpo_research.analysis.arguments import check_count, check_word
 from hpo_research.analysis.extremes import difference, located
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
-from hpo_research.records import Direction, Report
+from hpo_research.records import Direction
 from hpo_research.rng import Stream
 from hpo_research.store import RunName
+from hpo_research.store.reports import Reports, as_reports
 
 Axis = Literal["evaluations", "epochs", "seconds"]
 Statistic = Literal["median", "mean"]
@@ -131,34 +132,33 @@ def _steps(result: Result, name: RunName, axis: Axis) -> Steps:
 
 
 def _reports(result: Result, name: RunName, axis: Axis) -> Steps:
-    history = sorted(result.history[name], key=lambda row: (row[2], row[0].trial, row[0].epoch))
-    metric = result.description["problems"][name.problem]["metric"]
-    values = np.array([report.metrics[metric] for report, _, _ in history], dtype=float)
+    own = as_reports(result.history[name])
+    came = own.rows(np.lexsort((own.epoch, own.trial, own.turn)))
+    values = came.metrics.of(result.description["problems"][name.problem]["metric"])
     if axis == "epochs":
-        cost = np.array([spent for _, spent, _ in history], dtype=float)
+        cost = came.spent.astype(float)
     elif result.description["execution"] == "lock-step":
-        cost = _training_and_search(history, result.asked[name])
+        cost = _training_and_search(came, result.asked[name])
     else:
-        cost = np.maximum.accumulate([0.0, *(report.clock for report, _, _ in history)])[1:]
+        cost = np.maximum.accumulate(np.maximum(came.clock, 0.0))
     return cost, values
 
 
 def _training_and_search(
-    history: Sequence[tuple[Report, int, int]], asked: Sequence[tuple[int, float]]
+    came: Reports, asked: Sequence[tuple[int, float]]
 ) -> Float[np.ndarray, " n"]:
     """Return, at each report, the seconds of all epochs up to it and of the asks before it."""
-    trained = np.cumsum([report.seconds or 0.0 for report, _, _ in history], dtype=float)
     searched = np.cumsum([0.0, *(seconds for _, seconds in asked)])
     turns = np.array([turn for turn, _ in asked], dtype=int)
-    before = np.searchsorted(turns, np.array([turn for _, _, turn in history], dtype=int))
-    cost: np.ndarray = trained + searched[before]
+    cost: np.ndarray = np.cumsum(came.seconds) + searched[np.searchsorted(turns, came.turn)]
     return cost
 
 
 def _evaluations(result: Result, name: RunName) -> Steps:
     turns: dict[int, int] = {}
-    for report, _, turn in result.history[name]:
-        turns[report.trial] = max(turn, turns.get(report.trial, turn))
+    own = as_reports(result.history[name])
+    for trial_id, turn in zip(own.trial.tolist(), own.turn.tolist(), strict=True):
+        turns[trial_id] = max(turn, turns.get(trial_id, turn))
     ended: list[tuple[int, int, float]] = []
     last = 0
     for trial in result.runs[name].trials:

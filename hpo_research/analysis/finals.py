@@ -11,6 +11,7 @@ from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.records import Direction, Report, Run
 from hpo_research.store import RunName
+from hpo_research.store.reports import as_reports
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,14 @@ def counted(result: Result, name: RunName) -> dict[int, Report]:
     """Return the report of each trial that counts by the rule `final`: its last, or its best."""
     facts = result.description["problems"][name.problem]
     metric, sign = facts["metric"], 1.0 if facts["direction"] == "minimize" else -1.0
-    reports: dict[int, list[Report]] = {}
-    for report, _, _ in result.history[name]:  # by trial and epoch
-        reports.setdefault(report.trial, []).append(report)
-    if result.description["final"] == "last":
-        return {trial: own[-1] for trial, own in reports.items()}
-    return {t: min(own, key=lambda r: sign * r.metrics[metric]) for t, own in reports.items()}
+    own = as_reports(result.history[name])  # by trial and epoch
+    places: dict[int, int] = {}
+    losses = (sign * own.metrics.of(metric)).tolist()
+    is_last = result.description["final"] == "last"
+    for place, trial in enumerate(own.trial.tolist()):
+        if is_last or trial not in places or losses[place] < losses[places[trial]]:
+            places[trial] = place
+    return {trial: own[place].report for trial, place in places.items()}
 
 
 def _best(run: Run) -> float:

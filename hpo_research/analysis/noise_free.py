@@ -9,6 +9,7 @@ from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.finals import Finals, counted, gathered
 from hpo_research.analysis.result import Result
 from hpo_research.store import RunName
+from hpo_research.store.reports import as_reports
 from hpo_research.strategies.answers import has
 from hpo_research.strategies.recommend import recommended
 from hpo_research.threads import limited
@@ -35,11 +36,10 @@ class NoiseFree:
 def is_noisy(result: Result, problem: str) -> bool:
     """Return whether any report of a problem differs from its value without noise."""
     metric = result.description["problems"][problem]["metric"]
+    own = (as_reports(h).metrics for name, h in result.history.items() if name.problem == problem)
     return any(
-        report.metrics.get(METRIC, report.metrics[metric]) != report.metrics[metric]
-        for name, history in result.history.items()
-        if name.problem == problem
-        for report, _, _ in history
+        (np.isfinite(clean := metrics.of(METRIC)) & (clean != metrics.of(metric))).any()
+        for metrics in own
     )
 
 

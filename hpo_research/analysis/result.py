@@ -1,12 +1,13 @@
 """A result: what a store holds, rebuilt for reading, with the experiment that it came from."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hpo_research import analysis, heavy
 from hpo_research.analysis.changes import History, lines
+from hpo_research.analysis.history import Cost, RunHistory
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits
 from hpo_research.paths import Given
@@ -14,20 +15,8 @@ from hpo_research.records import Outcome, Report, Run
 from hpo_research.store import RunName, Store
 from hpo_research.store.damage import reading
 from hpo_research.store.described import code_of, experiment_of, infos_of, provenance_of
+from hpo_research.store.history import History as Stored
 from hpo_research.store.migration import UNDIGESTED
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a run has cost: epochs (those of failures included), its seconds, and its clock.
-
-    `seconds` is the run's share of the time that training and asking took, `clock` the time since
-    the experiment began, or of the run's simulated clock.
-    """
-
-    epochs: int = 0
-    seconds: float = 0.0
-    clock: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,39 +52,23 @@ class Result:
 
         Raises `StoreError` where there is no store, one of a newer version, or one that is damaged.
         """
-        with Store.read(folder) as store:
-            return cls.of(store)
+        return Reading(folder).look()
 
     @classmethod
     def of(cls, store: Store) -> "Result":
         """Read an open store."""
-        found = store.history()
-        if "experiment" not in found.meta:
-            raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
-        with reading(store.folder):
-            description = experiment_of(found.meta["experiment"])
-            provenance = tuple(provenance_of(found.meta.get("provenance", "[]")))
-            code = tuple(code_of(found.meta.get("code", "[]")))
-            infos = infos_of(description, found.runs)
-        names = found.runs
-        ledgers = {i: Ledger(info, Limits()) for i, info in infos.items()}
-        found.replay(ledgers)
-        rows = {name: found.of(i) for name, i in names.items()}
-        return cls(
-            description,
-            provenance,
-            {name: ledgers[i].run() for name, i in names.items()},
-            {name: own.reports for name, own in rows.items()},
-            frozenset(name for name, i in names.items() if i in found.over),
-            {name: _cost(ledgers[i]) for name, i in names.items()},
-            {
-                name: [(turn, row.seconds) for turn, row in own.asks if row.grants]  # as `Run.asks`
-                for name, own in rows.items()
-            },
-            {name: own.outcomes for name, own in rows.items()},
-            store.folder,
-            int(found.meta.get(UNDIGESTED, 0)),
-            code,
+        return _result(_read(store, None), store.folder)
+
+    def run_history(self, name: RunName) -> RunHistory:
+        """Return all that is known of a run."""
+        return RunHistory(
+            self.runs[name],
+            self.history[name],
+            self.outcomes[name],
+            self.asked[name],
+            self.costs[name],
+            name in self.over,
+            self.description["final"],
         )
 
     def __repr__(self) -> str:
@@ -163,3 +136,72 @@ def _noted_before(provenance: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _cost(ledger: Ledger) -> Cost:
     return Cost(ledger.spent, ledger.seconds, ledger.clock)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What one look at a store found: all rows, and the books of its runs that they came to."""
+
+    stored: Stored
+    ledgers: Mapping[int, Ledger]
+    description: Mapping[str, Any]
+
+
+class Reading:
+    """A results folder that is looked at again and again, also while it is written to.
+
+    A look reads on where the last one ended. Where rows that were read have been taken back, and
+    after one that failed, everything is read anew.
+    """
+
+    def __init__(self, folder: Given) -> None:
+        self._folder = folder
+        self._known: _Known | None = None
+
+    def look(self) -> Result:
+        """Return all that the folder holds now; raises as `Result.read`."""
+        known, self._known = self._known, None
+        with Store.read(self._folder) as store:
+            self._known = _read(store, known)
+            return _result(self._known, store.folder)
+
+
+def _read(store: Store, known: _Known | None) -> _Known:
+    found = store.history(known.stored if known else None)
+    if "experiment" not in found.meta:
+        raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
+    with reading(store.folder):
+        description = experiment_of(found.meta["experiment"])
+        infos = infos_of(description, found.runs)
+    books: Mapping[int, Ledger] = {}
+    if known is not None and description == known.description and found.since:
+        books = known.ledgers
+    else:
+        found = replace(found, since=0)
+    ledgers = {run: books.get(run) or Ledger(info, Limits()) for run, info in infos.items()}
+    found.replay(ledgers)
+    return _Known(found, ledgers, description)
+
+
+def _result(known: _Known, folder: Path | None) -> Result:
+    found, ledgers, names = known.stored, known.ledgers, known.stored.runs
+    with reading(folder):
+        provenance = tuple(provenance_of(found.meta.get("provenance", "[]")))
+        code = tuple(code_of(found.meta.get("code", "[]")))
+    rows = {name: found.of(i) for name, i in names.items()}
+    return Result(
+        known.description,
+        provenance,
+        {name: ledgers[i].run() for name, i in names.items()},
+        {name: own.reports for name, own in rows.items()},
+        frozenset(name for name, i in names.items() if i in found.over),
+        {name: _cost(ledgers[i]) for name, i in names.items()},
+        {
+            name: [(turn, row.seconds) for turn, row in own.asks if row.grants]  # as `Run.asks`
+            for name, own in rows.items()
+        },
+        {name: own.outcomes for name, own in rows.items()},
+        folder,
+        int(found.meta.get(UNDIGESTED, 0)),
+        code,
+    )

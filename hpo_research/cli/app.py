@@ -102,10 +102,18 @@ def status(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document for scripts.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until every run is over; Ctrl-C ends it.")
+    ] = False,
 ) -> None:
     """Say how far an experiment is; it may be running at the same time."""
+    if watch and as_json:
+        raise typer.BadParameter("--json prints one document; leave out --watch")
     with readable():
-        cli.stored.status(folder, as_json)
+        if watch:
+            cli.stored.watch(folder)
+        else:
+            cli.stored.status(folder, as_json)
 
 
 @app.command()

@@ -1,9 +1,6 @@
 """What a model believed when it chose a batch: for problems of one and two hyperparameters."""
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from operator import itemgetter
 from typing import Literal
 
 import numpy as np
@@ -22,7 +19,7 @@ from hpo_research.figures.scales import Scale
 from hpo_research.figures.sheet import Picture, sheet
 from hpo_research.figures.style import BODY, DARK, MIDDLE, dressed, look, styled, verbatim
 from hpo_research.figures.words import noted
-from hpo_research.records import Ask, Note, Run, Status, Trial
+from hpo_research.records import Ask, Note, Run, Trial
 from hpo_research.space import Float as FloatParameter
 from hpo_research.space import Integer
 from hpo_research.store import RunName
@@ -60,7 +57,7 @@ def believed(result: Result, name: RunName, ask: int | None = None) -> View:
     if strategy is None or not modelled or (ask is not None and ask not in modelled):
         raise StoreError(f"{tuple(name)} holds no ask {which}")
     number = modelled[0] if ask is None else ask
-    then, noted = _then(result, name, number), _noted(run.asks[number])
+    then, noted = result.run_history(name).at(number), _noted(run.asks[number])
     if _counts(then) != noted:
         raise StoreError(
             f"{tuple(name)}: ask number {number} noted {noted}, but the stored reports and "
@@ -84,43 +81,6 @@ def _strategy(result: Result, name: str) -> Strategy | None:
     return found if found is not None and has(found, "believe") else None
 
 
-def _then(result: Result, name: RunName, ask: int) -> Run:
-    """Return a run as it was when it was asked for the ask-th time.
-
-    A trial was running if fewer of its segments had ended by then than had been proposed.
-    """
-    run, (turn, _) = result.runs[name], result.asked[name][ask]
-    segments = _segments(run.asks[:ask])
-    reports = Counter(report.trial for report, _, at in result.history[name] if at < turn)
-    ends: defaultdict[int, list[Status]] = defaultdict(list)
-    for at, outcome in result.outcomes[name]:
-        if at < turn:
-            ends[outcome.trial].append(outcome.status)
-    best = min if run.direction == "minimize" else max
-    worth = itemgetter(-1) if result.description["final"] == "last" else best
-    trials = []
-    for trial in run.trials[: len(segments)]:
-        own = ends[trial.id]
-        status = "running" if len(own) < segments[trial.id] else own[-1]
-        known = 0 if status == "running" else reports[trial.id]
-        values = trial.values[:known]
-        value = worth(values) if values and status != "failed" else None
-        epochs = trial.epochs[:known]
-        trials.append(replace(trial, status=status, epochs=epochs, values=values, value=value))
-    return replace(run, trials=tuple(trials), asks=run.asks[:ask])
-
-
-def _segments(asks: Sequence[Ask]) -> Counter[int]:
-    """Count the segments that were proposed for each trial, started or resumed."""
-    segments: Counter[int] = Counter()
-    for proposal in (proposal for ask in asks for proposal in ask.proposals):
-        if proposal.kind == "start":
-            segments[len(segments)] = 1
-        elif proposal.kind == "resume" and proposal.trial is not None:
-            segments[proposal.trial] += 1
-    return segments
-
-
 def _counts(run: Run) -> dict[str, Note | None]:
     """Count a run's trials as a model's asks note them."""
     known = Known.of(run)
@@ -133,7 +93,7 @@ def _noted(ask: Ask) -> dict[str, Note | None]:
 
 
 def _is_as_noted(result: Result, name: RunName, ask: int) -> bool:
-    return _counts(_then(result, name, ask)) == _noted(result.runs[name].asks[ask])
+    return _counts(result.run_history(name).at(ask)) == _noted(result.runs[name].asks[ask])
 
 
 def draw_belief(axes: Axes, view: View) -> None:

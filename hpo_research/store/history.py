@@ -261,7 +261,11 @@ class Scan:
         for asked in asks.values():
             asked.sort(key=itemgetter(0))
         return {
-            run: RunRows(reports.get(run) or none(run), outcomes.get(run, ()), asks.get(run, ()))
+            run: RunRows(
+                reports.get(run) or none(run),
+                tuple(outcomes.get(run, ())),
+                tuple(asks.get(run, ())),
+            )
             for run in sorted(reports.keys() | outcomes.keys() | asks.keys())
         }
 

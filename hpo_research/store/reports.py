@@ -57,7 +57,7 @@ class Metrics:
         shape, first = self.shapes[self.shape[row]], int(self.first[row])
         found = self.values[first : first + len(shape.names)].tolist()
         return {
-            name: value if kind is float else self.exact.get(first + i, int(value))
+            name: self.exact.get(first + i, int(value)) if kind is int else value
             for i, (name, kind, value) in enumerate(
                 zip(shape.names, shape.types, found, strict=True)
             )
@@ -262,6 +262,21 @@ class Collected:
             columns = (getattr(own, name) for name in COLUMNS)
             found[number] = Reports(number, own.metrics.alone(), *columns)
         return found
+
+
+def as_reports(entries: Sequence[tuple[Report, int, int]]) -> Reports:
+    """Return reports, each with the epochs spent and its turn, as columns in the same order."""
+    if isinstance(entries, Reports):
+        return entries
+    found = Collected()
+    found.add(
+        [
+            (0, r.trial, r.epoch, turn, "", spent, r.clock, r.seconds or 0.0)
+            for r, spent, turn in entries
+        ],
+        [dict(report.metrics) for report, _, _ in entries],
+    )
+    return found.by_run().get(0) or none(0)
 
 
 def none(run: int) -> Reports:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from handmade import made
 
 import hpo_research as hpo
 from hpo_research.analysis import frames
+from hpo_research.analysis.result import Reading
 from hpo_research.device import Place
 from hpo_research.errors import StoreError
 from hpo_research.experiment import loop
@@ -289,3 +290,20 @@ def test_a_function_whose_source_changed_between_sittings_is_named():
     notes = [{"sources": {"mine.loss": digest, "mine.same": "c"}} for digest in ("a", "b")]
     (line,) = replace(result, provenance=notes).changes()
     assert line.startswith("the source of mine.loss changed between sittings")
+
+
+def test_looking_again_shows_what_reading_anew_shows(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(loop, "_WATCH_SECONDS", 0.0)
+    again, seen = Reading(tmp_path), []
+
+    def watch(_: hpo.Progress) -> None:
+        looks = (again.look(), hpo.Result.read(tmp_path))
+        one, other = ([getattr(look, f.name) for f in fields(look)] for look in looks)
+        seen.append(one == other)
+
+    for evaluations in (2, 3):  # the larger budget takes back what the smaller one cut short
+        with Store.write(tmp_path) as store:
+            more = experiment(seeds=[2], budget=hpo.Budget(evaluations=evaluations))
+            loop.execute(more, store, Place(), watch)
+    assert len(seen) > 9
+    assert all(seen)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import hpo_research
 from hpo_research import Study
 from hpo_research.analysis.result import Result
-from hpo_research.cli import app, checkup, listings
+from hpo_research.cli import app, checkup, listings, stored
 from hpo_research.cli.loading import load
 from hpo_research.doctor import Check, checks
 from hpo_research.experiment import loop
@@ -88,6 +88,32 @@ def test_status_works_while_another_process_writes(finished):
     with Store.write(finished) as store, store._transaction():
         store._writer.text("note", "not yet committed")
         assert hpo("status", finished).exit_code == 0
+
+
+def test_a_watch_of_what_is_over_is_one_line(finished):
+    done = hpo("status", "--watch", finished)
+    assert done.exit_code == 0
+    assert done.stdout == hpo("status", finished).stdout.splitlines()[-1] + "\n"
+
+
+def test_a_watch_says_what_changed_and_ends_with_ctrl_c(halfway, monkeypatch):
+    pauses = iter([None, None, KeyboardInterrupt()])
+
+    def sleep(_: float) -> None:
+        if error := next(pauses):
+            raise error
+
+    monkeypatch.setattr(stored.time, "sleep", sleep)
+    done = hpo("status", "--watch", halfway)
+    assert done.exit_code == 0
+    (line,) = done.stdout.splitlines()  # nothing changed between the three looks
+    assert re.fullmatch(r".+: \d+ of \d+ runs are over, [\d,]+ trials, [\d,]+ epochs", line)
+
+
+def test_a_watch_prints_no_document():
+    done = hpo("status", "--watch", "--json", "nowhere")
+    assert done.exit_code == 2
+    assert "leave out --watch" in done.stderr
 
 
 def test_status_shows_runs_in_which_everything_failed(tmp_path):

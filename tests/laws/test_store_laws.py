@@ -1,9 +1,11 @@
 """The laws of the store: what was written is read, cuts lose no earlier turn, readers are free."""
 
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits, RunInfo
 from hpo_research.records import Ask, Outcome, Report, resume, start, stop
 from hpo_research.store import RunName, Store, mark
+from hpo_research.store.history import History
 from hpo_research.store.store import FILE
 
 VALUES = st.floats(allow_nan=False, allow_infinity=False)
@@ -222,3 +225,46 @@ def test_an_empty_store_is_read_as_nothing(turns, tmp_path: Path):
     with Store.write(tmp_path) as store:
         write(store, turns)
         assert facts(read(store)) == facts(books_after([]))
+
+
+def as_of(place: Path, known: History | None) -> History | None:
+    """What is stored, read on from what is known; None where it is damaged."""
+    with Store.read(place) as store:
+        try:
+            return store.history(known)
+        except StoreError:
+            return None
+
+
+EVENTS = ["nothing", "damaged", "retracted", "killed", "over"]
+
+
+@settings(max_examples=12)
+@given(histories(), st.data())
+def test_reading_on_gives_what_reading_anew_gives(turns, data):
+    known = None
+    with folder() as first, folder() as second, ExitStack() as stack:
+        place, store = first, stack.enter_context(Store.write(first))
+        for turn in turns:
+            write(store, [turn])
+            event = data.draw(
+                st.sampled_from(["nothing", "damaged", "retracted", "killed", "over"])
+            )
+            if event == "retracted":
+                store.retract({1: data.draw(st.integers(1, store.last_turn()))}, {})
+            elif event == "over":
+                store.append_asks([], over=[1])
+            elif event == "killed" and place == first:
+                for name in (FILE, f"{FILE}-wal"):
+                    shutil.copy(first / name, second / name)
+                place, store = second, stack.enter_context(Store.write(second))
+            elif event == "damaged":  # in rows that nobody has read
+                with closing(sqlite3.connect(place / FILE, isolation_level=None)) as db:
+                    last = "WHERE id = (SELECT max(id) FROM turn)"
+                    (kind,) = db.execute(f"SELECT kind FROM turn {last}").fetchone()
+                    other = "ask" if kind == "poll" else "poll"
+                    db.execute(f"UPDATE turn SET kind = ? {last}", (other,))
+                    assert as_of(place, known) is as_of(place, None) is None
+                    db.execute(f"UPDATE turn SET kind = ? {last}", (kind,))
+            known, anew = as_of(place, known), as_of(place, None)
+            assert replace(known, since=0) == anew

@@ -1,0 +1,76 @@
+"""The history of a run: all that is known of it, and the run as it was at any of its asks."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
+
+from hpo_research.ledger import Final
+from hpo_research.records import Ask, Outcome, Report, Run, Status
+from hpo_research.store.reports import as_reports
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run has cost: epochs (those of failures included), its seconds, and its clock.
+
+    `seconds` is the run's share of the time that training and asking took, `clock` the time since
+    the experiment began, or of the run's simulated clock.
+    """
+
+    epochs: int = 0
+    seconds: float = 0.0
+    clock: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunHistory:
+    """A run with its reports by trial and epoch, the outcomes and asks as they came, and its cost.
+
+    Each with its turn, as `Result` has them by name. `final` is the experiment's rule.
+    """
+
+    run: Run
+    reports: Sequence[tuple[Report, int, int]]
+    outcomes: Sequence[tuple[int, Outcome]]
+    asked: Sequence[tuple[int, float]]
+    cost: Cost
+    is_over: bool
+    final: Final = "last"
+
+    def at(self, ask: int) -> Run:
+        """Return the run as a model saw it when it was asked for the ask-th time.
+
+        A trial was running if fewer of its segments had ended by then than had been proposed; it
+        is without values, since a model uses none of them.
+        """
+        run, (turn, _) = self.run, self.asked[ask]
+        segments, came = _segments(run.asks[:ask]), as_reports(self.reports)
+        reports = Counter(came.trial[came.turn < turn].tolist())
+        ends: defaultdict[int, list[Status]] = defaultdict(list)
+        for at, outcome in self.outcomes:
+            if at < turn:
+                ends[outcome.trial].append(outcome.status)
+        best = min if run.direction == "minimize" else max
+        worth = itemgetter(-1) if self.final == "last" else best
+        trials = []
+        for trial in run.trials[: len(segments)]:
+            own = ends[trial.id]
+            status = "running" if len(own) < segments[trial.id] else own[-1]
+            known = 0 if status == "running" else reports[trial.id]
+            values = trial.values[:known]
+            value = worth(values) if values and status != "failed" else None
+            epochs = trial.epochs[:known]
+            trials.append(replace(trial, status=status, epochs=epochs, values=values, value=value))
+        return replace(run, trials=tuple(trials), asks=run.asks[:ask])
+
+
+def _segments(asks: Sequence[Ask]) -> Counter[int]:
+    """Count the segments that were proposed for each trial, started or resumed."""
+    segments: Counter[int] = Counter()
+    for proposal in (proposal for ask in asks for proposal in ask.proposals):
+        if proposal.kind == "start":
+            segments[len(segments)] = 1
+        elif proposal.kind == "resume" and proposal.trial is not None:
+            segments[proposal.trial] += 1
+    return segments
