@@ -29,7 +29,7 @@ FLOORS = [
     {"analysis"},
     {"figures", "tables"},
     {"experiment", "loop"},
-    {"study", "tune", "doctor", "recording"},
+    {"study", "tune", "doctor", "recording", "testing"},
     {PACKAGE},  # its __init__, which re-exports
     {"report"},
     {"cli"},

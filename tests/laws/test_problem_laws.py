@@ -1,6 +1,6 @@
 """The laws of every problem: no batch-mates, resuming, dropping, pairing, the known optimum."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, replace
 from functools import cache
 
@@ -16,8 +16,10 @@ from hpo_research.problems.registry import problem
 from hpo_research.problems.synthetic import FUNCTIONS, Analytic, Synthetic
 from hpo_research.problems.tabulated import Tabulated
 from hpo_research.problems.wrappers import Discretised, Noisy, Rotated, Shifted
-from hpo_research.records import Key, Report, Segment, State
+from hpo_research.records import Segment
 from hpo_research.rng import Stream
+from hpo_research.testing import problems as laws
+from hpo_research.testing.problems import Values, resumed, segments, states, values
 
 HARTMANN6 = Synthetic("hartmann6")
 SYNTHETIC: dict[str, Problem] = {
@@ -53,32 +55,9 @@ TURNING = set(TABLES.values())
 NOISY = {name: p for name, p in PROBLEMS.items() if isinstance(p, Noisy)}
 KNOWN = {name: p for name, p in PROBLEMS.items() if p.optimum is not None}
 
-Values = dict[Key, list[tuple[int, dict[str, str]]]]
-
 
 def over(problems: Mapping[str, Problem]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("problem", problems.values(), ids=problems)
-
-
-def segments(problem: Problem, n: int, until: int, seed: int = 0) -> list[Segment]:
-    cube = np.random.default_rng(seed).random((n, problem.space.dimension))
-    return [
-        Segment(0, i, config, min(until, problem.max_epochs), Stream(seed).at("trial", i))
-        for i, config in enumerate(problem.space.from_uniform(cube))
-    ]
-
-
-def bits(report: Report) -> dict[str, str]:
-    """Return the metrics and recorded seconds, written so that equal means equal to the bit."""
-    return {k: float(v).hex() for k, v in {**report.metrics, "s": report.seconds or 0}.items()}
-
-
-def values(problem: Problem, batch: Sequence[Segment]) -> Values:
-    found: Values = {}
-    for reports in problem.evaluate(batch):
-        for report in reports:
-            found.setdefault(report.key, []).append((report.epoch, bits(report)))
-    return found
 
 
 @cache
@@ -87,33 +66,10 @@ def undisturbed(problem: Problem, n: int, until: int) -> Values:
     return values(problem, segments(problem, n, until))
 
 
-def states(problem: Problem, batch: Sequence[Segment]) -> dict[Key, State]:
-    """Train every segment to its `until` and return the states there."""
-    until = {segment.key: segment.until for segment in batch}
-    found = {}
-    for reports in problem.evaluate(batch):
-        for report in reports:
-            if report.epoch == until[report.key]:
-                assert report.state is not None
-                found[report.key] = dict(report.state())
-    return found
-
-
-def resumed(batch: Sequence[Segment], states: Mapping[Key, State], until: int) -> list[Segment]:
-    return [
-        replace(segment, start=segment.until, until=until, state=states[segment.key])
-        for segment in batch
-    ]
-
-
 @over(PROBLEMS)
 def test_it_is_a_problem_with_a_metric_that_it_reports(problem):
-    assert isinstance(problem, Problem)
-    for reports in problem.evaluate(segments(problem, 2, until=1)):
-        assert all(problem.metric in report.metrics for report in reports)
-        assert all(
-            (report.seconds is not None) == problem.has_recorded_seconds for report in reports
-        )
+    laws.is_a_record(problem)
+    laws.reports_its_metric(problem)
 
 
 @over(PROBLEMS)
@@ -129,8 +85,7 @@ def test_a_trial_has_the_same_values_whatever_its_batch_mates(problem, size):
 
 @over(PROBLEMS)
 def test_the_order_of_a_batch_changes_nothing(problem):
-    batch = segments(problem, 4, until=2)
-    assert values(problem, batch[::-1]) == undisturbed(problem, 4, 2)
+    laws.order_changes_nothing(problem)
 
 
 @over(SYNTHETIC | CURVES)
@@ -157,60 +112,28 @@ def test_training_to_3_then_to_9_equals_training_to_9(problem, files):
 
 @over(SEVERAL_EPOCHS)
 def test_a_resumed_trial_shares_a_batch_with_fresh_ones(problem):
-    batch = segments(problem, 4, until=3)
-    straight = undisturbed(problem, 4, 9)
-    old = resumed(batch[:2], states(problem, batch[:2]), until=5)
-    mixed = values(problem, [batch[2], old[0], batch[3], old[1]])
-    for segment in old:
-        assert mixed[segment.key] == straight[segment.key][3:5]
-    for segment in batch[2:]:
-        assert mixed[segment.key] == straight[segment.key][:3]
+    laws.shares_a_batch(problem)
 
 
 @over(PROBLEMS)
 def test_every_step_reports_the_live_segments_at_their_next_epoch(problem):
-    batch = segments(problem, 4, until=3)
-    batch = [replace(s, until=min(s.until, 1 + s.trial)) for s in batch]
-    steps = list(problem.evaluate(batch))
-    assert len(steps) == max(segment.until for segment in batch)
-    for epoch, reports in enumerate(steps, 1):
-        live = {segment.key for segment in batch if segment.until >= epoch}
-        assert {report.key for report in reports} == live
-        assert len(reports) == len(live)
-        assert all(report.epoch == epoch for report in reports)
+    laws.steps_are_epochs(problem)
 
 
 @over(SEVERAL_EPOCHS)
 @pytest.mark.parametrize("lost", [{1, 3}, {0, 1, 2, 3}], ids=str)
 def test_dropped_trials_fall_silent_and_leave_the_others_unchanged(problem, lost):
-    batch = segments(problem, 4, until=4)
-    whole = {key: epochs[:4] for key, epochs in undisturbed(problem, 4, 9).items()}
-    evaluation = problem.evaluate(batch)
-    found: Values = {}
-    dropped: Collection[Key] | None = None
-    for epoch in range(1, 5):
-        try:
-            reports = evaluation.send(dropped)
-        except StopIteration:
-            assert len(lost) == 4
-            break
-        for report in reports:
-            found.setdefault(report.key, []).append((report.epoch, bits(report)))
-        dropped = {(0, trial) for trial in lost} if epoch == 2 else None
-    assert found == {key: epochs[:2] if key[1] in lost else epochs for key, epochs in whole.items()}
+    laws.drops_are_silent(problem, lost)
 
 
 @over(PROBLEMS)
 def test_no_segments_give_no_reports(problem):
-    assert list(problem.evaluate([])) == []
+    laws.no_segments_no_reports(problem)
 
 
 @over(PROBLEMS)
 def test_the_names_of_a_trial_do_not_matter_only_its_stream(problem):
-    batch = segments(problem, 4, until=2)
-    renamed = [replace(s, run=7, trial=90 + s.trial, attempt=2) for s in batch]
-    expected = list(undisturbed(problem, 4, 2).values())
-    assert list(values(problem, renamed).values()) == expected
+    laws.names_do_not_matter(problem)
 
 
 @over(NOISY)

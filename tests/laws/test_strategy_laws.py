@@ -1,8 +1,6 @@
 """The laws that every strategy must pass: design, section 5. Add a strategy to `STRATEGIES`."""
 
-import copy
 import math
-import pickle
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -26,6 +24,8 @@ from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import recommended
 from hpo_research.strategies.successive_halving import SuccessiveHalving
+from hpo_research.testing import strategies as laws
+from hpo_research.testing.strategies import open_total
 from tests.strategies.simulated import Loop, accepted, settled
 
 # The run-time type checker samples containers with the global generator, inside our strategies too.
@@ -143,11 +143,6 @@ def curve_of(kind: str):
 curves = st.sampled_from(["noise", "constant", "some fail", "all fail"])
 
 
-def open_total(strategy: Strategy, run: Run) -> Run:
-    """Lift the budget in trials where a strategy would refuse a larger grid than that."""
-    return run if strategy == Grid("fit") else replace(run, total=None)
-
-
 @st.composite
 def known_runs(draw):
     """A run after some turns of random search: any mixture of statuses, often some running."""
@@ -164,41 +159,17 @@ def known_runs(draw):
 @few
 @given(run=known_runs(), slots=st.integers(0, 7))
 def test_an_ask_is_lawful(strategy, run, slots):
-    """In the space, no more than the slots, resumes of paused trials alone, inputs untouched."""
     run = open_total(strategy, run)
-    before = copy.deepcopy(run)
-    (ask,) = strategy.ask([run], [slots])
-    assert run == before
-    assert strategy.ask([run], [slots]) == [ask]
-    work = [p for p in ask.proposals if p.kind != "stop"]
-    assert len(work) <= slots
-    stopped = [p.trial for p in ask.proposals if p.kind == "stop"]
-    assert len(set(stopped)) == len(stopped)
-    assert all(run.trials[trial].is_running for trial in stopped)
-    resumed = [p.trial for p in work if p.kind == "resume"]
-    assert len(set(resumed)) == len(resumed)
-    for proposal in work:
-        assert 1 <= proposal.until <= run.max_epochs
-        if proposal.kind == "resume":
-            known = run.trials[proposal.trial]
-            assert known.status == "paused" and known.until < proposal.until
-        else:
-            legal = run.space.validate(proposal.config)
-            assert run.space.identity(legal) == run.space.identity(proposal.config)
-            assert list(proposal.config) == list(run.space.names)
-            assert proposal.origin
+    laws.an_ask_is_pure(strategy, run, slots)
+    laws.an_ask_is_lawful(strategy, run, slots)
 
 
 @every_strategy
 @few
 @given(runs=st.lists(known_runs(), min_size=2, max_size=4), slots=st.integers(1, 5))
 def test_a_run_does_not_see_its_neighbours(strategy, runs, slots):
-    runs = [replace(open_total(strategy, run), id=i) for i, run in enumerate(runs)]
-    free = [(slots + i) % 6 for i in range(len(runs))]
-    together = strategy.ask(runs, free)
-    alone = [strategy.ask([replace(r, id=77)], [n])[0] for r, n in zip(runs, free, strict=True)]
-    assert together == alone
-    assert strategy.ask(runs[::-1], free[::-1]) == together[::-1]
+    runs = [open_total(strategy, run) for run in runs]
+    laws.neighbours_are_unseen(strategy, runs, [(slots + i) % 6 for i in range(len(runs))])
 
 
 @st.composite
@@ -237,14 +208,7 @@ def test_a_run_does_not_see_a_neighbour_of_a_space_that_looks_alike(strategy, ru
 @few
 @given(runs=st.lists(known_runs(), min_size=2, max_size=4))
 def test_a_recommendation_is_lawful(strategy, runs):
-    """A trial with a value if there is any; inputs untouched, neighbours unseen."""
-    before = copy.deepcopy(runs)
-    together = recommended(strategy, runs)
-    assert runs == before
-    assert together == [recommended(strategy, [replace(run, id=77)])[0] for run in runs]
-    for run, trial in zip(runs, together, strict=True):
-        assert (trial is None) == (run.best() is None)
-        assert trial is None or run.trials[trial].value is not None
+    laws.recommends_a_value(strategy, runs)
 
 
 @pytest.mark.parametrize("strategy", MODELLED.values(), ids=MODELLED)
@@ -265,24 +229,16 @@ def test_a_recommendation_does_not_see_a_neighbour_that_looks_alike(strategy, ru
 )
 def test_killed_and_resumed_equals_uninterrupted(strategy, run, curve, parallel, most):
     """And what is kept of runs between two asks changes nothing: a killed run has none of it."""
-    run, loop = open_total(strategy, run), Loop(parallel, trials=trials_of(strategy), most=most)
-    whole = loop.drive(strategy, run, curve_of(curve))
-    reborn = pickle.loads(pickle.dumps(strategy))
-    killed = replace(loop, is_killed=True).drive(reborn, run, curve_of(curve))
-    assert killed.trials == whole.trials
-    assert [t.arrivals for t in killed.trials] == [t.arrivals for t in whole.trials]
-    assert killed.asks == whole.asks
+    loop = Loop(parallel, trials=trials_of(strategy), most=most)
+    laws.killed_is_whole(strategy, open_total(strategy, run), laws.Drive(curve_of(curve), loop))
 
 
 @every_strategy
 @few
 @given(run=fresh_runs(), curve=curves, seed=st.integers(0, 99), most=st.sampled_from([None, 1]))
 def test_trials_that_end_in_any_order_keep_the_laws(strategy, run, curve, seed, most):
-    loop = Loop(
-        parallel=4, trials=trials_of(strategy), order=np.random.default_rng(seed), most=most
-    )
-    done = loop.drive(strategy, open_total(strategy, run), curve_of(curve))
-    assert [trial.id for trial in done.trials] == list(range(len(done.trials)))
+    loop = Loop(4, trials_of(strategy), np.random.default_rng(seed), most=most)
+    laws.any_order_is_lawful(strategy, open_total(strategy, run), laws.Drive(curve_of(curve), loop))
 
 
 @every_strategy
@@ -325,22 +281,21 @@ def test_an_exhausted_space_waits_while_trials_run_and_then_ends(strategy, max_e
 @few
 @given(run=known_runs(), total=st.integers(10**6, 10**9), left=st.floats(0, 1e6))
 def test_no_plan_depends_on_the_budget(strategy, run, total, left):
-    free = replace(run, total=None)
+    laws.no_plan_needs_the_budget(strategy, run, 4)
     rich = replace(run, total=total, left=left)
-    assert strategy.ask([free], [4]) == strategy.ask([rich], [4])
+    assert strategy.ask([replace(run, total=None)], [4]) == strategy.ask([rich], [4])
 
 
 @every_strategy
 @few
 @given(run=known_runs())
 def test_no_slots_give_no_work(strategy, run):
-    (ask,) = strategy.ask([open_total(strategy, run)], [0])
-    assert all(proposal.kind == "stop" for proposal in ask.proposals)
+    laws.an_ask_is_lawful(strategy, open_total(strategy, run), 0)
 
 
 @every_strategy
 def test_no_runs_give_no_asks(strategy):
-    assert strategy.ask([], []) == []
+    laws.no_runs_give_no_asks(strategy)
 
 
 @pytest.mark.parametrize("strategy", KEYED.values(), ids=KEYED)
@@ -369,6 +324,7 @@ def test_strategies_of_a_seed_try_the_same_configurations(made, run, kind, curve
 
 @every_strategy
 def test_a_strategy_is_a_frozen_record(strategy):
+    laws.is_a_record(strategy)
     assert isinstance(strategy, Strategy)
     assert eval(repr(strategy)) == strategy
     with pytest.raises(AttributeError, match="cannot assign to field"):

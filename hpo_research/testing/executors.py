@@ -1,0 +1,214 @@
+"""The laws of executors, and `check_executor`, which holds an executor to all of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from hpo_research.executors.batches import Batches
+from hpo_research.executors.protocol import Executor
+from hpo_research.problems.protocol import Evaluation, Problem
+from hpo_research.records import Direction, Key, Report, Segment
+from hpo_research.rng import Stream
+from hpo_research.space import Categorical, Float, SearchSpace
+from hpo_research.testing.laws import check, need, same
+
+Make = Callable[[Problem], Executor]
+"""Makes an executor for a problem; it is closed after each law."""
+Ended = tuple[dict[Key, list[Report]], dict[Key, tuple[str, int, str]]]
+"""By trial its reports, and status, epoch and reason of its outcome."""
+_SPACE = SearchSpace(x=Float(0, 1), kind=Categorical(("a", "b", "c")))
+_POLLS, _SECONDS = 1000, 5.0
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A value that drifts from epoch to epoch, which cannot be right unless the state was.
+
+    Trials of `kind="c"` with x above `fails_above` report NaN at epoch 2.
+    """
+
+    name: str = "drift"
+    max_epochs: int = 9
+    fails_above: float = 0.7
+    metric: str = "loss"
+    direction: Direction = "minimize"
+    can_resume: bool = True
+    optimum: float | None = None
+    has_recorded_seconds: bool = True
+
+    @property
+    def space(self) -> SearchSpace:
+        """A number and a category."""
+        return _SPACE
+
+    def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
+        """Train every segment, one epoch a step."""
+        live = list(segments)
+        values = {s.key: 1.0 if s.state is None else float(s.state["value"]) for s in live}
+        epochs = {s.key: s.start for s in live}
+        while live:
+            reports = []
+            for segment in live:
+                epochs[segment.key] += 1
+                draws = segment.stream.at("step", epochs[segment.key]).generator()
+                step = float(draws.random()) * float(segment.config["x"])  # type: ignore[arg-type]
+                values[segment.key] = 0.9 * values[segment.key] + step
+                reports.append(self._report(segment, epochs[segment.key], values[segment.key]))
+            dropped = yield reports
+            live = [s for s in live if epochs[s.key] < s.until and s.key not in (dropped or ())]
+
+    def _report(self, segment: Segment, epoch: int, value: float) -> Report:
+        x = float(segment.config["x"])  # type: ignore[arg-type]
+        is_failure = segment.config["kind"] == "c" and x > self.fails_above and epoch == 2
+        state = {"value": torch.tensor(value, dtype=torch.float64)}
+        metrics = {self.metric: float("nan") if is_failure else value}
+        return Report(*segment.key, epoch, metrics, 0.5 + x, state=lambda: state)
+
+
+def check_executor(make: Make) -> None:
+    """Hold an executor to the laws that every executor must keep.
+
+    `make` is its class, or a function that makes one for a problem. By training seven trials of two
+    runs, some of which fail, a few times over. Raises `LawError` with a line for each law that is
+    broken: what was expected, and what came.
+    """
+    laws = {
+        "the same segments give the same reports and outcomes": gives_the_same,
+        "reports up to `known` are silent and the rest the same": known_is_silent,
+        "the state of a paused trial trains on elsewhere": states_train_on,
+        "nothing comes of a stopped trial and the others go on": stops_are_silent,
+        "without work a poll brings nothing": nothing_without_work,
+    }
+    check(make, {name: partial(law, make) for name, law in laws.items()})
+
+
+# -- what the laws are written with
+
+
+def segments(count: int = 7, until: int = 4, known: int = 0) -> list[Segment]:
+    """Return trials of two runs, of two lengths, of which every third may fail at epoch 2."""
+    return [
+        Segment(
+            i % 2,
+            i,
+            {"x": 0.75 + i / 100, "kind": "abc"[i % 3]},
+            until if i % 2 else until + 1,
+            Stream(i % 2).at("trial", i),
+            known=known,
+        )
+        for i in range(count)
+    ]
+
+
+@contextmanager
+def opened(make: Make, problem: Problem) -> Iterator[Executor]:
+    """Make an executor, and close it."""
+    executor = make(problem)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def finish(executor: Executor, work: Sequence[Segment]) -> Ended:
+    """Poll until every segment has ended. Raises `LawError` where one does not."""
+    executor.submit(work)
+    reports: dict[Key, list[Report]] = {segment.key: [] for segment in work}
+    outcomes: dict[Key, tuple[str, int, str]] = {}
+    for _ in range(_POLLS):
+        poll = executor.poll(_SECONDS)
+        for report in poll.reports:
+            need(report.key in reports, "reports of submitted trials", report.key)
+            reports[report.key].append(report)
+        for outcome in poll.outcomes:
+            need(outcome.key not in outcomes, "one outcome a segment", outcome)
+            outcomes[outcome.key] = (outcome.status, outcome.epoch, outcome.reason)
+        if len(outcomes) == len(work):
+            return reports, outcomes
+    need(False, f"an outcome of each of {len(work)} segments", sorted(outcomes))
+    return reports, outcomes
+
+
+def trained(make: Make, problem: Problem, work: Sequence[Segment]) -> Ended:
+    """Train segments in an executor of their own."""
+    with opened(make, problem) as executor:
+        return finish(executor, work)
+
+
+def losses(reports: dict[Key, list[Report]]) -> dict[Key, list[tuple[int, float]]]:
+    """Return the epochs and losses of each trial."""
+    return {key: [(r.epoch, r.metrics["loss"]) for r in rows] for key, rows in reports.items()}
+
+
+# -- the laws
+
+
+def gives_the_same(make: Make) -> None:
+    """As training in this process, to the bit."""
+    reports, outcomes = trained(make, Drift(), segments())
+    expected, ends = trained(Batches, Drift(), segments())
+    same(losses(reports), losses(expected), "the reports")
+    same(outcomes, ends, "the outcomes")
+
+
+def known_is_silent(make: Make) -> None:
+    """They are computed again, and not reported."""
+    reports, _ = trained(make, Drift(fails_above=2), segments(known=3))
+    whole, _ = trained(Batches, Drift(fails_above=2), segments())
+    late = {key: [row for row in rows if row[0] > 3] for key, rows in losses(whole).items()}
+    same(losses(reports), late, "the reports after epoch 3")
+
+
+def states_train_on(make: Make) -> None:
+    """The last report of a segment carries a state that another executor goes on with."""
+    problem = Drift(fails_above=2)
+    reports, _ = trained(make, problem, segments(until=3))
+    work = []
+    for segment in segments(until=3):
+        need(bool(reports[segment.key]), "reports of every trial", segment.key)
+        last = reports[segment.key][-1]
+        if last.state is None:
+            need(False, "a state with the last report of a segment", last)
+            continue
+        on = replace(segment, start=last.epoch, known=last.epoch, until=9, state=last.state())
+        work.append(on)
+    rest, outcomes = trained(Batches, problem, work)
+    same({status for status, _, _ in outcomes.values()}, {"finished"}, "how they end")
+    whole, _ = trained(Batches, problem, [replace(s, until=9) for s in segments()])
+    joined = {key: losses(reports)[key] + losses(rest)[key] for key in rest}
+    same(joined, losses(whole), "the curves in one go")
+
+
+def stops_are_silent(make: Make) -> None:
+    """Neither a report nor an outcome comes after `stop`; unknown names are ignored."""
+    problem, lost = Drift(fails_above=2), {(0, 0), (1, 3)}
+    going = {segment.key for segment in segments()} - lost
+    whole, _ = trained(Batches, problem, segments())
+    with opened(make, problem) as executor:
+        executor.submit(segments())
+        polls = [executor.poll(_SECONDS)]
+        executor.stop([*lost, (77, 77)])
+        first = len(polls)
+        ended = {outcome.key for outcome in polls[0].outcomes}
+        for _ in range(_POLLS):
+            polls.append(executor.poll(_SECONDS))
+            ended |= {outcome.key for outcome in polls[-1].outcomes}
+            if going <= ended:
+                break
+        polls.append(executor.poll(0.1))
+    heard = {report.key for poll in polls[first:] for report in poll.reports}
+    heard |= {outcome.key for poll in polls[first:] for outcome in poll.outcomes}
+    need(not heard & lost, "nothing of a stopped trial", sorted(heard & lost))
+    same(ended - lost, going, "the trials that end")
+    own = {key: [r for p in polls for r in p.reports if r.key == key] for key in going}
+    same(losses(own), {key: losses(whole)[key] for key in going}, "the reports of the others")
+
+
+def nothing_without_work(make: Make) -> None:
+    """At once, or after the timeout."""
+    with opened(make, Drift()) as executor:
+        poll = executor.poll(0.1)
+    same(tuple(poll.reports) + tuple(poll.outcomes), (), "reports and outcomes")
