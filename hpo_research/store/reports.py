@@ -12,8 +12,8 @@ from itertools import chain
 from typing import NamedTuple, overload
 
 import numpy as np
-from jaxtyping import Float, Int
 
+from hpo_research import heavy
 from hpo_research.records import Report
 from hpo_research.store.digests import Row
 
@@ -47,9 +47,9 @@ class Metrics:
     """
 
     shapes: tuple[Shape, ...]
-    shape: Int[np.ndarray, " n"]
-    first: Int[np.ndarray, " n"]
-    values: Float[np.ndarray, " v"]
+    shape: "heavy.jaxtyping.Int[np.ndarray, ' n']"
+    first: "heavy.jaxtyping.Int[np.ndarray, ' n']"
+    values: "heavy.jaxtyping.Float[np.ndarray, ' v']"
     exact: dict[int, int]
 
     def __getitem__(self, row: int) -> dict[str, Number]:
@@ -68,7 +68,7 @@ class Metrics:
         """Every name that a row has."""
         return tuple(dict.fromkeys(name for shape in self._used() for name in shape.names))
 
-    def of(self, name: str) -> Float[np.ndarray, " n"]:
+    def of(self, name: str) -> "heavy.jaxtyping.Float[np.ndarray, ' n']":
         """Return a metric of every row, NaN where a row has none."""
         found = np.full(len(self.shape), np.nan)
         for rows, places, _ in self._holding(name):
@@ -99,7 +99,7 @@ class Metrics:
                 rows = np.flatnonzero(self.shape == number)
                 yield rows, self.first[rows] + place, shape.types[place]
 
-    def rows(self, chosen: Int[np.ndarray, " m"]) -> "Metrics":
+    def rows(self, chosen: "heavy.jaxtyping.Int[np.ndarray, ' m']") -> "Metrics":
         """Return the metrics of some rows, in this order."""
         return Metrics(self.shapes, self.shape[chosen], self.first[chosen], self.values, self.exact)
 
@@ -136,12 +136,12 @@ class Reports(Sequence[Reported]):
 
     run: int
     metrics: Metrics
-    trial: Int[np.ndarray, " n"]
-    epoch: Int[np.ndarray, " n"]
-    turn: Int[np.ndarray, " n"]
-    spent: Int[np.ndarray, " n"]
-    clock: Float[np.ndarray, " n"]
-    seconds: Float[np.ndarray, " n"]
+    trial: "heavy.jaxtyping.Int[np.ndarray, ' n']"
+    epoch: "heavy.jaxtyping.Int[np.ndarray, ' n']"
+    turn: "heavy.jaxtyping.Int[np.ndarray, ' n']"
+    spent: "heavy.jaxtyping.Int[np.ndarray, ' n']"
+    clock: "heavy.jaxtyping.Float[np.ndarray, ' n']"
+    seconds: "heavy.jaxtyping.Float[np.ndarray, ' n']"
 
     def __len__(self) -> int:
         return len(self.trial)
@@ -175,12 +175,12 @@ class Reports(Sequence[Reported]):
         return Reported(report, int(self.spent[i]), int(self.turn[i]))
 
     @cached_property
-    def arrival(self) -> Int[np.ndarray, " n"]:
+    def arrival(self) -> "heavy.jaxtyping.Int[np.ndarray, ' n']":
         """The rows in the order in which they came: by turn, then by trial and epoch."""
         order: np.ndarray = np.argsort(self.turn, kind="stable")
         return order
 
-    def rows(self, chosen: Int[np.ndarray, " m"]) -> "Reports":
+    def rows(self, chosen: "heavy.jaxtyping.Int[np.ndarray, ' m']") -> "Reports":
         """Return some of the reports; in the order of trial and epoch, where `chosen` ascends."""
         columns = (getattr(self, name)[chosen] for name in COLUMNS)
         return Reports(self.run, self.metrics.rows(chosen), *columns)
