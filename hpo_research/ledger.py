@@ -9,7 +9,7 @@ a trial fails is charged too.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -236,9 +236,14 @@ class Ledger:
         self.is_exhausted |= row.exhausted == self.limits.name
         self._enter(row.clock, row.seconds)
 
-    def spent_with(self, report: Report) -> int:
-        """Return the epochs the run has spent once this report is entered."""
-        return self.spent + report.epoch - self.open[report.trial].position
+    def spent_with(self, reports: Sequence[Report]) -> list[int]:
+        """Return the epochs that the run has spent with each report, were they entered in order."""
+        spent, reached, counts = self.spent, dict[int, int](), []
+        for report in reports:
+            spent += report.epoch - reached.get(report.trial, self.open[report.trial].position)
+            reached[report.trial] = report.epoch
+            counts.append(spent)
+        return counts
 
     def append_report(self, report: Report) -> int:
         """Enter a stored report and return the epochs the run has spent with it."""
@@ -256,7 +261,7 @@ class Ledger:
             value=self._final(values),
             seconds=trial.seconds + seconds,
         )
-        self.spent = self.spent_with(report)
+        (self.spent,) = self.spent_with([report])
         segment = self.open[trial.id]
         self.committed -= report.epoch - segment.position
         self.open[trial.id] = replace(segment, position=report.epoch, clock=report.clock)

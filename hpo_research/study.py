@@ -28,6 +28,7 @@ from hpo_research.experiment.told import (
     mistakes,
     number_of,
 )
+from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Final, Ledger, Limits, RunInfo
 from hpo_research.paths import Given
 from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial, start
@@ -121,6 +122,7 @@ class Study:
     def _fill(self) -> LastTurn:
         """Fill the books from the store."""
         self._ledger = Ledger(self._ledger.info, Limits())
+        self._turn = Turn(self._store, {self._ledger.info.id: self._ledger})
         last = self._store.replay({self._ledger.info.id: self._ledger})
         # The first stores held the whole queue in one text.
         self._queue: list[Config] = [*self._store.list_of("queue"), *self._store.series("queue/")]
@@ -255,14 +257,12 @@ class Study:
 
     def _enter(self, row: AskRow) -> None:
         """Store what was granted, and enter it."""
-        is_over = row.is_empty and not self._ledger.open
+        has_ended = is_over(self._ledger, row)
         with self._kept():
-            if is_over or not row.is_empty:
-                self._store.append_asks([row], [row.run] if is_over else [])
-            if not row.is_empty:
-                self._ledger.append_ask(row)
+            if has_ended or not row.is_empty:
+                self._turn.ask([row], [row.run] if has_ended else [])
             self._served += sum(g.origin == _ENQUEUED for g in row.grants if g.kind == "start")
-            self._is_finished = is_over
+            self._is_finished = has_ended
 
     def _proposed(self, n: int) -> Ask:
         """Return what is to be granted: configurations of the user's own first."""
@@ -360,8 +360,7 @@ class Study:
         row = self._ledger.grant(self._asked(self._ledger.run(), 0), self._clock())
         if not row.is_empty:
             with self._kept():
-                self._store.append_asks([row])
-                self._ledger.append_ask(row)
+                self._turn.ask([row])
 
     def _stops(self, trial: int) -> bool:
         self._answer()
@@ -376,14 +375,10 @@ class Study:
         self._append(None, [outcome])
 
     def _append(self, report: Report | None, outcomes: Sequence[Outcome]) -> None:
-        entries = [] if report is None else [(report, self._ledger.spent_with(report))]
         with self._kept():
-            self._store.append_poll(entries, outcomes)
+            self._turn.poll([] if report is None else [report], outcomes)
             if report is not None:
-                self._ledger.append_report(report)
                 self._lead.enter(self._ledger.trials[report.trial])
-            for outcome in outcomes:
-                self._ledger.append_outcome(outcome)
 
     def _trial(self, trial: int) -> Trial:
         number = whole(trial)

@@ -25,6 +25,7 @@ from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.opening import Opened, open_experiment
 from hpo_research.experiment.progress import Progress, progress
 from hpo_research.experiment.provenance import Source
+from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given
 from hpo_research.records import Key, Outcome, Report, Segment
@@ -105,6 +106,7 @@ class Loop:
         self._store = store
         self._opened = opened
         self._ledgers = opened.ledgers
+        self._turn = Turn(store, opened.ledgers)
         self._checkpoints = opened.checkpoints
         self._over: set[int] = set()
         now = time.monotonic()
@@ -136,11 +138,11 @@ class Loop:
         if ready:
             self._ask(sorted(ready), self._opened.answer)
         while True:
-            is_over = not any(ledger.open for ledger in self._ledgers.values())
-            if watch is not None and (is_over or time.monotonic() >= self._watched_at):
+            has_ended = not any(ledger.open for ledger in self._ledgers.values())
+            if watch is not None and (has_ended or time.monotonic() >= self._watched_at):
                 watch(self._progress())
                 self._watched_at = time.monotonic() + _WATCH_SECONDS
-            if is_over:
+            if has_ended:
                 return
             ready = self._poll()
             if ready:
@@ -165,13 +167,10 @@ class Loop:
             for ledger, ask in zip(ledgers, asks, strict=True):
                 row = ledger.grant(ask, self._clock(ledger), seconds)
                 rows.append(row)
-                if not ledger.open and not row.grants:
+                if is_over(ledger, row):
                     over.append(ledger.info.id)
         rows.sort(key=lambda row: row.run)
-        self._store.append_asks(rows, over, texts)
-        for row in rows:
-            if not row.is_empty:
-                self._ledgers[row.run].append_ask(row)
+        self._turn.ask(rows, over, texts)
         self._over.update(over)
         self._over.difference_update(row.run for row in rows if row.grants)
         self._forget_paused(over)
@@ -232,18 +231,11 @@ class Loop:
         """Poll, store what came, and return the runs that got rows."""
         reports, outcomes = self._gather()
         written = self._save(reports, outcomes)
-        entries = []
-        for report in reports:
-            entries.append((report, self._ledgers[report.run].append_report(report)))
-        for outcome in outcomes:
-            self._ledgers[outcome.run].append_outcome(outcome)
-        if not entries and not outcomes:
-            return set()
-        self._store.append_poll(entries, outcomes, written)
+        ready = self._turn.poll(reports, outcomes, written)
         for outcome in outcomes:
             if outcome.status != "paused":
                 self._checkpoints.forget(outcome.key)
-        return {report.run for report in reports} | {outcome.run for outcome in outcomes}
+        return ready
 
     def _gather(self) -> tuple[list[Report], list[Outcome]]:
         outcomes = [
