@@ -126,6 +126,7 @@ class Ledger:
         self._attempts: dict[int, int] = {}
         self._reports = 0
         self._paused = 0
+        self._ended = 0
         self._seen_trials: Rows[Trial] = Rows()
         self._seen_asks: Rows[Ask] = Rows()
         self._touched: set[int] = set()
@@ -280,9 +281,13 @@ class Ledger:
             trained = max(1, outcome.epoch - segment.position + 1)
             self.spent += min(trained, segment.until - segment.position)
             value = None
+        place = None
+        if outcome.status != "paused":
+            place, self._ended = self._ended, self._ended + 1
         self._change(
             trial.id,
             status=outcome.status,
+            place=place,
             reason=outcome.reason,
             value=value,
             seconds=trial.seconds + outcome.seconds,

@@ -1,0 +1,114 @@
+"""The laws of the loop, over every way to execute: what a run may count on wherever it trains."""
+
+from collections.abc import Iterator
+
+import pytest
+from doubles import Halving, Walk
+
+import hpo_research as hpo
+from hpo_research.device import Place
+from hpo_research.executors.choice import executor_for
+from hpo_research.executors.pool import Pool
+from hpo_research.executors.protocol import Executor
+from hpo_research.executors.workers import Workers
+from hpo_research.experiment import loop
+from hpo_research.records import Run
+from hpo_research.store import Store
+
+ENDED = ("finished", "stopped", "failed")
+
+
+def steps(config, report):
+    """A function of several epochs, some of whose trials fail at their second."""
+    for epoch in range(report.start + 1, report.until + 1):
+        if epoch == 2 and config["kind"] == "c":
+            raise ValueError("kind c is not to my taste")
+        if not report(epoch, config["x"] + 1 / epoch):
+            return
+
+
+FUNCTION = hpo.FunctionProblem(steps, Walk().space, max_epochs=4, workers=2)
+WAYS: dict[str, dict[str, object]] = {
+    "lock-step": {"problems": [Walk()], "execution": "lock-step"},
+    "lock-step, workers": {"problems": [FUNCTION], "execution": "lock-step"},
+    "simulated": {"problems": [Walk()], "execution": "simulated"},
+    "asynchronous": {"problems": [FUNCTION], "execution": "asynchronous"},
+}
+
+
+def experiment(way: str, **options: object) -> hpo.Experiment:
+    given = {
+        "name": "laws",
+        "strategies": {"halving": Halving(rung=2)},
+        "seeds": [0],
+        "parallel": 3,
+        "budget": hpo.Budget(trials=8),
+    }
+    return hpo.Experiment(**{**given, **WAYS[way], **options})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared() -> Iterator[None]:
+    """One pool of processes for all laws: to start one takes longer than they all do."""
+    started: list[Pool] = []
+
+    def executor(problem: hpo.Problem, execution: str, place: Place, store: Store) -> Executor:
+        if problem is not FUNCTION:
+            return executor_for(problem, execution, place, store)
+        workers = Workers(problem, workers=2, lock_step=execution == "lock-step")
+        if not started:
+            started.append(Pool(workers._orders(), 1, 2, lambda known: None, owner="laws"))
+        workers._pool = started[0]
+        workers.close = lambda: workers.stop(list(workers._running))
+        return workers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "executor_for", executor)
+        yield
+    for pool in started:
+        pool.close()
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def live(request: pytest.FixtureRequest) -> Iterator[tuple[Run, Run, hpo.Result]]:
+    """A run as the loop that made it holds it at its end, and as its store replays it."""
+    opened: list[loop.Opened] = []
+    with Store.in_memory() as store, pytest.MonkeyPatch.context() as patch:
+        opening = loop.open_experiment
+        patch.setattr(
+            loop, "open_experiment", lambda *a, **k: opened.append(opening(*a, **k)) or opened[0]
+        )
+        loop.execute(experiment(request.param), store, Place())
+        result = hpo.Result.of(store)
+    (ledger,), (replayed,) = opened[0].ledgers.values(), result.runs.values()
+    yield ledger.run(), replayed, result
+
+
+# --- order ---
+
+
+def test_a_trial_knows_in_which_place_it_ended(live):
+    run, replayed, result = live
+    places = [trial.place for trial in run.trials]
+    assert [trial.place for trial in replayed.trials] == places
+    assert sorted(places) == list(range(8))
+    assert {trial.status for trial in run.trials} >= {"finished", "stopped"}
+    (outcomes,) = result.outcomes.values()
+    ends = [outcome.trial for _, outcome in outcomes if outcome.status in ENDED]
+    assert [places[trial] for trial in ends] == list(range(8))
+
+
+def test_a_study_knows_in_which_place_a_trial_ended_also_when_it_is_opened_again(tmp_path):
+    def study() -> hpo.Study:
+        return hpo.Study(Walk().space, hpo.Random(), max_epochs=3, path=tmp_path)
+
+    with study() as first:
+        first.ask(4)
+        first.fail(3, "why not")
+        first.report(0, 1, 0.5)
+        first.tell(2, 0.5)
+        first.tell(1, float("nan"))
+    with study() as again:
+        again.tell(0, 0.5)
+        assert [trial.place for trial in first.trials] == [None, 2, 1, 0]
+        assert [trial.place for trial in again.trials] == [3, 2, 1, 0]
