@@ -28,7 +28,7 @@ from hpo_research.experiment.provenance import Source
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given
-from hpo_research.records import Key, Outcome, Report, Segment
+from hpo_research.records import Key, Outcome, Report, Segment, Trial
 from hpo_research.rng import Stream
 from hpo_research.states import Packed
 from hpo_research.store import Store
@@ -109,6 +109,7 @@ class Loop:
         self._turn = Turn(store, opened.ledgers)
         self._checkpoints = opened.checkpoints
         self._over: set[int] = set()
+        self._left = {(run, t) for run, ledger in self._ledgers.items() for t in ledger.stopping}
         now = time.monotonic()
         self._began = {run: now - ledger.clock for run, ledger in self._ledgers.items()}
         self._saved_at: dict[Key, float] = {}
@@ -238,35 +239,45 @@ class Loop:
         return ready
 
     def _gather(self) -> tuple[list[Report], list[Outcome]]:
-        outcomes = [
-            Outcome(run, trial, "stopped", ledger.trials[trial].reached)
-            for run, ledger in self._ledgers.items()
-            for trial in sorted(ledger.stopping)
-        ]
-        busy = {
-            self._opened.names[run].problem
-            for run, ledger in self._ledgers.items()
-            if ledger.open.keys() - ledger.stopping
-        }
-        if outcomes and self._experiment.execution == "simulated":
-            busy = set()  # a stop frees its slot at the moment it was decided, not an event later
-        polls = self._polls(sorted(busy), may_wait=not outcomes)
-        outcomes += [outcome for poll in polls for outcome in poll.outcomes]
+        # A stop that was stored by a process that is gone: nobody is left who could say more.
+        left, self._left = self._left, set()
+        polls = self._polls(sorted(self._busy(left)), may_wait=not left)
         fresh = [
             report
             for poll in polls
             for report in poll.reports
             if report.epoch > self._ledgers[report.run].trials[report.trial].reached
         ]
+        reached = {report.key: report.epoch for report in fresh}
+        stopped = [
+            Outcome(*key, "stopped", reached.get(key, self._trial(key).reached))
+            for key in left.union(*(poll.ended for poll in polls))
+        ]
+        outcomes = [*stopped, *(outcome for poll in polls for outcome in poll.outcomes)]
         return (
             sorted(map(self._dated, fresh), key=lambda report: (report.key, report.epoch)),
             sorted(map(self._dated, outcomes), key=lambda outcome: outcome.key),
         )
 
+    def _trial(self, key: Key) -> Trial:
+        return self._ledgers[key[0]].trials[key[1]]
+
+    def _busy(self, left: Collection[Key]) -> set[str]:
+        """Return the problems to poll: those of running trials, stopped ones but `left` included.
+
+        On a simulated clock a stop frees its slot at the moment it was decided, not an event later:
+        nothing else is polled before.
+        """
+        open_keys = {(run, t) for run, ledger in self._ledgers.items() for t in ledger.open}
+        stopping = {(run, t) for run, ledger in self._ledgers.items() for t in ledger.stopping}
+        is_stop_first = bool(stopping) and self._experiment.execution == "simulated"
+        wanted = (stopping if is_stop_first else open_keys).difference(left)
+        return {self._opened.names[run].problem for run, _ in wanted}
+
     def _polls(self, problems: Sequence[str], *, may_wait: bool) -> list[Poll]:
         """Poll every problem; wait, in short turns, only where none has anything yet."""
         polls = [self._executors[name].poll(0.0) for name in problems]
-        if may_wait and not any(poll.reports or poll.outcomes for poll in polls):
+        if may_wait and all(poll.is_empty for poll in polls):
             wait = _POLL_SECONDS / max(len(problems), 1)
             polls = [self._executors[name].poll(wait) for name in problems]
         return polls

@@ -7,7 +7,7 @@ import pytest
 from doubles import Walk
 
 from hpo_research.executors.batches import Batches, Simulated
-from hpo_research.executors.protocol import Executor
+from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.workers import Workers
 from hpo_research.problems.protocol import Problem
 from hpo_research.records import Key, Report, Segment
@@ -121,18 +121,22 @@ def test_the_state_of_a_paused_trial_trains_on_elsewhere(name: str, expected):
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
-def test_nothing_comes_of_a_stopped_trial_and_the_others_go_on(name: str):
+def test_a_stopped_trial_ends_once_and_for_all_and_the_others_go_on(name: str):
     problem = Walk(fails_above=2)
     with opened("batches", problem) as executor:
         whole, _ = finish(executor, segments())
     with opened(name, problem) as executor:
         executor.submit(segments())
-        executor.poll(5.0)
+        executor.poll(60.0)
         executor.stop([(0, 0), (1, 3), (77, 77)])
-        later = [executor.poll(5.0) for _ in range(60 if name != "asynchronous" else 200)]
+        later = [executor.poll(60.0) for _ in range(60 if name != "asynchronous" else 200)]
     rows = [report for poll in later for report in poll.reports]
     ended = {outcome.key for poll in later for outcome in poll.outcomes}
-    assert not {(0, 0), (1, 3)} & ({report.key for report in rows} | ended)
+    stopped = [key for poll in later for key in poll.ended]
+    assert sorted(stopped) == [(0, 0), (1, 3)]
+    if name != "asynchronous":  # there a report that was under way still counts
+        assert later[0].ended == ((0, 0), (1, 3))
+        assert not {(0, 0), (1, 3)} & {report.key for report in rows}
     assert ended == {s.key for s in segments()} - {(0, 0), (1, 3)}
     known = {(r.key, r.epoch): r.metrics["loss"] for r in rows}
     assert known.items() <= {
@@ -178,3 +182,16 @@ def test_a_simulated_tie_goes_to_the_lower_trial():
         executor.submit(twins)
         order = [report.trial for _ in range(6) for report in executor.poll().reports]
     assert order == [3, 4, 5, 3, 4, 5]
+
+
+def test_a_simulated_trial_that_is_stopped_before_its_last_event_ends():
+    pair = [
+        Segment(0, i, {"x": x, "kind": "a"}, 1, Stream(0).at("trial", i))
+        for i, x in enumerate((0.1, 0.9))
+    ]
+    with opened("simulated", Walk()) as executor:
+        executor.submit(pair)
+        assert [outcome.trial for outcome in executor.poll().outcomes] == [0]
+        executor.stop([(0, 1)])
+        assert executor.poll() == Poll(ended=((0, 1),))
+        assert executor.poll() == Poll()

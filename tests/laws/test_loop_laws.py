@@ -1,6 +1,10 @@
 """The laws of the loop, over every way to execute: what a run may count on wherever it trains."""
 
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
 
 import pytest
 from doubles import Halving, Walk
@@ -12,6 +16,7 @@ from hpo_research.executors.pool import Pool
 from hpo_research.executors.protocol import Executor
 from hpo_research.executors.workers import Workers
 from hpo_research.experiment import loop
+from hpo_research.ledger import AskRow
 from hpo_research.records import Run
 from hpo_research.store import Store
 
@@ -19,12 +24,15 @@ ENDED = ("finished", "stopped", "failed")
 
 
 def steps(config, report):
-    """A function of several epochs, some of whose trials fail at their second."""
+    """A function that is slow to return when it is told to, and says when it is alive."""
+    with open(os.environ["HPO_LAWS"], "a") as file:
+        file.write(f"{time.monotonic()} 1\n")
     for epoch in range(report.start + 1, report.until + 1):
-        if epoch == 2 and config["kind"] == "c":
-            raise ValueError("kind c is not to my taste")
         if not report(epoch, config["x"] + 1 / epoch):
-            return
+            time.sleep(0.05)
+            break
+    with open(os.environ["HPO_LAWS"], "a") as file:
+        file.write(f"{time.monotonic()} -1\n")
 
 
 FUNCTION = hpo.FunctionProblem(steps, Walk().space, max_epochs=4, workers=2)
@@ -39,16 +47,16 @@ WAYS: dict[str, dict[str, object]] = {
 def experiment(way: str, **options: object) -> hpo.Experiment:
     given = {
         "name": "laws",
-        "strategies": {"halving": Halving(rung=2)},
+        "strategies": {"halving": Halving(rung=1)},
         "seeds": [0],
-        "parallel": 3,
+        "parallel": 2,
         "budget": hpo.Budget(trials=8),
     }
     return hpo.Experiment(**{**given, **WAYS[way], **options})
 
 
 @pytest.fixture(scope="module", autouse=True)
-def shared() -> Iterator[None]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One pool of processes for all laws: to start one takes longer than they all do."""
     started: list[Pool] = []
 
@@ -63,16 +71,19 @@ def shared() -> Iterator[None]:
         return workers
 
     with pytest.MonkeyPatch.context() as patch:
+        alive = tmp_path_factory.mktemp("laws") / "alive"
+        patch.setenv("HPO_LAWS", str(alive))
         patch.setattr(loop, "executor_for", executor)
-        yield
+        yield alive
     for pool in started:
         pool.close()
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def live(request: pytest.FixtureRequest) -> Iterator[tuple[Run, Run, hpo.Result]]:
+def live(request: pytest.FixtureRequest, shared: Path) -> Iterator[tuple[Run, Run, hpo.Result]]:
     """A run as the loop that made it holds it at its end, and as its store replays it."""
     opened: list[loop.Opened] = []
+    shared.write_text("")
     with Store.in_memory() as store, pytest.MonkeyPatch.context() as patch:
         opening = loop.open_experiment
         patch.setattr(
@@ -112,3 +123,38 @@ def test_a_study_knows_in_which_place_a_trial_ended_also_when_it_is_opened_again
         again.tell(0, 0.5)
         assert [trial.place for trial in first.trials] == [None, 2, 1, 0]
         assert [trial.place for trial in again.trials] == [3, 2, 1, 0]
+
+
+# --- stops ---
+
+
+def test_a_stopped_trial_keeps_its_slot_until_it_has_ended(live, shared: Path):
+    run, _, result = live
+    stops = [p.trial for ask in run.asks for p in ask.proposals if p.kind == "stop"]
+    assert stops
+    assert {run.trials[trial].status for trial in stops} == {"stopped"}
+    (reports,) = result.history.values()
+    for trial in run.trials:  # all that was reported counts, and nothing comes afterwards
+        assert trial.epochs == tuple(r.epoch for r, _, _ in reports if r.trial == trial.id)
+    moments = sorted(map(str.split, shared.read_text().splitlines()), key=lambda m: float(m[0]))
+    alive = list(accumulate(int(change) for _, change in moments))
+    assert max(alive, default=0) <= 2
+    assert alive[-1:] in ([], [0])
+
+
+def test_a_stop_of_a_process_that_is_gone_ends_its_trial(monkeypatch, tmp_path: Path):
+    class Killed(BaseException):
+        pass
+
+    def act(self: loop.Loop, rows: Sequence[AskRow]) -> None:
+        if any(grant.kind == "stop" for row in rows for grant in row.grants):
+            raise Killed
+        acted(self, rows)
+
+    acted = loop.Loop._act
+    given = experiment("simulated")
+    whole = hpo.run(given, out=tmp_path / "whole", device="cpu").frame()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(loop.Loop, "_act", act)
+        hpo.run(given, out=tmp_path / "killed", device="cpu")
+    assert hpo.run(given, out=tmp_path / "killed", device="cpu").frame().equals(whole)
