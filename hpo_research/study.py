@@ -16,7 +16,7 @@ from hpo_research.analysis import frames
 from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.checks import whole
-from hpo_research.experiment.description import Json, describe
+from hpo_research.experiment.description import Json
 from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import provenance
@@ -24,6 +24,7 @@ from hpo_research.experiment.told import (
     STUDY,
     check_running,
     check_same,
+    description_of,
     epoch_of,
     mistakes,
     number_of,
@@ -78,7 +79,7 @@ class Study:
         self._strategy = strategy
         self._ledger = Ledger(replace(info, seed=operator.index(seed)), Limits())
         self._asked(self._ledger.run(), 1)  # a strategy that does not suit fails here
-        description = self._description()
+        description = description_of(self._ledger.info, strategy)
         self._is_closed = False
         self._store = Store.in_memory() if path is None else Store.write(path)
         try:
@@ -86,25 +87,6 @@ class Study:
         except BaseException:
             self._store.close()
             raise
-
-    def _description(self) -> Json:
-        info = self._ledger.info
-        facts = {
-            **{"metric": info.metric, "direction": info.direction, "max_epochs": info.max_epochs},
-            "optimum": None,
-            "space": describe(info.space, "space"),
-        }
-        description = {
-            "name": STUDY,
-            "problems": {STUDY: facts},
-            "strategies": {STUDY: describe(self._strategy, "strategy")},
-            "seeds": [info.seed],
-            "budget": None,
-            "parallel": None,
-            "execution": STUDY,
-            "final": info.final,
-        }
-        return json.loads(json.dumps(description))
 
     def _open(self, description: Json) -> None:
         stored = self._store.experiment()
@@ -217,6 +199,8 @@ class Study:
     def is_finished(self) -> bool:
         """Whether the strategy has nothing more to propose and nothing is pending."""
         with self._turns.one():
+            if self._ledger.ended:
+                return not self._ledger.open
             return self._is_finished and self._served >= len(self._queue)
 
     def frame(self) -> pd.DataFrame:
@@ -250,14 +234,14 @@ class Study:
                 raise StudyError(f"ask({quoted(n)}): n must be a whole number from 1 to {_MOST}")
             began = time.perf_counter()
             with limited():
-                ask = self._proposed(number)
+                ask = Ask() if self._ledger.ended else self._proposed(number)
             row = self._ledger.grant(ask, self._clock(), time.perf_counter() - began)
             self._enter(row)
             return [self._ledger.trials[g.trial] for g in row.grants if g.kind != "stop"]
 
     def _enter(self, row: AskRow) -> None:
         """Store what was granted, and enter it."""
-        has_ended = is_over(self._ledger, row)
+        has_ended = is_over(self._ledger, row) and row.ended != ""
         with self._kept():
             if has_ended or not row.is_empty:
                 self._turn.ask([row], [row.run] if has_ended else [])
@@ -294,6 +278,26 @@ class Study:
     def _asked(self, run: Run, slots: int) -> Ask:
         names, ledgers = [RunName(STUDY, STUDY, run.seed)], [self._ledger]
         return asks_of(self._strategy, [run], names=names, ledgers=ledgers, slots=[slots])[0]
+
+    def stop(self, reason: str) -> None:
+        """End the study until `reopen`, also where it is opened again; what runs is stopped."""
+        with self._acting():
+            if not isinstance(reason, str) or not reason:
+                raise StudyError(f"stop({quoted(reason)}): say why, as a string")
+            if not self._ledger.ended:
+                self._enter(self._ledger.end(storable(reason), self._clock()))
+
+    def reopen(self) -> None:
+        """Take back that the study was ended; trials that were stopped by it stay so."""
+        with self._acting():
+            if self._ledger.ended:
+                self._enter(AskRow(self._ledger.info.id, clock=self._clock(), ended=""))
+
+    @property
+    def ended(self) -> str:
+        """Why the study was ended with `stop`, empty where it was not."""
+        with self._turns.one():
+            return self._ledger.ended
 
     # -- telling
 
@@ -357,7 +361,8 @@ class Study:
 
     def _answer(self) -> None:
         """Let the strategy stop what it wants to, now that it knows more."""
-        row = self._ledger.grant(self._asked(self._ledger.run(), 0), self._clock())
+        ask = Ask() if self._ledger.ended else self._asked(self._ledger.run(), 0)
+        row = self._ledger.grant(ask, self._clock())
         if not row.is_empty:
             with self._kept():
                 self._turn.ask([row])

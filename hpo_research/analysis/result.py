@@ -1,7 +1,7 @@
 """A result: what a store holds, rebuilt for reading, with the experiment that it came from."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Result:
     `undigested` counts the rows that were stored before there were digests: what happened to them
     until then cannot be checked.
     `code` holds the digests of the user's code, sitting by sitting (see `analysis.changes`).
+    `ended` says why runs were ended before their budget.
     """
 
     description: Mapping[str, Any]
@@ -58,6 +59,7 @@ class Result:
     folder: Path | None = None
     undigested: int = 0
     code: History = ()
+    ended: Mapping[RunName, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Given) -> "Result":
@@ -89,7 +91,7 @@ class Result:
             for report, spent in turn.reports:
                 history[report.run].append((report, spent, turn.id))
             for row in turn.asks:
-                if row.grants:  # as in `Run.asks`
+                if row.is_ask:  # as in `Run.asks`
                     asked[row.run].append((turn.id, row.seconds))
             for outcome in turn.outcomes:
                 outcomes[outcome.run].append((turn.id, outcome))
@@ -107,6 +109,7 @@ class Result:
             store.folder,
             int(found.meta.get(UNDIGESTED, 0)),
             code,
+            {name: why for name, i in names.items() if (why := ledgers[i].ended)},
         )
 
     def __repr__(self) -> str:
@@ -143,6 +146,18 @@ class Result:
                     f"{who}: no trial was started; the strategy proposed none that fits the budget"
                 )
         return lines
+
+    def endings(self) -> list[str]:
+        """Say which runs were ended before their budget, and why; once for those alike."""
+        names: dict[str, list[RunName]] = {}
+        for name, why in sorted(self.ended.items()):
+            names.setdefault(why, []).append(name)
+        return [
+            f"{', '.join(f'{n.strategy} on {n.problem}, seed {n.seed}' for n in own[:3])}"
+            + (f" and {len(own) - 3} more runs were" if len(own) > 3 else " was")
+            + f" ended: {why}"
+            for why, own in names.items()
+        ]
 
     def changes(self) -> list[str]:
         """Say which code changed between the sittings, and which trials were begun before."""

@@ -21,6 +21,7 @@ from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.remembered import Remembered
 from hpo_research.executors.states import taken, unkept
 from hpo_research.experiment.asking import asks_of
+from hpo_research.experiment.ending import Rule, ending, never
 from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.opening import Opened, open_experiment
 from hpo_research.experiment.progress import Progress, progress
@@ -31,7 +32,7 @@ from hpo_research.paths import Given
 from hpo_research.records import Key, Outcome, Report, Segment, Trial
 from hpo_research.rng import Stream
 from hpo_research.states import Packed
-from hpo_research.store import Store
+from hpo_research.store import Store, requests
 from hpo_research.store.checkpoints import Name
 from hpo_research.text import quoted
 from hpo_research.threads import limited
@@ -52,17 +53,19 @@ def run(
     threads: int = 1,
     watch: Watch | None = None,
     source: Source | None = None,
+    ends: Rule = never,
 ) -> Result:
     """Run an experiment, or go on where it stopped, and return what is known at the end.
 
     `out` is the results folder, `results/NAME` by default; `device` is `auto`, `cpu` or `cuda:N`;
     `threads` is how many each process may use (numbers repeat bit for bit with one); `watch` is
     called a few times a second, and at the end; `source` is the file that the experiment was read
-    from, stored for the report. Raises `StoreLockedError` where another process runs the folder,
-    `ExperimentError` where the stored experiment differs, `StoreWriteError` where the disk refuses
-    a write, `MachineError` where there is no process or file descriptor left for a worker. A
-    configuration that fails never stops the others. `KeyboardInterrupt` (Ctrl-C) ends all that was
-    started and passes on, saying how to go on.
+    from, stored for the report; `ends` is called with every run while it trains, and says why it is
+    to end now, as `deadline(seconds)` does, or an empty string. Raises `StoreLockedError` where
+    another process runs the folder, `ExperimentError` where the stored experiment differs,
+    `StoreWriteError` where the disk refuses a write, `MachineError` where there is no process or
+    file descriptor left for a worker. A configuration that fails never stops the others.
+    `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on, saying how to go on.
     """
     if not isinstance(experiment, Experiment):
         raise ExperimentError(f"run: expected an Experiment, got {quoted(experiment)}")
@@ -71,7 +74,7 @@ def run(
     place = Place(resolve(device), threads)
     with Store.write(Path("results", experiment.name) if out is None else out) as store:
         try:
-            execute(experiment, store, place, watch, source=source)
+            execute(experiment, store, place, watch, source=source, ends=ends)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{experiment.name} was interrupted; what was done is stored in {store.folder}: "
@@ -87,11 +90,12 @@ def execute(
     watch: Watch | None = None,
     *,
     source: Source | None = None,
+    ends: Rule = never,
 ) -> None:
     """Run an experiment in an open store."""
     opened = open_experiment(experiment, store, place.device, source=source)
     with limited(place.threads), used(place.device):
-        loop = Loop(experiment, store, opened, place)
+        loop = Loop(experiment, store, opened, place, ends=ends)
         try:
             loop.run(watch)
         finally:
@@ -101,7 +105,16 @@ def execute(
 class Loop:
     """An experiment that is running: its books, its executors, its clock."""
 
-    def __init__(self, experiment: Experiment, store: Store, opened: Opened, place: Place) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        store: Store,
+        opened: Opened,
+        place: Place,
+        *,
+        ends: Rule = never,
+    ) -> None:
+        self._ends = ends
         self._experiment = experiment
         self._store = store
         self._opened = opened
@@ -135,9 +148,7 @@ class Loop:
             if trial not in ledger.stopping
         ]
         self._submit(lost)
-        ready = self._opened.ready
-        if ready:
-            self._ask(sorted(ready), self._opened.answer)
+        self._ask(self._opened.ready, self._opened.answer)
         while True:
             has_ended = not any(ledger.open for ledger in self._ledgers.values())
             if watch is not None and (has_ended or time.monotonic() >= self._watched_at):
@@ -145,15 +156,20 @@ class Loop:
                 self._watched_at = time.monotonic() + _WATCH_SECONDS
             if has_ended:
                 return
-            ready = self._poll()
-            if ready:
-                self._ask(sorted(ready))
+            self._ask(self._poll())
 
     # -- asking
 
-    def _ask(self, runs: Sequence[int], texts: Mapping[str, str] | None = None) -> None:
-        rows: list[AskRow] = []
-        over: list[int] = []
+    def _ask(self, ready: Collection[int], texts: Mapping[str, str] | None = None) -> None:
+        """Ask the runs that are ready, end those that are to end, and act on all of it."""
+        reasons, answered = ending(
+            self._store.folder, self._opened.names, self._ledgers, self._ends
+        )
+        if not ready and not reasons:
+            requests.done(answered)
+            return
+        rows, over = self._ended(ready, reasons)
+        runs = sorted(set(ready) - {row.run for row in rows})
         for name, strategy in self._experiment.strategies.items():
             ledgers = [self._ledgers[i] for i in runs if self._opened.names[i].strategy == name]
             if not ledgers:
@@ -172,10 +188,21 @@ class Loop:
                     over.append(ledger.info.id)
         rows.sort(key=lambda row: row.run)
         self._turn.ask(rows, over, texts)
+        requests.done(answered)
         self._over.update(over)
         self._over.difference_update(row.run for row in rows if row.grants)
         self._forget_paused(over)
         self._act(rows)
+
+    def _ended(
+        self, ready: Collection[int], reasons: Mapping[int, str]
+    ) -> tuple[list[AskRow], list[int]]:
+        """Return the rows of runs that end now or have been ended, and which of them are over."""
+        now = {run: self._ledgers[run] for run in reasons}
+        before = {run: self._ledgers[run] for run in ready if self._ledgers[run].ended}
+        rows = [ledger.end(reasons[run], self._clock(ledger)) for run, ledger in now.items()]
+        rows += [AskRow(run) for run in before]
+        return rows, [run for run, ledger in {**now, **before}.items() if not ledger.open]
 
     def _slots(self, ledger: Ledger, parallel: int | None) -> int:
         if self._experiment.execution == "lock-step" and ledger.open:

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 from doubles import Halving, Walk
+from typer.testing import CliRunner
 
 import hpo_research as hpo
+from hpo_research.cli.app import app
 from hpo_research.device import Place
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.pool import Pool
 from hpo_research.executors.protocol import Executor
 from hpo_research.executors.workers import Workers
-from hpo_research.experiment import loop
+from hpo_research.experiment import deadline, loop
 from hpo_research.ledger import AskRow
 from hpo_research.records import Run
-from hpo_research.store import Store
+from hpo_research.store import Store, requests
 
 ENDED = ("finished", "stopped", "failed")
 
@@ -158,3 +160,98 @@ def test_a_stop_of_a_process_that_is_gone_ends_its_trial(monkeypatch, tmp_path: 
         patch.setattr(loop.Loop, "_act", act)
         hpo.run(given, out=tmp_path / "killed", device="cpu")
     assert hpo.run(given, out=tmp_path / "killed", device="cpu").frame().equals(whole)
+
+
+# --- ends ---
+
+
+def asked_to_end(folder: Path, watch_at: int):
+    """What watches a run, and asks for its end when so many epochs are trained."""
+
+    def watch(progress: hpo.Progress) -> None:
+        (run,) = progress.runs
+        if run.epochs >= watch_at and not (folder / requests.FOLDER).exists():
+            requests.write(folder, requests.Request((run.name,), "enough"))
+
+    return watch
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_that_is_asked_to_end_stops_and_stays_ended_until_it_is_reopened(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(loop, "_WATCH_SECONDS", 0.0)
+    given = experiment(way, strategies={"random": hpo.Random()})
+    result = hpo.run(given, out=tmp_path, device="cpu", watch=asked_to_end(tmp_path, 2))
+    ((name, run),) = result.runs.items()
+    assert result.is_finished
+    assert result.ended == {name: "enough"}
+    assert 2 <= len(run.trials) < 8
+    assert {trial.status for trial in run.trials} <= set(ENDED)
+    assert "stopped" in {trial.status for trial in run.trials}
+    assert "ended: enough" in CliRunner().invoke(app, ["status", str(tmp_path)]).stderr
+    larger = experiment(way, strategies=given.strategies, budget=hpo.Budget(trials=10))
+    for again in (given, larger):
+        assert hpo.run(again, out=tmp_path, device="cpu").runs == result.runs
+    assert CliRunner().invoke(app, ["stop", str(tmp_path), "--undo"]).exit_code == 0
+    reopened = hpo.run(larger, out=tmp_path, device="cpu")
+    assert reopened.ended == {}
+    assert len(reopened.frame()) == 10
+    assert reopened.frame()[: len(run.trials)].equals(result.frame())
+
+
+@pytest.mark.parametrize("way", ["lock-step", "simulated"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_rule_ends_the_same_runs_also_when_it_is_killed_in_between(
+    way: str, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Killed(BaseException):
+        pass
+
+    def rule(run: Run) -> str:
+        return "enough trials" if sum(t.status == "finished" for t in run.trials) >= 2 else ""
+
+    given = experiment(way, strategies={"random": hpo.Random()}, seeds=[0, 1])
+    whole = hpo.run(given, out=tmp_path / "whole", device="cpu", ends=rule)
+    assert set(whole.ended.values()) == {"enough trials"}
+    append = Store.append_asks
+
+    def killing(self: Store, rows: Sequence[AskRow], *rest: object) -> None:
+        if moment == "before" and any(row.ended for row in rows):
+            raise Killed
+        append(self, rows, *rest)
+        if any(row.ended for row in rows):
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Store, "append_asks", killing)
+        hpo.run(given, out=tmp_path / "killed", device="cpu", ends=rule)
+    result = hpo.run(given, out=tmp_path / "killed", device="cpu", ends=rule)
+    assert result.runs == whole.runs
+    assert (result.over, result.ended) == (whole.over, whole.ended)
+
+
+def test_a_deadline_ends_what_runs(tmp_path: Path):
+    result = hpo.run(experiment("simulated"), out=tmp_path, device="cpu", ends=deadline(0.0))
+    assert set(result.ended.values()) == {"the deadline, after 0 seconds"}
+    assert set(result.frame()["status"]) <= {"stopped"}
+
+
+def test_a_study_that_was_stopped_asks_for_nothing_until_it_is_reopened(tmp_path: Path):
+    def study() -> hpo.Study:
+        return hpo.Study(Walk().space, hpo.Random(), max_epochs=3, path=tmp_path)
+
+    with study() as first:
+        first.ask(2)
+        assert first.report(0, 1, 0.5)
+        first.stop("the room is needed")
+        assert first.ask() == []
+        assert not first.is_finished
+        assert first.report(0, 2, 0.4) is False
+    with study() as again:
+        assert again.ended == "the room is needed"
+        assert [trial.status for trial in again.trials] == ["stopped", "stopped"]
+        assert again.is_finished
+        assert again.ask() == []
+        again.reopen()
+        assert (again.ended, again.is_finished, len(again.ask())) == ("", False, 1)
