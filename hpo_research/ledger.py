@@ -58,7 +58,8 @@ class AskRow:
     """One stored ask of a run: what was granted, why, when, and at what cost.
 
     `exhausted` names the limits that a proposal did not fit, or is empty: under those limits the
-    run takes only stops from then on. `parts` are the seconds of the ask's parts.
+    run takes only stops from then on. `parts` are the seconds of the ask's parts. `ended` is why
+    the run was ended here, by no ask of a strategy; empty where one that was is reopened.
     """
 
     run: int
@@ -68,11 +69,17 @@ class AskRow:
     clock: float = 0.0
     seconds: float = 0.0
     parts: Mapping[str, float] = field(default_factory=dict)
+    ended: str | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to store."""
-        return not self.grants and not self.exhausted
+        return not self.grants and not self.exhausted and self.ended is None
+
+    @property
+    def is_ask(self) -> bool:
+        """Whether it is one of `Run.asks`: what was granted nothing a larger budget makes again."""
+        return bool(self.grants) and self.ended is None
 
 
 class Open(NamedTuple):
@@ -124,7 +131,8 @@ class _Reported:
 class Ledger:
     """The books of one run.
 
-    `committed`: epochs promised to running segments and not yet trained.
+    `committed`: epochs promised to running segments and not yet trained. `ended`: why the run was
+    ended before its budget, empty where it was not.
     """
 
     def __init__(self, info: RunInfo, limits: Limits) -> None:
@@ -140,9 +148,11 @@ class Ledger:
         self.seconds = 0.0
         self.clock = 0.0
         self.is_exhausted = False
+        self.ended = ""
         self._attempts: dict[int, int] = {}
         self._reports = 0
         self._paused = 0
+        self._ended = 0
         self._seen_trials: Rows[Trial] = Rows()
         self._seen_asks: Rows[Ask] = Rows()
         self._touched: set[int] = set()
@@ -168,7 +178,7 @@ class Ledger:
 
     def slots(self, parallel: int | None) -> int:
         """Return how many trials may be started or resumed now."""
-        if self.is_exhausted or self.elapsed >= self.limits.seconds:
+        if self.ended or self.is_exhausted or self.elapsed >= self.limits.seconds:
             return 0
         if parallel is not None:
             return max(parallel - len(self.open), 0)
@@ -227,6 +237,11 @@ class Ledger:
             self.info.id, tuple(grants), ask.notes, exhausted, clock, seconds, ask.seconds
         )
 
+    def end(self, reason: str, clock: float = 0.0) -> AskRow:
+        """Return the row that ends the run: all that runs is stopped, and nothing begins."""
+        stops = tuple(Grant("stop", trial) for trial in sorted(self.open.keys() - self.stopping))
+        return AskRow(self.info.id, stops, clock=clock, ended=reason)
+
     def _granted(self, proposal: Proposal, count: int) -> Grant:
         if proposal.kind == "start":
             config = proposal.config
@@ -258,14 +273,20 @@ class Ledger:
             Proposal(g.kind, None if g.kind == "start" else g.trial, g.config, g.until, g.origin)
             for g in row.grants
         )
-        if row.grants:  # what was granted nothing is no ask: a larger budget makes it again
+        if row.is_ask:
             self.asks.append(Ask(proposals, row.notes, row.parts))
         self.is_exhausted |= row.exhausted == self.limits.name
+        self.ended = self.ended if row.ended is None else row.ended
         self._enter(row.clock, row.seconds)
 
-    def spent_with(self, report: Report) -> int:
-        """Return the epochs the run has spent once this report is entered."""
-        return self.spent + report.epoch - self.open[report.trial].position
+    def spent_with(self, reports: Sequence[Report]) -> list[int]:
+        """Return the epochs that the run has spent with each report, were they entered in order."""
+        spent, reached, counts = self.spent, dict[int, int](), []
+        for report in reports:
+            spent += report.epoch - reached.get(report.trial, self.open[report.trial].position)
+            reached[report.trial] = report.epoch
+            counts.append(spent)
+        return counts
 
     def append_report(self, report: Report) -> int:
         """Enter a stored report and return the epochs the run has spent with it."""
@@ -341,9 +362,13 @@ class Ledger:
             trained = max(1, outcome.epoch - segment.position + 1)
             self.spent += min(trained, segment.until - segment.position)
             value = None
+        place = None
+        if outcome.status != "paused":
+            place, self._ended = self._ended, self._ended + 1
         self._change(
             trial.id,
             status=outcome.status,
+            place=place,
             reason=outcome.reason,
             value=value,
             seconds=trial.seconds + outcome.seconds,

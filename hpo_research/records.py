@@ -185,7 +185,8 @@ class Trial:
     it may be left empty: reports then count as come by epoch, and by id within one); trials are
     equal whenever they reported. `value` is the trial's value by the experiment's rule (last or
     best), None before any report and for a failed trial. `until` is the epoch it is to reach,
-    `seconds` what its epochs cost, `origin` why it was proposed.
+    `seconds` what its epochs cost, `origin` why it was proposed. `place` is its place among the
+    run's trials that have ended (finished, stopped or failed): 0 the first to end, None before.
     """
 
     id: int
@@ -199,6 +200,7 @@ class Trial:
     origin: str = ""
     reason: str = ""
     arrivals: tuple[int, ...] = field(default=(), compare=False)
+    place: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Fix the configuration."""

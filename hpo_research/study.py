@@ -14,7 +14,7 @@ from hpo_research import analysis, habits, heavy
 from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.checks import whole
-from hpo_research.experiment.description import Json, describe, stored
+from hpo_research.experiment.description import Json
 from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import provenance
@@ -22,10 +22,12 @@ from hpo_research.experiment.told import (
     STUDY,
     check_running,
     check_same,
+    description_of,
     epoch_of,
     mistakes,
     number_of,
 )
+from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Final, Ledger, Limits, RunInfo
 from hpo_research.lists import AT_ONCE, MOST_AT_ONCE
 from hpo_research.paths import Given
@@ -77,7 +79,7 @@ class Study:
         self._strategy = strategy
         self._ledger = Ledger(replace(info, seed=operator.index(seed)), Limits())
         self._asked(self._ledger.run(), 1)  # a strategy that does not suit fails here
-        description = self._description()
+        description = description_of(self._ledger.info, strategy)
         self._is_closed = False
         self._store = Store.in_memory() if path is None else Store.write(path)
         try:
@@ -85,26 +87,6 @@ class Study:
         except BaseException:
             self._store.close()
             raise
-
-    def _description(self) -> Json:
-        info = self._ledger.info
-        facts = {
-            **{"metric": info.metric, "direction": info.direction, "max_epochs": info.max_epochs},
-            "optimum": None,
-            "space": describe(info.space, "space"),
-        }
-        description = {
-            "name": STUDY,
-            "problems": {STUDY: facts},
-            "strategies": {STUDY: describe(self._strategy, "strategy")},
-            "seeds": [info.seed],
-            "budget": None,
-            "parallel": None,
-            "execution": STUDY,
-            "final": info.final,
-            **stored({STUDY: self._strategy}),
-        }
-        return json.loads(json.dumps(description))
 
     def _open(self, description: Json) -> None:
         stored = self._store.experiment()
@@ -122,6 +104,7 @@ class Study:
     def _fill(self) -> LastTurn:
         """Fill the books from the store."""
         self._ledger = Ledger(self._ledger.info, Limits())
+        self._turn = Turn(self._store, {self._ledger.info.id: self._ledger})
         last = self._store.replay({self._ledger.info.id: self._ledger})
         # The first stores held the whole queue in one text.
         self._queue: list[Config] = [*self._store.list_of("queue"), *self._store.series("queue/")]
@@ -216,6 +199,8 @@ class Study:
     def is_finished(self) -> bool:
         """Whether the strategy has nothing more to propose and nothing is pending."""
         with self._turns.one():
+            if self._ledger.ended:
+                return not self._ledger.open
             return self._is_finished and self._served >= len(self._queue)
 
     def frame(self) -> "heavy.pandas.DataFrame":
@@ -249,21 +234,19 @@ class Study:
                 raise StudyError(f"ask({quoted(n)}): n must be an integer {AT_ONCE}")
             began = time.perf_counter()
             with limited():
-                ask = self._proposed(number)
+                ask = Ask() if self._ledger.ended else self._proposed(number)
             row = self._ledger.grant(ask, self._clock(), time.perf_counter() - began)
             self._enter(row)
             return [self._ledger.trials[g.trial] for g in row.grants if g.kind != "stop"]
 
     def _enter(self, row: AskRow) -> None:
         """Store what was granted, and enter it."""
-        is_over = row.is_empty and not self._ledger.open
+        has_ended = is_over(self._ledger, row) and row.ended != ""
         with self._kept():
-            if is_over or not row.is_empty:
-                self._store.append_asks([row], [row.run] if is_over else [])
-            if not row.is_empty:
-                self._ledger.append_ask(row)
+            if has_ended or not row.is_empty:
+                self._turn.ask([row], [row.run] if has_ended else [])
             self._served += sum(g.origin == _ENQUEUED for g in row.grants if g.kind == "start")
-            self._is_finished = is_over
+            self._is_finished = has_ended
 
     def _proposed(self, n: int) -> Ask:
         """Return what is to be granted: configurations of the user's own first."""
@@ -295,6 +278,26 @@ class Study:
     def _asked(self, run: Run, slots: int) -> Ask:
         names, ledgers = [RunName(STUDY, STUDY, run.seed)], [self._ledger]
         return asks_of(self._strategy, [run], names=names, ledgers=ledgers, slots=[slots])[0]
+
+    def stop(self, reason: str) -> None:
+        """End the study until `reopen`, also where it is opened again; what runs is stopped."""
+        with self._acting():
+            if not isinstance(reason, str) or not reason:
+                raise StudyError(f"stop({quoted(reason)}): say why, as a string")
+            if not self._ledger.ended:
+                self._enter(self._ledger.end(storable(reason), self._clock()))
+
+    def reopen(self) -> None:
+        """Take back that the study was ended; trials that were stopped by it stay so."""
+        with self._acting():
+            if self._ledger.ended:
+                self._enter(AskRow(self._ledger.info.id, clock=self._clock(), ended=""))
+
+    @property
+    def ended(self) -> str:
+        """Why the study was ended with `stop`, empty where it was not."""
+        with self._turns.one():
+            return self._ledger.ended
 
     # -- telling
 
@@ -358,11 +361,11 @@ class Study:
 
     def _answer(self) -> None:
         """Let the strategy stop what it wants to, now that it knows more."""
-        row = self._ledger.grant(self._asked(self._ledger.run(), 0), self._clock())
+        ask = Ask() if self._ledger.ended else self._asked(self._ledger.run(), 0)
+        row = self._ledger.grant(ask, self._clock())
         if not row.is_empty:
             with self._kept():
-                self._store.append_asks([row])
-                self._ledger.append_ask(row)
+                self._turn.ask([row])
 
     def _stops(self, trial: int) -> bool:
         self._answer()
@@ -377,14 +380,10 @@ class Study:
         self._append(None, [outcome])
 
     def _append(self, report: Report | None, outcomes: Sequence[Outcome]) -> None:
-        entries = [] if report is None else [(report, self._ledger.spent_with(report))]
         with self._kept():
-            self._store.append_poll(entries, outcomes)
+            self._turn.poll([] if report is None else [report], outcomes)
             if report is not None:
-                self._ledger.append_report(report)
                 self._lead.enter(self._ledger.trials[report.trial])
-            for outcome in outcomes:
-                self._ledger.append_outcome(outcome)
 
     def _trial(self, trial: int) -> Trial:
         number = whole(trial)

@@ -1,7 +1,7 @@
 """A result: what a store holds, rebuilt for reading, with the experiment that it came from."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Result:
     `undigested` counts the rows that were stored before there were digests: what happened to them
     until then cannot be checked.
     `code` holds the digests of the user's code, sitting by sitting (see `analysis.changes`).
+    `ended` says why runs were ended before their budget.
     """
 
     description: Mapping[str, Any]
@@ -45,6 +46,7 @@ class Result:
     folder: Path | None = None
     undigested: int = 0
     code: History = ()
+    ended: Mapping[RunName, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Given) -> "Result":
@@ -105,6 +107,18 @@ class Result:
                     f"{who}: no trial was started; the strategy proposed none that fits the budget"
                 )
         return lines
+
+    def endings(self) -> list[str]:
+        """Say which runs were ended before their budget, and why; once for those alike."""
+        names: dict[str, list[RunName]] = {}
+        for name, why in sorted(self.ended.items()):
+            names.setdefault(why, []).append(name)
+        return [
+            f"{', '.join(f'{n.strategy} on {n.problem}, seed {n.seed}' for n in own[:3])}"
+            + (f" and {len(own) - 3} more runs were" if len(own) > 3 else " was")
+            + f" ended: {why}"
+            for why, own in names.items()
+        ]
 
     def changes(self) -> list[str]:
         """Say which code changed between the sittings, and which trials were begun before."""
@@ -197,11 +211,12 @@ def _result(known: _Known, folder: Path | None) -> Result:
         frozenset(name for name, i in names.items() if i in found.over),
         {name: _cost(ledgers[i]) for name, i in names.items()},
         {
-            name: [(turn, row.seconds) for turn, row in own.asks if row.grants]  # as `Run.asks`
+            name: [(turn, row.seconds) for turn, row in own.asks if row.is_ask]  # as `Run.asks`
             for name, own in rows.items()
         },
         {name: own.outcomes for name, own in rows.items()},
         folder,
         int(found.meta.get(UNDIGESTED, 0)),
         code,
+        {name: why for name, i in names.items() if (why := ledgers[i].ended)},
     )

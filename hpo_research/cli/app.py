@@ -117,6 +117,25 @@ def status(
 
 
 @app.command()
+def stop(
+    folder: Folder,
+    reason: Annotated[str, typer.Option(help="Why; shown by status and report.")] = "asked to",
+    only: Annotated[
+        list[str] | None, typer.Option(help="A strategy or problem to end; may be repeated.")
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Let runs that were ended go on at the next `hpo run`.")
+    ] = False,
+) -> None:
+    """End runs before their budget: a loop at work sees it at its next turn, or the next to come.
+
+    No new trial begins in them, and those that run are stopped.
+    """
+    with readable():
+        cli.stored.stop(folder, reason, tuple(only or ()), undo)
+
+
+@app.command()
 def export(
     folder: Folder,
     format: Annotated[str, typer.Option(help="csv or parquet.")] = "csv",

@@ -62,7 +62,7 @@ def run(wanted: Wanted) -> int:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
     known = [line for line in result.changes() if not any(line in told for told in said)]
-    for message in [*messages, *known]:
+    for message in [*messages, *result.endings(), *known]:
         warn(message)
     say(console, f"results are in {folder} (the report: {published.page}){summary.rest(result)}")
     code = complain(published.missing)

@@ -17,6 +17,9 @@ from hpo_research.analysis.result import Reading, Result
 from hpo_research.cli import summary
 from hpo_research.cli.answers import complain, readable
 from hpo_research.cli.screen import say, screen, warn
+from hpo_research.errors import ExperimentError
+from hpo_research.store import requests
+from hpo_research.text import storable
 
 _PAUSE = 2.0  # seconds between two looks of a watch
 
@@ -36,7 +39,7 @@ def reports(folders: Sequence[Path], show_traceback: bool = False) -> int:
 def _report(folder: Path) -> int:
     result = Result.read(folder)
     published = report.publish(result, folder)
-    for message in [*result.messages(), *result.changes()]:
+    for message in [*result.messages(), *result.endings(), *result.changes()]:
         warn(message)
     name = result.description["name"]
     say(screen(), f"the report of {name} is {published.page}{summary.rest(result)}")
@@ -51,7 +54,7 @@ def status(folder: Path, as_json: bool) -> None:
         facts = {
             "experiment": result.description["name"],
             "is_finished": result.is_finished,
-            "messages": [*result.messages(), *result.changes()],
+            "messages": [*result.messages(), *result.endings(), *result.changes()],
             "rows_without_digests": result.undigested,
             "rows": [asdict(row) for row in rows],
         }
@@ -105,7 +108,7 @@ def _lines(console: Console) -> Callable[[Result], None]:
 
 
 def _end(result: Result, console: Console) -> None:
-    for message in [*result.messages(), *result.changes()]:
+    for message in [*result.messages(), *result.endings(), *result.changes()]:
         warn(message)
     if result.undigested:
         say(console, f"{result.undigested:,} rows from before digests cannot be checked")
@@ -115,6 +118,30 @@ def _end(result: Result, console: Console) -> None:
 def _over(result: Result) -> str:
     over = f"{len(result.over)} of {len(result.runs)} runs are over"
     return f"{result.description['name']}: {over}"
+
+
+def stop(folder: Path, reason: str, only: Sequence[str], undo: bool) -> None:
+    """Ask the loop of a folder, now or when it goes on, to end runs or to reopen them."""
+    result = Result.read(folder)
+    if result.description["execution"] == "study":
+        raise ExperimentError(f"{folder}: holds a study; end it with study.stop(reason)")
+    if not reason:
+        raise ExperimentError("--reason: say why the runs end")
+    known = {name for run in result.runs for name in run[:2]}
+    if strange := sorted(set(only) - known):
+        raise ExperimentError(f"--only {strange[0]}: expected one of {', '.join(sorted(known))}")
+    problems = {run.problem for run in result.runs} & set(only)
+    strategies = {run.strategy for run in result.runs} & set(only)
+    runs = [
+        run
+        for run in result.runs
+        if (not problems or run.problem in problems)
+        and (not strategies or run.strategy in strategies)
+        and (run in result.ended) == undo
+    ]
+    requests.write(folder, requests.Request(tuple(runs), storable(reason), undo))
+    what = "go on at the next `hpo run`" if undo else "end at the next turn of `hpo run`"
+    say(screen(), f"{result.description['name']}: {len(runs)} runs {what}")
 
 
 def export(folder: Path, format: str) -> None:

@@ -14,19 +14,21 @@ class Batches:
 
     def __init__(self, problem: Problem, device: str = "cpu") -> None:
         self._running = Running(problem, device)
+        self._ended: list[Key] = []
 
     def submit(self, segments: Sequence[Segment]) -> None:
         """Take work: the segments submitted together train as one batch."""
         self._running.submit(segments)
 
     def stop(self, trials: Collection[Key]) -> None:
-        """Drop running trials; unknown names are ignored."""
-        self._running.drop(trials)
+        """Drop running trials, which ends them; unknown names are ignored."""
+        self._ended += self._running.drop(trials)
 
     def poll(self, timeout: float | None = None) -> Poll:
         """Train every running segment by one epoch; `timeout` is not needed here."""
+        ended, self._ended = self._ended, []
         steps = [self._running.step(key) for key in sorted(self._running.segments)]
-        return _poll(steps)
+        return _poll(steps, ended)
 
     def close(self) -> None:
         """End the generators."""
@@ -37,13 +39,15 @@ class Simulated:
     """A simulated clock for each run: a poll moves every run to its next event.
 
     The problem's recorded seconds are the only time there is. Events of a run come in order of
-    their time, ties by trial id; each carries the run's clock.
+    their time, ties by trial id; each carries the run's clock. A stop takes no time: the poll
+    after it says who has ended, and moves no run.
     """
 
     def __init__(self, problem: Problem, device: str = "cpu") -> None:
         self._running = Running(problem, device)
         self._events: dict[Key, tuple[float, tuple[Report | None, Outcome | None]]] = {}
         self._clocks: dict[Key, float] = {}  # of trials that go on at the next poll
+        self._ended: list[Key] = []
 
     def submit(self, segments: Sequence[Segment]) -> None:
         """Take work; a segment's time starts at its `begun`."""
@@ -52,14 +56,20 @@ class Simulated:
             self._clocks[segment.key] = segment.begun
 
     def stop(self, trials: Collection[Key]) -> None:
-        """Drop running trials; unknown names are ignored."""
-        self._running.drop(trials)
-        for key in trials:
+        """Drop running trials, which ends them; unknown names are ignored."""
+        # One whose last event is still to come trains no more, and has not ended either.
+        ended = (self._events.keys() | self._clocks.keys()) & set(trials)
+        self._running.drop(ended)
+        self._ended += sorted(ended)
+        for key in ended:
             self._events.pop(key, None)
             self._clocks.pop(key, None)
 
     def poll(self, timeout: float | None = None) -> Poll:
         """Move every run to its next event; `timeout` is not needed here."""
+        if self._ended:
+            ended, self._ended = self._ended, []
+            return _poll([], ended)
         # Only now does a trial train on: its last report's state could be taken until here.
         for key in sorted(self._clocks):
             self._schedule(key, self._clocks.pop(key))
@@ -74,7 +84,7 @@ class Simulated:
             steps.append(step)
             if step[1] is None:
                 self._clocks[key] = clock
-        return _poll(steps)
+        return _poll(steps, [])
 
     def close(self) -> None:
         """End the generators."""
@@ -109,15 +119,16 @@ class Running:
             self.segments[segment.key] = segment
             self._lanes[segment.key] = lane
 
-    def drop(self, keys: Collection[Key]) -> None:
-        """Take trials out of their lanes, and close the lanes that are empty."""
-        for key in keys:
-            if key in self.segments:
-                del self.segments[key]
-                lane = self._lanes.pop(key)
-                lane.drop([key])
-                if not lane.live:
-                    lane.close()
+    def drop(self, keys: Collection[Key]) -> list[Key]:
+        """Take trials out of their lanes, close the lanes that are empty; return who ran."""
+        dropped = sorted(self.segments.keys() & keys)
+        for key in dropped:
+            del self.segments[key]
+            lane = self._lanes.pop(key)
+            lane.drop([key])
+            if not lane.live:
+                lane.close()
+        return dropped
 
     def step(self, key: Key) -> tuple[Report | None, Outcome | None]:
         """Return a trial's next report, and its outcome where that ends the segment."""
@@ -134,8 +145,9 @@ class Running:
         return item, Outcome(*key, "paused", item.epoch)
 
 
-def _poll(steps: Sequence[tuple[Report | None, Outcome | None]]) -> Poll:
+def _poll(steps: Sequence[tuple[Report | None, Outcome | None]], ended: Sequence[Key]) -> Poll:
     return Poll(
         tuple(report for report, _ in steps if report is not None),
         tuple(outcome for _, outcome in steps if outcome is not None),
+        tuple(ended),
     )

@@ -136,14 +136,19 @@ class Pool:
         worker.began = worker.since = time.monotonic()
         self._tell(worker, Answer(True))
 
-    def halt(self, worker: Worker) -> None:
-        """Let a worker's function return, and end the process if it does not do so soon."""
-        worker.segment = None
-        if worker.since is not None or worker.is_parked:  # otherwise the process is not there yet
-            worker.halt_by = time.monotonic() + PATIENCE
+    def halt(self, worker: Worker) -> bool:
+        """Let a worker's function return, and end the process if it does not do so soon.
+
+        Its end will be heard. False where its function has not begun: it is ended at once.
+        """
+        if not worker.can_begin:
+            self.dismiss(worker)
+            return False
+        worker.halt_by = time.monotonic() + PATIENCE
         if worker.is_parked:
             worker.is_parked = False
             self._tell(worker, Answer(False))
+        return True
 
     def dismiss(self, worker: Worker) -> None:
         """End a worker now, with all that it has started."""
@@ -244,14 +249,14 @@ class Pool:
             if worker.is_ready:
                 self._open(worker)
                 return []
-        elif segment is not None:
-            _check(worker, segment, message)
-        elif worker.halt_by is None:
+        elif segment is None:
             raise Garbled  # it has nothing to do, and nothing to say
+        else:
+            _check(worker, segment, message)
         worker.since = time.monotonic()
         if isinstance(message, Said):
-            worker.began, worker.since, worker.is_parked = None, None, segment is not None
-            if segment is None:
+            worker.began, worker.since, worker.is_parked = None, None, worker.halt_by is None
+            if worker.halt_by is not None:
                 self._tell(worker, Answer(False))
         elif isinstance(message, Ended):
             self._release(worker, message.is_spent)
@@ -343,7 +348,7 @@ class Pool:
         for worker in list(self._workers):
             half_since = worker.channel.half_since
             if worker.halt_by is not None and worker.halt_by <= now:
-                self.dismiss(worker)
+                events += self._break(worker, "nothing, though it was told to return")
             elif half_since is not None and half_since + _STALL <= now:
                 events += self._break(worker, f"half a message and no more for {_STALL:g} seconds")
         return events

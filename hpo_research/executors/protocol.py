@@ -9,10 +9,19 @@ from hpo_research.records import Key, Outcome, Report, Segment
 
 @dataclass(frozen=True)
 class Poll:
-    """What a poll brought: reports and outcomes, each with its clock."""
+    """What a poll brought: reports and outcomes, each with its clock, and who has ended.
+
+    `ended` names stopped trials of which nothing runs and nothing comes any more.
+    """
 
     reports: tuple[Report, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    ended: tuple[Key, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it brought nothing."""
+        return not (self.reports or self.outcomes or self.ended)
 
 
 class Executor(Protocol):
@@ -20,9 +29,11 @@ class Executor(Protocol):
 
     The value of a report must be finite: anything else ends the trial with a failed `Outcome`
     whose reason says what came, and no report. The last report of a segment that may be resumed
-    carries a `state`; the loop keeps it and hands it to the next segment. After `stop` nothing
-    more comes of a trial; its `stopped` outcome is written by the loop. In lock-step a poll
-    trains every running segment by one epoch. Reports up to a segment's `known` are silent.
+    carries a `state`; the loop keeps it and hands it to the next segment. A trial that is stopped
+    keeps its slot, and what it reports counts, until a poll names it in `ended` (or has its
+    outcome, where it finished by then); the loop writes that it was stopped. In lock-step a poll
+    trains every running segment by one epoch, and with it the stopped ones have ended. Reports up
+    to a segment's `known` are silent.
     """
 
     def submit(self, segments: Sequence[Segment]) -> None:
@@ -30,7 +41,7 @@ class Executor(Protocol):
         ...
 
     def stop(self, trials: Collection[Key]) -> None:
-        """Drop running trials; unknown names are ignored."""
+        """Let running trials end; unknown names, of trials that have ended, are ignored."""
         ...
 
     def poll(self, timeout: float | None = None) -> Poll:

@@ -37,6 +37,7 @@ class Remembered:
         self._max_epochs = max_epochs
         self._told: dict[Key, tuple[Segment, deque[Report | Outcome]]] = {}
         self._trained: set[Key] = set()
+        self._ended: list[Key] = []
 
     def submit(self, segments: Sequence[Segment]) -> None:
         """Take work."""
@@ -55,10 +56,11 @@ class Remembered:
             self._executor.submit(segments)
 
     def stop(self, trials: Collection[Key]) -> None:
-        """Drop running trials; unknown names are ignored."""
-        for key in trials:
-            self._told.pop(key, None)
-            self._trained.discard(key)
+        """Let running trials end; unknown names are ignored."""
+        told = sorted(self._told.keys() & trials)
+        for key in told:
+            del self._told[key]
+        self._ended += told
         self._executor.stop(trials)
 
     def poll(self, timeout: float | None = None) -> Poll:
@@ -66,10 +68,12 @@ class Remembered:
         poll = Poll()
         if self._trained:
             poll = self._executor.poll(timeout)
-            if not poll.reports and not poll.outcomes:
+            if poll.is_empty:
                 return poll
             self._trained.difference_update(outcome.key for outcome in poll.outcomes)
+            self._trained.difference_update(poll.ended)
         reports, outcomes = list(poll.reports), list(poll.outcomes)
+        ended, self._ended = (*self._ended, *poll.ended), []
         unknown = []
         for key, (segment, facts) in sorted(self._told.items(), key=lambda pair: pair[0]):
             fact = facts.popleft()
@@ -85,7 +89,7 @@ class Remembered:
                     unknown.append(replace(segment, known=fact.epoch))
             del self._told[key]
         self._train(unknown)
-        return Poll(tuple(reports), tuple(outcomes))
+        return Poll(tuple(reports), tuple(outcomes), ended)
 
     def _end(self, segment: Segment) -> Outcome:
         is_finished = segment.until >= self._max_epochs

@@ -85,6 +85,8 @@ class Workers:
         self._owed: set[Key] = set()  # those that have not advanced yet in this poll
         self._reports: list[tuple[Report, Lap]] = []
         self._outcomes: list[tuple[Outcome, Lap]] = []
+        self._stopping: set[Key] = set()  # told to return, and not gone yet
+        self._ended: list[Key] = []
 
     def submit(self, segments: Sequence[Segment]) -> None:
         """Take work; it begins at the next poll."""
@@ -100,19 +102,23 @@ class Workers:
             self._queue[segment.key] = self._placed(segment)
 
     def stop(self, trials: Collection[Key]) -> None:
-        """Drop running trials; unknown names are ignored.
+        """Let running trials end; unknown names, of trials that have ended, are ignored.
 
-        A trial that waits in its report is told to return; whatever has not returned two seconds
-        later is killed by the next poll.
+        A trial is told to return in its report; whatever has not returned two seconds from now is
+        killed by the next poll. Until then it is one of those that compute.
         """
         for key in trials:
-            self._queue.pop(key, None)
             self._owed.discard(key)
-            worker = self._running.pop(key, None)
-            if worker is not None and self._pool is not None:
-                self._pool.halt(worker)
-        self._reports = [row for row in self._reports if row[0].key not in trials]
-        self._outcomes = [row for row in self._outcomes if row[0].key not in trials]
+            worker = self._running.get(key)
+            if self._queue.pop(key, None) is not None:
+                self._ended.append(key)
+            elif worker is None or self._pool is None or key in self._stopping:
+                continue
+            elif self._pool.halt(worker):
+                self._stopping.add(key)
+            else:
+                del self._running[key]
+                self._ended.append(key)
 
     def poll(self, timeout: float | None = None) -> Poll:
         """Wait for the next reports and outcomes, at most `timeout` seconds.
@@ -144,7 +150,7 @@ class Workers:
             self._scratch.cleanup()
             self._scratch = None
         self._queue, self._running, self._owed = {}, {}, set()
-        self._reports, self._outcomes = [], []
+        self._reports, self._outcomes, self._ended, self._stopping = [], [], [], set()
 
     def _orders(self) -> Orders:
         module = type(self._problem).__module__
@@ -204,7 +210,7 @@ class Workers:
         return runs
 
     def _is_done(self) -> bool:
-        if (self._reports or self._outcomes) and not self._lock_step:
+        if (self._reports or self._outcomes or self._ended) and not self._lock_step:
             return True
         return all(worker.is_parked for worker in self._running.values())
 
@@ -220,10 +226,12 @@ class Workers:
             outcome if outcome.seconds else replace(outcome, seconds=seconds[i])
             for i, (outcome, _) in enumerate(self._outcomes, len(reports))
         ]
-        self._owed, self._reports, self._outcomes = set(), [], []
+        ended = tuple(sorted(self._ended))
+        self._owed, self._reports, self._outcomes, self._ended = set(), [], [], []
         return Poll(
             tuple(sorted(reports, key=lambda report: (report.key, report.epoch))),
             tuple(sorted(outcomes, key=lambda outcome: outcome.key)),
+            ended,
         )
 
     def _patience(self, now: float, deadline: float | None) -> float | None:
@@ -295,9 +303,15 @@ class Workers:
         self._reports.append((replace(said.report, state=_giving(said)), lap))
 
     def _end(self, outcome: Outcome, lap: Lap) -> None:
-        del self._running[outcome.key]
-        self._owed.discard(outcome.key)
-        self._outcomes.append((outcome, lap))
+        key = outcome.key
+        del self._running[key]
+        self._owed.discard(key)
+        # However a trial ends that was told to: it was stopped, unless it had finished by then.
+        if key in self._stopping and outcome.status != "finished":
+            self._ended.append(key)
+        else:
+            self._outcomes.append((outcome, lap))
+        self._stopping.discard(key)
 
 
 def _giving(said: Said) -> Callable[[], State] | None:

@@ -1,8 +1,9 @@
 """What the package has; see `hpo_research/__init__.pyi`."""
 
 from .budget import Budget
+from .ending import deadline
 from .experiment import Experiment
 from .loop import run
 from .progress import Progress, RunProgress
 
-__all__ = ["Budget", "Experiment", "Progress", "RunProgress", "run"]
+__all__ = ["Budget", "Experiment", "Progress", "RunProgress", "deadline", "run"]

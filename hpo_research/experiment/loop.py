@@ -21,16 +21,18 @@ from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.remembered import Remembered
 from hpo_research.executors.states import taken, unkept
 from hpo_research.experiment.asking import asks_of
+from hpo_research.experiment.ending import Rule, ending, never
 from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.opening import Opened, open_experiment
 from hpo_research.experiment.progress import Progress, progress
 from hpo_research.experiment.provenance import Source
+from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given
-from hpo_research.records import Key, Outcome, Report, Segment
+from hpo_research.records import Key, Outcome, Report, Segment, Trial
 from hpo_research.rng import Stream
 from hpo_research.states import Packed
-from hpo_research.store import Store
+from hpo_research.store import Store, requests
 from hpo_research.store.checkpoints import Name
 from hpo_research.text import quoted
 from hpo_research.threads import limited
@@ -51,17 +53,19 @@ def run(
     threads: int = 1,
     watch: Watch | None = None,
     source: Source | None = None,
+    ends: Rule = never,
 ) -> Result:
     """Run an experiment, or go on where it stopped, and return what is known at the end.
 
     `out` is the results folder, `results/NAME` by default; `device` is `auto`, `cpu` or `cuda:N`;
     `threads` is how many each process may use (numbers repeat bit for bit with one); `watch` is
     called a few times a second, and at the end; `source` is the file that the experiment was read
-    from, stored for the report. Raises `StoreLockedError` where another process runs the folder,
-    `ExperimentError` where the stored experiment differs, `StoreWriteError` where the disk refuses
-    a write, `MachineError` where there is no process or file descriptor left for a worker. A
-    configuration that fails never stops the others. `KeyboardInterrupt` (Ctrl-C) ends all that was
-    started and passes on, saying how to go on.
+    from, stored for the report; `ends` is called with every run while it trains, and says why it is
+    to end now, as `deadline(seconds)` does, or an empty string. Raises `StoreLockedError` where
+    another process runs the folder, `ExperimentError` where the stored experiment differs,
+    `StoreWriteError` where the disk refuses a write, `MachineError` where there is no process or
+    file descriptor left for a worker. A configuration that fails never stops the others.
+    `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on, saying how to go on.
     """
     if not isinstance(experiment, Experiment):
         raise ExperimentError(f"run: expected an Experiment, got {quoted(experiment)}")
@@ -70,7 +74,7 @@ def run(
     place = Place(resolve(device), threads)
     with Store.write(Path("results", experiment.name) if out is None else out) as store:
         try:
-            execute(experiment, store, place, watch, source=source)
+            execute(experiment, store, place, watch, source=source, ends=ends)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{experiment.name} was interrupted; what was done is stored in {store.folder}: "
@@ -86,11 +90,12 @@ def execute(
     watch: Watch | None = None,
     *,
     source: Source | None = None,
+    ends: Rule = never,
 ) -> None:
     """Run an experiment in an open store."""
     opened = open_experiment(experiment, store, place.device, source=source)
     with limited(place.threads), used(place.device):
-        loop = Loop(experiment, store, opened, place)
+        loop = Loop(experiment, store, opened, place, ends=ends)
         try:
             loop.run(watch)
         finally:
@@ -100,13 +105,24 @@ def execute(
 class Loop:
     """An experiment that is running: its books, its executors, its clock."""
 
-    def __init__(self, experiment: Experiment, store: Store, opened: Opened, place: Place) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        store: Store,
+        opened: Opened,
+        place: Place,
+        *,
+        ends: Rule = never,
+    ) -> None:
+        self._ends = ends
         self._experiment = experiment
         self._store = store
         self._opened = opened
         self._ledgers = opened.ledgers
+        self._turn = Turn(store, opened.ledgers)
         self._checkpoints = opened.checkpoints
         self._over: set[int] = set()
+        self._left = {(run, t) for run, ledger in self._ledgers.items() for t in ledger.stopping}
         now = time.monotonic()
         self._began = {run: now - ledger.clock for run, ledger in self._ledgers.items()}
         self._saved_at: dict[Key, float] = {}
@@ -132,25 +148,28 @@ class Loop:
             if trial not in ledger.stopping
         ]
         self._submit(lost)
-        ready = self._opened.ready
-        if ready:
-            self._ask(sorted(ready), self._opened.answer)
+        self._ask(self._opened.ready, self._opened.answer)
         while True:
-            is_over = not any(ledger.open for ledger in self._ledgers.values())
-            if watch is not None and (is_over or time.monotonic() >= self._watched_at):
+            has_ended = not any(ledger.open for ledger in self._ledgers.values())
+            if watch is not None and (has_ended or time.monotonic() >= self._watched_at):
                 watch(self._progress())
                 self._watched_at = time.monotonic() + _WATCH_SECONDS
-            if is_over:
+            if has_ended:
                 return
-            ready = self._poll()
-            if ready:
-                self._ask(sorted(ready))
+            self._ask(self._poll())
 
     # -- asking
 
-    def _ask(self, runs: Sequence[int], texts: Mapping[str, str] | None = None) -> None:
-        rows: list[AskRow] = []
-        over: list[int] = []
+    def _ask(self, ready: Collection[int], texts: Mapping[str, str] | None = None) -> None:
+        """Ask the runs that are ready, end those that are to end, and act on all of it."""
+        reasons, answered = ending(
+            self._store.folder, self._opened.names, self._ledgers, self._ends
+        )
+        if not ready and not reasons:
+            requests.done(answered)
+            return
+        rows, over = self._ended(ready, reasons)
+        runs = sorted(set(ready) - {row.run for row in rows})
         for name, strategy in self._experiment.strategies.items():
             ledgers = [self._ledgers[i] for i in runs if self._opened.names[i].strategy == name]
             if not ledgers:
@@ -165,17 +184,25 @@ class Loop:
             for ledger, ask in zip(ledgers, asks, strict=True):
                 row = ledger.grant(ask, self._clock(ledger), seconds)
                 rows.append(row)
-                if not ledger.open and not row.grants:
+                if is_over(ledger, row):
                     over.append(ledger.info.id)
         rows.sort(key=lambda row: row.run)
-        self._store.append_asks(rows, over, texts)
-        for row in rows:
-            if not row.is_empty:
-                self._ledgers[row.run].append_ask(row)
+        self._turn.ask(rows, over, texts)
+        requests.done(answered)
         self._over.update(over)
         self._over.difference_update(row.run for row in rows if row.grants)
         self._forget_paused(over)
         self._act(rows)
+
+    def _ended(
+        self, ready: Collection[int], reasons: Mapping[int, str]
+    ) -> tuple[list[AskRow], list[int]]:
+        """Return the rows of runs that end now or have been ended, and which of them are over."""
+        now = {run: self._ledgers[run] for run in reasons}
+        before = {run: self._ledgers[run] for run in ready if self._ledgers[run].ended}
+        rows = [ledger.end(reasons[run], self._clock(ledger)) for run, ledger in now.items()]
+        rows += [AskRow(run) for run in before]
+        return rows, [run for run, ledger in {**now, **before}.items() if not ledger.open]
 
     def _slots(self, ledger: Ledger, parallel: int | None) -> int:
         if self._experiment.execution == "lock-step" and ledger.open:
@@ -232,49 +259,52 @@ class Loop:
         """Poll, store what came, and return the runs that got rows."""
         reports, outcomes = self._gather()
         written = self._save(reports, outcomes)
-        entries = []
-        for report in reports:
-            entries.append((report, self._ledgers[report.run].append_report(report)))
-        for outcome in outcomes:
-            self._ledgers[outcome.run].append_outcome(outcome)
-        if not entries and not outcomes:
-            return set()
-        self._store.append_poll(entries, outcomes, written)
+        ready = self._turn.poll(reports, outcomes, written)
         for outcome in outcomes:
             if outcome.status != "paused":
                 self._checkpoints.forget(outcome.key)
-        return {report.run for report in reports} | {outcome.run for outcome in outcomes}
+        return ready
 
     def _gather(self) -> tuple[list[Report], list[Outcome]]:
-        outcomes = [
-            Outcome(run, trial, "stopped", ledger.trials[trial].reached)
-            for run, ledger in self._ledgers.items()
-            for trial in sorted(ledger.stopping)
-        ]
-        busy = {
-            self._opened.names[run].problem
-            for run, ledger in self._ledgers.items()
-            if ledger.open.keys() - ledger.stopping
-        }
-        if outcomes and self._experiment.execution == "simulated":
-            busy = set()  # a stop frees its slot at the moment it was decided, not an event later
-        polls = self._polls(sorted(busy), may_wait=not outcomes)
-        outcomes += [outcome for poll in polls for outcome in poll.outcomes]
+        # A stop that was stored by a process that is gone: nobody is left who could say more.
+        left, self._left = self._left, set()
+        polls = self._polls(sorted(self._busy(left)), may_wait=not left)
         fresh = [
             report
             for poll in polls
             for report in poll.reports
             if report.epoch > self._ledgers[report.run].trials[report.trial].reached
         ]
+        reached = {report.key: report.epoch for report in fresh}
+        stopped = [
+            Outcome(*key, "stopped", reached.get(key, self._trial(key).reached))
+            for key in left.union(*(poll.ended for poll in polls))
+        ]
+        outcomes = [*stopped, *(outcome for poll in polls for outcome in poll.outcomes)]
         return (
             sorted(map(self._dated, fresh), key=lambda report: (report.key, report.epoch)),
             sorted(map(self._dated, outcomes), key=lambda outcome: outcome.key),
         )
 
+    def _trial(self, key: Key) -> Trial:
+        return self._ledgers[key[0]].trials[key[1]]
+
+    def _busy(self, left: Collection[Key]) -> set[str]:
+        """Return the problems to poll: those of running trials, stopped ones but `left` included.
+
+        On a simulated clock a stop frees its slot at the moment it was decided, not an event later:
+        nothing else is polled before.
+        """
+        open_keys = {(run, t) for run, ledger in self._ledgers.items() for t in ledger.open}
+        stopping = {(run, t) for run, ledger in self._ledgers.items() for t in ledger.stopping}
+        is_stop_first = bool(stopping) and self._experiment.execution == "simulated"
+        wanted = (stopping if is_stop_first else open_keys).difference(left)
+        return {self._opened.names[run].problem for run, _ in wanted}
+
     def _polls(self, problems: Sequence[str], *, may_wait: bool) -> list[Poll]:
         """Poll every problem; wait, in short turns, only where none has anything yet."""
         polls = [self._executors[name].poll(0.0) for name in problems]
-        if may_wait and not any(poll.reports or poll.outcomes for poll in polls):
+        if may_wait and all(poll.is_empty for poll in polls):
             wait = _POLL_SECONDS / max(len(problems), 1)
             polls = [self._executors[name].poll(wait) for name in problems]
         return polls

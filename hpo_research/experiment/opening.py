@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from hpo_research.errors import ExperimentError
 from hpo_research.executors.processes import ProcessId, end_survivors
 from hpo_research.executors.remembered import Known
+from hpo_research.experiment.ending import reopened
 from hpo_research.experiment.experiment import Experiment, merged
 from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import Source, provenance
 from hpo_research.experiment.rewinding import remembered, rewind
+from hpo_research.experiment.turn import Turn
 from hpo_research.ledger import Ledger
 from hpo_research.records import Key
-from hpo_research.store import Checkpoints, RunName, Store
+from hpo_research.store import Checkpoints, RunName, Store, requests
 from hpo_research.store.migration import UNDIGESTED
 
 
@@ -66,6 +68,13 @@ def open_experiment(
         # The ask of a part would hide that the rest is unanswered.
         unanswered |= last.runs
         store.set_meta({"unanswered": json.dumps(sorted(unanswered))})
+    again, answered = reopened(store.folder, {ids[n]: n for n in names}, ledgers)
+    if again:
+        # This turn would hide that the last poll is unanswered.
+        unanswered |= last.runs if last.kind == "poll" else frozenset()
+        texts = {"unanswered": json.dumps(sorted(unanswered))}
+        Turn(store, ledgers).ask(again, (), texts)
+    requests.done(answered)
     waiting = unanswered | (last.runs if last.kind == "poll" else frozenset())
     ready |= waiting & ledgers.keys()
     store.mark_lost(

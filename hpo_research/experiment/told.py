@@ -1,15 +1,17 @@
 """What a study is given and told, checked before it counts."""
 
+import json
 from numbers import Real
 from pathlib import Path
 
 from hpo_research.errors import StudyError
 from hpo_research.experiment.checks import seed_mistake, strategy_mistake, whole
-from hpo_research.experiment.description import Json, differences
+from hpo_research.experiment.description import Json, describe, differences, stored
 from hpo_research.ledger import RunInfo
 from hpo_research.records import Trial
 from hpo_research.scalars import plain
 from hpo_research.space import SearchSpace
+from hpo_research.strategies.protocol import Strategy
 from hpo_research.text import is_one_of, quoted
 
 STUDY = "study"
@@ -76,6 +78,28 @@ def mistakes(info: RunInfo, strategy: object) -> list[str]:
         found.append(f"max_epochs must be an integer from 1 to 2**53, got {quoted(epochs)}")
     if not is_one_of(info.final, ("last", "best")):
         found.append(f"final must be last or best, got {quoted(info.final)}")
+    return found
+
+
+def description_of(info: RunInfo, strategy: Strategy) -> Json:
+    """Return a study as plain JSON, as an experiment of one problem and one strategy."""
+    facts = {
+        **{"metric": info.metric, "direction": info.direction, "max_epochs": info.max_epochs},
+        "optimum": None,
+        "space": describe(info.space, "space"),
+    }
+    description = {
+        "name": STUDY,
+        "problems": {STUDY: facts},
+        "strategies": {STUDY: describe(strategy, "strategy")},
+        "seeds": [info.seed],
+        "budget": None,
+        "parallel": None,
+        "execution": STUDY,
+        "final": info.final,
+        **stored({STUDY: strategy}),
+    }
+    found: Json = json.loads(json.dumps(description))
     return found
 
 

@@ -95,7 +95,7 @@ def page(
         is_study=result.description["execution"] == "study",
         heading=contents.heading(result),
         unfinished=contents.unfinished(result),
-        messages=result.messages(),
+        messages=[*result.messages(), *result.endings()],
         changes=result.changes(),
         coincidences=coincidences(result),
         summary=next((entry for entry in linked if entry[0].name == "summary"), None),

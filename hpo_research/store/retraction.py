@@ -2,11 +2,14 @@
 
 import sqlite3
 
+from hpo_research.store.rows import ENDED, REOPENED
+
 
 def cuts(db: sqlite3.Connection) -> dict[int, tuple[int, str]]:
     """Return where the budget of each run began to tell: the turn of that ask, and the limits.
 
-    Of runs alone that were granted no work after it, so that larger limits would go on from there.
+    Of runs alone that were not ended otherwise, and were granted no work after it, so that larger
+    limits would go on from there.
     """
     work = dict(
         db.execute(
@@ -15,10 +18,15 @@ def cuts(db: sqlite3.Connection) -> dict[int, tuple[int, str]]:
         ).fetchall()
     )
     found: dict[int, tuple[int, str]] = {}
+    ended: set[int] = set()
     for ask, run, turn, limits in db.execute(
         "SELECT id, run, turn, exhausted FROM ask WHERE exhausted != '' ORDER BY id"
     ):
-        if ask >= work.get(run, 0):
+        if limits.startswith(ENDED) or limits == REOPENED:
+            # What was ended stays so under any budget, and goes on from there when it is reopened.
+            found.pop(run, None)
+            ended = ended | {run} if limits != REOPENED else ended - {run}
+        elif ask >= work.get(run, 0) and run not in ended:
             found.setdefault(run, (turn, limits))
     return found
 

@@ -17,6 +17,9 @@ from hpo_research.store.schema import COLUMNS
 
 _TYPES = {table: tuple(columns.values()) for table, columns in COLUMNS.items()}
 _DECODER = json.JSONDecoder()
+ENDED, REOPENED = "ended: ", "reopened"
+"""How `ask.exhausted`, which names the limits of a budget, says that it was something else."""
+
 _STATUSES = ("finished", "paused", "stopped", "failed")
 
 
@@ -52,7 +55,10 @@ def ask_row(row: AskRow, number: int, turn: int) -> Row:
     notes = json.dumps(dict(row.notes), sort_keys=True)
     parts = json.dumps(dict(row.parts))
     clock, seconds = _real(row.clock), _real(row.seconds)
-    return (number, int(row.run), turn, str(row.exhausted), notes, clock, seconds, parts)
+    exhausted = str(row.exhausted)
+    if row.ended is not None:
+        exhausted = f"{ENDED}{row.ended}" if row.ended else REOPENED
+    return (number, int(row.run), turn, exhausted, notes, clock, seconds, parts)
 
 
 def proposal_row(ask: int, position: int, grant: Grant) -> Row:
@@ -97,7 +103,10 @@ def ask_of(row: Row, grants: Sequence[Grant]) -> AskRow:
     """Return an ask with what it granted."""
     _, run, _, exhausted, notes, clock, seconds, parts = row
     why, took = _mapping("notes", notes), _numbers("parts", parts)
-    return AskRow(run, tuple(grants), why, exhausted, clock, seconds, took)
+    ended = exhausted.removeprefix(ENDED) if exhausted.startswith(ENDED) else None
+    if ended is not None or exhausted == REOPENED:
+        exhausted, ended = "", ended or ""
+    return AskRow(run, tuple(grants), why, exhausted, clock, seconds, took, ended)
 
 
 def grant_of(row: Row) -> Grant:

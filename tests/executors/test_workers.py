@@ -137,6 +137,7 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Workers]:
     assert executor.poll() == Poll()
     yield executor
     executor.stop(list(executor._running))
+    executor.poll()
 
 
 def test_lock_step_advances_every_trial_by_one_epoch_in_order(executor: Workers) -> None:
@@ -175,30 +176,34 @@ def test_known_reports_are_silent(executor: Workers) -> None:
     assert outcomes == {(0, 0): Outcome(0, 0, "finished", 9)}
 
 
-def test_a_stop_drops_what_waits_in_the_queue_and_in_an_unfinished_round(three: Workers) -> None:
+def test_a_stop_ends_what_waits_in_the_queue_and_keeps_what_was_reported(three: Workers) -> None:
     configs = [0.0, 0.5, 0.0]
     three.submit([doing(i, "sleeps", 2, x=x) for i, x in enumerate(configs)])
     three.stop([(0, 2)])
     while not three._reports:
         three.poll(timeout=0.05)
     three.stop([(0, 0)])
+    poll = three.poll()
+    assert [(r.trial, r.epoch) for r in poll.reports] == [(0, 1), (1, 1)]
+    assert poll.ended == ((0, 0), (0, 2))
     reports, outcomes = drain(three)
-    assert [(r.trial, r.epoch) for r in reports] == [(1, 1), (1, 2)]
+    assert [(r.trial, r.epoch) for r in reports] == [(1, 2)]
     assert list(outcomes) == [(0, 1)]
 
 
-def test_nothing_comes_of_a_stopped_trial_and_its_worker_is_used_again(
+def test_a_stopped_trial_has_ended_when_it_has_returned_and_its_worker_is_used_again(
     lone: Workers, tmp_path: Path
 ) -> None:
     lone.submit([doing(0, "obeys", log=str(tmp_path / "log"))])
     (report,) = lone.poll().reports
     lone.stop([(0, 0), (9, 9)])
-    time.sleep(0.5)
-    assert lone.poll() == Poll()
+    assert lone.poll() == Poll(ended=((0, 0),))
     assert (tmp_path / "log").read_text() == "told\n"
+    assert lone.poll() == Poll()
     lone.submit([doing(1, "obeys", 2, log=str(tmp_path / "log"))])
     assert [(r.trial, r.metrics) for r in lone.poll().reports] == [(1, report.metrics)]
     lone.stop([(0, 1)])
+    assert lone.poll().ended == ((0, 1),)
 
 
 def test_a_function_that_ignores_the_stop_ends_at_its_next_report(
@@ -208,9 +213,21 @@ def test_a_function_that_ignores_the_stop_ends_at_its_next_report(
     lone.submit([doing(0, "logs", log=str(log))])
     lone.poll()
     lone.stop([(0, 0)])
-    time.sleep(0.5)
-    assert lone.poll() == Poll()
+    assert lone.poll() == Poll(ended=((0, 0),))
     assert log.read_text() == "1\n2\n"
+
+
+def test_what_a_trial_reports_after_it_was_stopped_counts_until_it_has_ended(
+    racing: Workers,
+) -> None:
+    racing.submit([doing(0, "sleeps", 3, x=0.3)])
+    while not any(worker.can_begin for worker in racing._running.values()):
+        racing.poll(timeout=0.02)
+    time.sleep(0.1)
+    racing.stop([(0, 0)])
+    poll = racing.poll()
+    assert [(r.trial, r.epoch) for r in poll.reports] == [(0, 1)]
+    assert (poll if poll.ended else racing.poll()).ended == ((0, 0),)
 
 
 @pytest.mark.parametrize("is_parked", [True, False], ids=["in its report", "computing"])
@@ -223,10 +240,10 @@ def test_a_function_that_does_not_return_when_stopped_is_killed(
         assert racing.poll(timeout=0.1) == Poll()
     began = time.monotonic()
     racing.stop([(0, 0)])
-    assert racing.poll() == Poll()
-    assert time.monotonic() - began < 0.5
-    time.sleep(2.1)
-    assert racing.poll() == Poll()
+    assert racing.poll(timeout=0.1) == Poll()
+    assert not is_gone(int(report.metrics["loss"]), within=0.1)
+    assert racing.poll() == Poll(ended=((0, 0),))
+    assert 1.9 < time.monotonic() - began < 10
     assert is_gone(int(report.metrics["loss"]))
 
 
@@ -256,6 +273,7 @@ def test_workers_do_not_share_the_global_random_numbers(three: Workers) -> None:
     for name in ("loss", "python"):
         assert len({report.metrics[name] for report in reports}) == 3
     three.stop([(0, i) for i in range(3)])
+    assert len(three.poll().ended) == 3
 
 
 def test_workers_have_one_thread(lone: Workers) -> None:

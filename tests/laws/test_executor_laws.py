@@ -7,7 +7,7 @@ import pytest
 from doubles import Walk
 
 from hpo_research.executors.batches import Batches, Simulated
-from hpo_research.executors.protocol import Executor
+from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.workers import Workers
 from hpo_research.problems.protocol import Problem
 from hpo_research.records import Segment
@@ -46,8 +46,19 @@ def test_the_state_of_a_paused_trial_trains_on_elsewhere(name: str):
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
-def test_nothing_comes_of_a_stopped_trial_and_the_others_go_on(name: str):
-    laws.stops_are_silent(EXECUTORS[name])
+def test_a_stopped_trial_ends_once_and_for_all_and_the_others_go_on(name: str):
+    laws.stops_are_acknowledged(EXECUTORS[name])
+
+
+@pytest.mark.parametrize("name", ["batches", "simulated", "one worker", "three workers"])
+def test_where_time_is_not_real_a_stopped_trial_has_ended_at_the_next_poll(name: str):
+    with opened(name, Walk(fails_above=2)) as executor:
+        executor.submit(segments())
+        executor.poll(60.0)
+        executor.stop([(0, 0), (1, 3), (77, 77)])
+        poll = executor.poll(60.0)
+    assert poll.ended == ((0, 0), (1, 3))
+    assert not {(0, 0), (1, 3)} & {report.key for report in poll.reports}
 
 
 @pytest.mark.parametrize("name", ["batches", "one worker", "three workers"])
@@ -86,3 +97,16 @@ def test_a_simulated_tie_goes_to_the_lower_trial():
         executor.submit(twins)
         order = [report.trial for _ in range(6) for report in executor.poll().reports]
     assert order == [3, 4, 5, 3, 4, 5]
+
+
+def test_a_simulated_trial_that_is_stopped_before_its_last_event_ends():
+    pair = [
+        Segment(0, i, {"x": x, "kind": "a"}, 1, Stream(0).at("trial", i))
+        for i, x in enumerate((0.1, 0.9))
+    ]
+    with opened("simulated", Walk()) as executor:
+        executor.submit(pair)
+        assert [outcome.trial for outcome in executor.poll().outcomes] == [0]
+        executor.stop([(0, 1)])
+        assert executor.poll() == Poll(ended=((0, 1),))
+        assert executor.poll() == Poll()

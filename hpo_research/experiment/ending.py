@@ -1,0 +1,71 @@
+"""Ending runs before their budget does: by a rule, at a deadline, or because somebody asks for it.
+
+No new trial begins in a run that is ended, those that run are stopped, and the reason is stored
+with the ask that says so. It stays ended whatever budget is added, until it is reopened.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from hpo_research.errors import ExperimentError
+from hpo_research.ledger import AskRow, Ledger
+from hpo_research.records import Run
+from hpo_research.store import RunName, requests
+from hpo_research.text import quoted
+
+Rule = Callable[[Run], str]
+"""Says why a run is to end now; an empty string where it goes on.
+
+What it says of equal runs must be equal, or a killed experiment goes on to other numbers.
+"""
+
+
+def never(run: Run) -> str:
+    """Let a run go on to its budget."""
+    return ""
+
+
+def deadline(seconds: float) -> Rule:
+    """Return the rule that ends every run so many seconds from now, running trials included."""
+    by = time.monotonic() + seconds
+    return lambda run: f"the deadline, after {seconds:g} seconds" if time.monotonic() >= by else ""
+
+
+def ending(
+    folder: Path | None, names: Mapping[int, RunName], ledgers: Mapping[int, Ledger], rule: Rule
+) -> tuple[dict[int, str], list[Path]]:
+    """Return why which runs end now, by their ids, and the requests that are answered with that."""
+    paths: list[Path] = []
+    reasons: dict[int, str] = {}
+    for path, request in requests.pending(folder).items():
+        if request.reopens:
+            continue  # on opening alone
+        paths.append(path)
+        for run, name in names.items():
+            if name in request.runs:
+                reasons.setdefault(run, request.reason)
+    for run, ledger in ledgers.items():
+        if ledger.open and not ledger.ended and run not in reasons:
+            reason = rule(ledger.run())
+            if not isinstance(reason, str):
+                raise ExperimentError(
+                    f"ends: expected why the run ends, as a string, got {quoted(reason)}"
+                )
+            if reason:
+                reasons[run] = reason
+    return {run: why for run, why in reasons.items() if not ledgers[run].ended}, paths
+
+
+def reopened(
+    folder: Path | None, names: Mapping[int, RunName], ledgers: Mapping[int, Ledger]
+) -> tuple[list[AskRow], list[Path]]:
+    """Return the rows that reopen runs which were ended, and the requests that ask for it."""
+    found = {path: r for path, r in requests.pending(folder).items() if r.reopens}
+    wanted = {name for request in found.values() for name in request.runs}
+    rows = [
+        AskRow(run, ended="", clock=ledgers[run].clock)
+        for run, name in sorted(names.items())
+        if name in wanted and ledgers[run].ended
+    ]
+    return rows, list(found)
