@@ -38,6 +38,9 @@ _NUMBER = _table(
         "default default_value init initial": "study.enqueue(config), which tries it first",
     }
 )
+_INTEGER = {
+    word: ours.replace("Float(1e-5, 1e-1,", "Integer(16, 256,") for word, ours in _NUMBER.items()
+}
 _TRIALS = (
     "n_trials num_trials max_trials n_calls n_iter max_evals evals iterations num_samples "
     "evaluations max_iter n_evaluations budget"
@@ -73,7 +76,7 @@ _RUNG = _table(
 _SEEDED = _table({"seed random_state rng": "seed= of tune or Study, or seeds= of an Experiment"})
 _KEYWORDS: Mapping[str, Table] = {
     "Float": _NUMBER,
-    "Integer": _NUMBER,
+    "Integer": _INTEGER,
     "Categorical": _table(
         {
             "choices categories options items list sequence": "values=",
@@ -180,7 +183,9 @@ _NAMES = _table(
         "optimize minimize maximize fmin gp_minimize Tuner fit": "tune(function, space)",
         "samplers pruners RandomSampler RandomSearch": "Random()",
         "GridSampler GridSearch": "Grid(points=...)",
-        "GP BO BayesianOptimization TPESampler GPSampler TPE SMAC BayesOpt": "Bayesian()",
+        "GP BO BayesianOptimization GPSampler BayesOpt": "Bayesian()",
+        "TPE TPESampler SMAC": "Bayesian(), with a Gaussian process; there are no Parzen "
+        "estimators or random forests",
         "HyperBand HyperbandPruner HyperBandScheduler BOHB": "Hyperband()",
         "SuccessiveHalvingPruner ASHAScheduler AsyncHyperBandScheduler": "ASHA()",
         "MedianPruner MedianStoppingRule": "MedianStopping(inner)",
@@ -199,7 +204,6 @@ _STUDY = _table(
         "trials_dataframe dataframe to_frame get_dataframe": "study.frame()",
         "suggest get_next_trial": "study.ask(n)",
         "observe complete_trial register": "study.tell(id, value)",
-        "stop": "no further ask()",
     }
 )
 _TRIAL = _table(

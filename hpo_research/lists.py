@@ -22,7 +22,8 @@ def items(values: object, what: str, error: type[HpoError]) -> list[Any]:
     """
     is_list = isinstance(values, Sequence) and not isinstance(values, str | bytes)
     if not is_list and not _has_rows(values):
-        raise error(f"{what} must be a list, got {quoted(values)}")
+        hint = f"; [{quoted(values)}] is a list of one" if isinstance(values, str) else ""
+        raise error(f"{what} must be a list, got {quoted(values)}{hint}")
     given = cast(Sequence[Any], values)
     # `len` of a range beyond 64 bits raises.
     if given[LONGEST:] if isinstance(given, range) else len(given) > LONGEST:

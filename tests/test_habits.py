@@ -115,7 +115,8 @@ NAMES = {
     "randint": "Integer(low, high)",
     "create_study": "Study(space, strategy, path=...)",
     "fmin": "tune(function, space)",
-    "TPESampler": "Bayesian()",
+    "TPESampler": "Bayesian(), with a Gaussian process; there are no Parzen",
+    "GPSampler": "Bayesian()",
 }
 
 

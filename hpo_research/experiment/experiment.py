@@ -11,7 +11,7 @@ from hpo_research.analysis.described import answers_of
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget
-from hpo_research.experiment.checks import repeated, seed_mistake, strategy_mistake
+from hpo_research.experiment.checks import repeated, seed_mistake, strategy_mistake, whole
 from hpo_research.experiment.description import Json, describe, differences, stored
 from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.lists import AT_ONCE, MOST_AT_ONCE, items
@@ -225,7 +225,9 @@ def _seed_mistakes(seeds: object) -> list[str]:
     try:
         seeds = items(seeds, "seeds", ExperimentError)
     except ExperimentError as error:
-        return [str(error)]
+        count = whole(seeds)
+        hint = f"; range({count}) holds so many" if count is not None and count > 0 else ""
+        return [f"{error}{hint}"]
     if not seeds:
         return ["seeds is empty; name at least one, or a range"]
     mistakes = [f"seeds[{i}] {wrong}" for i, s in enumerate(seeds) if (wrong := seed_mistake(s))]

@@ -30,6 +30,16 @@ _ADVICE = {
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+def existing(folder: Path) -> Path:
+    """Return the file of a folder's store. Raises `StoreError` where there is none."""
+    path = folder / FILE
+    if not folder.exists():
+        raise StoreError(f"{folder}: there is no such folder; name a results folder")
+    if not path.is_file():
+        raise StoreError(f"{folder}: holds no store ({FILE} is missing); name a results folder")
+    return path
+
+
 @contextmanager
 def writing(folder: Path | None) -> Iterator[None]:
     """Turn what SQLite says of a refused write into `StoreWriteError`."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
 from hpo_research.store import digests, migration
-from hpo_research.store.connection import writing
+from hpo_research.store.connection import FILE, writing
 from hpo_research.store.damage import Damage, reading
 from hpo_research.store.described import breaks
 from hpo_research.store.digests import Row
@@ -24,7 +24,7 @@ from hpo_research.store.kept import Kept, kept
 from hpo_research.store.schema import COLUMNS, INSERT, TABLES, VERSION
 from hpo_research.store.sealing import sealed
 from hpo_research.store.undigested import undigested
-from hpo_research.store.wreck import FILE, Wreck, wreck
+from hpo_research.store.wreck import Wreck, wreck
 
 
 @dataclass(frozen=True)

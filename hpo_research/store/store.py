@@ -24,6 +24,7 @@ from hpo_research.records import Key, Outcome, Report
 from hpo_research.store import lock, migration, retraction, schema
 from hpo_research.store.connection import (
     FILE,
+    existing,
     inspect,
     keep_log,
     let_go,
@@ -96,9 +97,7 @@ class Store:
     def read(cls, given: Given) -> Self:
         """Open the folder's store for reading; it may be written to at the same time."""
         folder = place(given, "the results folder", StoreError)
-        path = folder / FILE
-        if not path.is_file():
-            raise StoreError(f"{folder}: holds no store ({FILE} is missing); name a results folder")
+        path = existing(folder)
         with reading(folder):
             store = cls(reader(path), folder, None)
             try:

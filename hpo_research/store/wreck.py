@@ -13,11 +13,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from hpo_research.errors import StoreError
+from hpo_research.store.connection import FILE, existing
 from hpo_research.store.damage import Damage
 from hpo_research.store.digests import Row
 from hpo_research.store.schema import COLUMNS, KEYS, TABLES, VERSION
 
-FILE = "store.sqlite"
 _UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # also of SQLite's messages, that quote the file
 _GAP = 200  # keys in a row without an answer, after which no more are tried
 
@@ -103,9 +103,7 @@ def _by_type(key: Row) -> list[tuple[str, object]]:
 @contextmanager
 def wreck(folder: Path, workplace: Path) -> Iterator[Wreck]:
     """Open what can be read of a store. Raises `StoreError` where nothing can."""
-    path = folder / FILE
-    if not path.is_file():
-        raise StoreError(f"{folder}: holds no store ({FILE} is missing); name a results folder")
+    existing(folder)
     copy = workplace / FILE
     for name in (FILE, f"{FILE}-wal"):
         if (folder / name).is_file():

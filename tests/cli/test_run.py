@@ -193,8 +193,8 @@ def test_a_mistake_in_the_file_is_one_message_with_its_line(place, text, message
         (["run"], r"Missing argument '\{?FILE", 2),
         (["walk"], r"No such command 'walk'", 2),
         (["status", "."], r"error: \.: holds no store", 1),
-        (["export", "nowhere"], r"error: nowhere: holds no store", 1),
-        (["report", "nowhere"], r"error: nowhere: holds no store", 1),
+        (["export", "nowhere"], r"error: nowhere: there is no such folder", 1),
+        (["report", "nowhere"], r"error: nowhere: there is no such folder", 1),
         (["report"], r"Missing argument '\{?DIR\.\.\.", 2),
     ],
 )

@@ -65,7 +65,7 @@ FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
         ),
         ({"strategies": {1: hpo.Random()}}, "a strategy's name must be a non-empty string, got 1"),
         ({"seeds": []}, "seeds is empty; name at least one, or a range"),
-        ({"seeds": 3}, "seeds must be a list, got 3"),
+        ({"seeds": 3}, r"seeds must be a list, got 3; range\(3\) holds so many"),
         ({"seeds": "123"}, "seeds must be a list, got '123'"),
         ({"seeds": (i for i in range(3))}, "seeds must be a list, got <generator"),
         ({"seeds": [0, "1"]}, r"seeds\[1\] must be an integer, got '1'"),
