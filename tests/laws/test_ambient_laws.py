@@ -31,7 +31,8 @@ from hpo_research.strategies.median_stopping import MedianStopping
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import recommended
 from hpo_research.tables import write
-from tests.laws.test_problem_laws import PROBLEMS, bits, segments, states
+from hpo_research.testing.problems import bits, segments, states
+from tests.laws.test_problem_laws import PROBLEMS
 from tests.laws.test_strategy_laws import STRATEGIES, curve_of
 from tests.strategies.simulated import Loop
 

@@ -394,5 +394,7 @@ def test_wrong_options_are_refused(options, message):
 
 
 def test_a_table_needs_an_epoch():
-    with pytest.raises(StrategyError, match=r"rungs of 0 epochs: max_epochs must be a whole"):
+    with pytest.raises(
+        StrategyError, match=r"rungs of 0 epochs: max_epochs must be an integer >= 1"
+    ):
         Hyperband().brackets(0)
