@@ -64,7 +64,7 @@ def killed(process: subprocess.Popen[bytes], out: Path, at: float) -> int:
     with process:
         while rows(out) < at:
             assert process.poll() is None, "the experiment ended before it could be killed"
-            time.sleep(0.01)
+            time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
     assert not Result.read(out).is_finished
     return rows(out)
@@ -93,24 +93,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, dict[str
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_killed_at_a_tenth_a_third_two_thirds_and_nine_tenths_equals_uninterrupted(
-    whole, tmp_path: Path
-):
+def test_killed_early_late_and_at_a_random_moment_equals_uninterrupted(whole, tmp_path: Path):
     file, total, texts = whole
-    for share in (0.1, 0.3, 0.6, 0.9):
-        left = killed(started(file, tmp_path), tmp_path, share * total)
-        assert share * total <= left < total
-    finished(file, tmp_path)
-    assert exported(tmp_path) == texts
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_killed_at_random_moments_equals_uninterrupted(whole, tmp_path: Path):
-    file, total, texts = whole
-    shares = sorted(random.SystemRandom().uniform(0, 0.95) for _ in range(3))
+    shares = [0.1, random.SystemRandom().uniform(0.1, 0.9), 0.9]
     print("killed at", shares)  # shown where the test fails
     for share in shares:
-        killed(started(file, tmp_path), tmp_path, share * total)
+        left = killed(started(file, tmp_path), tmp_path, share * total)
+        assert share * total <= left < total
     finished(file, tmp_path)
     assert exported(tmp_path) == texts
