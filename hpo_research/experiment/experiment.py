@@ -14,7 +14,7 @@ from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.checks import repeated, seed_mistake, strategy_mistake, whole
 from hpo_research.experiment.description import Json, describe, differences, stored
 from hpo_research.ledger import Final, Ledger, RunInfo
-from hpo_research.lists import AT_ONCE, MOST_AT_ONCE, items
+from hpo_research.lists import AT_ONCE, LONGEST, MOST_AT_ONCE, items
 from hpo_research.problems.protocol import Problem
 from hpo_research.store import RunName
 from hpo_research.strategies.answers import batch_of
@@ -226,7 +226,8 @@ def _seed_mistakes(seeds: object) -> list[str]:
         seeds = items(seeds, "seeds", ExperimentError)
     except ExperimentError as error:
         count = whole(seeds)
-        hint = f"; range({count}) holds so many" if count is not None and count > 0 else ""
+        is_count = count is not None and 0 < count <= LONGEST
+        hint = f"; range({count}) holds so many" if is_count else ""
         return [f"{error}{hint}"]
     if not seeds:
         return ["seeds is empty; name at least one, or a range"]

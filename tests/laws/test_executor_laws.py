@@ -18,7 +18,6 @@ from hpo_research.testing.executors import segments
 EXECUTORS: dict[str, Callable[[Problem], Executor]] = {
     "batches": Batches,
     "simulated": Simulated,
-    "one worker": lambda problem: Workers(problem, workers=1),
     "three workers": lambda problem: Workers(problem, workers=3),
     "asynchronous": lambda problem: Workers(problem, workers=2, lock_step=False),
 }
@@ -50,7 +49,7 @@ def test_a_stopped_trial_ends_once_and_for_all_and_the_others_go_on(name: str):
     laws.stops_are_acknowledged(EXECUTORS[name])
 
 
-@pytest.mark.parametrize("name", ["batches", "simulated", "one worker", "three workers"])
+@pytest.mark.parametrize("name", ["batches", "simulated", "three workers"])
 def test_where_time_is_not_real_a_stopped_trial_has_ended_at_the_next_poll(name: str):
     with opened(name, Walk(fails_above=2)) as executor:
         executor.submit(segments())
@@ -61,7 +60,7 @@ def test_where_time_is_not_real_a_stopped_trial_has_ended_at_the_next_poll(name:
     assert not {(0, 0), (1, 3)} & {report.key for report in poll.reports}
 
 
-@pytest.mark.parametrize("name", ["batches", "one worker", "three workers"])
+@pytest.mark.parametrize("name", ["batches", "three workers"])
 def test_a_lock_step_poll_trains_every_trial_by_one_epoch(name: str):
     with opened(name, Walk(fails_above=2)) as executor:
         executor.submit(segments())
