@@ -63,6 +63,12 @@ def dumps(thing: object, modules: Iterable[ModuleType]) -> bytes:
     return pickle.dumps((scripts, whole.buffer.content()))
 
 
+def thing_of(pickled: bytes) -> bytes:
+    """Return the pickled thing itself, without the modules that go with it."""
+    _, thing = pickle.loads(pickled)
+    return bytes(thing)
+
+
 def loads(pickled: bytes) -> Any:
     """Stand the modules up in this process, in the place of its own, and return the thing."""
     scripts, thing = pickle.loads(pickled)

@@ -2,7 +2,6 @@
 
 import math
 import signal
-import sys
 import time
 import uuid
 from collections import Counter
@@ -11,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hpo_research import heavy
 from hpo_research.device import Place
 from hpo_research.errors import ProblemError, StateError
+from hpo_research.executors import scripts
 from hpo_research.executors.laps import Lap, shares
 from hpo_research.executors.messages import Alive, Died, Ended, Orders, Said
 from hpo_research.executors.pickling import dumps
 from hpo_research.executors.pool import Event, Pool, Worker
+from hpo_research.executors.preloading import wanted
 from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.protocol import Poll
 from hpo_research.problems.function import function_of
@@ -154,13 +154,15 @@ class Workers:
 
     def _orders(self) -> Orders:
         module = type(self._problem).__module__
-        # Loaded once, before the first fork: no worker is to load what is slow, nor what a user's
-        # function has loaded here.
-        modules = tuple(name for name in heavy.PACKAGES if name == "torch" or name in sys.modules)
+        pickled = dumps(self._problem)
+        # Loaded once, before the first fork: no worker is to load what is slow.
+        modules = wanted(scripts.thing_of(pickled))
+        if self._problem.can_resume:  # its states are tensors
+            modules = (*modules, "torch")
         if module.startswith("hpo_research."):
             modules = (*modules, module)
         limit = self._function.memory_bytes if self._function is not None else None
-        return Orders(dumps(self._problem), modules, limit, self._place.device)
+        return Orders(pickled, modules, limit, self._place.device)
 
     @property
     def _limit(self) -> float | None:

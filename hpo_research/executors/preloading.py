@@ -1,0 +1,62 @@
+"""Which slow packages the workers of a problem will want: loaded once, before they are forked."""
+
+import pickletools
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import islice
+from types import CodeType, FunctionType, ModuleType
+
+from hpo_research import heavy
+
+_MOST = 100_000  # opcodes of a pickle that are looked through
+_LOADED = {"hpo_research", "numpy"}  # there before anything else
+
+
+def wanted(pickled: bytes) -> tuple[str, ...]:
+    """Return those of `heavy.PACKAGES` that a pickled thing, or a module of its, refers to.
+
+    They are found by their names: in the pickle (functions by value hold the modules they use, and
+    the names of what they import), and in the modules that functions are taken from, and on from
+    there. One too many costs memory, one too few is loaded by each worker.
+    """
+    names = {text for text in _texts(pickled) if _is_module(text)}
+    found, seen = set(), set[str]()
+    while names - seen:
+        name = (names - seen).pop()
+        seen.add(name)
+        root = name.partition(".")[0]
+        if root in heavy.PACKAGES:
+            found.add(root)
+        elif root not in _LOADED | sys.stdlib_module_names and name in sys.modules:
+            names.update(_referred(sys.modules[name]))
+    return tuple(name for name in heavy.PACKAGES if name in found and find_spec(name) is not None)
+
+
+def _texts(pickled: bytes) -> Iterator[str]:
+    for _, argument, _ in islice(pickletools.genops(pickled), _MOST):
+        if isinstance(argument, str):
+            # A class may be written as "module name".
+            yield from argument.split(" ", 1)[:1]
+
+
+def _is_module(name: str) -> bool:
+    return name in sys.modules or name in heavy.PACKAGES
+
+
+def _referred(module: ModuleType) -> Iterator[str]:
+    # Only what is plain: to look at a user's object may run code.
+    for value in list(vars(module).values()):
+        if type(value) is ModuleType:
+            yield value.__name__
+        elif type(value) is FunctionType:
+            yield from filter(_is_module, (value.__module__ or "", *_imported(value.__code__)))
+        elif type(value) is type:
+            yield value.__module__
+
+
+def _imported(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _imported(constant)
