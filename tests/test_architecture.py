@@ -47,7 +47,8 @@ HEAVY = set(heavy.PACKAGES)
 # that is imported with them, say `heavy.torch`; `tests/test_start.py` runs such programs.
 LIGHT = {
     *(PACKAGE, "cli.app", "cli.stored", "cli.rescue", "records", "ledger", "space", "store.store"),
-    *("store.rescue", "analysis.result", "strategies.grid", "strategies.random"),
+    *("store.rescue", "analysis.result", "strategies.grid", "strategies.random", "study", "tune"),
+    *("experiment.loop", "executors.workers", "executors.forking", "problems.function"),
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))

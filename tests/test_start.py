@@ -28,6 +28,20 @@ for strategy in (hpo.Random(), hpo.Grid("fit")):
     (ask,) = strategy.ask([run], [3])
     assert len(ask.proposals) == 3
 """,
+    "a study": """
+import hpo_research as hpo
+with hpo.Study(hpo.SearchSpace(x=hpo.Float(0, 1)), hpo.Random(), path=FOLDER + "/study") as study:
+    for _ in range(3):
+        (trial,) = study.ask(1)
+        study.tell(trial.id, trial.config["x"])
+    assert study.best is not None
+""",
+    "a function tuned in worker processes": """
+import hpo_research as hpo
+space = hpo.SearchSpace(x=hpo.Float(0, 1))
+best = hpo.tune(lambda config: config["x"], space, strategy=hpo.Random(), trials=3)
+assert best.values
+""",
     "a store": """
 import hpo_research as hpo
 assert hpo.Result.read(FOLDER).runs

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from threadpoolctl import threadpool_info
@@ -48,6 +52,37 @@ def test_blocks_can_be_nested():
         with limited(1):
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
+
+
+def test_blocks_of_two_threads_may_overlap():
+    before = pools()
+    first, second = limited(), limited()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert torch.get_num_threads() == 1
+    assert set(pools().values()) == {1}
+    second.__exit__(None, None, None)
+    assert torch.get_num_threads() == 2
+    assert pools() == before
+
+
+def test_torch_is_limited_where_it_is_loaded_inside_a_block():
+    code = """
+import sys
+from hpo_research.threads import limited
+with limited():
+    assert "torch" not in sys.modules
+    import torch
+    assert torch.get_num_threads() == 1
+assert torch.get_num_threads() == 2, torch.get_num_threads()
+finders = len(sys.meta_path)
+with limited():
+    assert torch.get_num_threads() == 1
+assert torch.get_num_threads() == 2 and len(sys.meta_path) == finders
+"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 def test_a_function_can_be_limited():

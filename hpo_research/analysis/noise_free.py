@@ -10,8 +10,7 @@ from hpo_research.analysis.finals import Finals, counted, gathered
 from hpo_research.analysis.result import Result
 from hpo_research.store import RunName
 from hpo_research.store.reports import as_reports
-from hpo_research.strategies.answers import has
-from hpo_research.strategies.recommend import recommended
+from hpo_research.strategies.answers import has, recommended
 from hpo_research.threads import limited
 
 METRIC = "noise_free"

@@ -5,11 +5,12 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import islice
-from types import CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
 from hpo_research import heavy
 
 _MOST = 100_000  # opcodes of a pickle that are looked through
+_own = type.__dict__["__dict__"].__get__  # of a class, whatever its metaclass makes of names
 _LOADED = {"hpo_research", "numpy"}  # there before anything else
 
 
@@ -41,18 +42,21 @@ def _texts(pickled: bytes) -> Iterator[str]:
 
 
 def _is_module(name: str) -> bool:
-    return name in sys.modules or name in heavy.PACKAGES
+    return name in sys.modules or name.partition(".")[0] in heavy.PACKAGES
 
 
 def _referred(module: ModuleType) -> Iterator[str]:
-    # Only what is plain: to look at a user's object may run code.
+    # To look at a user's object may run code of the user's: only modules, functions and classes.
     for value in list(vars(module).values()):
-        if type(value) is ModuleType:
+        kind = type(value)
+        if kind is ModuleType:
             yield value.__name__
-        elif type(value) is FunctionType:
+        elif kind is FunctionType:
             yield from filter(_is_module, (value.__module__ or "", *_imported(value.__code__)))
-        elif type(value) is type:
-            yield value.__module__
+        elif kind is BuiltinFunctionType:
+            yield value.__module__ or ""
+        elif issubclass(kind, type):
+            yield str(_own(value).get("__module__"))
 
 
 def _imported(code: CodeType) -> Iterator[str]:

@@ -6,13 +6,13 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import torch
 
 from hpo_research.errors import HpoError, MissingPackageError, SpaceError, StrategyError
 from hpo_research.experiment.checks import repeated, whole
 from hpo_research.ledger import Ledger
 from hpo_research.origin import told
 from hpo_research.records import Ask, Note, Proposal, Run
+from hpo_research.scalars import is_tensor
 from hpo_research.store import RunName
 from hpo_research.strategies.protocol import Strategy
 
@@ -206,9 +206,9 @@ def _note(who: str, key: object, note: object) -> Note:
 
 def _native(value: Any) -> Any:
     """Return arrays, tensors and their scalars as Python's lists and numbers."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return value.detach().cpu().tolist() if isinstance(value, torch.Tensor) else value
+    if is_tensor(value):
+        return value.detach().cpu().tolist()
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _number(value: object) -> float | None:

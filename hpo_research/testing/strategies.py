@@ -10,10 +10,9 @@ from hpo_research.experiment.description import describe
 from hpo_research.records import Ask, Direction, Proposal, Run, Trial
 from hpo_research.rng import Stream
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
-from hpo_research.strategies.answers import needs_total
+from hpo_research.strategies.answers import needs_total, recommended
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.recommend import recommended
 from hpo_research.testing.laws import check, need, same
 from hpo_research.testing.simulated import Curve, Loop, accepted, settled
 

@@ -24,12 +24,12 @@ from hpo_research.problems.wrappers import Noisy
 from hpo_research.records import Report, Run
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.store import Store
+from hpo_research.strategies.answers import recommended
 from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.curve_stopping import CurveStopping
 from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.median_stopping import MedianStopping
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.recommend import recommended
 from hpo_research.tables import write
 from hpo_research.testing.problems import bits, segments, states
 from tests.laws.test_problem_laws import PROBLEMS

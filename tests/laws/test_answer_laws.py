@@ -30,7 +30,7 @@ from hpo_research.store import RunName
 from hpo_research.store.damage import DamagedRows
 from hpo_research.store.described import experiment_of
 from hpo_research.strategies import answers
-from hpo_research.strategies.recommend import recommended
+from hpo_research.strategies.answers import recommended
 from hpo_research.strategies.surrogate import surrogate
 from hpo_research.strategies.verdicts import name_of
 from hpo_research.tables.noise_free import noise_free_table

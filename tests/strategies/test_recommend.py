@@ -9,6 +9,7 @@ from botorch.models import SingleTaskGP
 
 from hpo_research.records import Run, Trial
 from hpo_research.space import Config, Float, SearchSpace
+from hpo_research.strategies.answers import recommended
 from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.curve_stopping import CurveStopping
@@ -20,7 +21,6 @@ from hpo_research.strategies.hyperband import Hyperband
 from hpo_research.strategies.median_stopping import MedianStopping
 from hpo_research.strategies.model_hyperband import ModelHyperband
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.recommend import recommended
 from hpo_research.strategies.successive_halving import SuccessiveHalving
 from hpo_research.strategies.surrogate import surrogate
 
