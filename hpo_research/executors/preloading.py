@@ -4,7 +4,7 @@ import pickletools
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
-from itertools import islice
+from itertools import chain, islice
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
 from hpo_research import heavy
@@ -46,17 +46,22 @@ def _is_module(name: str) -> bool:
 
 
 def _referred(module: ModuleType) -> Iterator[str]:
+    names = chain.from_iterable(_named(value) for value in list(vars(module).values()))
+    # Some compiled functions have their module itself as `__module__`.
+    yield from (name for name in names if isinstance(name, str) and _is_module(name))
+
+
+def _named(value: object) -> Iterator[object]:
     # To look at a user's object may run code of the user's: only modules, functions and classes.
-    for value in list(vars(module).values()):
-        kind = type(value)
-        if kind is ModuleType:
-            yield value.__name__
-        elif kind is FunctionType:
-            yield from filter(_is_module, (value.__module__ or "", *_imported(value.__code__)))
-        elif kind is BuiltinFunctionType:
-            yield value.__module__ or ""
-        elif issubclass(kind, type):
-            yield str(_own(value).get("__module__"))
+    kind = type(value)
+    if kind is ModuleType:
+        yield vars(value).get("__name__")
+    elif kind in (FunctionType, BuiltinFunctionType):
+        yield value.__module__
+        if isinstance(value, FunctionType):
+            yield from _imported(value.__code__)
+    elif issubclass(kind, type):
+        yield _own(value).get("__module__")
 
 
 def _imported(code: CodeType) -> Iterator[str]:
