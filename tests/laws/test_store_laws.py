@@ -104,17 +104,22 @@ def write(store: Store, turns: list[tuple[str, object]]) -> None:
             store.append_poll(*rows)
 
 
+def enter(books: dict[int, Ledger], turn: tuple[str, object]) -> None:
+    kind, rows = turn
+    for row in rows if kind == "ask" else []:
+        if not row.is_empty:
+            books[row.run].append_ask(row)
+    if kind == "poll":
+        for report, _ in rows[0]:
+            books[report.run].append_report(report)
+        for outcome in rows[1]:
+            books[outcome.run].append_outcome(outcome)
+
+
 def books_after(turns: list[tuple[str, object]]) -> dict[int, Ledger]:
     books = {1: ledger(1), 2: ledger(2)}
-    for kind, rows in turns:
-        for row in rows if kind == "ask" else []:
-            if not row.is_empty:
-                books[row.run].append_ask(row)
-        if kind == "poll":
-            for report, _ in rows[0]:
-                books[report.run].append_report(report)
-            for outcome in rows[1]:
-                books[outcome.run].append_outcome(outcome)
+    for turn in turns:
+        enter(books, turn)
     return books
 
 
@@ -130,8 +135,8 @@ def facts(books: dict[int, Ledger]) -> list[object]:
             b.run().trials,
             b.run().asks,
             [a.seconds for a in b.asks],
-            b.open,
-            b.stopping,
+            dict(b.open),
+            set(b.stopping),
             b.spent,
             b.clock,
             b.seconds,
@@ -169,7 +174,11 @@ def test_a_write_cut_anywhere_keeps_all_earlier_transactions(turns, data):
             log = (place / f"{FILE}-wal").read_bytes()
         keep = data.draw(st.integers(33, len(log)))  # less than a log's header is no log
         (cut / f"{FILE}-wal").write_bytes(log[:keep])
-        prefixes = [facts(books_after(turns[:n])) for n in range(len(turns) + 1)]
+        books = books_after([])
+        prefixes = [facts(books)]
+        for turn in turns:
+            enter(books, turn)
+            prefixes.append(facts(books))
         with Store.write(cut) as store:
             assert facts(read(store)) in prefixes
         if keep == len(log):
