@@ -39,11 +39,28 @@ def refused(done, message: str, code: int = 1) -> None:
     assert "Traceback" not in done.output
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The folder of a run of the small experiment that was not told where, and what it printed."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "small.py").write_text(SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return folder, hpo("run", "small.py")
+
+
+@pytest.fixture
+def again(small, monkeypatch):
+    """The same, to run it once more: that changes nothing."""
+    monkeypatch.chdir(small[0])
+    return small[0]
+
+
 # -- what a run leaves
 
 
-def test_a_run_ends_with_a_line_that_says_where_the_results_are(place):
-    done = hpo("run", "small.py")
+def test_a_run_ends_with_a_line_that_says_where_the_results_are(small):
+    place, done = small
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[-1] == (
         "results are in results/small (the report: results/small/report.html)"
@@ -55,16 +72,16 @@ def test_a_run_ends_with_a_line_that_says_where_the_results_are(place):
     assert Result.read(place / "results/small").is_finished
 
 
-def test_a_run_prints_a_row_for_each_problem_and_strategy(place):
-    table = hpo("run", "small.py").stdout
+def test_a_run_prints_a_row_for_each_problem_and_strategy(small):
+    table = small[1].stdout
     # 2 seeds x 4 evaluations of 3 epochs; a fitted grid of 4 points, trained to the end.
     assert re.search(r"branin +grid +2 +\S+ +8 +0 +8 *\n", table)
     assert re.search(r"curves +grid +2 +\S+ +8 +0 +24 *\n", table)
     assert len(re.findall(r"(?:branin|curves) +(?:grid|random|hyperband) ", table)) == 6
 
 
-def test_lines_are_plain_where_there_is_no_terminal(place):
-    text = hpo("run", "small.py").stdout
+def test_lines_are_plain_where_there_is_no_terminal(small):
+    text = small[1].stdout
     assert "\x1b" not in text
     assert "\r" not in text
     assert text.startswith("small: 12 runs on cpu, in results/small\n")
@@ -74,16 +91,17 @@ def test_lines_are_plain_where_there_is_no_terminal(place):
 
 
 def test_quiet_prints_the_last_line_alone(place):
-    done = hpo("run", "small.py", "--quiet", "--out", "here")
+    done = hpo("run", "small.py", "--quiet", "--out", "here", "--only", "random", "--seeds", "1")
     assert done.stdout == "results are in here (the report: here/report.html)\n"
     assert done.stderr == ""
 
 
-def test_a_second_run_changes_nothing(place):
-    hpo("run", "small.py")
-    before = Result.read(place / "results/small").frame()
-    assert hpo("run", "small.py").exit_code == 0
-    assert Result.read(place / "results/small").frame().equals(before)
+def test_a_second_run_changes_nothing_and_adds_no_note(again):
+    before = Result.read(again / "results/small")
+    assert hpo("run", "small.py", "--quiet").exit_code == 0
+    after = Result.read(again / "results/small")
+    assert after.frame().equals(before.frame())
+    assert len(after.provenance) == 1
 
 
 def test_the_store_keeps_the_file_and_how_the_command_narrowed_it(place):
@@ -95,12 +113,6 @@ def test_the_store_keeps_the_file_and_how_the_command_narrowed_it(place):
         "text": "# coding: latin-1\n# café\n" + SMALL,
         "options": ["--threads", "2", "--seeds", "3", "--only", "random"],
     }
-
-
-def test_a_run_of_the_same_file_again_adds_no_note(place):
-    for _ in range(2):
-        hpo("run", "small.py", "--quiet")
-    assert len(Result.read(place / "results/small").provenance) == 1
 
 
 def test_seeds_and_names_choose_a_part(place):
@@ -204,10 +216,9 @@ def test_wrong_input_is_one_message(place, arguments, message, code):
     assert not (place / "results").exists()
 
 
-def test_a_changed_experiment_is_refused_with_the_difference(place):
-    hpo("run", "small.py", "--quiet")
-    (place / "small.py").write_text(SMALL.replace("hpo.Hyperband()", "hpo.Hyperband(eta=2)"))
-    refused(hpo("run", "small.py"), r"strategies\['hyperband'\].eta: 3 became 2")
+def test_a_changed_experiment_is_refused_with_the_difference(again):
+    (again / "other.py").write_text(SMALL.replace("hpo.Hyperband()", "hpo.Hyperband(eta=2)"))
+    refused(hpo("run", "other.py"), r"strategies\['hyperband'\].eta: 3 became 2")
 
 
 def test_a_folder_that_is_written_to_is_refused_with_its_holder(place):
