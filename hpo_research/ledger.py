@@ -9,107 +9,17 @@ a trial fails is charged too.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
 
-from hpo_research.records import Ask, Direction, Note, Outcome, Proposal, Report, Run, Trial
+from hpo_research.entries import AskRow as AskRow
+from hpo_research.entries import Final as Final
+from hpo_research.entries import Grant as Grant
+from hpo_research.entries import Limits as Limits
+from hpo_research.entries import Open as Open
+from hpo_research.entries import RunInfo as RunInfo
+from hpo_research.records import Ask, Outcome, Proposal, Report, Run, Trial
 from hpo_research.rows import Rows
-from hpo_research.space import Config, SearchSpace
-
-Final = Literal["last", "best"]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a run may spend; infinite where unlimited. `total` counts trials, for fitted grids."""
-
-    epochs: float = math.inf
-    trials: float = math.inf
-    seconds: float = math.inf
-    total: int | None = None
-
-    def share(self, epochs: int, trials: int, elapsed: float) -> float:
-        """Return how much of a run's limits is spent, from 0 to 1."""
-        shares = (epochs / self.epochs, trials / self.trials, elapsed / self.seconds)
-        return min(1.0, max(shares))
-
-    @property
-    def name(self) -> str:
-        """What an exhausted ask is stored with, so that a larger budget reopens the run."""
-        return f"epochs={self.epochs} trials={self.trials}"
-
-
-@dataclass(frozen=True)
-class Grant:
-    """A proposal that the budget allowed: the segment (start, until] of a trial, or its stop."""
-
-    kind: Literal["start", "resume", "stop"]
-    trial: int
-    attempt: int = 0
-    start: int = 0
-    until: int = 0
-    config: Config | None = None
-    origin: str = ""
-
-
-@dataclass(frozen=True)
-class AskRow:
-    """One stored ask of a run: what was granted, why, when, and at what cost.
-
-    `exhausted` names the limits that a proposal did not fit, or is empty: under those limits the
-    run takes only stops from then on. `parts` are the seconds of the ask's parts. `ended` is why
-    the run was ended here, by no ask of a strategy; empty where one that was is reopened.
-    """
-
-    run: int
-    grants: tuple[Grant, ...] = ()
-    notes: Mapping[str, Note] = field(default_factory=dict)
-    exhausted: str = ""
-    clock: float = 0.0
-    seconds: float = 0.0
-    parts: Mapping[str, float] = field(default_factory=dict)
-    ended: str | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to store."""
-        return not self.grants and not self.exhausted and self.ended is None
-
-    @property
-    def is_ask(self) -> bool:
-        """Whether it is one of `Run.asks`: what was granted nothing a larger budget makes again."""
-        return bool(self.grants) and self.ended is None
-
-
-class Open(NamedTuple):
-    """A running segment: its attempt, bounds, the epoch it has reached, and the clock there."""
-
-    attempt: int
-    start: int
-    until: int
-    position: int
-    clock: float
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """What a run is, apart from what happened in it.
-
-    `is_timed_by_clock`: a budget of seconds is compared with the run's clock (simulated and
-    asynchronous runs), not with its share of the seconds that batches took.
-    """
-
-    id: int
-    space: SearchSpace
-    metric: str
-    direction: Direction = "minimize"
-    max_epochs: int = 1
-    can_resume: bool = True
-    seed: int = 0
-    final: Final = "last"
-    is_timed_by_clock: bool = False
-
 
 Line = tuple[int, int, float | None, float, float]
 """Of a report: trial, epoch, the value of the objective (None: there is none), clock, seconds."""
@@ -279,6 +189,11 @@ class Ledger:
         self.ended = self.ended if row.ended is None else row.ended
         self._enter(row.clock, row.seconds)
 
+    def known(self, trial: int) -> int:
+        """Return a trial's last epoch whose report is stored, with a value or without."""
+        segment, reached = self.open.get(trial), self.trials[trial].reached
+        return reached if segment is None else max(reached, segment.position)
+
     def spent_with(self, reports: Sequence[Report]) -> list[int]:
         """Return the epochs that the run has spent with each report, were they entered in order."""
         spent, reached, counts = self.spent, dict[int, int](), []
@@ -290,7 +205,8 @@ class Ledger:
 
     def append_report(self, report: Report) -> int:
         """Enter a stored report and return the epochs the run has spent with it."""
-        value, seconds = report.metrics[self.info.metric], report.seconds or 0.0
+        value, seconds = report.metrics.get(self.info.metric), report.seconds or 0.0
+        value = value if value is not None and math.isfinite(value) else None
         if not self.advance([(report.trial, report.epoch, value, report.clock, seconds)]):
             raise KeyError(f"trial {report.trial} cannot report epoch {report.epoch} now")
         return self.spent
@@ -305,11 +221,14 @@ class Ledger:
                 if trial not in self.open:
                     break
                 new = own[trial] = self._reporting(trial)
-            if value is None or not new.position < epoch <= new.until:
+            if not new.position < epoch <= new.until:
                 break
-            new.epochs.append(epoch)
-            new.values.append(value)
-            new.arrivals.append(count)
+            if value is not None:
+                new.epochs.append(epoch)
+                new.values.append(value)
+                new.arrivals.append(count)
+            elif not self.info.has_missing_values or epoch == new.until:
+                break
             new.position, new.clock = epoch, at
             new.seconds += took
             count += 1
@@ -336,7 +255,7 @@ class Ledger:
     def _settle(self, number: int) -> None:
         """Put what a trial has reported into its record."""
         own = self._new.pop(number, None)
-        if own is None or not own.epochs:
+        if own is None or not (own.epochs or own.seconds > self._trials[number].seconds):
             return
         trial = self._trials[number]
         values = (*trial.values, *own.values)
@@ -345,7 +264,7 @@ class Ledger:
             epochs=(*trial.epochs, *own.epochs),
             values=values,
             arrivals=(*trial.arrivals, *own.arrivals),
-            value=self._final(values),
+            value=self._final(values) if values else None,
             seconds=own.seconds,
         )
 

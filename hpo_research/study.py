@@ -18,6 +18,7 @@ from hpo_research.experiment.description import Json
 from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import provenance
+from hpo_research.experiment.served import ENQUEUED, proposed
 from hpo_research.experiment.told import (
     STUDY,
     check_running,
@@ -31,7 +32,7 @@ from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Final, Ledger, Limits, RunInfo
 from hpo_research.lists import AT_ONCE, MOST_AT_ONCE
 from hpo_research.paths import Given
-from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial, start
+from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial
 from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.store.history import LastTurn
@@ -41,7 +42,6 @@ from hpo_research.text import quoted, storable
 from hpo_research.threads import Turns, limited
 
 _METRIC = "value"
-_ENQUEUED = "enqueued"
 
 
 @habits.answering
@@ -70,8 +70,14 @@ class Study:
         max_epochs: int = 1,
         path: Given | None = None,
         final: Final = "last",
+        has_missing_values: bool = False,
     ) -> None:
-        info = RunInfo(1, space, _METRIC, direction, max_epochs, seed=seed, final=final)
+        info = RunInfo(
+            *(1, space, _METRIC, direction, max_epochs),
+            seed=seed,
+            final=final,
+            has_missing_values=has_missing_values,
+        )
         wrong = mistakes(info, strategy)
         if wrong:
             raise StudyError("\n".join(f"Study: {mistake}" for mistake in wrong))
@@ -108,7 +114,7 @@ class Study:
         last = self._store.replay({self._ledger.info.id: self._ledger})
         # The first stores held the whole queue in one text.
         self._queue: list[Config] = [*self._store.list_of("queue"), *self._store.series("queue/")]
-        self._served = sum(trial.origin == _ENQUEUED for trial in self._ledger.trials)
+        self._served = sum(trial.origin == ENQUEUED for trial in self._ledger.trials)
         self._is_finished = self._ledger.info.id in self._store.over()
         self._lead = Lead(self._ledger.info.direction, self._ledger.trials)
         return last
@@ -232,9 +238,10 @@ class Study:
             number = whole(n)
             if number is None or not 1 <= number <= MOST_AT_ONCE:
                 raise StudyError(f"ask({quoted(n)}): n must be an integer {AT_ONCE}")
-            began = time.perf_counter()
+            began, run = time.perf_counter(), self._ledger.run()
             with limited():
-                ask = Ask() if self._ledger.ended else self._proposed(number)
+                queue = self._queue[self._served : self._served + number]
+                ask = Ask() if self._ledger.ended else proposed(self._asked, run, queue, number)
             row = self._ledger.grant(ask, self._clock(), time.perf_counter() - began)
             self._enter(row)
             return [self._ledger.trials[g.trial] for g in row.grants if g.kind != "stop"]
@@ -245,35 +252,8 @@ class Study:
         with self._kept():
             if has_ended or not row.is_empty:
                 self._turn.ask([row], [row.run] if has_ended else [])
-            self._served += sum(g.origin == _ENQUEUED for g in row.grants if g.kind == "start")
+            self._served += sum(g.origin == ENQUEUED for g in row.grants if g.kind == "start")
             self._is_finished = has_ended
-
-    def _proposed(self, n: int) -> Ask:
-        """Return what is to be granted: configurations of the user's own first."""
-        run, queue = self._ledger.run(), self._queue[self._served : self._served + n]
-        ask = self._asked(run, n)
-        if not queue:
-            return ask
-        served = list(zip(queue, self._untils(run, ask, len(queue)), strict=True))
-        # The strategy is asked for the rest, and sees what it must not propose again.
-        first = len(run.trials)
-        known = [Trial(first + i, c, "running", until) for i, (c, until) in enumerate(served)]
-        rest = self._asked(replace(run, trials=(*run.trials, *known)), n - len(served))
-        starts = [start(config, until, _ENQUEUED) for config, until in served]
-        return replace(rest, proposals=(*starts, *rest.proposals))
-
-    def _untils(self, run: Run, ask: Ask, count: int) -> list[int]:
-        """Return how far so many new trials are trained where the strategy wants this ask.
-
-        As far as those that they stand for; beyond these, as far as the strategy's very first one,
-        which it knows how to train on; to the end where it has finished.
-        """
-        untils = [proposal.until for proposal in ask.proposals if proposal.kind == "start"][:count]
-        if len(untils) == count:
-            return untils
-        is_over = not ask.proposals and not self._ledger.open
-        begun = () if is_over else self._asked(replace(run, trials=(), asks=()), 1).proposals
-        return untils + [begun[0].until if begun else run.max_epochs] * (count - len(untils))
 
     def _asked(self, run: Run, slots: int) -> Ask:
         names, ledgers = [RunName(STUDY, STUDY, run.seed)], [self._ledger]
@@ -309,22 +289,24 @@ class Study:
             if not ended:
                 self.report(trial, known.until, value)
 
-    def report(self, trial: int, epoch: int, value: float) -> bool:
+    def report(self, trial: int, epoch: int, value: float | None) -> bool:
         """Say what a trial gave after an epoch; returns whether to train it on.
 
         False at `until`, where the strategy stops it (also because of another trial's report), or
-        where the value is NaN or infinite, which is a failure. The same report twice is harmless.
-        Raises `StudyError` for an unknown trial, an epoch behind the last or beyond `until`, or
-        another value for a known epoch.
+        where the value is NaN or infinite, which is a failure: at `until` in any case, before it
+        unless the study `has_missing_values` (None is missing too, then). The same report twice is
+        harmless. Raises `StudyError` for an unknown trial, an epoch behind the last or beyond
+        `until`, or another value for a known epoch.
         """
         with self._acting():
             known = self._trial(trial)
-            number = number_of(trial, value)
+            is_none = value is None and self._ledger.info.has_missing_values
+            number = math.nan if is_none else number_of(trial, value)
             reached = epoch_of(known, epoch)
             before = known.value_at(reached)
-            if before is None:
+            if before is None and not self._is_missing(known, reached, number):
                 return self._reported(known, reached, number)
-            if before != number:
+            if before is not None and before != number:
                 raise StudyError(
                     f"trial {trial}: epoch {epoch} was reported as {before!r}, now as {number!r}"
                 )
@@ -332,10 +314,16 @@ class Study:
                 self._end(known, "stopped", "")
             return self._ledger.trials[known.id].is_running and reached < known.until
 
+    def _is_missing(self, known: Trial, epoch: int, number: float) -> bool:
+        """Whether a value is missing that was reported as missing before."""
+        is_known = known.is_running and epoch <= self._ledger.known(known.id)
+        return is_known and self._ledger.info.has_missing_values and not math.isfinite(number)
+
     def _reported(self, known: Trial, epoch: int, number: float) -> bool:
         """Enter a new report, and return whether to train on."""
-        check_running(known, epoch)
-        if not math.isfinite(number):
+        check_running(known, epoch, self._ledger)
+        may_be_missing = self._ledger.info.has_missing_values and epoch < known.until
+        if not math.isfinite(number) and not may_be_missing:
             self._end(known, "failed", f"value is {number} at epoch {epoch}")
             return False
         clock, trial = self._clock(), known.id
@@ -356,7 +344,7 @@ class Study:
             known = self._trial(trial)
             if known.status == "failed" and known.reason == storable(str(reason)):
                 return
-            check_running(known, known.until)
+            check_running(known, known.until, self._ledger)
             self._end(known, "failed", str(reason))
 
     def _answer(self) -> None:
@@ -376,7 +364,8 @@ class Study:
 
     def _end(self, trial: Trial, status: str, reason: str) -> None:
         clock = self._clock()
-        outcome = Outcome(self._ledger.info.id, trial.id, status, trial.reached, reason, clock)  # type: ignore[arg-type]
+        reached = self._ledger.known(trial.id)
+        outcome = Outcome(self._ledger.info.id, trial.id, status, reached, reason, clock)  # type: ignore[arg-type]
         self._append(None, [outcome])
 
     def _append(self, report: Report | None, outcomes: Sequence[Outcome]) -> None:

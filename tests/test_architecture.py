@@ -20,6 +20,7 @@ FLOORS = [
     | {"rows", "habits", "origin", "scalars", "lists"},
     {"space", "states"},
     {"records"},
+    {"entries"},
     {"ledger", "run"},
     {"store", "optim"},
     {"gp", "training"},
@@ -46,7 +47,17 @@ HEAVY = set(heavy.PACKAGES)
 # What programs need that read a store, search a space or a grid, or ask for help. They, and all
 # that is imported with them, say `heavy.torch`; `tests/test_start.py` runs such programs.
 LIGHT = {
-    *(PACKAGE, "cli.app", "cli.stored", "cli.rescue", "records", "ledger", "space", "store.store"),
+    *(
+        PACKAGE,
+        "cli.app",
+        "cli.stored",
+        "cli.rescue",
+        "records",
+        "entries",
+        "ledger",
+        "space",
+        "store.store",
+    ),
     *("store.rescue", "analysis.result", "strategies.grid", "strategies.random", "study", "tune"),
     *("experiment.loop", "executors.workers", "executors.forking", "problems.function"),
 }

@@ -1,5 +1,6 @@
 """Finals: the best value that every run of a problem came to, seed by seed."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -81,7 +82,10 @@ def by_strategy(
 
 
 def counted(result: Result, name: RunName) -> dict[int, Report]:
-    """Return the report of each trial that counts by the rule `final`: its last, or its best."""
+    """Return the report of each trial that counts by the rule `final`: its last, or its best.
+
+    Of those that have a value.
+    """
     facts = result.description["problems"][name.problem]
     metric, sign = facts["metric"], 1.0 if facts["direction"] == "minimize" else -1.0
     own = as_reports(result.history[name])  # by trial and epoch
@@ -89,6 +93,8 @@ def counted(result: Result, name: RunName) -> dict[int, Report]:
     losses = (sign * own.metrics.of(metric)).tolist()
     is_last = result.description["final"] == "last"
     for place, trial in enumerate(own.trial.tolist()):
+        if math.isnan(losses[place]):
+            continue
         if is_last or trial not in places or losses[place] < losses[places[trial]]:
             places[trial] = place
     return {trial: own[place].report for trial, place in places.items()}

@@ -1,5 +1,6 @@
 """The history of a run: all that is known of it, and the run as it was at any of its asks."""
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +47,8 @@ class RunHistory:
         """
         run, (turn, _) = self.run, self.asked[ask]
         segments, came = _segments(run.asks[:ask]), as_reports(self.reports)
-        reports = Counter(came.trial[came.turn < turn].tolist())
+        earlier = came.turn < turn
+        reached = dict(zip(came.trial[earlier].tolist(), came.epoch[earlier].tolist(), strict=True))
         ends: defaultdict[int, list[Status]] = defaultdict(list)
         for at, outcome in self.outcomes:
             if at < turn:
@@ -57,7 +59,8 @@ class RunHistory:
         for trial in run.trials[: len(segments)]:
             own = ends[trial.id]
             status = "running" if len(own) < segments[trial.id] else own[-1]
-            known = 0 if status == "running" else reports[trial.id]
+            last = 0 if status == "running" else reached.get(trial.id, 0)
+            known = bisect_right(trial.epochs, last)  # epochs whose value is missing are not there
             values = trial.values[:known]
             value = worth(values) if values and status != "failed" else None
             epochs = trial.epochs[:known]

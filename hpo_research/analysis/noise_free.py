@@ -36,10 +36,8 @@ def is_noisy(result: Result, problem: str) -> bool:
     """Return whether any report of a problem differs from its value without noise."""
     metric = result.description["problems"][problem]["metric"]
     own = (as_reports(h).metrics for name, h in result.history.items() if name.problem == problem)
-    return any(
-        (np.isfinite(clean := metrics.of(METRIC)) & (clean != metrics.of(metric))).any()
-        for metrics in own
-    )
+    pairs = ((metrics.of(METRIC), metrics.of(metric)) for metrics in own)
+    return any((np.isfinite(clean - noisy) & (clean != noisy)).any() for clean, noisy in pairs)
 
 
 def noise_free(result: Result) -> list[NoiseFree]:

@@ -4,7 +4,6 @@ All segments submitted together train as one batch in one lane. A trial's next r
 from its own queue; the batch is trained one epoch on only when the queue that is asked is empty.
 """
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
@@ -17,8 +16,8 @@ from hpo_research.errors import (
     StateError,
 )
 from hpo_research.executors.states import begun, taken, unkept
-from hpo_research.problems.protocol import Evaluation, Problem
-from hpo_research.problems.reporting import blame, sound, value_reason
+from hpo_research.problems.protocol import Evaluation, Problem, has_missing_values
+from hpo_research.problems.reporting import blame, can_stand, sound, value_reason
 from hpo_research.records import Key, Report, Segment
 from hpo_research.states import State
 
@@ -39,6 +38,7 @@ class Lane:
 
     def __init__(self, problem: Problem, segments: Sequence[Segment], device: str) -> None:
         self._problem = problem
+        self._may_be_missing = has_missing_values(problem)
         self._device = device
         self.live = {segment.key: segment for segment in segments}
         self._queues: dict[Key, deque[Report | Failure]] = {key: deque() for key in self.live}
@@ -130,7 +130,8 @@ class Lane:
         value = report.metrics.get(metric)
         seconds = share if report.seconds is None else report.seconds
         before, self._produced[key] = self._produced[key], report.epoch
-        if value is None or not math.isfinite(value):
+        may_be_missing = self._may_be_missing and report.epoch < segment.until
+        if not can_stand(value, may_be_missing=may_be_missing):
             reason = value_reason(metric, value, report.epoch)
             self._queues[key].append(Failure(*key, before, reason, seconds))
             return

@@ -3,8 +3,10 @@
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from hpo_research.executors.protocol import Executor, Poll
+from hpo_research.problems.protocol import Problem
 from hpo_research.records import Key, Outcome, Report, Segment
 from hpo_research.space import Config
 
@@ -16,11 +18,13 @@ class Known:
     config: Config
     facts: tuple[Report | Outcome, ...]
 
-    def of(self, segment: Segment) -> tuple[Report | Outcome, ...]:
+    def of(self, segment: Segment, metric: str) -> tuple[Report | Outcome, ...]:
         """Return what is news to a segment, and within it."""
         if self.config != segment.config:
             return ()
-        return tuple(fact for fact in self.facts if _is_ahead(fact, segment))
+        ahead = (fact for fact in self.facts if _is_ahead(fact, segment))
+        # Where a value is missing in which a segment is to end, training fails the trial.
+        return tuple(takewhile(lambda fact: not _lacks(fact, segment, metric), ahead))
 
 
 class Remembered:
@@ -31,10 +35,10 @@ class Remembered:
     A paused report that comes so carries no state: what goes on from it is trained again.
     """
 
-    def __init__(self, executor: Executor, known: Mapping[Key, Known], max_epochs: int) -> None:
+    def __init__(self, executor: Executor, known: Mapping[Key, Known], problem: Problem) -> None:
         self._executor = executor
         self._known = known
-        self._max_epochs = max_epochs
+        self._problem = problem
         self._told: dict[Key, tuple[Segment, deque[Report | Outcome]]] = {}
         self._trained: set[Key] = set()
         self._ended: list[Key] = []
@@ -44,7 +48,7 @@ class Remembered:
         unknown = []
         for segment in segments:
             known = self._known.get(segment.key)
-            if known is not None and (facts := known.of(segment)):
+            if known is not None and (facts := known.of(segment, self._problem.metric)):
                 self._told[segment.key] = segment, deque(facts)
             else:
                 unknown.append(segment)
@@ -92,13 +96,20 @@ class Remembered:
         return Poll(tuple(reports), tuple(outcomes), ended)
 
     def _end(self, segment: Segment) -> Outcome:
-        is_finished = segment.until >= self._max_epochs
+        is_finished = segment.until >= self._problem.max_epochs
         return Outcome(*segment.key, "finished" if is_finished else "paused", segment.until)
 
     def close(self) -> None:
         """End every process; nothing stays behind."""
         self._told.clear()
         self._executor.close()
+
+
+def _lacks(fact: Report | Outcome, segment: Segment, metric: str) -> bool:
+    """Say whether a fact is a report without the value that is needed where a segment ends."""
+    if isinstance(fact, Outcome) or fact.epoch < segment.until:
+        return False
+    return metric not in fact.metrics
 
 
 def _is_ahead(fact: Report | Outcome, segment: Segment) -> bool:

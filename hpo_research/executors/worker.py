@@ -1,7 +1,6 @@
 """A worker: the process that trains one segment at a time and waits in each report."""
 
 import contextlib
-import math
 import os
 import shutil
 import time
@@ -29,8 +28,8 @@ from hpo_research.executors.messages import (
 from hpo_research.executors.states import begun, taken, unkept
 from hpo_research.problems import files
 from hpo_research.problems.function import FunctionProblem, function_of
-from hpo_research.problems.protocol import Problem
-from hpo_research.problems.reporting import blame, sound, value_reason
+from hpo_research.problems.protocol import Problem, has_missing_values
+from hpo_research.problems.reporting import blame, can_stand, sound, value_reason
 from hpo_research.records import Report, Segment
 
 STATE_SECONDS = 30.0
@@ -63,6 +62,7 @@ class _Turn:
     def __init__(self, channel: Channel, problem: Problem, segment: Segment, device: str) -> None:
         self._channel = channel
         self._problem = problem
+        self._may_be_missing = has_missing_values(problem)
         self._segment = segment
         self._device = device
         self._process = os.getpid()
@@ -112,7 +112,8 @@ class _Turn:
             if report.seconds is None:
                 report = replace(report, seconds=seconds)
             value = report.metrics.get(self._problem.metric)
-            if value is None or not math.isfinite(value):
+            may_be_missing = self._may_be_missing and report.epoch < self._segment.until
+            if not can_stand(value, may_be_missing=may_be_missing):
                 evaluation.close()
                 reason = value_reason(self._problem.metric, value, report.epoch)
                 return self._ended(self._reached, reason, seconds=report.seconds)

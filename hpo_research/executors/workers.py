@@ -1,6 +1,5 @@
 """Execution in worker processes, where nothing that a user's code does can hurt the rest."""
 
-import math
 import signal
 import time
 import uuid
@@ -21,8 +20,8 @@ from hpo_research.executors.preloading import wanted
 from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.protocol import Poll
 from hpo_research.problems.function import function_of
-from hpo_research.problems.protocol import Problem
-from hpo_research.problems.reporting import value_reason
+from hpo_research.problems.protocol import Problem, has_missing_values
+from hpo_research.problems.reporting import can_stand, value_reason
 from hpo_research.records import Key, Outcome, Report, Segment
 from hpo_research.states import State
 
@@ -71,6 +70,7 @@ class Workers:
         if workers < 1:
             raise ProblemError(f"Workers(workers={workers}): expected at least 1")
         self._problem = problem
+        self._may_be_missing = has_missing_values(problem)
         self._function = function_of(problem)
         self._workers = workers
         self._lock_step = lock_step
@@ -260,7 +260,8 @@ class Workers:
     def _take(self, pool: Pool, event: Event) -> None:
         worker, message, lap = event.worker, event.message, event.lap
         said = message.final if isinstance(message, Ended) else message
-        if isinstance(said, Said) and (wrong := self._wrong(said)):
+        may_be_missing = isinstance(message, Said) and self._may_be_missing
+        if isinstance(said, Said) and (wrong := self._wrong(said, may_be_missing=may_be_missing)):
             worker.segment = None
             pool.dismiss(worker)
             self._fail(event.segment, worker.reached, wrong, lap)
@@ -280,9 +281,9 @@ class Workers:
             worker.segment = None
             self._fail(event.segment, worker.reached, reason, lap)
 
-    def _wrong(self, said: Said) -> str:
+    def _wrong(self, said: Said, *, may_be_missing: bool) -> str:
         value = said.report.metrics.get(self._problem.metric)
-        if value is not None and math.isfinite(value):
+        if can_stand(value, may_be_missing=may_be_missing):
             return ""
         return value_reason(self._problem.metric, value, said.report.epoch)
 

@@ -15,7 +15,7 @@ from hpo_research.experiment.checks import repeated, seed_mistake, strategy_mist
 from hpo_research.experiment.description import Json, describe, differences, stored
 from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.lists import AT_ONCE, LONGEST, MOST_AT_ONCE, items
-from hpo_research.problems.protocol import Problem
+from hpo_research.problems.protocol import Problem, has_missing_values
 from hpo_research.store import RunName
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.protocol import Strategy
@@ -174,6 +174,7 @@ class Experiment:
             seed=seed,
             final=self.final,
             is_timed_by_clock=self.execution != "lock-step",
+            has_missing_values=has_missing_values(problem),
         )
         return Ledger(info, self.budget.limits(problem.max_epochs))
 
@@ -202,6 +203,8 @@ class Experiment:
             "optimum": problem.optimum,
             "space": describe(problem.space, f"{problem.name}.space"),
         }
+        if has_missing_values(problem):  # unsaid otherwise, as in the stores of earlier versions
+            facts["has_missing_values"] = True
         return {"identity": describe(problem, problem.name), **facts}
 
 

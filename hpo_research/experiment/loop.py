@@ -29,7 +29,7 @@ from hpo_research.experiment.provenance import Source
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given
-from hpo_research.records import Key, Outcome, Report, Segment, Trial
+from hpo_research.records import Key, Outcome, Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.store import Store, requests
 from hpo_research.store.checkpoints import Name
@@ -130,7 +130,7 @@ class Loop:
         for problem in experiment.problems:
             executor = executor_for(problem, experiment.execution, place, store)
             if opened.known:
-                executor = Remembered(executor, opened.known, problem.max_epochs)
+                executor = Remembered(executor, opened.known, problem)
             self._executors[problem.name] = executor
 
     def close(self) -> None:
@@ -236,7 +236,7 @@ class Loop:
         trial, running = ledger.trials[number], ledger.open[number]
         begin, state = 0, None
         if ledger.info.can_resume:
-            begin, state = self._checkpoints.load((run, number), trial.reached)
+            begin, state = self._checkpoints.load((run, number), ledger.known(number))
         folder = self._checkpoints.place((run, number))
         return Segment(
             run,
@@ -246,7 +246,7 @@ class Loop:
             Stream(ledger.info.seed).at("trial", number),
             start=begin,
             attempt=running.attempt,
-            known=trial.reached,
+            known=ledger.known(number),
             begun=running.clock,
             folder=None if folder is None else str(folder),
             state=state,
@@ -272,11 +272,11 @@ class Loop:
             report
             for poll in polls
             for report in poll.reports
-            if report.epoch > self._ledgers[report.run].trials[report.trial].reached
+            if report.epoch > self._reached(report.key)
         ]
         reached = {report.key: report.epoch for report in fresh}
         stopped = [
-            Outcome(*key, "stopped", reached.get(key, self._trial(key).reached))
+            Outcome(*key, "stopped", reached.get(key) or self._reached(key))
             for key in left.union(*(poll.ended for poll in polls))
         ]
         outcomes = [*stopped, *(outcome for poll in polls for outcome in poll.outcomes)]
@@ -285,8 +285,8 @@ class Loop:
             sorted(map(self._dated, outcomes), key=lambda outcome: outcome.key),
         )
 
-    def _trial(self, key: Key) -> Trial:
-        return self._ledgers[key[0]].trials[key[1]]
+    def _reached(self, key: Key) -> int:
+        return self._ledgers[key[0]].known(key[1])
 
     def _busy(self, left: Collection[Key]) -> set[str]:
         """Return the problems to poll: those of running trials, stopped ones but `left` included.

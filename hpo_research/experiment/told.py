@@ -7,7 +7,7 @@ from pathlib import Path
 from hpo_research.errors import StudyError
 from hpo_research.experiment.checks import seed_mistake, strategy_mistake, whole
 from hpo_research.experiment.description import Json, describe, differences, stored
-from hpo_research.ledger import RunInfo
+from hpo_research.ledger import Ledger, RunInfo
 from hpo_research.records import Trial
 from hpo_research.scalars import plain
 from hpo_research.space import SearchSpace
@@ -49,16 +49,16 @@ def epoch_of(trial: Trial, epoch: object) -> int:
     return number
 
 
-def check_running(trial: Trial, epoch: int) -> None:
+def check_running(trial: Trial, epoch: int, books: Ledger) -> None:
     """Raise `StudyError` where nothing can be told of a trial at this epoch."""
     if not trial.is_running:
         raise StudyError(
             f"trial {trial.id} is {trial.status} since epoch {trial.reached}; "
             "only trials that ask() gave out can be told"
         )
-    if epoch <= trial.reached:
+    if epoch <= (reached := books.known(trial.id)):
         raise StudyError(
-            f"trial {trial.id}: epoch {epoch} comes after epoch {trial.reached} was reported"
+            f"trial {trial.id}: epoch {epoch} comes after epoch {reached} was reported"
         )
 
 
@@ -78,6 +78,8 @@ def mistakes(info: RunInfo, strategy: object) -> list[str]:
         found.append(f"max_epochs must be an integer from 1 to 2**53, got {quoted(epochs)}")
     if not is_one_of(info.final, ("last", "best")):
         found.append(f"final must be last or best, got {quoted(info.final)}")
+    if not isinstance(info.has_missing_values, bool):
+        found.append(f"has_missing_values must be a bool, got {quoted(info.has_missing_values)}")
     return found
 
 
@@ -88,6 +90,8 @@ def description_of(info: RunInfo, strategy: Strategy) -> Json:
         "optimum": None,
         "space": describe(info.space, "space"),
     }
+    if info.has_missing_values:  # unsaid otherwise, as in the stores of earlier versions
+        facts["has_missing_values"] = True
     description = {
         "name": STUDY,
         "problems": {STUDY: facts},

@@ -43,7 +43,9 @@ class FunctionProblem:
     report)` calls `report(epoch, value)` after each epoch, may leave epochs out, and returns when
     that gives False; it trains until `report.until`. What it returns counts as the report at
     `until` if it has not reported that epoch, and is ignored otherwise. A function that fails
-    after its last report has failed: that report does not count.
+    after its last report has failed: that report does not count. A value that is None, NaN or
+    infinite fails the trial; with `has_missing_values` only at `until`: reported before, it is
+    stored as missing, and the trial goes on.
 
     With `can_resume` it begins after epoch `report.start`: the files that were in `report.folder`
     when it returned there are in the folder again. Without, it is trained from the beginning
@@ -73,6 +75,7 @@ class FunctionProblem:
     memory: int | str | None = field(default=None, metadata={"identity": False})
     can_resume: bool = False
     name: str = ""
+    has_missing_values: bool = field(default=False, metadata={"identity": False})
 
     def __post_init__(self) -> None:
         """Check what was given, and name the problem after its function."""
@@ -107,7 +110,13 @@ class FunctionProblem:
         `push` says whether to go on. The last report is in the `Ending`, with the reason where
         the function failed. `KeyboardInterrupt` alone passes through.
         """
-        report = Reporting(segment, push, metric=self.metric, folder=folder)
+        report = Reporting(
+            segment,
+            push,
+            metric=self.metric,
+            folder=folder,
+            may_be_missing=self.has_missing_values,
+        )
         arguments = (report,) if self.takes_report else ()
         try:
             report.finish(self.f(dict(segment.config), *arguments))
@@ -284,6 +293,8 @@ def _option_mistakes(problem: FunctionProblem) -> Iterator[str]:
         yield f"memory={shown}): expected bytes, or a string such as '2 GB' or '512 MiB'"
     if not isinstance(problem.can_resume, bool):
         yield f"can_resume={quoted(problem.can_resume)}): expected True or False"
+    if not isinstance(problem.has_missing_values, bool):
+        yield f"has_missing_values={quoted(problem.has_missing_values)}): expected True or False"
 
 
 def _is_count(number: object) -> bool:

@@ -19,6 +19,10 @@ class Problem(Protocol):
     `max_epochs` is 1 for a problem with a single fidelity. `can_resume` says whether a trial can
     be trained on from a state; `has_recorded_seconds` whether reports carry recorded times that a
     simulated clock can replay.
+
+    A problem may also say `has_missing_values = True` (a wrapper of it need not): a report before
+    the segment's `until` may then lack the metric or hold one that is not finite. The epoch counts,
+    its value is stored as missing, and nothing compares it.
     """
 
     @property
@@ -46,6 +50,20 @@ class Problem(Protocol):
         lengths may share a batch. `send(keys)` (instead of `next`) drops trials before the next
         epoch. A trial's values are the same, bit for bit on the CPU, whatever its batch-mates and
         wherever it was resumed: all randomness comes from `segment.stream`. A value that is not a
-        finite number is reported as it is; the executor ends the trial as failed.
+        finite number is reported as it is; the executor ends the trial as failed, at `until` in any
+        case and before it unless the problem `has_missing_values`.
         """
         ...
+
+
+def has_missing_values(problem: object) -> bool:
+    """Return whether a value may be missing before a segment's `until`, as the problem says.
+
+    What a wrapper leaves out is said by the problem inside it.
+    """
+    while problem is not None:
+        said = getattr(problem, "has_missing_values", None)
+        if said is not None:
+            return said is True
+        problem = getattr(problem, "problem", None)
+    return False

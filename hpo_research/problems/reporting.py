@@ -71,11 +71,18 @@ class Reporting:
     """What a function is given as `report`."""
 
     def __init__(
-        self, segment: Segment, push: Push, *, metric: str, folder: Path | None = None
+        self,
+        segment: Segment,
+        push: Push,
+        *,
+        metric: str,
+        folder: Path | None = None,
+        may_be_missing: bool = False,
     ) -> None:
         self._segment = segment
         self._push = push
         self._metric = metric
+        self._may_be_missing = may_be_missing
         self._files = None if folder is None else Folder(folder)
         self._process = os.getpid()
         self._turn = threading.RLock()  # of the threads that report: one waits for its answer
@@ -134,9 +141,11 @@ class Reporting:
             raise Halt(self)
         try:
             number = self._checked_epoch(epoch)
-            metrics = measured(value, self._metric)
+            may_be_missing = self._may_be_missing and number < self.until
+            metrics = measured(value, self._metric, may_be_missing=may_be_missing)
         except ProblemError as error:
-            return self._refuse(f"report(epoch={shown(epoch)}): {error}")
+            hint = "; report.until is where a value is needed" if self._may_be_missing else ""
+            return self._refuse(f"report(epoch={shown(epoch)}): {error}{hint}")
         now = time.perf_counter()
         report = Report(*self._segment.key, number, metrics, now - self._since)
         if number == self.until:
@@ -199,18 +208,21 @@ class Reporting:
         return number
 
 
-def measured(value: object, metric: str) -> Mapping[str, float]:
+def measured(value: object, metric: str, *, may_be_missing: bool = False) -> Mapping[str, float]:
     """Return the metrics in what a function gave, all plain floats; the metric itself finite.
 
-    Raises `ProblemError` that begins with what came.
+    Where it may be missing, it may also be None or no finite number. Raises `ProblemError` that
+    begins with what came.
     """
     if not isinstance(value, Mapping):
         value = {metric: value}
+    if may_be_missing and value.get(metric) is None:
+        value = {name: item for name, item in value.items() if name != metric}
     elif metric not in value:
         names = cut(", ".join(cut(str(name), 80) for name in itertools.islice(value, 20)), 300)
         raise ProblemError(f"a dict of [{names}], without the metric {metric!r}")
     metrics = {str(name): _number(item, str(name)) for name, item in value.items()}
-    if not math.isfinite(metrics[metric]):
+    if not may_be_missing and not math.isfinite(metrics[metric]):
         raise ProblemError(f"{metrics[metric]} for {metric!r}, expected a finite number")
     return metrics
 
@@ -251,6 +263,13 @@ def _index(value: Any) -> int | None:
         return None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         return None
+
+
+def can_stand(value: float | None, *, may_be_missing: bool) -> bool:
+    """Return whether a report with this value is one, rather than the failure of its trial."""
+    if isinstance(value, NoValue):
+        return False
+    return may_be_missing or (value is not None and math.isfinite(value))
 
 
 def value_reason(metric: str, value: float | None, epoch: int) -> str:

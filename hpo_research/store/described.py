@@ -84,6 +84,7 @@ def infos_of(description: Mapping[str, Any], runs: Mapping[RunName, int]) -> dic
             max_epochs=facts["max_epochs"],
             seed=name.seed,
             final=description["final"],
+            has_missing_values=facts.get("has_missing_values", False),
         )
     return infos
 
@@ -166,6 +167,8 @@ def _problem(name: str, facts: Any) -> None:
     directions = ("minimize", "maximize")
     _need(direction in directions, f"problems.{name}.direction: one of {directions}", direction)
     _need(type(epochs) is int and epochs > 0, f"problems.{name}.max_epochs: 1 or more", epochs)
+    is_missing = facts.get("has_missing_values", False)
+    _need(type(is_missing) is bool, f"problems.{name}.has_missing_values: a bool", is_missing)
     optimum = facts.get("optimum")
     _need(optimum is None or _is_number(optimum), f"problems.{name}.optimum: a number", optimum)
     _need(isinstance(facts.get("space"), dict), f"problems.{name}.space: an object", facts)

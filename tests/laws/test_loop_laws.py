@@ -1,25 +1,33 @@
 """The laws of the loop, over every way to execute: what a run may count on wherever it trains."""
 
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import pytest
 from doubles import Halving, Walk
 from typer.testing import CliRunner
 
 import hpo_research as hpo
+from hpo_research.analysis import curves, noise_free
+from hpo_research.analysis.finals import counted
 from hpo_research.cli.app import app
 from hpo_research.device import Place
+from hpo_research.errors import StudyError
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.pool import Pool
 from hpo_research.executors.protocol import Executor
 from hpo_research.executors.workers import Workers
 from hpo_research.experiment import deadline, loop
 from hpo_research.ledger import AskRow
-from hpo_research.records import Run
+from hpo_research.problems.protocol import Evaluation
+from hpo_research.records import Report, Run, Segment
 from hpo_research.store import Store, requests
 
 ENDED = ("finished", "stopped", "failed")
@@ -59,16 +67,17 @@ def experiment(way: str, **options: object) -> hpo.Experiment:
 
 @pytest.fixture(scope="module", autouse=True)
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One pool of processes for all laws: to start one takes longer than they all do."""
-    started: list[Pool] = []
+    """One pool of processes a function: to start one takes longer than its laws do."""
+    started: dict[str, Pool] = {}
 
     def executor(problem: hpo.Problem, execution: str, place: Place, store: Store) -> Executor:
-        if problem is not FUNCTION:
+        if not isinstance(problem, hpo.FunctionProblem):
             return executor_for(problem, execution, place, store)
         workers = Workers(problem, workers=2, lock_step=execution == "lock-step")
-        if not started:
-            started.append(Pool(workers._orders(), 1, 2, lambda known: None, owner="laws"))
-        workers._pool = started[0]
+        if problem.name not in started:
+            orders = replace(workers._orders(), modules=())  # none of these functions needs torch
+            started[problem.name] = Pool(orders, 1, 2, lambda known: None, owner="laws")
+        workers._pool = started[problem.name]
         workers.close = lambda: workers.stop(list(workers._running))
         return workers
 
@@ -77,7 +86,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("HPO_LAWS", str(alive))
         patch.setattr(loop, "executor_for", executor)
         yield alive
-    for pool in started:
+    for pool in started.values():
         pool.close()
 
 
@@ -255,3 +264,132 @@ def test_a_study_that_was_stopped_asks_for_nothing_until_it_is_reopened(tmp_path
         assert again.ask() == []
         again.reopen()
         assert (again.ended, again.is_finished, len(again.ask())) == ("", False, 1)
+
+
+# --- values that are missing ---
+
+
+X = (0.0, 0.0, 1.0, 1.0)  # of four trials
+
+
+def is_gap(epoch: int, x: float) -> bool:
+    return epoch % 2 == 0 or (epoch == 5 and x > 0.5)
+
+
+@dataclass(frozen=True)
+class Gappy(Walk):
+    """A walk whose values at even epochs are missing, or not finite; with x > 0.5 the last."""
+
+    name: str = "gappy"
+    max_epochs: int = 5
+    fails_above: float = 2.0
+    has_missing_values: bool = True
+
+    def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
+        walk, dropped = Walk.evaluate(self, segments, device), None
+        while True:
+            try:
+                reports = walk.send(dropped)
+            except StopIteration:
+                return
+            dropped = yield [self._spoilt(report) for report in reports]
+
+    def _spoilt(self, report: Report) -> Report:
+        if not is_gap(report.epoch, X[report.trial]):
+            return report
+        value = {} if report.trial % 2 else {"loss": float("nan")}
+        return replace(report, metrics={"double": 1.0, **value})
+
+
+def gappy(config, report):
+    """The same for worker processes."""
+    for epoch in range(report.start + 1, report.until + 1):
+        value = config["x"] + 1 / epoch
+        if is_gap(epoch, config["x"]):
+            value = (None, float("inf"), {"double": 1.0})[epoch // 2 % 3]
+        if not report(epoch, value):
+            return
+
+
+def given(way: str, inside: hpo.Problem, workers: hpo.FunctionProblem) -> hpo.Experiment:
+    """Four trials at x of 0 and of 1, in this process or in workers."""
+    problem = workers if isinstance(WAYS[way]["problems"][0], hpo.FunctionProblem) else inside
+    options = {"strategies": {"grid": hpo.Grid({"x": [0.0, 1.0], "kind": ["a", "b"]})}}
+    return experiment(way, problems=[problem], budget=hpo.Budget(trials=4), **options)
+
+
+GAPPY = hpo.FunctionProblem(gappy, Walk().space, max_epochs=5, has_missing_values=True)
+
+
+class Killed(BaseException):
+    """What ends a process in a test."""
+
+
+@contextmanager
+def killed_after(polls: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a process end when it has stored so many polls."""
+    append, count = Store.append_poll, iter(range(1, 1000))
+
+    def killing(self: Store, *rows: object) -> None:
+        append(self, *rows)
+        if next(count) == polls:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Store, "append_poll", killing)
+        yield
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_value_may_be_missing_before_the_last_and_is_never_compared(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    experiment = given(way, Gappy(), GAPPY)
+    result = hpo.run(experiment, out=tmp_path / "whole", device="cpu")
+    ((name, run),) = result.runs.items()
+    ends = [(trial.config["x"], trial.status, trial.epochs) for trial in run.trials]
+    assert set(ends) == {(0.0, "finished", (1, 3, 5)), (1.0, "failed", (1, 3))}
+    assert all(math.isfinite(value) for trial in run.trials for value in trial.values)
+    assert result.costs[name].epochs == 20
+    reports = result.reports()
+    assert len(reports) == 18
+    assert reports["metric.loss"].isna().equals(reports["epoch"] % 2 == 0)
+    assert {report.epoch for report in counted(result, name).values()} == {3, 5}
+    for axis in ("epochs", "seconds", "evaluations"):
+        best = curves.curve(result, name.problem, name.strategy, axis).values[0]
+        assert not np.any(np.diff(best) > 0)
+        assert best[-1] == run.best().value or axis != "evaluations"
+    assert not noise_free.is_noisy(result, name.problem)
+    with killed_after(3, monkeypatch):
+        hpo.run(experiment, out=tmp_path / "killed", device="cpu")
+    again = hpo.run(experiment, out=tmp_path / "killed", device="cpu")
+    columns = ["trial", "epoch", "metric.loss"]
+    assert again.frame()["value"].equals(result.frame()["value"])
+    assert again.reports()[columns].equals(reports[columns])
+
+
+def test_a_study_may_be_told_that_a_value_is_missing(tmp_path: Path):
+    def study() -> hpo.Study:
+        options = {"max_epochs": 5, "path": tmp_path, "has_missing_values": True}
+        return hpo.Study(Walk().space, hpo.MedianStopping(hpo.Random()), **options)
+
+    with study() as first:
+        first.ask(2)
+        for value in (float("nan"), None, float("inf")):  # the same, and harmless
+            assert first.report(0, 1, value)
+        with pytest.raises(StudyError, match="epoch 1 comes after epoch 1"):
+            first.report(0, 1, 0.5)
+        assert first.report(0, 2, 0.5)
+        assert first.report(0, 3, float("nan"))
+        with pytest.raises(StudyError, match="now as nan"):
+            first.report(0, 2, float("nan"))
+    with study() as again:
+        assert again.trials == first.trials
+        assert (again.trials[0].epochs, again.trials[0].value) == ((2,), 0.5)
+        with pytest.raises(StudyError, match="epoch 3 comes after epoch 3"):
+            again.report(0, 3, 0.4)
+        again.tell(0, float("nan"))
+        again.tell(1, 0.25)
+        assert [trial.status for trial in again.trials] == ["failed", "finished"]
+    with pytest.raises(StudyError, match="holds another study"):
+        hpo.Study(Walk().space, hpo.MedianStopping(hpo.Random()), max_epochs=5, path=tmp_path)

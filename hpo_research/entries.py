@@ -1,0 +1,104 @@
+"""What goes into a run's books: its limits, what it is, and what was granted of an ask."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from hpo_research.records import Direction, Note
+from hpo_research.space import Config, SearchSpace
+
+Final = Literal["last", "best"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may spend; infinite where unlimited. `total` counts trials, for fitted grids."""
+
+    epochs: float = math.inf
+    trials: float = math.inf
+    seconds: float = math.inf
+    total: int | None = None
+
+    def share(self, epochs: int, trials: int, elapsed: float) -> float:
+        """Return how much of a run's limits is spent, from 0 to 1."""
+        shares = (epochs / self.epochs, trials / self.trials, elapsed / self.seconds)
+        return min(1.0, max(shares))
+
+    @property
+    def name(self) -> str:
+        """What an exhausted ask is stored with, so that a larger budget reopens the run."""
+        return f"epochs={self.epochs} trials={self.trials}"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A proposal that the budget allowed: the segment (start, until] of a trial, or its stop."""
+
+    kind: Literal["start", "resume", "stop"]
+    trial: int
+    attempt: int = 0
+    start: int = 0
+    until: int = 0
+    config: Config | None = None
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class AskRow:
+    """One stored ask of a run: what was granted, why, when, and at what cost.
+
+    `exhausted` names the limits that a proposal did not fit, or is empty: under those limits the
+    run takes only stops from then on. `parts` are the seconds of the ask's parts. `ended` is why
+    the run was ended here, by no ask of a strategy; empty where one that was is reopened.
+    """
+
+    run: int
+    grants: tuple[Grant, ...] = ()
+    notes: Mapping[str, Note] = field(default_factory=dict)
+    exhausted: str = ""
+    clock: float = 0.0
+    seconds: float = 0.0
+    parts: Mapping[str, float] = field(default_factory=dict)
+    ended: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store."""
+        return not self.grants and not self.exhausted and self.ended is None
+
+    @property
+    def is_ask(self) -> bool:
+        """Whether it is one of `Run.asks`: what was granted nothing a larger budget makes again."""
+        return bool(self.grants) and self.ended is None
+
+
+class Open(NamedTuple):
+    """A running segment: its attempt, bounds, the epoch it has reached, and the clock there."""
+
+    attempt: int
+    start: int
+    until: int
+    position: int
+    clock: float
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is, apart from what happened in it.
+
+    `is_timed_by_clock`: a budget of seconds is compared with the run's clock (simulated and
+    asynchronous runs), not with its share of the seconds that batches took. `has_missing_values`:
+    reports before a segment's `until` may have no value.
+    """
+
+    id: int
+    space: SearchSpace
+    metric: str
+    direction: Direction = "minimize"
+    max_epochs: int = 1
+    can_resume: bool = True
+    seed: int = 0
+    final: Final = "last"
+    is_timed_by_clock: bool = False
+    has_missing_values: bool = False
