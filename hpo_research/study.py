@@ -13,7 +13,6 @@ from typing import NoReturn, Self
 from hpo_research import analysis, habits, heavy
 from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
-from hpo_research.experiment.checks import whole
 from hpo_research.experiment.description import Json
 from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.notes import record
@@ -22,14 +21,15 @@ from hpo_research.experiment.told import (
     STUDY,
     check_running,
     check_same,
+    check_study,
     description_of,
     epoch_of,
-    mistakes,
     number_of,
 )
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Final, Ledger, Limits, RunInfo
-from hpo_research.lists import AT_ONCE, MOST_AT_ONCE
+from hpo_research.lists import MOST_AT_ONCE
+from hpo_research.options import as_integer, foreign, require, whole
 from hpo_research.paths import Given
 from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial, start
 from hpo_research.space import Config, SearchSpace
@@ -72,9 +72,7 @@ class Study:
         final: Final = "last",
     ) -> None:
         info = RunInfo(1, space, _METRIC, direction, max_epochs, seed=seed, final=final)
-        wrong = mistakes(info, strategy)
-        if wrong:
-            raise StudyError("\n".join(f"Study: {mistake}" for mistake in wrong))
+        check_study(info, strategy)
         self._turns = Turns()
         self._strategy = strategy
         self._ledger = Ledger(replace(info, seed=operator.index(seed)), Limits())
@@ -229,12 +227,11 @@ class Study:
         asked and not yet told stands in `pending`.
         """
         with self._acting():
-            number = whole(n)
-            if number is None or not 1 <= number <= MOST_AT_ONCE:
-                raise StudyError(f"ask({quoted(n)}): n must be an integer {AT_ONCE}")
+            count = foreign(whole(most=MOST_AT_ONCE))
+            require("n", n, count, error=StudyError, call="ask")
             began = time.perf_counter()
             with limited():
-                ask = Ask() if self._ledger.ended else self._proposed(number)
+                ask = Ask() if self._ledger.ended else self._proposed(operator.index(n))
             row = self._ledger.grant(ask, self._clock(), time.perf_counter() - began)
             self._enter(row)
             return [self._ledger.trials[g.trial] for g in row.grants if g.kind != "stop"]
@@ -386,7 +383,7 @@ class Study:
                 self._lead.enter(self._ledger.trials[report.trial])
 
     def _trial(self, trial: int) -> Trial:
-        number = whole(trial)
+        number = as_integer(trial)
         if number is None:
             raise StudyError(f"expected a trial's id, got {trial!r}; use trial.id")
         if not 0 <= number < len(self._ledger.trials):
