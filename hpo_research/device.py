@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hpo_research import heavy
 from hpo_research.errors import DeviceError
+from hpo_research.options import Mistakes, whole
 from hpo_research.text import quoted
 
 _MOST_THREADS = 4096
@@ -28,11 +29,7 @@ class Place:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        is_whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
-        if not is_whole or not 1 <= self.threads <= _MOST_THREADS:
-            raise DeviceError(
-                f"threads={quoted(self.threads)}: expected an integer from 1 to {_MOST_THREADS}"
-            )
+        Mistakes.of(self, {"threads": whole(most=_MOST_THREADS)}).refuse(DeviceError)
 
 
 def resolve(name: str = "auto") -> str:

@@ -11,7 +11,6 @@ LONGEST = 10_000_000
 
 MOST_AT_ONCE = 1_000_000
 """How many trials can be asked for at once."""
-AT_ONCE = f"from 1 to {MOST_AT_ONCE:,}"
 
 
 def items(values: object, what: str, error: type[HpoError]) -> list[Any]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from hpo_research.errors import ExperimentError, ProblemError, StoreWriteError
 from hpo_research.experiment.description import describe, differences
+from hpo_research.options import Mistakes, whole
 from hpo_research.paths import Given, place
 from hpo_research.problems import curve_table
 from hpo_research.problems.classifiers import DIRECTIONS, Classifier
@@ -58,10 +59,8 @@ class Design:
     seeds: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("configurations", "seeds"):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise ExperimentError(f"{name} must be an integer >= 1, got {number!r}")
+        rules = {"configurations": whole(), "seeds": whole()}
+        Mistakes.of(self, rules).refuse(ExperimentError)
 
     @cached_property
     def space(self) -> SearchSpace:

@@ -13,7 +13,6 @@ from typing import NoReturn, Self
 from hpo_research import analysis, habits, heavy
 from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
-from hpo_research.experiment.checks import whole
 from hpo_research.experiment.description import Json
 from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.notes import record
@@ -23,14 +22,15 @@ from hpo_research.experiment.told import (
     STUDY,
     check_running,
     check_same,
+    check_study,
     description_of,
     epoch_of,
-    mistakes,
     number_of,
 )
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Final, Ledger, Limits, RunInfo
-from hpo_research.lists import AT_ONCE, MOST_AT_ONCE
+from hpo_research.lists import MOST_AT_ONCE
+from hpo_research.options import as_integer, foreign, require, whole
 from hpo_research.paths import Given
 from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial
 from hpo_research.space import Config, SearchSpace
@@ -78,9 +78,7 @@ class Study:
             final=final,
             has_missing_values=has_missing_values,
         )
-        wrong = mistakes(info, strategy)
-        if wrong:
-            raise StudyError("\n".join(f"Study: {mistake}" for mistake in wrong))
+        check_study(info, strategy)
         self._turns = Turns()
         self._strategy = strategy
         self._ledger = Ledger(replace(info, seed=operator.index(seed)), Limits())
@@ -235,9 +233,9 @@ class Study:
         asked and not yet told stands in `pending`.
         """
         with self._acting():
-            number = whole(n)
-            if number is None or not 1 <= number <= MOST_AT_ONCE:
-                raise StudyError(f"ask({quoted(n)}): n must be an integer {AT_ONCE}")
+            count = foreign(whole(most=MOST_AT_ONCE))
+            require("n", n, count, error=StudyError, call="ask")
+            number = operator.index(n)
             began, run = time.perf_counter(), self._ledger.run()
             with limited():
                 queue = self._queue[self._served : self._served + number]
@@ -375,7 +373,7 @@ class Study:
                 self._lead.enter(self._ledger.trials[report.trial])
 
     def _trial(self, trial: int) -> Trial:
-        number = whole(trial)
+        number = as_integer(trial)
         if number is None:
             raise StudyError(f"expected a trial's id, got {trial!r}; use trial.id")
         if not 0 <= number < len(self._ledger.trials):

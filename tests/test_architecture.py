@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A module imports from lower floors and from its own package, nothing else.
 FLOORS = [
     {"text", "heavy", "version"},
-    {"errors", "scratch"},
+    {"errors", "options", "scratch"},
     {"ambient", "rng", "threads", "device", "products", "compiled", "paths"}
     | {"rows", "habits", "origin", "scalars", "lists"},
     {"space", "states"},
@@ -40,7 +40,7 @@ FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
 # Tensors in, tensors out: these know no records, store, strategies or spaces.
 TENSORS_ONLY = {"optim", "gp", "acquisition", "training"}
 BELOW_TENSORS = TENSORS_ONLY | {"errors", "ambient", "rng", "threads", "device", "products"}
-BELOW_TENSORS |= {"compiled"}
+BELOW_TENSORS |= {"compiled", "options"}
 
 OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
 HEAVY = set(heavy.PACKAGES)

@@ -1,14 +1,20 @@
-"""Values that are no options anywhere: arrays, missing values, and integers beyond 64 bits.
+"""What an option must be, said in one wording; and values that are no options anywhere.
 
-Each public door refuses them with an error of ours, whatever their `==`, their `repr` and their
-truth do.
+Each public door refuses arrays, missing values and integers beyond 64 bits with an error of ours,
+whatever their `==`, their `repr` and their truth do.
 """
+
+import math
+import re
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import hpo_research as hpo
+from hpo_research import options
 from hpo_research.errors import HpoError
 from hpo_research.text import quoted
 
@@ -132,3 +138,74 @@ def test_a_data_frame_is_told_how_to_be_a_list_of_configurations():
     with pytest.raises(HpoError, match=r"a data frame gives one as frame.to_dict\('records'\)"):
         hpo.SearchSpace(x=hpo.Float(0, 1), among=frame)
     assert hpo.SearchSpace(x=hpo.Float(0, 1), among=frame.to_dict("records")).size == 2
+
+
+# --- rules ---
+
+
+RULES = [
+    (options.whole(), [1, 2**53], "an integer >= 1", [0, -1, True, 1.0, "1", None, np.int64(1)]),
+    (options.whole(2), [2], "an integer >= 2", [1]),
+    (options.whole(), [], "at most 2**53", [2**53 + 1, HUGE]),
+    (options.whole(most=4096), [1, 4096], "an integer from 1 to 4,096", [0, 4097, HUGE]),
+    (options.whole(2, 2), [2], "2", [1, 3]),
+    (options.foreign(options.whole()), [np.int64(3), 3], "an integer >= 1", [0, 1.0, False, ARRAY]),
+    (options.number(), [-1, 0.5, Fraction(1, 3)], "a finite number", [math.inf, math.nan, HUGE]),
+    (options.number(least=0), [0, 1e300], "a finite number >= 0", [-1e-300, True, "0", pd.NA]),
+    (options.number(least=0, most=1), [0, 1], "a number >= 0 and <= 1", [-0.1, 1.1, math.nan]),
+    (options.number("share", above=0, below=1), [0.5], "a share > 0 and < 1", [0, 1, HUGE, 1j]),
+    (options.one_of(("a", "b")), ["a", "b"], "one of a, b", ["", "c", None, 1, ARRAY, pd.NA]),
+    (options.flag, [True, False], "True or False", [0, 1, None, bool, np.True_]),
+    (options.optional(options.flag), [None, True], "True or False, or None", [0, "None"]),
+    (options.seed, [0, -(2**63) + 1], "an integer", [1.0, None, True, np.int64(1)]),
+    (options.seed, [], "an integer between -2**63 and 2**63", [2**63, -(2**63)]),
+]
+
+
+@pytest.mark.parametrize(("rule", "legal", "expected", "wrong"), RULES)
+def test_a_rule_says_what_is_expected_of_what_it_refuses_and_nothing_else(
+    rule, legal, expected, wrong
+):
+    assert [rule(value) for value in legal] == [""] * len(legal)
+    assert [rule(value) for value in wrong] == [expected] * len(wrong)
+
+
+def test_mistakes_of_a_call_are_said_at_once_with_the_value_and_what_to_do():
+    mistakes = options.Mistakes("ASHA")
+    assert mistakes.check("batch", 4, options.whole())
+    mistakes.refuse(HpoError)
+    assert not mistakes.check("eta", 1, options.whole(2, hint="3 is usual"))
+    mistakes.add("(top=9): top must not be above candidates")
+    with pytest.raises(HpoError) as caught:
+        mistakes.refuse(HpoError)
+    assert str(caught.value).splitlines() == [
+        "ASHA(eta=1): eta must be an integer >= 2; 3 is usual",
+        "ASHA(top=9): top must not be above candidates",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        ("ask", "ask(n=0): n must be an integer >= 1; 4 is usual"),
+        ("", "n=0: n must be an integer >= 1; 4 is usual"),
+        ("Study:", "Study: n must be an integer >= 1, got 0; 4 is usual"),
+        ("Noisy(branin, n=0)", "Noisy(branin, n=0): n must be an integer >= 1, got 0; 4 is usual"),
+    ],
+)
+def test_a_mistake_is_said_beside_the_call_as_it_was_written(call, line):
+    with pytest.raises(HpoError) as caught:
+        options.require("n", 0, options.whole(hint="4 is usual"), error=HpoError, call=call)
+    assert str(caught.value) == line
+
+
+def test_no_other_module_says_what_an_integer_is():
+    """True is an int to `isinstance`, which each check of its own had to remember."""
+    root = Path(hpo.__file__).parent
+    own = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if re.search(r"isinstance\(\S+, bool\)", path.read_text(encoding="utf-8"))
+    }
+    others = {"strategies/answers.py", "problems/reporting.py", "problems/function.py"}
+    assert own - others == {"options.py"}  # True, and bytes of memory

@@ -321,7 +321,7 @@ def test_without_a_model_the_recommended_trial_is_the_best():
 @pytest.mark.parametrize("n", [0, -1, "2", 1.0, None, True], ids=repr)
 def test_a_number_of_trials_that_cannot_be_is_refused(study: hpo.Study, n: object):
     with pytest.raises(
-        StudyError, match=rf"ask\({n!r}\): n must be an integer from 1 to 1,000,000"
+        StudyError, match=rf"ask\(n={n!r}\): n must be an integer from 1 to 1,000,000"
     ):
         study.ask(n)
 
@@ -714,12 +714,12 @@ def test_what_the_disk_refuses_can_be_said_again(tmp_path: Path, monkeypatch: py
         ({"seed": "1"}, "seed must be an integer, got '1'"),
         ({"seed": 1.5}, r"seed must be an integer, got 1\.5"),
         ({"seed": [1]}, r"seed must be an integer, got \[1\]"),
-        ({"seed": 2**63}, "seed must lie between"),
-        ({"direction": "min"}, "direction must be minimize or maximize, got 'min'"),
-        ({"max_epochs": 0}, r"max_epochs must be an integer from 1 to 2\*\*53, got 0"),
-        ({"max_epochs": 2.0}, r"max_epochs must be an integer from 1 to 2\*\*53, got 2\.0"),
-        ({"max_epochs": True}, r"max_epochs must be an integer from 1 to 2\*\*53, got True"),
-        ({"final": "mean"}, "final must be last or best, got 'mean'"),
+        ({"seed": 2**63}, "seed must be an integer between"),
+        ({"direction": "min"}, "direction must be one of minimize, maximize, got 'min'"),
+        ({"max_epochs": 0}, r"max_epochs must be an integer >= 1, got 0"),
+        ({"max_epochs": 2.0}, r"max_epochs must be an integer >= 1, got 2\.0"),
+        ({"max_epochs": True}, r"max_epochs must be an integer >= 1, got True"),
+        ({"final": "mean"}, "final must be one of last, best, got 'mean'"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused(tmp_path: Path, options, message: str):

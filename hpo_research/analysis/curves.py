@@ -7,10 +7,10 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from hpo_research.analysis.arguments import check_count, check_word
 from hpo_research.analysis.extremes import difference, located
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
+from hpo_research.options import Mistakes, foreign, one_of, whole
 from hpo_research.records import Direction
 from hpo_research.rng import Stream
 from hpo_research.store import RunName
@@ -91,8 +91,10 @@ def curve(
     The costs are those at which any seed got a value; more than `points` of them are replaced by
     as many equally spaced ones. Raises `StoreError` where the result holds no such runs.
     """
-    check_word("axis", axis, get_args(Axis))
-    check_count("points", points, 2)
+    mistakes = Mistakes("curve")
+    mistakes.check("axis", axis, one_of(get_args(Axis)))
+    mistakes.check("points", points, foreign(whole(2)))
+    mistakes.refuse(StoreError)
     named = isinstance(problem, str) and isinstance(strategy, str)
     names = sorted(name for name in result.runs if named and name[:2] == (problem, strategy))
     if not names:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from hpo_research import paths
 from hpo_research.ambient import ordinary
-from hpo_research.analysis.arguments import check_word
 from hpo_research.analysis.files import csv, write_beside
 from hpo_research.analysis.frames import is_beyond
 from hpo_research.analysis.result import Result
 from hpo_research.errors import MissingPackageError, StoreError
+from hpo_research.options import one_of, require
 from hpo_research.paths import Given
 
 Format = Literal["csv", "parquet"]
@@ -41,7 +41,7 @@ def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
     Raises `MissingPackageError` for Parquet without pyarrow, `StoreError` for another format,
     `StoreWriteError` where the disk refuses.
     """
-    check_word("format", format, get_args(Format))
+    require("format", format, one_of(get_args(Format)), error=StoreError, call="export")
     if format == "parquet":
         _require_pyarrow()
     place = paths.place(folder, "export: folder", StoreError)

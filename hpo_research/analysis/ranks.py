@@ -1,6 +1,5 @@
 """Ranks: how the strategies place among each other as the budget goes on."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -9,10 +8,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
-from hpo_research.analysis.arguments import check_count, check_level, check_word, chosen
+from hpo_research.analysis.arguments import chosen
 from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, at, curve
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
+from hpo_research.options import MOST, Mistakes, foreign, number, one_of, whole
 from hpo_research.rng import Stream
 from hpo_research.store import RunName
 
@@ -64,10 +64,12 @@ def ranks(
     restricts the comparison, which changes the ranks. Raises `StoreError` for fewer than two
     strategies, an unknown one or axis, or a fraction of a budget where there is none.
     """
-    check_word("axis", axis, get_args(RankAxis))
-    check_count("points", points, 2)
-    check_count("resamples", resamples, 1)
-    check_level(level)
+    mistakes = Mistakes("ranks")
+    mistakes.check("axis", axis, one_of(get_args(RankAxis)))
+    mistakes.check("points", points, foreign(whole(2)))
+    mistakes.check("resamples", resamples, foreign(whole()))
+    mistakes.check("level", level, number(above=0, below=1))
+    mistakes.refuse(StoreError)
     compared = _compared(result, strategies)
     pairs, left_out = _pairs(result, compared)
     seeds = sorted({seed for own in pairs.values() for seed in own})
@@ -145,7 +147,7 @@ def _pairs(result: Result, compared: Sequence[str]) -> tuple[dict[str, list[int]
 def _curves(result: Result, problem: str, compared: Sequence[str], axis: RankAxis) -> list[Curve]:
     """Return each strategy's curve over the ranks' own axis."""
     counted, whole = unit(result, problem) if axis == "budget" else (axis, 1.0)
-    curves = [curve(result, problem, name, counted, points=sys.maxsize) for name in compared]
+    curves = [curve(result, problem, name, counted, points=MOST) for name in compared]
     return [replace(own, cost=own.cost / whole) for own in curves]
 
 

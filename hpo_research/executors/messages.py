@@ -17,6 +17,7 @@ from typing import Any
 from hpo_research import states
 from hpo_research.errors import StateError
 from hpo_research.executors.channel import Channel, Frame, Garbled
+from hpo_research.options import is_integer
 from hpo_research.records import Key, Report, Segment
 
 
@@ -281,7 +282,7 @@ def _fields(text: bytes) -> tuple[_Fields, str]:
 
 
 def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not is_integer(value):
         raise Garbled
     return value
 

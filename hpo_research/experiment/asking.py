@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from hpo_research.errors import HpoError, MissingPackageError, SpaceError, StrategyError
-from hpo_research.experiment.checks import repeated, whole
+from hpo_research.experiment.checks import repeated
 from hpo_research.ledger import Ledger
+from hpo_research.options import as_integer, is_real
 from hpo_research.origin import told
 from hpo_research.records import Ask, Note, Proposal, Run
 from hpo_research.scalars import is_tensor
@@ -144,7 +144,7 @@ def _proposal(who: str, ledger: Ledger, proposal: Proposal) -> Proposal:
         trial, known = _known(who, ledger, proposal)
     if not isinstance(proposal.origin, str):
         raise StrategyError(f"{who}: origin must be a string, got {_shown(proposal.origin)}")
-    until, most = whole(proposal.until), ledger.info.max_epochs
+    until, most = as_integer(proposal.until), ledger.info.max_epochs
     if proposal.kind == "stop":
         until = 0
     elif until is None or not known < until <= most:
@@ -158,7 +158,7 @@ def _proposal(who: str, ledger: Ledger, proposal: Proposal) -> Proposal:
 
 
 def _known(who: str, ledger: Ledger, proposal: Proposal) -> tuple[int, int]:
-    number = whole(proposal.trial)
+    number = as_integer(proposal.trial)
     if number is None or not 0 <= number < len(ledger.trials):
         came = proposal.trial if number is None else number
         shown = came if came is None or number is not None else _shown(came)
@@ -214,9 +214,9 @@ def _native(value: Any) -> Any:
 def _number(value: object) -> float | None:
     if isinstance(value, bool | float):
         return value
-    if (number := whole(value)) is not None:
+    if (number := as_integer(value)) is not None:
         return number if abs(number) < 2**1023 else None  # a reader takes it for a float
-    return float(value) if isinstance(value, Real) else None
+    return float(value) if is_real(value) else None
 
 
 def _seconds(who: str, seconds: object) -> dict[str, float]:

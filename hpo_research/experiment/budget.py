@@ -2,15 +2,21 @@
 
 import math
 from dataclasses import dataclass, fields
-from numbers import Integral, Real
+from typing import Any
 
 from hpo_research import habits
 from hpo_research.errors import ExperimentError
 from hpo_research.ledger import Limits
-from hpo_research.space.bounds import as_float
-from hpo_research.text import quoted
-
-_MOST = 2**53  # shares of a budget are exact up to here
+from hpo_research.options import (
+    MOST,
+    Mistakes,
+    as_integer,
+    is_integer,
+    is_real,
+    number,
+    optional,
+    whole,
+)
 
 
 @habits.answering
@@ -29,22 +35,11 @@ class Budget:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        mistakes = []
         for name in (f.name for f in fields(self)):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            number = _number(value, name)
-            if number is None:
-                kind = "a number" if name == "seconds" else "an integer"
-                mistakes.append(f"Budget({name}={quoted(value)}): expected {kind}")
-            elif not 0 < number < math.inf:
-                mistakes.append(f"Budget({name}={quoted(value)}): must be above 0 and finite")
-            elif number > _MOST:
-                mistakes.append(f"Budget({name}={quoted(value)}): must be at most 2**53")
-            object.__setattr__(self, name, number)
-        if mistakes:
-            raise ExperimentError("\n".join(mistakes))
+            object.__setattr__(self, name, _own(getattr(self, name)))
+        rules = dict.fromkeys(("evaluations", "epochs", "trials"), optional(whole()))
+        rules |= {"seconds": optional(number("number of seconds", above=0, most=MOST))}
+        Mistakes.of(self, rules).refuse(ExperimentError)
         if all(getattr(self, f.name) is None for f in fields(self)):
             raise ExperimentError(
                 "Budget(): expected evaluations, epochs, trials or seconds, got none"
@@ -73,10 +68,6 @@ class Budget:
         return (self.evaluations, self.epochs, self.trials) == (None, None, None)
 
 
-def _number(value: object, name: str) -> float | None:
-    """Return the value as a plain number, whole except for seconds; None where it is none."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, Integral):
-        return int(value)
-    return as_float(value) if name == "seconds" and isinstance(value, Real) else None
+def _own(value: Any) -> Any:
+    """Return a number of another library as Python's own; anything else as it is."""
+    return value if is_integer(value) or not is_real(value) else as_integer(value) or float(value)

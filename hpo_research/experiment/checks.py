@@ -1,6 +1,5 @@
 """What no caller may give, found before it is stored."""
 
-import operator
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
@@ -43,23 +42,6 @@ def _inner_mistake(strategy: object) -> str:
         if is_strategy and (mistake := strategy_mistake(value)):
             return f"{name}= {mistake}"
     return ""
-
-
-def whole(number: object) -> int | None:
-    """Return an integer of any type as an int, None for anything else."""
-    try:
-        return None if isinstance(number, bool) else operator.index(number)  # type: ignore[arg-type]
-    except TypeError:
-        return None
-
-
-def seed_mistake(seed: object) -> str:
-    """Say what is wrong with something that is to be a seed; empty where nothing is."""
-    number = whole(seed)
-    if number is None:
-        return f"must be an integer, got {quoted(seed)}"
-    is_stored = abs(number) < 2**63
-    return "" if is_stored else f"must lie between -2**63 and 2**63, got {quoted(number)}"
 
 
 def repeated(items: Iterable[Item]) -> list[Item]:

@@ -4,17 +4,30 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 from hpo_research import habits
 from hpo_research.analysis.described import answers_of
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget
-from hpo_research.experiment.checks import repeated, seed_mistake, strategy_mistake, whole
+from hpo_research.experiment.checks import repeated, strategy_mistake
 from hpo_research.experiment.description import Json, describe, differences, stored
 from hpo_research.ledger import Final, Ledger, RunInfo
-from hpo_research.lists import AT_ONCE, LONGEST, MOST_AT_ONCE, items
+from hpo_research.lists import LONGEST, MOST_AT_ONCE, items
+from hpo_research.options import (
+    FINAL,
+    Mistakes,
+    Rule,
+    as_integer,
+    foreign,
+    instance,
+    one_of,
+    optional,
+    require,
+    seed,
+    whole,
+)
 from hpo_research.problems.protocol import Problem, has_missing_values
 from hpo_research.store import RunName
 from hpo_research.strategies.answers import batch_of
@@ -22,7 +35,12 @@ from hpo_research.strategies.protocol import Strategy
 from hpo_research.text import is_one_of, name_mistake, quoted
 
 Execution = Literal["lock-step", "asynchronous", "simulated"]
-_EXECUTIONS = ("lock-step", "asynchronous", "simulated")
+_RULES: Mapping[str, Rule] = {
+    "budget": instance(Budget, "a Budget; make one, as Budget(evaluations=48)"),
+    "execution": one_of(get_args(Execution)),
+    "final": FINAL,
+    "parallel": optional(whole(most=MOST_AT_ONCE)),
+}
 
 
 @habits.answering
@@ -50,12 +68,12 @@ class Experiment:
     final: Final = "last"
 
     def __post_init__(self) -> None:
-        mistakes = [*self._entry_mistakes(), *self._option_mistakes()]
-        if mistakes:
-            raise ExperimentError("\n".join(f"Experiment: {mistake}" for mistake in mistakes))
+        mistakes = Mistakes("Experiment:", [f"Experiment: {m}" for m in self._entry_mistakes()])
+        self._check_options(mistakes)
+        mistakes.refuse(ExperimentError)
         object.__setattr__(self, "problems", tuple(self.problems))
         object.__setattr__(self, "strategies", dict(self.strategies))
-        object.__setattr__(self, "seeds", tuple(operator.index(seed) for seed in self.seeds))
+        object.__setattr__(self, "seeds", tuple(operator.index(own) for own in self.seeds))
         self.description()  # what cannot be stored fails here
         for problem in self.problems:
             for name, strategy in self.strategies.items():
@@ -121,29 +139,13 @@ class Experiment:
                 mistakes.append(f"strategies[{name!r}] {mistake}")
         return mistakes
 
-    def _option_mistakes(self) -> list[str]:
-        mistakes = []
-        if not isinstance(self.budget, Budget):
-            mistakes.append(
-                f"budget must be a Budget, got {quoted(self.budget)}; make one, as "
-                "Budget(evaluations=48)"
-            )
-        if not is_one_of(self.execution, _EXECUTIONS):
-            expected = ", ".join(_EXECUTIONS)
-            mistakes.append(f"execution must be one of {expected}, got {quoted(self.execution)}")
-        if not is_one_of(self.final, ("last", "best")):
-            mistakes.append(f"final must be last or best, got {quoted(self.final)}")
-        is_count = isinstance(self.parallel, int) and not isinstance(self.parallel, bool)
-        if self.parallel is not None and not (is_count and 1 <= self.parallel <= MOST_AT_ONCE):
-            mistakes.append(
-                f"parallel must be an integer {AT_ONCE}, or None, got {quoted(self.parallel)}"
-            )
+    def _check_options(self, mistakes: Mistakes) -> None:
+        mistakes.check_all(self, _RULES)
         if self.parallel is None and isinstance(self.budget, Budget):
             if self.budget.counts_time_alone:
-                mistakes.append("a budget of seconds alone needs parallel, the trials at once")
+                mistakes.add(" a budget of seconds alone needs parallel, the trials at once")
             elif is_one_of(self.execution, ("asynchronous",)):
-                mistakes.append("asynchronous execution needs parallel, the trials at once")
-        return mistakes
+                mistakes.add(" asynchronous execution needs parallel, the trials at once")
 
     def run_names(self) -> list[RunName]:
         """Return the names of all runs, seeds varying first."""
@@ -216,11 +218,9 @@ def parallel_of(experiment: Experiment, strategy: Strategy) -> int | None:
     if experiment.parallel is not None:
         return experiment.parallel
     batch: int | None = batch_of(strategy)
-    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
-        raise StrategyError(
-            f"{type(strategy).__name__}(batch={batch!r}): where parallel=None, `batch` is how many "
-            "trials train at once: an integer >= 1; name the field otherwise"
-        )
+    hint = "where parallel=None it is how many trials train at once; name the field otherwise"
+    rule, who = optional(whole(hint=hint)), type(strategy).__name__
+    require("batch", batch, rule, error=StrategyError, call=who)
     return batch
 
 
@@ -228,16 +228,20 @@ def _seed_mistakes(seeds: object) -> list[str]:
     try:
         seeds = items(seeds, "seeds", ExperimentError)
     except ExperimentError as error:
-        count = whole(seeds)
+        count = as_integer(seeds)
         is_count = count is not None and 0 < count <= LONGEST
         hint = f"; range({count}) holds so many" if is_count else ""
         return [f"{error}{hint}"]
     if not seeds:
         return ["seeds is empty; name at least one, or a range"]
-    mistakes = [f"seeds[{i}] {wrong}" for i, s in enumerate(seeds) if (wrong := seed_mistake(s))]
+    mistakes = [
+        f"seeds[{i}] must be {wrong}, got {quoted(own)}"
+        for i, own in enumerate(seeds)
+        if (wrong := foreign(seed)(own))
+    ]
     if mistakes:
         return mistakes
-    twice = sorted(repeated(operator.index(seed) for seed in seeds))
+    twice = sorted(repeated(operator.index(own) for own in seeds))
     return [f"seeds must be distinct, {', '.join(map(str, twice))} is repeated"] if twice else []
 
 

@@ -1,18 +1,28 @@
 """What a study is given and told, checked before it counts."""
 
 import json
-from numbers import Real
 from pathlib import Path
 
 from hpo_research.errors import StudyError
-from hpo_research.experiment.checks import seed_mistake, strategy_mistake, whole
+from hpo_research.experiment.checks import strategy_mistake
 from hpo_research.experiment.description import Json, describe, differences, stored
 from hpo_research.ledger import Ledger, RunInfo
+from hpo_research.options import (
+    DIRECTION,
+    FINAL,
+    Mistakes,
+    as_integer,
+    flag,
+    foreign,
+    instance,
+    is_real,
+    seed,
+    whole,
+)
 from hpo_research.records import Trial
 from hpo_research.scalars import plain
 from hpo_research.space import SearchSpace
 from hpo_research.strategies.protocol import Strategy
-from hpo_research.text import is_one_of, quoted
 
 STUDY = "study"
 """What the one problem, the one strategy and the execution of a study are called."""
@@ -24,7 +34,7 @@ def number_of(trial: int, value: object) -> float:
     Raises `StudyError` for anything else.
     """
     number = plain(value)
-    if isinstance(number, bool) or not isinstance(number, Real):
+    if not is_real(number):
         raise StudyError(
             f"trial {trial}: expected a number, got {value!r} of type {type(value).__name__}; "
             "use fail(id, reason) for a trial that gave none"
@@ -39,7 +49,7 @@ def number_of(trial: int, value: object) -> float:
 
 def epoch_of(trial: Trial, epoch: object) -> int:
     """Return an epoch as an int. Raises `StudyError` for one that the trial cannot have."""
-    number = whole(epoch)
+    number = as_integer(epoch)
     if number is None:
         raise StudyError(f"trial {trial.id}: epoch must be an integer, got {epoch!r}")
     if not 1 <= number <= trial.until:
@@ -62,25 +72,14 @@ def check_running(trial: Trial, epoch: int, books: Ledger) -> None:
         )
 
 
-def mistakes(info: RunInfo, strategy: object) -> list[str]:
-    """Say what is wrong with the arguments of a study; nothing where all is well."""
-    found = []
-    if not isinstance(info.space, SearchSpace):
-        found.append(f"space must be a SearchSpace, got {quoted(info.space)}")
+def check_study(info: RunInfo, strategy: object) -> None:
+    """Raise `StudyError` with all that is wrong with the arguments of a study."""
+    rules = {"space": instance(SearchSpace, "a SearchSpace"), "seed": foreign(seed), "final": FINAL}
+    rules |= {"direction": DIRECTION, "max_epochs": whole(), "has_missing_values": flag}
+    mistakes = Mistakes.of(info, rules, "Study:")
     if mistake := strategy_mistake(strategy, info.max_epochs):
-        found.append(f"strategy {mistake}")
-    if mistake := seed_mistake(info.seed):
-        found.append(f"seed {mistake}")
-    if not is_one_of(info.direction, ("minimize", "maximize")):
-        found.append(f"direction must be minimize or maximize, got {quoted(info.direction)}")
-    epochs = info.max_epochs
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= 2**53:
-        found.append(f"max_epochs must be an integer from 1 to 2**53, got {quoted(epochs)}")
-    if not is_one_of(info.final, ("last", "best")):
-        found.append(f"final must be last or best, got {quoted(info.final)}")
-    if not isinstance(info.has_missing_values, bool):
-        found.append(f"has_missing_values must be a bool, got {quoted(info.has_missing_values)}")
-    return found
+        mistakes.add(f" strategy {mistake}")
+    mistakes.refuse(StudyError)
 
 
 def description_of(info: RunInfo, strategy: Strategy) -> Json:

@@ -6,11 +6,12 @@ from typing import get_args
 
 import numpy as np
 
-from hpo_research.analysis.arguments import check_name, check_word, chosen
+from hpo_research.analysis.arguments import check_name, chosen
 from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, band, curve, regret
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.noise_free import is_noisy
 from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
 from hpo_research.figures.scales import Scale, scale_for
 from hpo_research.figures.words import (
     BEST,
@@ -21,6 +22,7 @@ from hpo_research.figures.words import (
     unfinished,
     value_label,
 )
+from hpo_research.options import one_of, require
 
 LEVEL, RESAMPLES = 0.95, 2000
 
@@ -68,7 +70,7 @@ def panel(
     """
     known = result.description["problems"]
     check_name("problem", problem, known)
-    check_word("axis", axis, get_args(Axis))
+    require("axis", axis, one_of(get_args(Axis)), error=StoreError)
     facts = known[problem]
     present = {name.strategy for name in result.runs if name.problem == problem}
     wanted = chosen(strategies, result.description["strategies"])

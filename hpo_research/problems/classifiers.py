@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Literal
 
 from hpo_research.errors import ProblemError
+from hpo_research.options import Mistakes, one_of, whole
 from hpo_research.problems import images
 from hpo_research.problems.images import IMAGES, Images
 from hpo_research.problems.naming import name_of
@@ -71,23 +72,10 @@ class Classifier:
 
     def __post_init__(self) -> None:
         call = f"Classifier({quoted(self.images)}, {quoted(self.network)})"
-        options: list[tuple[str, Mapping[str, object]]] = [
-            ("images", IMAGES),
-            ("network", NETWORKS),
-            ("metric", DIRECTIONS),
-        ]
-        for option, known in options:
-            given = getattr(self, option)
-            if not isinstance(given, str) or given not in known:
-                raise ProblemError(
-                    f"{call}: {option} must be one of {', '.join(known)}, got {quoted(given)}"
-                )
+        rules = {"images": one_of(IMAGES), "network": one_of(NETWORKS)}
+        rules |= {"metric": one_of(DIRECTIONS), "max_epochs": whole()}
+        Mistakes.of(self, rules, call).refuse(ProblemError)
         name = name_of(call, self.name, f"{self.images}-{self.network}")
-        whole = isinstance(self.max_epochs, int) and not isinstance(self.max_epochs, bool)
-        if not whole or self.max_epochs < 1:
-            raise ProblemError(
-                f"{call}: max_epochs must be an integer >= 1, got {quoted(self.max_epochs)}"
-            )
         if self.data is not None:
             self._check_data(call)
         object.__setattr__(self, "name", name)

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from numbers import Real
 
 import jaxtyping as jt
 import torch
@@ -12,13 +11,13 @@ from torch import Tensor
 
 from hpo_research.ambient import ordinary
 from hpo_research.errors import ProblemError
+from hpo_research.options import Mistakes, instance, number, seed, whole
 from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.problems.synthetic import Analytic, Synthetic, in_step, padded, points
 from hpo_research.records import Direction, Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.space import SearchSpace
-from hpo_research.space.bounds import as_float
 from hpo_research.text import name_mistake, quoted
 
 _SAMPLE = 4096  # points of the box from which the scales of a base are taken
@@ -254,26 +253,7 @@ def _check(problem: LearningCurves) -> None:
         raise ProblemError(f"{call}: a base's name {mistake}")
     if base.optimum is None:
         raise ProblemError(f"{call}: base must have a known optimum, which sets the curves' scale")
-    epochs = problem.max_epochs
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= 2**53:
-        raise ProblemError(f"{call}: max_epochs must be an integer >= 1, got {quoted(epochs)}")
-    seed = problem.seed
-    if isinstance(seed, bool) or not isinstance(seed, int) or abs(seed) >= 2**63:
-        raise ProblemError(f"{call}: seed must be an integer, got {quoted(seed)}")
-    if not isinstance(problem.name, str):
-        raise ProblemError(f"{call}: name must be a string, got {quoted(problem.name)}")
-    numbers = {
-        "agreement": (problem.agreement, "from 0 to 1", 0.0, 1.0),
-        "noise": (problem.noise, "from 0", 0.0, math.inf),
-        "seconds": (problem.seconds, "above 0", math.ulp(0.0), math.inf),
-    }
-    for name, (value, legal, low, high) in numbers.items():
-        number = (
-            isinstance(value, Real)
-            and not isinstance(value, bool)
-            and math.isfinite(as_float(value))
-        )
-        if not number or not low <= value <= high:
-            raise ProblemError(
-                f"{call}: {name} must be a finite number {legal}, got {quoted(value)}"
-            )
+    rules = {"max_epochs": whole(), "seed": seed, "name": instance(str, "a string")}
+    rules |= {"agreement": number(least=0, most=1), "noise": number(least=0)}
+    rules |= {"seconds": number("number of seconds", above=0)}
+    Mistakes.of(problem, rules, call).refuse(ProblemError)

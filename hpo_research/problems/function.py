@@ -1,19 +1,28 @@
 """The user's own function as a problem: `f(config)` or `f(config, report)`."""
 
 import inspect
-import math
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from hpo_research import habits
 from hpo_research.errors import ProblemError
+from hpo_research.options import (
+    DIRECTION,
+    Mistakes,
+    Rule,
+    flag,
+    instance,
+    is_integer,
+    number,
+    optional,
+    whole,
+)
 from hpo_research.problems import files
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.problems.reporting import (
@@ -27,8 +36,7 @@ from hpo_research.problems.reporting import (
 )
 from hpo_research.records import Direction, Report, Segment
 from hpo_research.space import SearchSpace
-from hpo_research.space.bounds import as_float
-from hpo_research.text import is_one_of, name_mistake, quoted
+from hpo_research.text import name_mistake, quoted
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -79,9 +87,12 @@ class FunctionProblem:
 
     def __post_init__(self) -> None:
         """Check what was given, and name the problem after its function."""
-        mistakes = [*_function_mistakes(self), *_option_mistakes(self)]
-        if mistakes:
-            raise ProblemError("\n".join(f"FunctionProblem({mistake}" for mistake in mistakes))
+        mistakes = Mistakes("FunctionProblem")
+        _check_function(self, mistakes)
+        if mistake := name_mistake(self.metric):
+            mistakes.add(f"(metric={quoted(self.metric)}): metric {mistake}")
+        mistakes.check_all(self, _RULES)
+        mistakes.refuse(ProblemError)
         object.__setattr__(self, "name", self.name or _name(self.f))
 
     @property
@@ -240,65 +251,52 @@ def _can_be_called(signature: inspect.Signature) -> bool:
     return bool(places or takes_any) and all(p.default is not p.empty for p in others)
 
 
-def _function_mistakes(problem: FunctionProblem) -> Iterator[str]:
-    """Yield what is wrong with the function, and with it beside the other arguments."""
+def _check_function(problem: FunctionProblem, mistakes: Mistakes) -> None:
+    """Check the function, and it beside the other arguments."""
     f, name = problem.f, problem.name
     if not (isinstance(name, str) and name == "") and (mistake := name_mistake(name)):
-        yield f"name={quoted(name)}): expected a string; it {mistake}"
+        mistakes.add(f"(name={quoted(name)}): name {mistake}")
         name = ""
     if not callable(f):
-        yield f"f={quoted(f)}): expected a function of a config"
+        mistakes.add(f"(f={quoted(f)}): f must be a function of a config")
         return
     name = name or _name(f)
     signature = _signature(f)
     if signature is not None and not _can_be_called(signature):
-        yield (
-            f"{name}): expected f(config) or f(config, report), got "
+        mistakes.add(
+            f"({name}): expected f(config) or f(config, report), got "
             f"{name}{signature}; bind the other arguments with functools.partial"
         )
         return
     if problem.takes_report:
         return
-    if _is_count(problem.max_epochs) and problem.max_epochs > 1:
-        yield (
-            f"{name}, max_epochs={problem.max_epochs}): a function that "
+    if is_integer(problem.max_epochs) and problem.max_epochs > 1:
+        mistakes.add(
+            f"({name}, max_epochs={problem.max_epochs}): a function that "
             "trains for several epochs reports after each; write it as f(config, report) and "
             "call report(epoch, value), or leave max_epochs out"
         )
     if problem.can_resume is True:
-        yield (
-            f"{name}, can_resume=True): only f(config, report) can "
+        mistakes.add(
+            f"({name}, can_resume=True): only f(config, report) can "
             "resume, from report.folder after epoch report.start"
         )
 
 
-def _option_mistakes(problem: FunctionProblem) -> Iterator[str]:
-    if not isinstance(problem.space, SearchSpace):
-        yield f"space={quoted(problem.space)}): expected a SearchSpace"
-    if mistake := name_mistake(problem.metric):
-        yield f"metric={quoted(problem.metric)}): expected the name of a metric; it {mistake}"
-    if not is_one_of(problem.direction, ("minimize", "maximize")):
-        yield f"direction={quoted(problem.direction)}): expected 'minimize' or 'maximize'"
-    count = "expected an integer from 1 to 2**53"
-    if not _is_count(problem.max_epochs):
-        yield f"max_epochs={quoted(problem.max_epochs)}): {count}"
-    if problem.workers is not None and not _is_count(problem.workers):
-        yield f"workers={quoted(problem.workers)}): {count}, or None"
-    timeout: object = problem.timeout
-    is_real = isinstance(timeout, Real) and not isinstance(timeout, bool)
-    if timeout is not None and not (is_real and 0 < as_float(problem.timeout) < math.inf):  # type: ignore[arg-type]
-        yield f"timeout={quoted(timeout)}): expected seconds above 0, or None"
-    if problem.memory is not None and problem.memory_bytes is None:
-        shown = quoted(problem.memory)
-        yield f"memory={shown}): expected bytes, or a string such as '2 GB' or '512 MiB'"
-    if not isinstance(problem.can_resume, bool):
-        yield f"can_resume={quoted(problem.can_resume)}): expected True or False"
-    if not isinstance(problem.has_missing_values, bool):
-        yield f"has_missing_values={quoted(problem.has_missing_values)}): expected True or False"
+def _memory(memory: object) -> str:
+    return "" if _bytes(memory) else "bytes, or a string such as '2 GB' or '512 MiB'"
 
 
-def _is_count(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= 2**53
+_RULES: Mapping[str, Rule] = {
+    "space": instance(SearchSpace, "a SearchSpace"),
+    "direction": DIRECTION,
+    "max_epochs": whole(),
+    "workers": optional(whole()),
+    "timeout": optional(number("number of seconds", above=0)),
+    "memory": optional(_memory),
+    "can_resume": flag,
+    "has_missing_values": flag,
+}
 
 
 def _bytes(memory: object) -> int | None:

@@ -9,12 +9,12 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from numbers import Real
 from pathlib import Path, PurePath
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
 from hpo_research.errors import ProblemError
+from hpo_research.options import as_integer, is_real
 from hpo_research.problems.files import Folder
 from hpo_research.records import Report, Segment
 from hpo_research.scalars import plain
@@ -242,7 +242,7 @@ def sound(report: object, metric: str, *, after: int, until: int) -> Report:
         return report
     if value is not None:
         value = _number(value, metric)
-    epoch = report.epoch if type(report.epoch) is int else _index(report.epoch)
+    epoch = report.epoch if type(report.epoch) is int else as_integer(report.epoch)
     if epoch is None or not after < epoch <= until:
         raise ProblemError(
             f"evaluate reported epoch {report.epoch} after epoch {after}, "
@@ -256,13 +256,6 @@ def sound(report: object, metric: str, *, after: int, until: int) -> Report:
         raise ProblemError(f"clock is {clock}, expected seconds since the run began")
     metrics = {str(name): _number(item, str(name)) for name, item in report.metrics.items()}
     return replace(report, epoch=epoch, metrics=metrics, seconds=seconds, clock=clock)
-
-
-def _index(value: Any) -> int | None:
-    try:
-        return None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        return None
 
 
 def can_stand(value: float | None, *, may_be_missing: bool) -> bool:
@@ -281,7 +274,7 @@ def value_reason(metric: str, value: float | None, epoch: int) -> str:
 
 def _number(value: Any, name: str) -> float:
     number = plain(value)
-    if isinstance(number, Real) and not isinstance(number, bool):
+    if is_real(number):
         try:
             return float(number)
         except OverflowError:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hpo_research.ambient import ordinary, single
 from hpo_research.errors import ProblemError
+from hpo_research.options import Mistakes, whole
 from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.records import Direction, Key, Report, Segment
@@ -25,6 +26,7 @@ Bounds = tuple[tuple[float, float], ...]
 Values = Callable[[Tensor], Tensor]
 """n d to n."""
 
+_MOST_DIMENSIONS = 10**6
 _ROWS = 16  # BoTorch's functions differ in the last bit between one row and many, not from here on
 
 
@@ -69,7 +71,8 @@ class Synthetic:
             raise ProblemError(f"{call}: expected one of {', '.join(FUNCTIONS)}")
         if self.dimension is None:
             object.__setattr__(self, "dimension", known.dimension)
-        _check_dimension(call, known, self.dimension)
+        rules = {"dimension": whole(known.smallest, known.largest or _MOST_DIMENSIONS)}
+        Mistakes.of(self, rules, call).refuse(ProblemError)
         usual = self.dimension == known.dimension
         otherwise = self.function if usual else f"{self.function}-{self.dimension}d"
         object.__setattr__(self, "name", name_of(call, self.name, otherwise))
@@ -212,18 +215,6 @@ class Function:
 def _built(function: str, dimension: int, device: str) -> Values:
     f = FUNCTIONS[function].build(dimension)
     return f.to(device) if isinstance(f, torch.nn.Module) else f
-
-
-def _check_dimension(call: str, known: Function, dimension: object) -> None:
-    smallest, largest = known.smallest, known.largest
-    if (
-        isinstance(dimension, int)
-        and not isinstance(dimension, bool)
-        and smallest <= dimension <= (largest or 10**6)
-    ):
-        return
-    legal = f"{smallest}" if smallest == largest else f"an integer >= {smallest}"
-    raise ProblemError(f"{call}: dimension must be {legal}, got {quoted(dimension)}")
 
 
 def _botorch(cls: Callable[..., torch.nn.Module]) -> Callable[[int], Values]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property
-from numbers import Real
 from typing import Generic, TypeVar
 
 import jaxtyping as jt
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hpo_research.errors import ProblemError
+from hpo_research.options import Mistakes, number, seed, whole
 from hpo_research.problems.naming import add_name
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.problems.synthetic import Analytic, Bounds, Point, evaluated
@@ -63,8 +63,7 @@ class Noisy:
     def __post_init__(self) -> None:
         call = f"Noisy({_title(self.problem)}, sd={self.sd!r})"
         _check_problem(call, self.problem)
-        if not _is_finite(self.sd) or self.sd < 0:
-            raise ProblemError(f"{call}: sd must be a finite number from 0, got {self.sd!r}")
+        Mistakes.of(self, {"sd": number(least=0)}, call).refuse(ProblemError)
         inner: object = self.problem
         while inner is not None:
             if isinstance(inner, Noisy):
@@ -123,7 +122,7 @@ class Shifted:
             object.__setattr__(self, "offset", offset)
             what = ",".join(f"{s:g}" for s in offset)
         else:
-            _check_seed(call, self.seed)
+            Mistakes.of(self, {"seed": seed}, call).refuse(ProblemError)
             what = f"seed={self.seed}"
         add_name(call, self, f"+shift({what})")
 
@@ -182,7 +181,7 @@ class Rotated:
     def __post_init__(self) -> None:
         call = f"Rotated({_title(self.problem)}, seed={self.seed!r})"
         _check_analytic(call, self.problem)
-        _check_seed(call, self.seed)
+        Mistakes.of(self, {"seed": seed}, call).refuse(ProblemError)
         add_name(call, self, f"+rotate(seed={self.seed})")
 
     @cached_property
@@ -253,8 +252,7 @@ class Discretised:
     def __post_init__(self) -> None:
         call = f"Discretised({_title(self.problem)}, steps={self.steps!r})"
         _check_problem(call, self.problem)
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
-            raise ProblemError(f"{call}: steps must be an integer >= 1, got {self.steps!r}")
+        Mistakes.of(self, {"steps": whole()}, call).refuse(ProblemError)
         if self.problem.space.size is not None:
             raise ProblemError(f"{call}: the problem is discrete already; use it as it is")
         for parameter in self.problem.space.parameters.values():
@@ -377,14 +375,9 @@ def _check_analytic(call: str, problem: object) -> None:
         raise ProblemError(f"{call}: expected a function of points; move it before other wrappers")
 
 
-def _check_seed(call: str, seed: object) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise ProblemError(f"{call}: seed must be an integer, got {seed!r}")
-
-
 def _checked_offset(call: str, problem: Analytic, offset: Sequence[float]) -> Point:
     d = len(problem.bounds)
-    if not isinstance(offset, Sequence) or [_is_finite(s) for s in offset] != [True] * d:
+    if not isinstance(offset, Sequence) or [number()(s) for s in offset] != [""] * d:
         raise ProblemError(f"{call}: offset must be {d} finite numbers, got {offset!r}")
     numbers = tuple(float(s) for s in offset)
     if not problem.minimisers:
@@ -393,7 +386,3 @@ def _checked_offset(call: str, problem: Analytic, offset: Sequence[float]) -> Po
         what = f"the minimiser {problem.minimisers[0]} out of {problem.bounds}"
         raise ProblemError(f"{call}: the offset carries {what}; use a smaller one")
     return numbers
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -2,11 +2,12 @@
 
 import math
 from decimal import Decimal
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 
 from hpo_research.errors import SpaceError
+from hpo_research.options import as_float, is_real, one_of, require
 from hpo_research.space.bins import Bins
 from hpo_research.space.scale import LINEAR, LOG, REVERSE_LOG, SCALES, Scale, resolve
 from hpo_research.text import quoted
@@ -19,7 +20,7 @@ _LARGEST, _NARROWEST = 1e300, 1e-290  # no sum overflows, no tolerance underflow
 
 def finite(call: str, name: str, value: object) -> float:
     """Return the value as a float, or raise `SpaceError` where it is no finite number."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if not is_real(value):
         raise SpaceError(f"{call}: {name} must be a number, got {quoted(value)}")
     number = as_float(value)
     if not math.isfinite(number):
@@ -31,21 +32,13 @@ def finite(call: str, name: str, value: object) -> float:
 
 def whole(call: str, name: str, value: object) -> int:
     """Return the value as an int, or raise `SpaceError` where it is none."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if not (is_real(value) and isinstance(value, Integral)):
         raise SpaceError(f"{call}: {name} must be an integer (an int), got {quoted(value)}")
     if abs(int(value)) > _LARGEST_INTEGER:
         raise SpaceError(
             f"{call}: {name} must lie within ±2^50 to be exact in float64; narrow the range"
         )
     return int(value)
-
-
-def as_float(value: Real) -> float:
-    """Return the float nearest to any real number, infinity beyond all floats."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
 
 
 def check_order(call: str, low: float, high: float) -> None:
@@ -57,10 +50,8 @@ def check_order(call: str, low: float, high: float) -> None:
 
 def check_scale(call: str, low: float, high: float, scale: object) -> None:
     """Raise `SpaceError` for an unknown scale, or bounds on which it is not defined."""
-    if not isinstance(scale, str) or (scale != "auto" and scale not in SCALES):
-        expected = ", ".join([*SCALES, "auto"])
-        raise SpaceError(f"{call}: scale must be one of {expected}, got {quoted(scale)}")
-    resolved = resolve(scale, low, high)
+    require("scale", scale, one_of([*SCALES, "auto"]), error=SpaceError, call=call)
+    resolved = resolve(str(scale), low, high)
     if not resolved.is_defined_on(low, high):
         raise SpaceError(
             f"{call}: a {scale} scale needs {resolved.rule}; move the bounds or use another scale"

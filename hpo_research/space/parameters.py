@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from hpo_research import habits
 from hpo_research.errors import SpaceError
 from hpo_research.lists import items
+from hpo_research.options import as_float, flag, is_integer, is_real, require
 from hpo_research.space import bounds
 from hpo_research.space.bins import Bins
 from hpo_research.space.scale import REVERSE_LOG, Scale, resolve
@@ -131,9 +132,7 @@ class Float:
     def validate(self, value: object) -> float:
         """Return the value as a float; a stepped one is returned exactly on its step."""
         legal = f"a number from {self.low!r} to {self.high!r}"
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise SpaceError(f"expected {legal}, got {quoted(value)}")
-        x = bounds.as_float(value)
+        x = as_float(value) if is_real(value) else math.nan
         if not self.low <= x <= self.high:  # also catches NaN
             raise SpaceError(f"expected {legal}, got {quoted(value)}")
         if self.step is None:
@@ -225,7 +224,7 @@ class Integer:
         legal = f"an integer from {self.low} to {self.high}"
         if isinstance(value, float | np.floating) and float(value).is_integer():
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, Integral):
+        if not (is_real(value) and isinstance(value, Integral)):
             raise SpaceError(f"expected {legal}, got {quoted(value)}")
         k = int(value)
         if not self.low <= k <= self.high:
@@ -242,7 +241,7 @@ class Integer:
 
     def index(self, value: Value) -> int | None:
         """Return which of its values this is, None where it is none."""
-        if isinstance(value, bool) or not isinstance(value, int):
+        if not is_integer(value):
             return None
         index, rest = divmod(value - self.low, self.step)
         return index if rest == 0 and 0 <= index < self.size else None
@@ -267,8 +266,7 @@ class Categorical:
         values = tuple(_native(value) for value in given)
         object.__setattr__(self, "values", values)
         call = f"Categorical({quoted(list(values))})"
-        if not isinstance(self.ordered, bool):
-            raise SpaceError(f"{call}: ordered must be True or False, got {quoted(self.ordered)}")
+        require("ordered", self.ordered, flag, error=SpaceError, call=call)
         if not values:
             raise SpaceError(f"{call}: expected at least one value, got none")
         for value in values:

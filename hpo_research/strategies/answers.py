@@ -22,7 +22,6 @@ Everything here asks the object, never its class. A strategy that raises, or ans
 ends in a `StrategyError` that names it and the answer.
 """
 
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from inspect import getattr_static
@@ -32,6 +31,7 @@ import numpy as np
 
 from hpo_research import heavy
 from hpo_research.errors import HpoError, StrategyError
+from hpo_research.options import as_integer
 from hpo_research.origin import told
 from hpo_research.records import Run
 from hpo_research.space import Config
@@ -260,11 +260,8 @@ def _called(strategy: Strategy, name: str, *given: object) -> Any:
 def _trial(strategy: Strategy, run: Run, trial: object) -> int | None:
     if trial is None:
         return None
-    try:
-        number = -1 if isinstance(trial, bool) else operator.index(trial)  # type: ignore[arg-type]
-    except TypeError:
-        number = -1
-    if not 0 <= number < len(run.trials) or run.trials[number].value is None:
+    number = as_integer(trial)
+    if number is None or not 0 <= number < len(run.trials) or run.trials[number].value is None:
         raise _wrong(strategy, "recommend", "the id of a trial of the run that has a value", trial)
     return number
 

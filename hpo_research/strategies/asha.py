@@ -1,25 +1,25 @@
 """ASHA and asynchronous Hyperband: successive halving in which no trial waits for another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar, Literal
 
 from hpo_research import habits
+from hpo_research.errors import StrategyError
+from hpo_research.options import Mistakes, one_of, optional, whole
+from hpo_research.options import Rule as OptionRule
 from hpo_research.records import Ask, Run
 from hpo_research.strategies.asynchronous import promoting, stopping
 from hpo_research.strategies.halving import (
+    ETA,
     at_one_epoch,
-    eta_mistakes,
-    inner_mistakes,
     recommended_within,
-    refuse,
     rung_epochs,
-    whole_mistakes,
 )
 from hpo_research.strategies.hyperband import brackets
 from hpo_research.strategies.ladders import Ladders
-from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.protocol import A_STRATEGY, Strategy
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.rung_verdicts import RULES, Rule, continual, once
 from hpo_research.text import is_one_of, quoted
@@ -66,10 +66,7 @@ class ASHA:
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
-        mistakes = [*_kind_mistakes(self.kind, self.rule), *eta_mistakes(self.eta)]
-        mistakes += whole_mistakes("min_epochs", self.min_epochs)
-        mistakes += [*inner_mistakes(self.inner), *whole_mistakes("batch", self.batch)]
-        refuse("ASHA", mistakes)
+        _check(self, {"eta": ETA, "min_epochs": whole(), "inner": A_STRATEGY, "batch": whole()})
         object.__setattr__(self, "rule", _rule_of(self.kind, self.rule))
 
     def rungs(self, max_epochs: int) -> tuple[int, ...]:
@@ -114,9 +111,7 @@ class AsynchronousHyperband:
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
-        mistakes = [*_kind_mistakes(self.kind, self.rule), *eta_mistakes(self.eta)]
-        mistakes += [*inner_mistakes(self.inner), *whole_mistakes("batch", self.batch)]
-        refuse("AsynchronousHyperband", mistakes)
+        _check(self, {"eta": ETA, "inner": A_STRATEGY, "batch": whole()})
         object.__setattr__(self, "rule", _rule_of(self.kind, self.rule))
 
     def ladders(self, max_epochs: int) -> Ladders:
@@ -166,13 +161,12 @@ def _rule_of(kind: Kind, rule: Rule | None) -> Rule | None:
     return rule or "syne-tune" if kind == "stop" else None
 
 
-def _kind_mistakes(kind: object, rule: object) -> list[str]:
-    if not is_one_of(kind, KINDS):
-        return [f"kind={quoted(kind)}): kind must be 'promote', 'stop' or 'continual'"]
-    if rule is None:
-        return []
-    if kind != "stop":
-        return [f"kind={kind!r}, rule={rule!r}): only kind='stop' has a rule; leave it out"]
-    if rule not in RULES:
-        return [f"rule={rule!r}): rule must be 'syne-tune' or 'ray'"]
-    return []
+def _check(strategy: ASHA | AsynchronousHyperband, rules: Mapping[str, OptionRule]) -> None:
+    kind, rule = strategy.kind, strategy.rule
+    mistakes = Mistakes.of(strategy, {"kind": one_of(KINDS), **rules})
+    if rule is not None and is_one_of(kind, ("promote", "continual")):
+        given = f"(kind={kind!r}, rule={quoted(rule)})"
+        mistakes.add(f"{given}: only kind='stop' has a rule; leave it out")
+    else:
+        mistakes.check("rule", rule, optional(one_of(RULES)))
+    mistakes.refuse(StrategyError)

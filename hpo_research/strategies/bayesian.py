@@ -22,6 +22,7 @@ from hpo_research.acquisition import (
 )
 from hpo_research.ambient import ordinary
 from hpo_research.device import current
+from hpo_research.errors import StrategyError
 from hpo_research.gp import (
     KERNELS,
     TRANSFORMS,
@@ -36,19 +37,19 @@ from hpo_research.gp import (
 )
 from hpo_research.gp.dressed import Dressed
 from hpo_research.gp.quasi import normal_set
+from hpo_research.options import Mistakes, number, one_of, optional, whole
 from hpo_research.records import Ask, Note, Run, start
 from hpo_research.space import Config
 from hpo_research.strategies import botorch_door as door
 from hpo_research.strategies import botorch_parts as parts
 from hpo_research.strategies.batches import Batch, Believed, Known, Modelled, batch, key
 from hpo_research.strategies.encoding import Encoding
-from hpo_research.strategies.halving import refuse, whole_mistakes, word_mistakes
 from hpo_research.strategies.picks import drawn_picks, picks
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import best_believed
 from hpo_research.strategies.surrogate import Surrogate, fitted_surrogate
 from hpo_research.strategies.tried import left
-from hpo_research.text import is_one_of, quoted
+from hpo_research.text import is_one_of
 
 Notes = dict[str, Note]
 MODELS: Mapping[str, tuple[str, ...]] = {
@@ -111,30 +112,24 @@ class Bayesian:
     beta: float = 4.0
 
     def __post_init__(self) -> None:
-        mistakes = [
-            *_part("acquisition", self.acquisition, [*CRITERIA, NOISY, "ucb", THOMPSON]),
-            *_part("model", self.model, MODELS),
-            *word_mistakes("transform", self.transform, CHANGES),
-            *whole_mistakes("batch", self.batch, 1),
-            *whole_mistakes("samples", self.samples, 2),
-            *whole_mistakes("starts", self.starts, 2),
-        ]
-        if self.initial is not None:
-            mistakes += whole_mistakes("initial", self.initial, 2)
-        if not isinstance(self.beta, int | float) or not 0 <= self.beta <= 1e300:
-            mistakes.append(f"beta={quoted(self.beta)}): beta must be a number from 0 on, finite")
+        rules = {"transform": one_of(CHANGES), "batch": whole(), "samples": whole(2)}
+        rules |= {"starts": whole(2), "initial": optional(whole(2))}
+        mistakes = Mistakes.of(self, {**rules, "beta": number(least=0, most=1e300)})
+        own = [*CRITERIA, NOISY, "ucb", THOMPSON]
+        _check_part(mistakes, "acquisition", self.acquisition, own)
+        _check_part(mistakes, "model", self.model, MODELS)
         if is_one_of(self.transform, ("by-evidence",)) and not isinstance(self.model, str):
-            mistakes.append(
-                "transform='by-evidence'): a model of BoTorch has no evidence to choose by; "
+            mistakes.add(
+                "(transform='by-evidence'): a model of BoTorch has no evidence to choose by; "
                 f"expected one of {', '.join(TRANSFORMS)}"
             )
         is_averaged = is_one_of(self.model, (AVERAGED,))
         if is_averaged and (self.acquisition == THOMPSON or not self._is_ours):
-            mistakes.append(
-                "model='averaged'): expected an acquisition function of ours that can be averaged "
+            mistakes.add(
+                "(model='averaged'): expected an acquisition function of ours that can be averaged "
                 f"({', '.join([*CRITERIA, NOISY, 'ucb'])}), got {parts.name_of(self.acquisition)!r}"
             )
-        refuse("Bayesian", mistakes)
+        mistakes.refuse(StrategyError)
 
     @ordinary()
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
@@ -359,11 +354,14 @@ def _places(run: Run, slots: int) -> int:
     return slots if there is None else min(slots, there)
 
 
-def _part(name: str, value: object, legal: Iterable[str]) -> list[str]:
-    """Say what is wrong with something that is to be one of our names or a part of BoTorch's."""
+def _check_part(mistakes: Mistakes, name: str, value: object, legal: Iterable[str]) -> None:
+    """Check something that is to be one of our names or a part of BoTorch's."""
     if isinstance(value, str) or not callable(value):
-        return [
-            f"{mistake}, or a class of BoTorch" for mistake in word_mistakes(name, value, legal)
-        ]
+        named = one_of(legal)
+        mistakes.check(
+            name, value, lambda own: (words := named(own)) and f"{words}, or a class of BoTorch"
+        )
+        return
     found = parts.model_mistakes(value) if name == "model" else parts.acquisition_mistakes(value)
-    return [f"{name}={parts.name_of(value)}): {mistake}" for mistake in found]
+    for mistake in found:
+        mistakes.add(f"({name}={parts.name_of(value)}): {mistake}")

@@ -2,22 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
 from hpo_research import habits
 from hpo_research.ambient import ordinary
+from hpo_research.errors import StrategyError
+from hpo_research.options import Mistakes, number, whole
 from hpo_research.records import Ask, Direction, Note, Run, Trial
 from hpo_research.rows import kept
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.curve_model import Forecast, Prior, forecast, learnt
-from hpo_research.strategies.halving import inner_mistakes, refuse, whole_mistakes
 from hpo_research.strategies.ordered import Ordered
-from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.protocol import A_STRATEGY, Strategy
 from hpo_research.strategies.verdicts import Verdict, judged, name_of
-from hpo_research.text import quoted
 
 _MOST = 256
 """How many curves the model learns from at most."""
@@ -52,16 +51,9 @@ class CurveStopping:
     with_one_epoch: ClassVar[str] = "nothing to judge there"
 
     def __post_init__(self) -> None:
-        mistakes = []
-        is_number = isinstance(self.threshold, Real) and not isinstance(self.threshold, bool)
-        if not is_number or not 0 < self.threshold < 1:
-            mistakes.append(
-                f"threshold={quoted(self.threshold)}): threshold must be a probability between 0 "
-                "and 1"
-            )
-        mistakes += [*whole_mistakes("min_epochs", self.min_epochs)]
-        mistakes += [*whole_mistakes("min_trials", self.min_trials), *inner_mistakes(self.inner)]
-        refuse("CurveStopping", mistakes)
+        rules = {"threshold": number("probability", above=0, below=1), "min_epochs": whole()}
+        rules |= {"min_trials": whole(), "inner": A_STRATEGY}
+        Mistakes.of(self, rules).refuse(StrategyError)
 
     @property
     def batch(self) -> int | None:

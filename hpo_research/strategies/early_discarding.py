@@ -5,18 +5,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from hpo_research import habits
+from hpo_research.errors import StrategyError
+from hpo_research.options import Mistakes, whole
 from hpo_research.records import Ask, Run
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.brackets import Bracket
-from hpo_research.strategies.halving import (
-    at_one_epoch,
-    halved,
-    inner_mistakes,
-    recommended_within,
-    refuse,
-    whole_mistakes,
-)
-from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.halving import at_one_epoch, halved, recommended_within
+from hpo_research.strategies.protocol import A_STRATEGY, Strategy
 from hpo_research.strategies.random import Random
 
 
@@ -43,17 +38,12 @@ class EarlyDiscarding:
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
-        mistakes = [
-            *whole_mistakes("candidates", self.candidates),
-            *whole_mistakes("epochs", self.epochs),
-            *whole_mistakes("top", self.top),
-            *inner_mistakes(self.inner),
-        ]
-        if not mistakes and self.top > self.candidates:
-            mistakes = [
-                f"candidates={self.candidates}, top={self.top}): top must not be above candidates"
-            ]
-        refuse("EarlyDiscarding", mistakes)
+        rules = {**dict.fromkeys(("candidates", "epochs", "top"), whole()), "inner": A_STRATEGY}
+        mistakes = Mistakes.of(self, rules)
+        if not mistakes.lines and self.top > self.candidates:
+            given = f"(candidates={self.candidates}, top={self.top})"
+            mistakes.add(f"{given}: top must not be above candidates")
+        mistakes.refuse(StrategyError)
 
     def brackets(self, max_epochs: int) -> list[Bracket]:
         """Return the cycle, as a table of one bracket: its rungs as (configurations, epochs)."""

@@ -13,11 +13,12 @@ from hpo_research import habits
 from hpo_research.acquisition import Search, log_ei, log_knowledge_gradient
 from hpo_research.ambient import ordinary
 from hpo_research.device import current
+from hpo_research.errors import StrategyError
 from hpo_research.gp import KERNELS, TRANSFORMS
 from hpo_research.gp.posterior import LEAST_VARIANCE
+from hpo_research.options import Mistakes, one_of, optional, whole
 from hpo_research.records import Ask, Proposal, Run, Trial, resume, start
 from hpo_research.strategies.curved import Curved, Foretold, Key, Notes, fitted, ladder
-from hpo_research.strategies.halving import refuse, whole_mistakes, word_mistakes
 from hpo_research.strategies.newcomers import Newcomer, newcomers
 from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import foreseen_best
@@ -63,15 +64,9 @@ class FreezeThaw:
     with_one_epoch: ClassVar[str] = "nothing to pause there"
 
     def __post_init__(self) -> None:
-        mistakes = [
-            *([] if self.initial is None else whole_mistakes("initial", self.initial, 2)),
-            *whole_mistakes("greedy", self.greedy),
-            *whole_mistakes("batch", self.batch),
-            *word_mistakes("model", self.model, KERNELS),
-            *word_mistakes("transform", self.transform, TRANSFORMS),
-            *whole_mistakes("starts", self.starts, 2),
-        ]
-        refuse("FreezeThaw", mistakes)
+        rules = {"initial": optional(whole(2)), "greedy": whole(), "batch": whole()}
+        rules |= {"model": one_of(KERNELS), "transform": one_of(TRANSFORMS), "starts": whole(2)}
+        Mistakes.of(self, rules).refuse(StrategyError)
 
     @ordinary()
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 from hpo_research import habits
 from hpo_research.errors import SpaceError, StrategyError
 from hpo_research.lists import items
+from hpo_research.options import as_integer, is_real
 from hpo_research.records import Ask, Note, Run, Trial, start
 from hpo_research.rows import kept
 from hpo_research.space import Categorical, Config, Float, Integer, Parameter, SearchSpace, Value
@@ -52,13 +52,14 @@ class Grid:
         if isinstance(points, Mapping):
             checked = {name: _checked(name, wanted) for name, wanted in points.items()}
             object.__setattr__(self, "points", checked)
-        elif _is_count(points):
-            object.__setattr__(self, "points", int(points))  # type: ignore[call-overload]
-        else:
+            return
+        count = as_integer(points) if is_real(points) else None
+        if count is None or count < 1:
             raise StrategyError(
-                f"Grid(points={quoted(points)}): expected a number of points from 1 on, a dict of "
-                "numbers or lists of values by parameter name, or 'fit'"
+                f"Grid(points={quoted(points)}): points must be an integer >= 1, a dict of "
+                "integers or lists of values by parameter name, or 'fit'"
             )
+        object.__setattr__(self, "points", count)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Propose the next combinations that are not among the run's trials."""
@@ -194,13 +195,10 @@ def _axis(name: str, parameter: Parameter, points: int | Sequence[Value] | None)
         ) from error
 
 
-def _is_count(points: object) -> bool:
-    return isinstance(points, Integral) and not isinstance(points, bool) and int(points) >= 1
-
-
 def _checked(name: object, points: object) -> int | tuple[Value, ...]:
-    if _is_count(points):
-        return int(points)  # type: ignore[call-overload, no-any-return]
+    count = as_integer(points) if is_real(points) else None
+    if count is not None and count >= 1:
+        return count
     call = f"Grid(points={{{name!r}: {quoted(points)}}})"
     try:
         if values := tuple(items(points, "points", StrategyError)):

@@ -1,16 +1,14 @@
 """Synchronous successive halving: brackets of rungs, each of which waits for all its members."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from hpo_research.errors import StrategyError
+from hpo_research.options import require, whole
 from hpo_research.records import Ask, Proposal, Run, resume, start
 from hpo_research.strategies.answers import recommendation
 from hpo_research.strategies.brackets import Bracket, Rung, open_rung
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.seen import furthest, inner_view
-from hpo_research.text import is_one_of, quoted
-
-_MOST = 2**53  # counts that are exact as floats, and fit into a store
 
 Choose = Callable[[Sequence[Run], Sequence[int]], list[Ask]]
 """How new configurations are chosen: the runs as they are, and how many each has places for.
@@ -18,6 +16,9 @@ Choose = Callable[[Sequence[Run], Sequence[int]], list[Ask]]
 Of the asks that come back only starts count, and their notes and seconds; the rung decides how
 long they are trained. Called once for all runs with places, and only with places.
 """
+
+ETA = whole(2, hint="3 is usual")
+"""What a reduction factor must be."""
 
 
 def halved(
@@ -81,51 +82,11 @@ def rung_epochs(max_epochs: int, eta: int, min_epochs: int = 1) -> tuple[int, ..
     Integer arithmetic throughout. The last rung is `max_epochs`, the only one where `min_epochs`
     is not below it. Raises `StrategyError` where `max_epochs` is no integer >= 1.
     """
-    if isinstance(max_epochs, bool) or not isinstance(max_epochs, int) or max_epochs < 1:
-        raise StrategyError(f"rungs of {max_epochs!r} epochs: max_epochs must be an integer >= 1")
+    require("max_epochs", max_epochs, whole(), error=StrategyError, call="rungs")
     epochs = [max_epochs]
     while max_epochs // eta ** len(epochs) >= min_epochs:
         epochs.append(max_epochs // eta ** len(epochs))
     return tuple(reversed(epochs))
-
-
-def eta_mistakes(eta: object) -> list[str]:
-    """Say what is wrong with a reduction factor; empty where nothing is."""
-    if isinstance(eta, bool) or not isinstance(eta, int) or eta < 2:
-        return [f"eta={quoted(eta)}): eta must be an integer >= 2; 3 is usual"]
-    if eta > _MOST:
-        return [f"eta={quoted(eta)}): eta must be at most 2**53; 3 is usual"]
-    return []
-
-
-def whole_mistakes(name: str, value: object, least: int = 1) -> list[str]:
-    """Say what is wrong with a field that counts something; empty where nothing is."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        return [f"{name}={quoted(value)}): {name} must be an integer >= {least}"]
-    if value > _MOST:
-        return [f"{name}={quoted(value)}): {name} must be at most 2**53"]
-    return []
-
-
-def word_mistakes(name: str, value: object, legal: Iterable[str]) -> list[str]:
-    """Say what is wrong with a field that is one of a few words; empty where nothing is."""
-    words = list(legal)
-    if is_one_of(value, words):
-        return []
-    return [f"{name}={quoted(value)}): expected one of {', '.join(words)}"]
-
-
-def inner_mistakes(inner: object) -> list[str]:
-    """Say what is wrong with a strategy inside another; empty where nothing is."""
-    if not isinstance(inner, Strategy) or isinstance(inner, type):
-        return [f"inner={quoted(inner)}): inner must be a strategy, such as Random()"]
-    return []
-
-
-def refuse(name: str, mistakes: Sequence[str]) -> None:
-    """Raise `StrategyError` with a line for each mistake in the fields of strategy `name`."""
-    if mistakes:
-        raise StrategyError("\n".join(f"{name}({mistake}" for mistake in mistakes))
 
 
 def _resumes(rung: Rung) -> Ask:

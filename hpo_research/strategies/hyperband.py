@@ -5,21 +5,20 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from hpo_research import habits
+from hpo_research.errors import StrategyError
+from hpo_research.options import Mistakes, one_of
 from hpo_research.records import Ask, Run
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.halving import (
+    ETA,
     at_one_epoch,
-    eta_mistakes,
     halved,
-    inner_mistakes,
     recommended_within,
-    refuse,
     rung_epochs,
 )
-from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.protocol import A_STRATEGY, Strategy
 from hpo_research.strategies.random import Random
-from hpo_research.text import is_one_of, quoted
 
 
 @habits.answering
@@ -49,9 +48,8 @@ class Hyperband:
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
-        rounding = [f"rounding={quoted(self.rounding)}): rounding must be 'ceil' or 'floor'"]
-        mistakes = [] if is_one_of(self.rounding, ("ceil", "floor")) else rounding
-        refuse("Hyperband", [*eta_mistakes(self.eta), *mistakes, *inner_mistakes(self.inner)])
+        rules = {"eta": ETA, "rounding": one_of(("ceil", "floor")), "inner": A_STRATEGY}
+        Mistakes.of(self, rules).refuse(StrategyError)
 
     def brackets(self, max_epochs: int) -> list[Bracket]:
         """Return the table: for each bracket its rungs as (configurations, epochs)."""

@@ -7,14 +7,14 @@ from statistics import fmean
 from typing import ClassVar, Literal
 
 from hpo_research import habits
+from hpo_research.errors import StrategyError
+from hpo_research.options import Mistakes, one_of, whole
 from hpo_research.records import Ask, Run, Trial
 from hpo_research.rows import kept
 from hpo_research.strategies.answers import batch_of
-from hpo_research.strategies.halving import inner_mistakes, refuse, whole_mistakes
 from hpo_research.strategies.ordered import Ordered
-from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.protocol import A_STRATEGY, Strategy
 from hpo_research.strategies.verdicts import Verdict, judged, name_of
-from hpo_research.text import is_one_of, quoted
 
 Kind = Literal["sagemaker", "vizier", "syne-tune"]
 KINDS = ("sagemaker", "vizier", "syne-tune")
@@ -53,12 +53,8 @@ class MedianStopping:
     with_one_epoch: ClassVar[str] = "nothing to judge there"
 
     def __post_init__(self) -> None:
-        kinds = "'sagemaker', 'vizier' or 'syne-tune'"
-        mistakes = [f"kind={quoted(self.kind)}): kind must be {kinds}"]
-        mistakes = [] if is_one_of(self.kind, KINDS) else mistakes
-        mistakes += [*whole_mistakes("min_epochs", self.min_epochs)]
-        mistakes += [*whole_mistakes("min_trials", self.min_trials), *inner_mistakes(self.inner)]
-        refuse("MedianStopping", mistakes)
+        rules = {"kind": one_of(KINDS), "min_epochs": whole(), "min_trials": whole()}
+        Mistakes.of(self, {**rules, "inner": A_STRATEGY}).refuse(StrategyError)
 
     @property
     def batch(self) -> int | None:

@@ -9,16 +9,13 @@ from hpo_research import habits
 from hpo_research.acquisition import Search
 from hpo_research.ambient import ordinary
 from hpo_research.device import current
+from hpo_research.errors import StrategyError
+from hpo_research.options import Mistakes, optional, whole
 from hpo_research.records import Ask, Run, start
 from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.curved import Curved, Foretold, Key, fitted
 from hpo_research.strategies.freeze_thaw import begun, initial_of, places_of
-from hpo_research.strategies.halving import (
-    eta_mistakes,
-    halved,
-    refuse,
-    whole_mistakes,
-)
+from hpo_research.strategies.halving import ETA, halved
 from hpo_research.strategies.hyperband import brackets
 from hpo_research.strategies.newcomers import newcomers
 from hpo_research.strategies.recommend import foreseen_best
@@ -51,13 +48,8 @@ class ModelHyperband:
     with_one_epoch: ClassVar[str] = "one rung there"
 
     def __post_init__(self) -> None:
-        mistakes = [
-            *eta_mistakes(self.eta),
-            *([] if self.initial is None else whole_mistakes("initial", self.initial, 2)),
-            *whole_mistakes("batch", self.batch),
-            *whole_mistakes("starts", self.starts, 2),
-        ]
-        refuse("ModelHyperband", mistakes)
+        rules = {"eta": ETA, "initial": optional(whole(2)), "batch": whole(), "starts": whole(2)}
+        Mistakes.of(self, rules).refuse(StrategyError)
 
     @property
     def model(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from hpo_research.options import instance
 from hpo_research.records import Ask, Run
 
 
@@ -20,3 +21,7 @@ class Strategy(Protocol):
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Return one `Ask` for each run, in the order of `runs`."""
         ...
+
+
+A_STRATEGY = instance(Strategy, "a strategy, such as Random()")
+"""What an option must be that is a strategy inside another."""

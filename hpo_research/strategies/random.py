@@ -7,9 +7,9 @@ import numpy as np
 
 from hpo_research import habits, heavy, strategies
 from hpo_research.errors import StrategyError
+from hpo_research.options import Mistakes, one_of
 from hpo_research.records import Ask, Proposal, Run, start
 from hpo_research.strategies.tried import taken, untried
-from hpo_research.text import is_one_of, quoted
 
 KINDS = ("uniform", "sobol")
 
@@ -29,10 +29,7 @@ class Random:
     kind: str = "uniform"
 
     def __post_init__(self) -> None:
-        if not is_one_of(self.kind, KINDS):
-            raise StrategyError(
-                f"Random(kind={quoted(self.kind)}): kind must be 'uniform' or 'sobol'"
-            )
+        Mistakes.of(self, {"kind": one_of(KINDS)}).refuse(StrategyError)
 
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Fill every slot with a fresh configuration, trained to the last epoch."""

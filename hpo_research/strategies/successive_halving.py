@@ -5,20 +5,19 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from hpo_research import habits
+from hpo_research.errors import StrategyError
+from hpo_research.options import Mistakes, optional, whole
 from hpo_research.records import Ask, Run
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.brackets import Bracket
 from hpo_research.strategies.halving import (
+    ETA,
     at_one_epoch,
-    eta_mistakes,
     halved,
-    inner_mistakes,
     recommended_within,
-    refuse,
     rung_epochs,
-    whole_mistakes,
 )
-from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.protocol import A_STRATEGY, Strategy
 from hpo_research.strategies.random import Random
 
 
@@ -42,14 +41,8 @@ class SuccessiveHalving:
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
-        candidates = 1 if self.candidates is None else self.candidates
-        mistakes = [
-            *eta_mistakes(self.eta),
-            *whole_mistakes("candidates", candidates),
-            *whole_mistakes("min_epochs", self.min_epochs),
-            *inner_mistakes(self.inner),
-        ]
-        refuse("SuccessiveHalving", mistakes)
+        rules = {"eta": ETA, "candidates": optional(whole()), "min_epochs": whole()}
+        Mistakes.of(self, {**rules, "inner": A_STRATEGY}).refuse(StrategyError)
 
     def brackets(self, max_epochs: int) -> list[Bracket]:
         """Return the one bracket, as a table: its rungs as (configurations, epochs)."""

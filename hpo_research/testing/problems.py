@@ -8,8 +8,8 @@ from functools import partial
 import cloudpickle
 import numpy as np
 
-from hpo_research.experiment.checks import whole
 from hpo_research.experiment.description import describe
+from hpo_research.options import as_integer
 from hpo_research.problems.protocol import Problem
 from hpo_research.records import Key, Report, Segment, State
 from hpo_research.rng import Stream
@@ -107,7 +107,7 @@ def is_a_record(problem: Problem) -> None:
         mistake = name_mistake(getattr(problem, what))
         need(not mistake, f"a {what}", mistake)
     need(problem.direction in ("minimize", "maximize"), "a direction", problem.direction)
-    epochs = whole(problem.max_epochs)
+    epochs = as_integer(problem.max_epochs)
     need(epochs is not None and epochs >= 1, "max_epochs, an integer >= 1", problem.max_epochs)
     describe(problem, problem.name)
 

@@ -1,32 +1,24 @@
 """What one network is trained with, and for which epochs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from numbers import Integral, Real
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from hpo_research.errors import ProblemError
+from hpo_research.options import Mistakes, Rule, flag, number, one_of, whole
 from hpo_research.rng import Stream
 
-_CHOICES = {
-    "activation": ("relu", "gelu", "silu"),
-    "optimizer": ("sgd", "nesterov", "adam", "adamw", "rmsprop"),
-    "schedule": ("constant", "cosine", "step"),
-    "normalisation": ("none", "layer", "group"),
-}
-_LEAST = {
-    **{"learning_rate": 0, "weight_decay": 0, "shift": 0},
-    **{"batch_size": 1, "width": 1, "depth": 1},
-}
 _MULTIPLE = 4  # images of a batch: times 8 channels or more, whole vectors of every kernel
-_KINDS: Mapping[object, tuple[type, str]] = {
-    int: (Integral, "an integer"),
-    float: (Real, "a number"),
-    bool: (bool, "True or False"),
-    str: (str, "a string"),
+_RULES: Mapping[str, Rule] = {
+    "activation": one_of(("relu", "gelu", "silu")),
+    "optimizer": one_of(("sgd", "nesterov", "adam", "adamw", "rmsprop")),
+    "schedule": one_of(("constant", "cosine", "step")),
+    "normalisation": one_of(("none", "layer", "group")),
+    **dict.fromkeys(("learning_rate", "weight_decay"), number(least=0)),
+    **dict.fromkeys(("momentum", "dropout", "label_smoothing", "warmup"), number(least=0, below=1)),
+    **{"batch_size": whole(), "width": whole(), "depth": whole(), "shift": whole(0), "flip": flag},
 }
-_SHARES = ("momentum", "dropout", "label_smoothing", "warmup")
 
 
 @dataclass(frozen=True)
@@ -65,30 +57,11 @@ class Recipe:
     flip: bool = False
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            kind, what = _KINDS[field.type]
-            given = getattr(self, field.name)
-            if not isinstance(given, kind) or (kind is not bool and isinstance(given, bool)):
-                raise ProblemError(f"Recipe({field.name}={given!r}): expected {what}")
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ProblemError(
-                    f"Recipe({name}={getattr(self, name)!r}): expected one of {', '.join(choices)}"
-                )
-        for name, least in _LEAST.items():
-            if not getattr(self, name) >= least:
-                raise ProblemError(
-                    f"Recipe({name}={getattr(self, name)!r}): must be at least {least}"
-                )
-        if self.batch_size % _MULTIPLE:
-            raise ProblemError(
-                f"Recipe(batch_size={self.batch_size!r}): must be a multiple of {_MULTIPLE}"
-            )
-        for name in _SHARES:
-            if not 0 <= getattr(self, name) < 1:
-                raise ProblemError(
-                    f"Recipe({name}={getattr(self, name)!r}): must be at least 0 and below 1"
-                )
+        mistakes = Mistakes.of(self, _RULES)
+        if not mistakes.lines and self.batch_size % _MULTIPLE:
+            given = f"(batch_size={self.batch_size})"
+            mistakes.add(f"{given}: batch_size must be a multiple of {_MULTIPLE}")
+        mistakes.refuse(ProblemError)
 
 
 @dataclass(frozen=True)

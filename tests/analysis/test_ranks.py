@@ -185,7 +185,7 @@ def test_a_subset_is_ranked_by_itself_in_the_experiments_order():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"axis": "hours"}, "'hours': expected one of budget, evaluations, epochs, seconds"),
+        ({"axis": "hours"}, "'hours'.*: axis must be one of budget, evaluations, epochs, seconds"),
         ({"strategies": ["grid"]}, "two strategies or more, got grid"),
         ({"strategies": ["grid", "x"]}, "no strategy 'x'; there are grid, random"),
     ],

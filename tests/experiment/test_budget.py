@@ -53,16 +53,22 @@ def test_a_budget_is_limits_on_a_problem_of_nine_epochs(budget: hpo.Budget, limi
     ("given", "message"),
     [
         ({}, r"Budget\(\): expected evaluations, epochs, trials or seconds, got none"),
-        ({"evaluations": 0}, r"Budget\(evaluations=0\): must be above 0 and finite"),
-        ({"epochs": -1}, r"Budget\(epochs=-1\): must be above 0"),
-        ({"trials": 2.0}, r"Budget\(trials=2\.0\): expected an integer"),
-        ({"trials": "2"}, r"Budget\(trials='2'\): expected an integer"),
-        ({"trials": True}, r"Budget\(trials=True\): expected an integer"),
-        ({"seconds": True}, r"Budget\(seconds=True\): expected a number"),
-        ({"seconds": "1"}, r"Budget\(seconds='1'\): expected a number"),
-        ({"seconds": math.inf}, r"Budget\(seconds=inf\): must be above 0 and finite"),
-        ({"seconds": math.nan}, r"Budget\(seconds=nan\): must be above 0 and finite"),
-        ({"seconds": 0}, r"Budget\(seconds=0\): must be above 0"),
+        (
+            {"evaluations": 0},
+            r"Budget\(evaluations=0\): evaluations must be an integer >= 1, or None",
+        ),
+        ({"epochs": -1}, r"Budget\(epochs=-1\): epochs must be an integer >= 1"),
+        ({"trials": 2.0}, r"Budget\(trials=2\.0\): trials must be an integer >= 1"),
+        ({"trials": "2"}, r"Budget\(trials='2'\): trials must be an integer >= 1"),
+        ({"trials": True}, r"Budget\(trials=True\): trials must be an integer >= 1"),
+        ({"seconds": True}, r"Budget\(seconds=True\): seconds must be a number of seconds > 0"),
+        ({"seconds": "1"}, r"Budget\(seconds='1'\): seconds must be a number of seconds"),
+        (
+            {"seconds": math.inf},
+            r"Budget\(seconds=inf\): seconds must be a .* > 0 and <= 2\*\*53, or None",
+        ),
+        ({"seconds": math.nan}, r"Budget\(seconds=nan\): seconds must be a number of seconds"),
+        ({"seconds": 0}, r"Budget\(seconds=0\): seconds must be a number of seconds > 0"),
     ],
 )
 def test_a_budget_that_cannot_be_is_refused(given: dict[str, object], message: str):
@@ -74,9 +80,9 @@ def test_a_budget_with_several_mistakes_lists_them_all():
     with pytest.raises(ExperimentError) as caught:
         hpo.Budget(evaluations=0, trials=1.5, seconds="long")
     assert str(caught.value).splitlines() == [
-        "Budget(evaluations=0): must be above 0 and finite",
-        "Budget(trials=1.5): expected an integer",
-        "Budget(seconds='long'): expected a number",
+        "Budget(evaluations=0): evaluations must be an integer >= 1, or None",
+        "Budget(trials=1.5): trials must be an integer >= 1, or None",
+        "Budget(seconds='long'): seconds must be a number of seconds > 0 and <= 2**53, or None",
     ]
 
 

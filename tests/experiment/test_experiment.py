@@ -71,7 +71,7 @@ FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
         ({"seeds": [0, "1"]}, r"seeds\[1\] must be an integer, got '1'"),
         ({"seeds": [0.0]}, r"seeds\[0\] must be an integer, got 0\.0"),
         ({"seeds": [True]}, r"seeds\[0\] must be an integer, got True"),
-        ({"seeds": [2**63]}, r"seeds\[0\] must lie between -2\*\*63 and 2\*\*63"),
+        ({"seeds": [2**63]}, r"seeds\[0\] must be an integer between -2\*\*63 and 2\*\*63"),
         ({"seeds": [3, 1, 3, 1]}, "seeds must be distinct, 1, 3 is repeated"),
         (
             {"problems": ["branin"]},
@@ -87,7 +87,7 @@ FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
         ({"parallel": True}, "parallel must be an integer from 1 to 1,000,000, or None, got True"),
         ({"parallel": "2"}, "parallel must be an integer from 1 to 1,000,000, or None, got '2'"),
         ({"execution": "parallel"}, "execution must be one of lock-step, asynchronous, simulated"),
-        ({"final": "mean"}, "final must be last or best, got 'mean'"),
+        ({"final": "mean"}, "final must be one of last, best, got 'mean'"),
         ({"execution": "asynchronous"}, "asynchronous execution needs parallel"),
         ({"budget": hpo.Budget(seconds=1)}, "a budget of seconds alone needs parallel"),
         (

@@ -93,46 +93,86 @@ def test_whether_a_function_reports_is_read_from_its_arguments(f, takes_report: 
 @pytest.mark.parametrize(
     ("f", "options", "message"),
     [
-        (3, {}, "expected a function of a config"),
+        (3, {}, "f must be a function of a config"),
         (lambda: 0, {}, r"expected f\(config\) or f\(config, report\), got function\(\)"),
         (lambda a, b, c: 0, {}, r"got function\(a, b, c\); bind the other arguments"),
         (lambda config, *, data: 0, {}, r"got function\(config, \*, data\)"),
         (lambda config: 0, {"max_epochs": 3}, r"write it as f\(config, report\)"),
         (lambda config: 0, {"can_resume": True}, r"only f\(config, report\) can resume"),
-        (count, {"max_epochs": 0}, r"max_epochs=0\): expected an integer from 1"),
-        (count, {"workers": 0}, r"workers=0\): expected an integer from 1"),
-        (count, {"timeout": 0}, r"timeout=0\): expected seconds above 0"),
-        (count, {"memory": "much"}, r"memory='much'\): expected bytes, or a string such as '2 GB'"),
-        (count, {"memory": 0}, r"memory=0\): expected bytes"),
-        (count, {"direction": "down"}, r"direction='down'\): expected 'minimize' or 'maximize'"),
-        (count, {"max_epochs": None}, r"max_epochs=None\): expected an integer from 1"),
-        (count, {"max_epochs": True}, r"max_epochs=True\): expected an integer from 1"),
+        (count, {"max_epochs": 0}, r"max_epochs=0\): max_epochs must be an integer >= 1"),
+        (count, {"workers": 0}, r"workers=0\): workers must be an integer >= 1"),
+        (count, {"timeout": 0}, r"timeout=0\): timeout must be a finite number of seconds > 0"),
+        (
+            count,
+            {"memory": "much"},
+            r"memory='much'\): memory must be bytes, or a string such as '2 GB'",
+        ),
+        (count, {"memory": 0}, r"memory=0\): memory must be bytes"),
+        (
+            count,
+            {"direction": "down"},
+            r"direction='down'\): direction must be one of minimize, maximize",
+        ),
+        (count, {"max_epochs": None}, r"max_epochs=None\): max_epochs must be an integer >= 1"),
+        (count, {"max_epochs": True}, r"max_epochs=True\): max_epochs must be an integer >= 1"),
         (
             count,
             {"workers": 1.5},
-            r"workers=1.5\): expected an integer from 1 to 2\*\*53, or None",
+            r"workers=1.5\): workers must be an integer >= 1, or None",
         ),
-        (count, {"timeout": "5"}, r"timeout='5'\): expected seconds above 0, or None"),
-        (count, {"timeout": float("inf")}, r"timeout=inf\): expected seconds above 0, or None"),
-        (count, {"timeout": float("nan")}, r"timeout=nan\): expected seconds above 0, or None"),
-        (count, {"memory": True}, r"memory=True\): expected bytes"),
-        (count, {"memory": [1]}, r"memory=\[1\]\): expected bytes"),
-        (count, {"max_epochs": 10**5000}, r"max_epochs=an integer of 16610 bits\): expected"),
+        (
+            count,
+            {"timeout": "5"},
+            r"timeout='5'\): timeout must be a finite number of seconds > 0, or None",
+        ),
+        (
+            count,
+            {"timeout": float("inf")},
+            r"timeout=inf\): timeout must be a finite number of seconds > 0, or None",
+        ),
+        (
+            count,
+            {"timeout": float("nan")},
+            r"timeout=nan\): timeout must be a finite number of seconds > 0, or None",
+        ),
+        (count, {"memory": True}, r"memory=True\): memory must be bytes"),
+        (count, {"memory": [1]}, r"memory=\[1\]\): memory must be bytes"),
+        (
+            count,
+            {"max_epochs": 10**5000},
+            r"max_epochs=an integer of 16610 bits\): max_epochs must be at most 2\*\*53",
+        ),
         (
             count,
             {"workers": 2**70},
-            r"workers=\d+\): expected an integer from 1 to 2",
+            r"workers=\d+\): workers must be at most 2\*\*53, or None",
         ),
-        (count, {"timeout": 10**400}, r"timeout=10+\): expected seconds above 0"),
-        (count, {"timeout": pd.NA}, r"timeout=<NA>\): expected seconds above 0"),
-        (count, {"memory": 2**70}, r"memory=\d+\): expected bytes"),
-        (count, {"memory": "9" * 5000}, r"memory='9+.*\): expected bytes"),
-        (count, {"direction": pd.NA}, r"direction=<NA>\): expected 'minimize' or 'maximize'"),
-        (count, {"direction": np.array(["minimize"] * 2)}, r"direction=array.*\): expected 'min"),
-        (count, {"metric": 3}, r"metric=3\): expected the name of a metric"),
-        (count, {"metric": ""}, r"metric=''\): expected the name of a metric"),
-        (count, {"can_resume": 1}, r"can_resume=1\): expected True or False"),
-        (count, {"name": 3}, r"name=3\): expected a string"),
+        (
+            count,
+            {"timeout": 10**400},
+            r"timeout=10+\): timeout must be a finite number of seconds > 0",
+        ),
+        (
+            count,
+            {"timeout": pd.NA},
+            r"timeout=<NA>\): timeout must be a finite number of seconds > 0",
+        ),
+        (count, {"memory": 2**70}, r"memory=\d+\): memory must be bytes"),
+        (count, {"memory": "9" * 5000}, r"memory='9+.*\): memory must be bytes"),
+        (
+            count,
+            {"direction": pd.NA},
+            r"direction=<NA>\): direction must be one of minimize, maximize",
+        ),
+        (
+            count,
+            {"direction": np.array(["minimize"] * 2)},
+            r"direction=array.*\): direction must be one",
+        ),
+        (count, {"metric": 3}, r"metric=3\): metric must be a non-empty string"),
+        (count, {"metric": ""}, r"metric=''\): metric must be a non-empty string"),
+        (count, {"can_resume": 1}, r"can_resume=1\): can_resume must be True or False"),
+        (count, {"name": 3}, r"name=3\): name must be a non-empty string"),
     ],
 )
 def test_a_mistake_is_refused_at_birth(f, options: dict, message: str) -> None:
@@ -142,7 +182,9 @@ def test_a_mistake_is_refused_at_birth(f, options: dict, message: str) -> None:
 
 @pytest.mark.parametrize("space", [3, None, {"x": (0, 1)}, SearchSpace])
 def test_a_space_must_be_one(space: object) -> None:
-    with pytest.raises(ProblemError, match=r"FunctionProblem\(space=.*\): expected a SearchSpace"):
+    with pytest.raises(
+        ProblemError, match=r"FunctionProblem\(space=.*\): space must be a SearchSpace"
+    ):
         FunctionProblem(count, space)
 
 
@@ -151,7 +193,7 @@ def test_all_mistakes_are_said_at_once_with_a_line_for_each() -> None:
         FunctionProblem(lambda: 0, 3, metric=4, max_epochs=None, timeout="5", memory="much")
     names = [line.split("=")[0] for line in str(caught.value).split("\n")]
     assert names[1:] == [
-        f"FunctionProblem({name}" for name in ("space", "metric", "max_epochs", "timeout", "memory")
+        f"FunctionProblem({name}" for name in ("metric", "space", "max_epochs", "timeout", "memory")
     ]
     assert str(caught.value).startswith("FunctionProblem(function): expected f(config) or")
 

@@ -68,8 +68,8 @@ def test_a_file_of_images_is_an_option(tmp_path):
         ("branin", {"dim": 2}, "dim is no option of it; it has dimension, name"),
         ("digits-mlp", {"epochs": 2}, "epochs is no option of it; it has max_epochs, "),
         ("ackley", {"function": "levy"}, "function is no option of it; it has dimension, name"),
-        ("ackley", {"dimension": 0}, "dimension must be an integer >= 1, got 0"),
-        ("curves", {"agreement": 2}, "agreement must be a finite number from 0 to 1, got 2"),
+        ("ackley", {"dimension": 0}, "dimension must be an integer from 1 to 1,000,000, got 0"),
+        ("curves", {"agreement": 2}, "agreement must be a number >= 0 and <= 1, got 2"),
     ],
 )
 def test_a_mistake_is_refused_with_what_is_legal(name, options, message):

@@ -153,11 +153,11 @@ def test_a_name_says_the_dimension_where_it_is_not_the_usual_one():
         ("brain", None, r"Synthetic\('brain', dimension=None\): expected one of branin, "),
         ("branin", 3, "dimension must be 2, got 3"),
         ("hartmann6", 4, "dimension must be 6, got 4"),
-        ("rosenbrock", 1, "dimension must be an integer >= 2, got 1"),
-        ("ackley", 0, "dimension must be an integer >= 1, got 0"),
-        ("ackley", 2.5, "dimension must be an integer >= 1, got 2.5"),
-        ("ackley", True, "dimension must be an integer >= 1, got True"),
-        ("ackley", "2", "dimension must be an integer >= 1, got '2'"),
+        ("rosenbrock", 1, "dimension must be an integer from 2 to 1,000,000, got 1"),
+        ("ackley", 0, "dimension must be an integer from 1 to 1,000,000, got 0"),
+        ("ackley", 2.5, "dimension must be an integer from 1 to 1,000,000, got 2.5"),
+        ("ackley", True, "dimension must be an integer from 1 to 1,000,000, got True"),
+        ("ackley", "2", "dimension must be an integer from 1 to 1,000,000, got '2'"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_what_is_legal(function, dimension, message):

@@ -245,9 +245,9 @@ def test_a_name_says_what_was_done(problem, name):
     ("build", "message"),
     [
         (lambda: Noisy("branin", 1), r"Noisy\('branin', sd=1\): expected a problem"),
-        (lambda: Noisy(BRANIN, -1), r"Noisy\(branin, sd=-1\): sd must be a finite number from 0"),
-        (lambda: Noisy(BRANIN, math.nan), "sd must be a finite number from 0, got nan"),
-        (lambda: Noisy(BRANIN, "1"), "sd must be a finite number from 0, got '1'"),
+        (lambda: Noisy(BRANIN, -1), r"Noisy\(branin, sd=-1\): sd must be a finite number >= 0"),
+        (lambda: Noisy(BRANIN, math.nan), "sd must be a finite number >= 0, got nan"),
+        (lambda: Noisy(BRANIN, "1"), "sd must be a finite number >= 0, got '1'"),
         (lambda: Noisy(Discretised(Noisy(BRANIN, 1), 3), 1), "noisy already; use one Noisy"),
         (lambda: Shifted(BRANIN), "expected a seed or an offset, exactly one of them"),
         (lambda: Shifted(BRANIN, 1, (0, 0)), "expected a seed or an offset, exactly one of them"),
@@ -265,7 +265,7 @@ def test_a_name_says_what_was_done(problem, name):
         (lambda: Discretised(BRANIN, 0), "steps must be an integer >= 1, got 0"),
         (lambda: Discretised(BRANIN, 2.0), "steps must be an integer >= 1, got 2.0"),
         (lambda: Discretised(Discretised(BRANIN, 3), 3), "discrete already; use it as it is"),
-        (lambda: Discretised(BRANIN, 10**16), "too narrow for so many steps; use fewer"),
+        (lambda: Discretised(BRANIN, 2**53), "too narrow for so many steps; use fewer"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_what_is_legal(build, message):

@@ -272,9 +272,13 @@ def test_with_one_rung_it_is_random_search(strategy, kind):
 @pytest.mark.parametrize(
     ("made", "options", "message"),
     [
-        (ASHA, {"kind": "pause"}, r"ASHA\(kind='pause'\): kind must be 'promote', 'stop' or"),
+        (
+            ASHA,
+            {"kind": "pause"},
+            r"ASHA\(kind='pause'\): kind must be one of promote, stop, continual",
+        ),
         (ASHA, {"rule": "ray"}, r"ASHA\(kind='promote', rule='ray'\): only kind='stop' has a rule"),
-        (ASHA, {"kind": "stop", "rule": "vizier"}, r"rule must be 'syne-tune' or 'ray'"),
+        (ASHA, {"kind": "stop", "rule": "vizier"}, r"rule must be one of syne-tune, ray"),
         (ASHA, {"eta": 1}, r"ASHA\(eta=1\): eta must be an integer >= 2"),
         (ASHA, {"min_epochs": 0}, r"ASHA\(min_epochs=0\): min_epochs must be an integer"),
         (ASHA, {"batch": 0}, r"ASHA\(batch=0\): batch must be an integer >= 1"),

@@ -337,8 +337,8 @@ class Shapeless(AcquisitionFunction):
 
 
 BIRTH = [
-    ({"model": "matern"}, r"model='matern'\): expected one of matern52, matern32, rbf"),
-    ({"model": 3}, r"model=3\): expected one of matern52"),
+    ({"model": "matern"}, r"model='matern'\): model must be one of matern52, matern32, rbf"),
+    ({"model": 3}, r"model=3\): model must be one of matern52"),
     ({"model": int}, r"model=int\): <class 'int'> makes no BoTorch model"),
     ({"model": LogExpectedImprovement}, "LogExpectedImprovement'> makes no BoTorch model"),
     (
@@ -349,7 +349,7 @@ BIRTH = [
         {"model": SingleTaskGP(torch.zeros(1, 1).double(), torch.zeros(1, 1).double())},
         r"model=SingleTaskGP\): got an object of SingleTaskGP; give its class",
     ),
-    ({"acquisition": "lcb"}, r"acquisition='lcb'\): expected one of qlogei, qei, qlognei, ucb"),
+    ({"acquisition": "lcb"}, r"acquisition='lcb'\): acquisition must be one of qlogei, qei"),
     ({"acquisition": SingleTaskGP}, "makes no BoTorch acquisition function"),
     (
         {"acquisition": UpperConfidenceBound},

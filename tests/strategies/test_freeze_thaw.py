@@ -222,8 +222,11 @@ def test_all_of_a_small_space_is_trained_to_the_end_at_last():
         ({"greedy": 0}, r"FreezeThaw\(greedy=0\): greedy must be an integer >= 1"),
         ({"batch": 0}, r"FreezeThaw\(batch=0\): batch must be an integer >= 1"),
         ({"starts": 1}, r"FreezeThaw\(starts=1\): starts must be an integer >= 2"),
-        ({"model": "cubic"}, r"FreezeThaw\(model='cubic'\): expected one of matern52"),
-        ({"transform": "log"}, r"FreezeThaw\(transform='log'\): expected one of yeo-johnson"),
+        ({"model": "cubic"}, r"FreezeThaw\(model='cubic'\): model must be one of matern52"),
+        (
+            {"transform": "log"},
+            r"FreezeThaw\(transform='log'\): transform must be one of yeo-johnson",
+        ),
     ],
 )
 def test_a_wrong_option_is_refused(options, message):

@@ -213,10 +213,10 @@ def test_a_grid_that_does_not_suit_the_problem_is_an_error(grid, total, message)
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (0, r"Grid\(points=0\): expected a number of points from 1 on, a dict of numbers or lists"),
-        (-2, r"Grid\(points=-2\): expected a number of points from 1 on"),
-        (True, r"Grid\(points=True\): expected a number of points"),
-        (2.5, r"Grid\(points=2\.5\): expected a number of points"),
+        (0, r"Grid\(points=0\): points must be an integer >= 1, a dict of integers or lists"),
+        (-2, r"Grid\(points=-2\): points must be an integer >= 1"),
+        (True, r"Grid\(points=True\): points must be an integer >= 1"),
+        (2.5, r"Grid\(points=2\.5\): points must be an integer >= 1"),
         ("fitt", r"Grid\(points='fitt'\): .* or 'fit'"),
         ({"x": 0}, r"Grid\(points=\{'x': 0\}\): points must be a list, got 0; an integer >= 1 is"),
         ({"x": []}, r"Grid\(points=\{'x': \[\]\}\): .* a list of at least one value"),

@@ -383,7 +383,7 @@ def test_the_inner_strategy_sees_all_trials_pending_before_d_plus_2_have_reporte
         ({"eta": 1}, r"Hyperband\(eta=1\): eta must be an integer >= 2; 3 is usual"),
         ({"eta": 3.0}, r"Hyperband\(eta=3\.0\): eta must be an integer >= 2"),
         ({"eta": True}, r"Hyperband\(eta=True\): eta must be an integer >= 2"),
-        ({"rounding": "up"}, r"Hyperband\(rounding='up'\): rounding must be 'ceil' or 'floor'"),
+        ({"rounding": "up"}, r"Hyperband\(rounding='up'\): rounding must be one of ceil, floor"),
         ({"inner": "random"}, r"Hyperband\(inner='random'\): inner must be a strategy"),
         ({"inner": Random}, r"inner must be a strategy, such as Random\(\)"),
     ],
@@ -395,6 +395,6 @@ def test_wrong_options_are_refused(options, message):
 
 def test_a_table_needs_an_epoch():
     with pytest.raises(
-        StrategyError, match=r"rungs of 0 epochs: max_epochs must be an integer >= 1"
+        StrategyError, match=r"rungs\(max_epochs=0\): max_epochs must be an integer >= 1"
     ):
         Hyperband().brackets(0)

@@ -182,7 +182,10 @@ def test_as_many_train_at_once_as_in_the_inner_strategy():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "mean"}, r"MedianStopping\(kind='mean'\): kind must be 'sagemaker', 'vizier' or"),
+        (
+            {"kind": "mean"},
+            r"MedianStopping\(kind='mean'\): kind must be one of sagemaker, vizier, syne-tune",
+        ),
         ({"min_epochs": 0}, r"\(min_epochs=0\): min_epochs must be an integer >= 1"),
         ({"min_trials": 0}, r"\(min_trials=0\): min_trials must be an integer >= 1"),
         ({"inner": Random}, r"inner must be a strategy, such as Random\(\)"),

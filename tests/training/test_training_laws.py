@@ -329,18 +329,24 @@ def test_the_law_holds_for_images_of_other_sides(
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ({"activation": "tanh"}, r"Recipe\(activation='tanh'\): expected one of relu, gelu, silu"),
-        ({"optimizer": "lbfgs"}, r"optimizer='lbfgs'\): expected one of sgd, nesterov"),
-        ({"dropout": 1.0}, r"dropout=1.0\): must be at least 0 and below 1"),
-        ({"depth": 0}, r"depth=0\): must be at least 1"),
-        ({"learning_rate": float("nan")}, r"learning_rate=nan\): must be at least 0"),
-        ({"batch_size": 30}, r"batch_size=30\): must be a multiple of 4"),
-        ({"batch_size": 32.0}, r"batch_size=32.0\): expected an integer"),
-        ({"width": "8"}, r"width='8'\): expected an integer"),
-        ({"depth": True}, r"depth=True\): expected an integer"),
-        ({"dropout": "0.1"}, r"dropout='0.1'\): expected a number"),
-        ({"flip": 1}, r"flip=1\): expected True or False"),
-        ({"activation": ["relu"]}, r"activation=\['relu'\]\): expected a string"),
+        (
+            {"activation": "tanh"},
+            r"Recipe\(activation='tanh'\): activation must be one of relu, gelu, silu",
+        ),
+        ({"optimizer": "lbfgs"}, r"optimizer='lbfgs'\): optimizer must be one of sgd, nesterov"),
+        ({"dropout": 1.0}, r"dropout=1.0\): dropout must be a number >= 0 and < 1"),
+        ({"depth": 0}, r"depth=0\): depth must be an integer >= 1"),
+        (
+            {"learning_rate": float("nan")},
+            r"learning_rate=nan\): learning_rate must be a finite",
+        ),
+        ({"batch_size": 30}, r"batch_size=30\): batch_size must be a multiple of 4"),
+        ({"batch_size": 32.0}, r"batch_size=32.0\): batch_size must be an integer"),
+        ({"width": "8"}, r"width='8'\): width must be an integer"),
+        ({"depth": True}, r"depth=True\): depth must be an integer"),
+        ({"dropout": "0.1"}, r"dropout='0.1'\): dropout must be a number"),
+        ({"flip": 1}, r"flip=1\): flip must be True or False"),
+        ({"activation": ["relu"]}, r"activation=\['relu'\]\): activation must be one of"),
     ],
 )
 def test_a_wrong_recipe_is_refused(recipe: dict[str, object], message: str) -> None:
