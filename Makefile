@@ -40,9 +40,10 @@ campaign: install
 evidence: install
 	$(BIN)/python -m benchmarks.evidence
 
-# Without the shape checks of the tests, which would be timed too.
+# Fits and asks beside BoTorch, training beside plain PyTorch: minutes; benchmarks/README.md has more.
 benchmark: install
-	$(BIN)/python -m pytest benchmarks --benchmark-only -s -o addopts='' -o python_files='bench_*.py' -o python_functions='bench_*'
+	$(BIN)/python -m benchmarks.speed --rows 3 4 5 --no-record
+	$(BIN)/python -m benchmarks.training --cases digits-mlp --counts 8 --ways ours loop
 
 # Run the notebooks again and keep what they show.
 notebooks: install

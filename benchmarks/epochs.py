@@ -3,11 +3,12 @@
     python -m benchmarks.epochs [PROBLEM ...] [--seeds 10] [--first 0] [--evaluations 20]
         [--parallel 4] [--only NAME ...]
 
-Problems are `BASE/AGREEMENT` (synthetic learning curves, such as `hartmann6/0.8`) or names of
-`hpo problems`. A run may spend `evaluations` times the problem's epochs. Printed at each quarter of
-that: the median over seeds of the regret of the best value reported so far, and its mean log10,
-values below 1e-4 counted as that; then the epoch at which the median reaches random search's last
-one, and its share. Where the optimum is not known, regret is from the best value of any run.
+Ten minutes a problem. Problems are `BASE/AGREEMENT` (synthetic learning curves, such as
+`hartmann6/0.8`) or names of `hpo problems`. A run may spend `evaluations` times the problem's
+epochs. Printed at each quarter of that: the median over seeds of the regret of the best value
+reported so far, and its mean log10, values below 1e-4 counted as that; then the epoch at which the
+median reaches random search's last one, and its share. Where the optimum is not known, regret is
+from the best value of any run.
 """
 
 import argparse
@@ -95,7 +96,11 @@ def table(problem: hpo.Problem, losses: Mapping[str, np.ndarray]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.epochs", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.epochs",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("problems", nargs="*", default=PROBLEMS)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=0, help="the first seed")

@@ -31,12 +31,12 @@ def test_the_record_says_with_what_it_was_made(record: dict, name: str):
 
 
 def test_an_unknown_claim_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]):
-    assert evidence.main(["qei", "nonsense"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        evidence.main(["qei", "nonsense"])
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert (
-        shown.err
-        == "nonsense: no such claim; there are hyperband, qei, hundred-dimensions, multi-fidelity\n"
+    assert shown.err.endswith(
+        "nonsense: no such claim; there are hyperband, qei, hundred-dimensions, multi-fidelity\n"
     )
 
 
@@ -85,4 +85,5 @@ def test_a_part_of_the_evidence_comes_out_the_same(record: dict, tmp_path: Path,
     # Another processor may round differently, and training carries that on: 5 % of the value.
     for problem, strategies in record["claims"][name]["part"].items():
         for strategy, expected in strategies.items():
-            assert part[problem][strategy] == pytest.approx(expected, rel=0.05)
+            again = expected[: len(evidence.PART_SEEDS)]
+            assert part[problem][strategy] == pytest.approx(again, rel=0.05)

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks import record
 from benchmarks.speed import __main__ as command
-from benchmarks.speed import growth, profiled, record
+from benchmarks.speed import growth, page, profiled
 from benchmarks.speed.measured import HEADINGS, Limit, Missing, Race, packed, unpacked
 from benchmarks.speed.rows import QUICK, ROWS
 
@@ -42,7 +43,7 @@ def test_the_command_prints_the_rows_it_was_asked_for(capsys: pytest.CaptureFixt
 
 def test_the_page_has_every_row_of_the_targets_with_the_command():
     section = record.take("targets")
-    assert f"`{record.COMMAND}`" in section
+    assert f"`{page.COMMAND}`" in section
     rows = printed(section)
     assert {row["row"] for row in rows} == set(ROWS)
     assert len(rows) == len(ROWS) + 4  # two rivals, two ways on a GPU, three limits
@@ -54,13 +55,13 @@ def test_the_page_has_every_row_of_the_targets_with_the_command():
 
 @pytest.mark.parametrize("section", ["targets", "growth", "profile"])
 def test_the_page_is_what_the_record_says(section: str):
-    texts = {"targets": record.targets, "growth": growth.text, "profile": profiled.text}
-    assert record.take(section) == texts[section](record.read()).strip()
+    texts = {"targets": page.targets, "growth": growth.text, "profile": profiled.text}
+    assert record.take(section) == texts[section](record.read(page.RECORD)).strip()
 
 
 @pytest.mark.parametrize("part", ["targets", "growth", "profile"])
 def test_every_entry_says_with_what_it_was_made(part: str):
-    for entry in record.read()[part].values():
+    for entry in record.read(page.RECORD)[part].values():
         made = entry["made_with"]
         assert made["threads"] == 1 and made["cpu"] and made["cores"] >= 1
         assert len(made["commit"]) >= 40
@@ -103,8 +104,9 @@ def test_a_row_survives_its_record(row):
 
 def test_a_section_leaves_the_rest_of_the_page_alone(tmp_path):
     page = tmp_path / "page.md"
+    marks = "".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in ("targets", "growth"))
+    page.write_text(f"{marks}by hand\n")
     record.put("targets", "first", page)
-    page.write_text(page.read_text() + "by hand\n")
     record.put("growth", "second", page)
     record.put("targets", "third", page)
     assert (record.take("targets", page), record.take("growth", page)) == ("third", "second")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.record import PAGE, read, take
 from benchmarks.training import __main__ as command
 from benchmarks.training.cases import CASES
 from hpo_research.training import Data
@@ -13,7 +14,10 @@ from hpo_research.training import Data
 @pytest.fixture
 def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "results.json"
+    page = tmp_path / "page.md"
+    page.write_text("<!-- training -->\n<!-- /training -->\n")
     monkeypatch.setattr(command, "RECORD", path)
+    monkeypatch.setattr(command, "PAGE", page)
     return path
 
 
@@ -31,6 +35,7 @@ def test_a_record_names_the_arguments_it_was_made_with(record: Path) -> None:
     assert command.main(arguments) == 0
     (row,) = json.loads(record.read_text()).values()
     assert row["made_with"]["command"].endswith("benchmarks.training --cases uniform-16 --counts 1")
+    assert take("training", command.PAGE) == command.table(read(record))
     assert row["loop_ratio"] == row["milliseconds"]["loop"] / row["milliseconds"]["ours"]
 
 
@@ -39,3 +44,7 @@ def test_all_ways_take_the_same_steps(name: str) -> None:
     data: Data = CASES[name].data()
     for recipe in CASES[name].recipes(32):
         assert len(data.images) % recipe.batch_size == 0
+
+
+def test_the_page_is_what_the_record_says() -> None:
+    assert take("training", PAGE) == command.table(read(command.RECORD))

@@ -1,13 +1,14 @@
-"""Record the regret of searches, and print the table of what is recorded.
+"""The regret of searches on BBOB and on tables of trained networks: recorded, and compared.
 
     python -m benchmarks.regret rivals [--only NAME ...] [--limit-minutes M]
     python -m benchmarks.regret ours [VARIANT ...] [--again]
     python -m benchmarks.regret tune VARIANT ... [--dims 2 5 10] [--instances 1 2] [--seeds 2]
     python -m benchmarks.regret table NAME ... [--evaluations 30 60 100]
 
-Runs that are recorded already are left out, so that a killed command goes on. Variants are
-recorded on the declared part as `VARIANT`, on the tuning part as `tuning/VARIANT`; the table
-compares the first name with the others, on the runs that all of them have.
+`table` takes seconds and prints a table of `DEFAULTS.md`: the first name beside the others, on the
+runs that all of them have. `ours` takes an hour, `tune` two for each variant, `rivals` a day. Runs
+that are recorded already are left out, so that a killed command goes on. Records of the declared
+part are `regret/recorded/NAME.jsonl`, those of the tuning part `tuning/NAME.jsonl` below it.
 """
 
 import argparse
@@ -18,10 +19,11 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.regret import ours
 from benchmarks.regret.declared import Task, Tuning, reported
+from benchmarks.regret.ours import VARIANTS
 from benchmarks.regret.record import FOLDER, Record, read
 from benchmarks.regret.table import AT, markdown
-from benchmarks.regret.variants import VARIANTS
 from hpo_research.errors import MissingPackageError
+from hpo_research.threads import limited
 
 NAMES = ("random", "optuna-tpe", "optuna-gp", "ax", "botorch")
 """The rivals, the cheap ones first; random search is ours."""
@@ -159,4 +161,5 @@ def _add_recording(command: argparse.ArgumentParser) -> None:
 
 if __name__ == "__main__":
     options = _parser().parse_args()
-    sys.exit(1 if options.run(options) else 0)
+    with limited():
+        sys.exit(1 if options.run(options) else 0)

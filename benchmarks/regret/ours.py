@@ -1,4 +1,4 @@
-"""Our own searches, many at once through an experiment: what is measured is the product."""
+"""Our own searches by name, many at once through an experiment: what is measured is the product."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,19 @@ import hpo_research as hpo
 from benchmarks.regret.declared import Task
 from benchmarks.regret.record import Line
 from hpo_research.store import RunName
+
+VARIANTS: dict[str, hpo.Strategy] = {
+    "default": hpo.Bayesian(),
+    "by-evidence": hpo.Bayesian(model="by-evidence"),
+    "averaged": hpo.Bayesian(model="averaged"),
+    "all-by-evidence": hpo.Bayesian(model="by-evidence", transform="by-evidence"),
+    "transform-by-evidence": hpo.Bayesian(transform="by-evidence"),
+    "ranks": hpo.Bayesian(transform="rank"),
+    "qlognei": hpo.Bayesian(acquisition="qlognei"),
+    "random": hpo.Random(),
+    "sobol": hpo.Random("sobol"),
+}
+"""What `tune` and `ours` can be asked for."""
 
 CHUNK = 200
 """So many runs are one experiment, and are stored before the next begins."""

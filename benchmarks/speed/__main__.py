@@ -1,59 +1,72 @@
-"""The command: `python -m benchmarks.speed`, `... growth`, `... profile`."""
+"""How fast the core is beside its rivals.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.speed [targets] [--rows 1 ... 9] [--no-record] [--quick]
+    OMP_NUM_THREADS=1 python -m benchmarks.speed growth [--no-record] [--quick]
+    OMP_NUM_THREADS=1 python -m benchmarks.speed profile [--no-record] [--quick]
+
+`targets`, an hour: seconds and ratios of fits, asks and a study beside BoTorch, Optuna and Ax, a
+row each (rows 3, 4 and 7 take minutes). `growth`, half an hour: an ask over runs, trials,
+dimensions and batch sizes. `profile`, a minute: which stage of an ask its time goes to. Printed are
+the tables of `RESULTS.md`, which are recorded there and in `speed/results.json`.
+"""
 
 import argparse
 import sys
 
-from benchmarks.speed import growth, profiled, record
+from benchmarks.record import Json, made_with, put
+from benchmarks.speed import growth, page, profiled
 from benchmarks.speed.measured import HEADINGS, markdown, packed
 from benchmarks.speed.rows import FULL, QUICK, ROWS
 from hpo_research.threads import limited
+
+_TEXTS = {"targets": page.targets, "growth": growth.text, "profile": profiled.text}
 
 
 def main(arguments: list[str]) -> int:
     """Measure what is asked for, print it, and record it unless the sizes are tiny."""
     asked = _parser().parse_args(arguments)
+    is_kept = not (asked.quick or asked.no_record)
     with limited():
         if asked.what == "targets":
-            _targets(asked.rows, is_quick=asked.quick)
-        elif asked.what == "growth":
-            _show("growth", growth.measured(is_quick=asked.quick), is_quick=asked.quick)
+            _targets(asked.rows, is_quick=asked.quick, is_kept=is_kept)
         else:
-            _show("profile", profiled.measured(is_quick=asked.quick), is_quick=asked.quick)
+            measured = growth.measured if asked.what == "growth" else profiled.measured
+            _show(asked.what, measured(is_quick=asked.quick), is_kept=is_kept)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("what", nargs="?", default="targets", choices=list(_TEXTS))
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
+    parser.add_argument("--no-record", action="store_true", help="print only")
     parser.add_argument("--quick", action="store_true", help="tiny sizes; nothing is recorded")
     return parser
 
 
-_TEXTS = {"targets": record.targets, "growth": growth.text, "profile": profiled.text}
-
-
-def _targets(names: list[str], *, is_quick: bool) -> None:
+def _targets(names: list[str], *, is_quick: bool, is_kept: bool) -> None:
     """Measure rows one after another; each is recorded at once."""
     found: list[list[str]] = []
     for name in names:
         rows = ROWS[name](QUICK if is_quick else FULL)
         found += [[name, *row.cells()] for row in rows]
         print(f"row {name}: {', '.join(row.verdict for row in rows)}", file=sys.stderr, flush=True)
-        if not is_quick:
-            whole = record.entered("targets", name, [packed(row) for row in rows])
-            record.put("targets", record.targets(whole))
+        if is_kept:
+            put("targets", page.targets(page.enter("targets", name, [*map(packed, rows)])))
     print(markdown(("row", *HEADINGS), found))
 
 
-def _show(what: str, content: object, *, is_quick: bool) -> None:
+def _show(what: str, content: list[Json], *, is_kept: bool) -> None:
     """Print growth or profile, and record it."""
-    if is_quick:
-        print(_TEXTS[what]({what: {"all": {"measured": content, "made_with": record.made_with()}}}))
+    if not is_kept:
+        print(_TEXTS[what]({what: {"all": {"measured": content, "made_with": made_with()}}}))
         return
-    whole = record.entered(what, "all", content)
-    text = _TEXTS[what](whole)
-    record.put(what, text)
+    text = _TEXTS[what](page.enter(what, "all", content))
+    put(what, text)
     print(text)
     if what == "growth":
         growth.draw(content)

@@ -9,11 +9,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import hpo_research as hpo
+from benchmarks.beside import shown
+from benchmarks.record import Json, sat
 from benchmarks.speed import rivals
 from benchmarks.speed.cases import Case, losses, points, runs
 from benchmarks.speed.clock import Contender, duel
-from benchmarks.speed.measured import markdown, shown
-from benchmarks.speed.record import COMMAND, Json, sat
+from benchmarks.speed.measured import markdown
+from benchmarks.speed.page import COMMAND
 from hpo_research.figures.style import COLUMN, SMALL, dressed, look, ruled, styled
 
 FIGURES = Path(__file__).parents[1] / "figures"

@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from benchmarks.beside import shown
+
 HEADINGS = (
     "what",
     "rival",
@@ -133,13 +135,6 @@ def packed(measured: Race | Limit | Missing) -> dict[str, object]:
 def unpacked(fields: dict) -> Race | Limit | Missing:
     """Read a row back."""
     return KINDS[fields["kind"]](**{k: v for k, v in fields.items() if k != "kind"})
-
-
-def shown(seconds: float) -> str:
-    """Return seconds with three digits."""
-    if seconds < 1:
-        return f"{1000 * seconds:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
 
 
 def markdown(headings: tuple[str, ...], rows: list[list[str]]) -> str:

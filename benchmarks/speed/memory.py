@@ -1,19 +1,15 @@
 """Seconds and memory of one ask in a process of its own: `python -m benchmarks.speed.memory`."""
 
 import json
-import resource
 import subprocess
 import sys
 import time
 from dataclasses import astuple, dataclass
-from pathlib import Path
 
 import hpo_research as hpo
+from benchmarks.beside import ROOT, peak_mib
 from benchmarks.speed.cases import Case, check, runs
 from hpo_research.threads import limited
-
-ROOT = Path(__file__).parents[2]
-_STATUS = "/proc/{}/status"  # of Linux; it holds the process's own peak, not that of its parent
 
 
 @dataclass(frozen=True)
@@ -33,23 +29,13 @@ def alone(case: Case, limit: float) -> Alone:
     try:
         written, _ = child.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
-        peak = peak_gib(str(child.pid))
+        peak = peak_mib(str(child.pid)) / 2**10
         child.kill()
         child.communicate()
         return Alone(time.monotonic() - began, peak, is_over=False)
     if child.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}")
     return Alone(**json.loads(written.splitlines()[-1]))
-
-
-def peak_gib(process: str = "self") -> float:
-    """Return the largest resident memory of a process so far."""
-    status = Path(_STATUS.format(process))
-    if not status.exists():
-        share = 2**30 if sys.platform == "darwin" else 2**20
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / share
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 2**20
 
 
 def main(case: Case) -> None:
@@ -60,7 +46,7 @@ def main(case: Case) -> None:
         asks = hpo.Bayesian().ask(asked, [case.q] * case.runs)
         seconds = time.perf_counter() - began
     check(asks, case)
-    print(json.dumps({"seconds": seconds, "gib": peak_gib()}))
+    print(json.dumps({"seconds": seconds, "gib": peak_mib() / 2**10}))
 
 
 if __name__ == "__main__":

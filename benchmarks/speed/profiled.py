@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 import hpo_research as hpo
+from benchmarks.beside import shown
+from benchmarks.record import Json, sat
 from benchmarks.speed.cases import Case, check, runs
-from benchmarks.speed.measured import markdown, shown
-from benchmarks.speed.record import COMMAND, Json, sat
+from benchmarks.speed.measured import markdown
+from benchmarks.speed.page import COMMAND
 
 CASES = (Case(1), Case(32))
 _PERIOD = 0.004  # Linux's own clock of processor time ticks no faster

@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 
 import hpo_research as hpo
+from benchmarks.beside import shown
 from benchmarks.speed import rivals
 from benchmarks.speed.cases import Case, check, data, losses, points, runs
 from benchmarks.speed.clock import Contender, Time, duel
-from benchmarks.speed.measured import Limit, Missing, Race, shown
+from benchmarks.speed.measured import Limit, Missing, Race
 from benchmarks.speed.memory import Alone, alone
 from hpo_research.device import used
 from hpo_research.gp import fit

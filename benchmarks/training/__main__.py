@@ -1,12 +1,16 @@
-"""The command: `python -m benchmarks.training`, optionally with cases, counts and a device.
+"""An epoch of K small networks trained as one batch, beside plain PyTorch and `torch.func.vmap`.
 
-It times an epoch of K networks with evaluation, after one to warm up: ours, a plain loop, and
-vmap. On the CPU one thread works and processor seconds are compared, which busy neighbours disturb
-least; on a GPU, seconds. Rows go to the screen, and those with all three ways to `results.json`.
+    OMP_NUM_THREADS=1 python -m benchmarks.training [--cases NAME ...] [--counts K ...]
+        [--ways ours loop vmap] [--device cpu] [--no-record]
+
+Two hours for all on the CPU, seconds for `--cases digits-mlp --counts 8 --ways ours loop`. Printed
+are milliseconds a network-epoch, evaluation included, after one to warm up, and the rivals' ratios.
+On the CPU one thread works and processor seconds are compared, which busy neighbours disturb least;
+on a GPU, seconds. Rows with all three ways are recorded, in `training/results.json` and
+`RESULTS.md`.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -14,12 +18,14 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.speed.record import made_with
+from benchmarks import record
+from benchmarks.record import Json
 from benchmarks.training.cases import CASES, Case
 from benchmarks.training.rivals import loop, ours, stacked
 from hpo_research.threads import limited
 
 RECORD = Path(__file__).with_name("results.json")
+PAGE = record.PAGE
 COUNTS = (8, 32, 81, 256)
 WAYS = {"ours": ours, "loop": loop, "vmap": stacked}
 COMMAND = ("OMP_NUM_THREADS=1", "python", "-m", "benchmarks.training")
@@ -28,7 +34,7 @@ COMMAND = ("OMP_NUM_THREADS=1", "python", "-m", "benchmarks.training")
 def main(arguments: list[str]) -> int:
     """Measure, print and record."""
     asked = _parser().parse_args(arguments)
-    found = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    command = " ".join([*COMMAND, *arguments])
     with limited():
         for name in asked.cases:
             for count in asked.counts:
@@ -37,14 +43,30 @@ def main(arguments: list[str]) -> int:
                 if asked.no_record or set(asked.ways) != set(WAYS):
                     continue
                 key = f"{asked.device} {name} {count}"
-                command = " ".join([*COMMAND, *arguments])
-                found[key] = {**row, "made_with": {**made_with(), "command": command}}
-                RECORD.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+                made_with = {**record.made_with(), "command": command}
+                found = record.enter(RECORD, (key,), {**row, "made_with": made_with})
+                record.put("training", table(found), PAGE)
     return 0
 
 
+def table(found: Json) -> str:
+    """Return what is recorded as Markdown."""
+    rows = ["| networks | K | ours | loop | vmap | loop / ours | vmap / ours |", "| --- " * 7 + "|"]
+    titles = [case.title for case in CASES.values()]
+    for row in sorted(found.values(), key=lambda r: (titles.index(r["case"]), r["networks"])):
+        each = [f"{row['milliseconds'][way]:.1f}" for way in WAYS]
+        ratios = [row["loop_ratio"], row["vmap_ratio"]]
+        each += [f"{ratio:.{1 if round(ratio, 2) >= 2 else 2}f}×" for ratio in ratios]
+        rows.append(f"| {row['case']} | {row['networks']} | {' | '.join(each)} |")
+    return "\n".join(rows)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--counts", nargs="+", type=int, default=list(COUNTS))
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))

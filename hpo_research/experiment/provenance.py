@@ -48,14 +48,18 @@ def _version(name: str) -> str:
     return metadata.version(name)
 
 
-def machine(device: str) -> str:
-    """Return the processor, how many of them this process may use, and the device if another."""
-    listed = Path("/proc/cpuinfo")  # elsewhere only the kind is known
+def processor() -> str:
+    """Return the model of the processor; where no `/proc` has it, its kind."""
+    listed = Path("/proc/cpuinfo")
     rows = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
     models = [row.partition(":")[2].strip() for row in rows if row.startswith("model name")]
-    processor = (models or [platform.processor() or platform.machine()])[0]
+    return (models or [platform.processor() or platform.machine()])[0]
+
+
+def machine(device: str) -> str:
+    """Return the processor, how many of them this process may use, and the device if another."""
     there = f", {heavy.torch.cuda.get_device_name(device)}" if device.startswith("cuda") else ""
-    return f"{processor}, {processors()} usable{there}"
+    return f"{processor()}, {processors()} usable{there}"
 
 
 def commit() -> str:
