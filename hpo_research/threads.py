@@ -1,12 +1,100 @@
 """Processors and threads: those of the numeric libraries are limited, those of users take turns."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from threading import RLock
+from dataclasses import dataclass
+from threading import Lock, RLock, local
+from typing import Any
 
-import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
+
+from hpo_research import heavy
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """A block in a thread: its limit, what it sets, and OpenMP as it was before."""
+
+    threads: int
+    has_torch: bool
+    blas: list[Any]
+    openmp: Any
+
+
+class _Limits:
+    """How many threads the numeric libraries may use, and the blocks that limit them.
+
+    The count of a thread pool belongs to the process in torch's own products and in most BLAS, and
+    to a thread in OpenMP. Of the former the first block to begin keeps what the user had set, and
+    the last to end restores it; of the latter each block does in its own thread. So blocks of
+    several threads may overlap.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._blocks: list[_Block] = []  # in the order in which they began
+        self._torch: int | None = None
+        self._blas: dict[str, int] = {}
+        self._known = local()
+
+    def enter(self, threads: int) -> _Block:
+        """Begin a block."""
+        with self._lock:
+            pools = ThreadpoolController()
+            blas, openmp = (pools.select(user_api=kind) for kind in ("blas", "openmp"))
+            has_torch = "torch" in sys.modules
+            if has_torch:
+                self._know_thread(openmp)
+            before = openmp.limit(limits=threads)
+            block = _Block(threads, has_torch, blas.lib_controllers, before)
+            if not self._blocks:
+                self._blas = {pool.filepath: pool.num_threads for pool in block.blas}
+            self._set(block, dict.fromkeys(self._blas, threads), threads if has_torch else None)
+            self._blocks.append(block)
+        return block
+
+    def leave(self, block: _Block) -> None:
+        """End a block of this thread."""
+        with self._lock:
+            self._blocks.remove(block)
+            if self._blocks:
+                still = self._blocks[-1].threads
+                torch = still if block.has_torch else None
+                self._set(block, dict.fromkeys(self._blas, still), torch)
+            else:
+                self._set(block, self._blas, self._torch)
+                self._torch = None
+            block.openmp.restore_original_limits()
+
+    def _set(self, block: _Block, blas: Mapping[str, int], torch: int | None) -> None:
+        """Set what belongs to the process."""
+        for pool in block.blas:
+            # threadpoolctl 3.8 ignores what others than the first thread to set a count set.
+            if hasattr(pool, "clear_controlling_thread"):
+                pool.clear_controlling_thread(force=True)
+            if pool.filepath in blas:
+                pool.set_num_threads(blas[pool.filepath])
+        if torch is not None:
+            heavy.torch.set_num_threads(torch)
+
+    def _know_thread(self, openmp: Any) -> None:
+        """Have torch count the threads of this thread, if it never did, by what the user had set.
+
+        It then takes the count that was set last in any thread: here the limit of another block.
+        """
+        count = heavy.torch.get_num_threads()
+        is_new = not hasattr(self._known, "thread")
+        self._known.thread = True
+        if self._torch is None:
+            self._torch = count
+        elif is_new and count == self._blocks[-1].threads:
+            for pool in openmp.lib_controllers:
+                pool.set_num_threads(self._torch)
+
+
+_limits = _Limits()
 
 
 @contextmanager
@@ -14,15 +102,13 @@ def limited(threads: int = 1) -> Iterator[None]:
     """Limit torch, BLAS and OpenMP to this many threads inside the block.
 
     Small batched kernels are faster on one thread: with the default counts, two busy cores made
-    the same Gaussian-process fits up to 40 times slower.
+    the same Gaussian-process fits up to 40 times slower. What is loaded inside is not limited.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    block = _limits.enter(threads)
     try:
-        with threadpool_limits(limits=threads):
-            yield
+        yield
     finally:
-        torch.set_num_threads(before)
+        _limits.leave(block)
 
 
 def processors() -> int:
