@@ -2,73 +2,112 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from threading import RLock
+from threading import Lock, RLock, local
 from types import ModuleType
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
 from hpo_research import heavy
 
 
-class _Limit:
-    """How many threads the libraries of this process may use, and the blocks that want it so.
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """A block in a thread: its limit, what it sets, and OpenMP as it was before."""
 
-    The first block to begin keeps what the user had set, and the last to end restores it, so that
-    blocks of several threads may overlap; until then the one that began last holds. torch is not
-    loaded for it: if it is loaded inside a block, it is limited as soon as it is there.
+    threads: int
+    has_torch: bool
+    blas: list[Any]
+    openmp: Any
+
+
+class _Limits:
+    """How many threads the numeric libraries may use, and the blocks that limit them.
+
+    The count of a thread pool belongs to the process in torch's own products and in most BLAS, and
+    to a thread in OpenMP. Of the former the first block to begin keeps what the user had set, and
+    the last to end restores it; of the latter each block does in its own thread. So blocks of
+    several threads may overlap.
     """
 
     def __init__(self) -> None:
-        self._lock = RLock()
-        self._blocks: dict[object, int] = {}
-        self._before: dict[str, int] = {}  # of each library, what the user had set
+        self._lock = Lock()
+        self._blocks: list[_Block] = []  # in the order in which they began
         self._torch: int | None = None
-        self._on_load = _OnLoad(self._limit_torch)
+        self._blas: dict[str, int] = {}
+        self._known = local()
+        self._on_load = _OnLoad(self._has_come)
 
-    def enter(self, threads: int) -> object:
-        """Begin a block, and return what it is left with."""
-        block = object()
+    def enter(self, threads: int) -> _Block:
+        """Begin a block."""
         with self._lock:
-            self._blocks[block] = threads
-            if "torch" not in sys.modules and self._on_load not in sys.meta_path:
+            pools = ThreadpoolController()
+            blas, openmp = (pools.select(user_api=kind) for kind in ("blas", "openmp"))
+            has_torch = "torch" in sys.modules
+            if has_torch:
+                self._know_thread(openmp)
+            before = openmp.limit(limits=threads)
+            block = _Block(threads, has_torch, blas.lib_controllers, before)
+            if not self._blocks:
+                self._blas = {pool.filepath: pool.num_threads for pool in block.blas}
+            self._set(block, dict.fromkeys(self._blas, threads), threads if has_torch else None)
+            self._blocks.append(block)
+            if not has_torch and self._on_load not in sys.meta_path:
                 sys.meta_path.insert(0, self._on_load)
-            self._hold(threads)
         return block
 
-    def leave(self, block: object) -> None:
-        """End a block."""
+    def leave(self, block: _Block) -> None:
+        """End a block of this thread."""
         with self._lock:
-            del self._blocks[block]
+            self._blocks.remove(block)
             if self._blocks:
-                self._hold(next(reversed(self._blocks.values())))
-                return
-            for library in ThreadpoolController().lib_controllers:
-                if library.filepath in self._before:
-                    library.set_num_threads(self._before[library.filepath])
-            self._before = {}
-            if self._on_load in sys.meta_path:
-                sys.meta_path.remove(self._on_load)
-            if self._torch is not None:
-                heavy.torch.set_num_threads(self._torch)
+                still = self._blocks[-1].threads
+                torch = still if block.has_torch else None
+                self._set(block, dict.fromkeys(self._blas, still), torch)
+            else:
+                self._set(block, self._blas, self._torch)
                 self._torch = None
+                if self._on_load in sys.meta_path:
+                    sys.meta_path.remove(self._on_load)
+            block.openmp.restore_original_limits()
 
-    def _hold(self, threads: int) -> None:
-        self._limit_torch()  # first: its own count is that of a library below
-        for library in ThreadpoolController().lib_controllers:
-            self._before.setdefault(library.filepath, library.num_threads)
-            library.set_num_threads(threads)
-
-    def _limit_torch(self) -> None:
+    def _has_come(self) -> None:
+        """Limit torch, which has been loaded inside a block."""
         with self._lock:
-            if self._blocks and "torch" in sys.modules:
-                if self._torch is None:
-                    self._torch = heavy.torch.get_num_threads()
-                heavy.torch.set_num_threads(next(reversed(self._blocks.values())))
+            if self._blocks and self._torch is None:
+                self._torch = heavy.torch.get_num_threads()
+                heavy.torch.set_num_threads(self._blocks[-1].threads)
+
+    def _set(self, block: _Block, blas: Mapping[str, int], torch: int | None) -> None:
+        """Set what belongs to the process."""
+        for pool in block.blas:
+            # threadpoolctl 3.8 ignores what others than the first thread to set a count set.
+            if hasattr(pool, "clear_controlling_thread"):
+                pool.clear_controlling_thread(force=True)
+            if pool.filepath in blas:
+                pool.set_num_threads(blas[pool.filepath])
+        if torch is not None:
+            heavy.torch.set_num_threads(torch)
+
+    def _know_thread(self, openmp: Any) -> None:
+        """Have torch count the threads of this thread, if it never did, by what the user had set.
+
+        It then takes the count that was set last in any thread: here the limit of another block.
+        """
+        count = heavy.torch.get_num_threads()
+        is_new = not hasattr(self._known, "thread")
+        self._known.thread = True
+        if self._torch is None:
+            self._torch = count
+        elif is_new and count == self._blocks[-1].threads:
+            for pool in openmp.lib_controllers:
+                pool.set_num_threads(self._torch)
 
 
 class _OnLoad(MetaPathFinder):
@@ -96,7 +135,7 @@ class _OnLoad(MetaPathFinder):
         return spec
 
 
-_limit = _Limit()
+_limits = _Limits()
 
 
 @contextmanager
@@ -104,14 +143,14 @@ def limited(threads: int = 1) -> Iterator[None]:
     """Limit torch, BLAS and OpenMP to this many threads inside the block.
 
     Small batched kernels are faster on one thread: with the default counts, two busy cores made
-    the same Gaussian-process fits up to 40 times slower. What a block of another thread needs holds
-    for this one too, until that has ended.
+    the same Gaussian-process fits up to 40 times slower. So is torch
+    where it is loaded inside.
     """
-    block = _limit.enter(threads)
+    block = _limits.enter(threads)
     try:
         yield
     finally:
-        _limit.leave(block)
+        _limits.leave(block)
 
 
 def processors() -> int:

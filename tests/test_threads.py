@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -11,6 +12,10 @@ from hpo_research.threads import limited
 
 def pools():
     return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+
+
+def blas():
+    return {p["filepath"]: p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
 
 
 @pytest.fixture(autouse=True)
@@ -54,19 +59,6 @@ def test_blocks_can_be_nested():
         assert torch.get_num_threads() == 2
 
 
-def test_blocks_of_two_threads_may_overlap():
-    before = pools()
-    first, second = limited(), limited()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert torch.get_num_threads() == 1
-    assert set(pools().values()) == {1}
-    second.__exit__(None, None, None)
-    assert torch.get_num_threads() == 2
-    assert pools() == before
-
-
 def test_torch_is_limited_where_it_is_loaded_inside_a_block():
     code = """
 import sys
@@ -88,3 +80,37 @@ assert torch.get_num_threads() == 2 and len(sys.meta_path) == finders
 def test_a_function_can_be_limited():
     assert limited()(torch.get_num_threads)() == 1
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("counts", [(2, 2), (2, 3)], ids=["alike", "each its own"])
+def test_blocks_of_two_threads_may_overlap(counts):
+    before = pools()
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as two:
+        for thread, count in zip((one, two), counts, strict=True):
+            thread.submit(torch.set_num_threads, count).result()
+            thread.submit(torch.get_num_threads).result()  # before this, another's count is its own
+        first, second = limited(), limited()
+        one.submit(first.__enter__).result()
+        two.submit(second.__enter__).result()
+        one.submit(first.__exit__, None, None, None).result()
+        assert two.submit(torch.get_num_threads).result() == 1
+        assert set(two.submit(blas).result().values()) == {1}
+        two.submit(second.__exit__, None, None, None).result()
+        assert [t.submit(torch.get_num_threads).result() for t in (one, two)] == [*counts]
+    assert pools() == before
+
+
+@pytest.mark.parametrize("ends", [(0, 1), (1, 0)], ids=["first out", "last out"])
+def test_threads_that_torch_first_sees_inside_a_block_are_the_users(ends):
+    before, torch_before = pools(), torch.get_num_threads()
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as two:
+        threads, blocks = (one, two), (limited(), limited())
+        for thread, block in zip(threads, blocks, strict=True):
+            thread.submit(block.__enter__).result()
+        for i in ends:
+            threads[i].submit(blocks[i].__exit__, None, None, None).result()
+        counts = [thread.submit(torch.get_num_threads).result() for thread in threads]
+        assert counts == [torch_before] * 2
+    with ThreadPoolExecutor(1) as new:
+        assert new.submit(torch.get_num_threads).result() == torch_before
+    assert pools() == before
