@@ -16,17 +16,17 @@ function, problem or strategy runs under the user's settings. What a class of Bo
 an ask sees the user's default dtype, and otherwise what is ordinary.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import wraps
+from functools import cache, cached_property, wraps
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
-from torch.overrides import TorchFunctionMode
 
-_CPU = torch.device("cpu")
+from hpo_research import heavy
+
 _SMALLEST = np.float64(5e-324)
 _PRINTED: Mapping[str, Any] = {
     **{"precision": 8, "threshold": 1000, "edgeitems": 3, "linewidth": 75, "suppress": False},
@@ -45,24 +45,31 @@ def ordinary() -> Iterator[None]:
         yield
         return
     with ExitStack() as stack:
-        if torch.is_inference_mode_enabled():
-            stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
         stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
         printed: Mapping[str, Any] = {**np.get_printoptions()}
         if any(printed[name] != value for name, value in _PRINTED.items()):
             stack.enter_context(np.printoptions(**_PRINTED))  # `str` of a number changes with it
-        if torch.get_default_device() != _CPU:
-            stack.enter_context(_CPU)
-        for kind in ("cpu", "cuda"):
-            if torch.is_autocast_enabled(kind):
-                stack.enter_context(torch.autocast(kind, enabled=False))
-        if _flushes_denormals():
-            torch.set_flush_denormal(False)
-            stack.callback(torch.set_flush_denormal, True)
+        if "torch" in sys.modules:  # what is loaded inside is as torch makes it
+            _enter_torch(stack)
         _inside.is_ordinary = True
         stack.callback(setattr, _inside, "is_ordinary", False)
         yield
+
+
+def _enter_torch(stack: ExitStack) -> None:
+    torch = heavy.torch
+    if torch.is_inference_mode_enabled():
+        stack.enter_context(torch.inference_mode(False))
+    stack.enter_context(torch.enable_grad())
+    here = torch.device("cpu")
+    if torch.get_default_device() != here:
+        stack.enter_context(here)
+    for kind in ("cpu", "cuda"):
+        if torch.is_autocast_enabled(kind):
+            stack.enter_context(torch.autocast(kind, enabled=False))
+    if _flushes_denormals():
+        torch.set_flush_denormal(False)
+        stack.callback(torch.set_flush_denormal, True)
 
 
 def _flushes_denormals() -> bool:
@@ -111,12 +118,15 @@ class _Precision:
     """
 
     def __init__(self) -> None:
-        backends = (torch.backends.mkldnn, torch.backends.cuda)
-        products: list[Any] = [getattr(backend, "matmul", None) for backend in backends]
-        self._products = [one for one in products if hasattr(one, "fp32_precision")]
         self._lock = threading.Lock()
         self._blocks = 0
         self._before: Collection[str] = ()
+
+    @cached_property
+    def _products(self) -> list[Any]:
+        backends = (heavy.torch.backends.mkldnn, heavy.torch.backends.cuda)
+        products: list[Any] = [getattr(backend, "matmul", None) for backend in backends]
+        return [one for one in products if hasattr(one, "fp32_precision")]
 
     def enter(self) -> None:
         """Begin a block."""
@@ -135,12 +145,12 @@ class _Precision:
 
     def _now(self) -> Collection[str]:
         if not self._products:  # torch before 2.9 has one setting for all
-            return [torch.get_float32_matmul_precision()]
+            return [heavy.torch.get_float32_matmul_precision()]
         return [one.fp32_precision for one in self._products]
 
     def _set(self, each: Collection[str], *whole: str) -> None:
         if not self._products:
-            torch.set_float32_matmul_precision(whole[0])
+            heavy.torch.set_float32_matmul_precision(whole[0])
             return
         for one, precision in zip(self._products, each, strict=True):
             one.fp32_precision = precision
@@ -162,19 +172,25 @@ def full_precision() -> Iterator[None]:
 # --- other people's constructors ---
 
 
-class _Float32(TorchFunctionMode):
-    """Tensors of floating-point numbers that name no dtype are float32, in this thread."""
+@cache
+def _float32() -> Any:
+    torch = heavy.torch
+    makers = {torch.tensor, torch.zeros, torch.ones, torch.full, torch.eye, torch.arange}
+    makers |= {torch.linspace, torch.logspace, torch.empty, torch.scalar_tensor}
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        is_named = "dtype" in (kwargs or {})
-        if func in _MAKERS and not is_named and made.is_floating_point():
-            return func(*args, **(kwargs or {}), dtype=torch.float32)
-        return made
+    class Float32(torch.overrides.TorchFunctionMode):
+        """Tensors of floating-point numbers that name no dtype are float32, in this thread."""
 
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            made = func(*args, **(kwargs or {}))
+            is_named = "dtype" in (kwargs or {})
+            if func in makers and not is_named and made.is_floating_point():
+                return func(*args, **(kwargs or {}), dtype=torch.float32)
+            return made
 
-_MAKERS = {torch.tensor, torch.zeros, torch.ones, torch.full, torch.eye, torch.arange}
-_MAKERS |= {torch.linspace, torch.logspace, torch.empty, torch.scalar_tensor}
+    return Float32
 
 
 @contextmanager
@@ -183,5 +199,5 @@ def single() -> Iterator[None]:
 
     For constructors of other people that name none; in this thread alone, and slow.
     """
-    with _Float32():
+    with _float32()():
         yield

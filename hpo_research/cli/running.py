@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from hpo_research import report
 from hpo_research.cli import selection, summary
 from hpo_research.cli.answers import ALL_FAILED, complain, telling_of_code
 from hpo_research.cli.display import display
@@ -13,7 +14,6 @@ from hpo_research.cli.screen import say, screen, warn
 from hpo_research.device import resolve
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment, loop
-from hpo_research.report import publish
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def run(wanted: Wanted) -> int:
             watch=watch,
             source=origin,
         )
-    published = publish(result, folder)
+    published = report.publish(result, folder)
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
