@@ -28,7 +28,7 @@ for 5.
 """
 
 _MOST_POINTS = 1000
-_BYTES = 64 * 2**20  # of one block of resampled values
+_BYTES = 2**20  # of one block of resampled values: a cache holds it
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ _MODULUS = 1 << (8 * SIZE)
 def of_row(table: str, row: Row) -> bytes:
     """Return the digest of a row as SQLite gives it back: plain int, float, str, bytes, None."""
     # `ascii` and not `repr`: which signs are printable changes from one Python to the next.
-    return blake2b(f"{table}{row!a}".encode("ascii"), digest_size=SIZE).digest()
+    return blake2b((table + ascii(row)).encode("ascii"), digest_size=SIZE).digest()
 
 
 def of_rows(table: str, rows: Iterable[Row]) -> list[bytes]:
@@ -106,10 +106,15 @@ class Seal:
         """Return the seal with one row less, one more, or one for another in a table."""
         return Seal({**self.sums, table: self.sums[table].changed(gone=gone, new=new)})
 
+    def with_all(self, table: str, made: Sequence[bytes]) -> "Seal":
+        """Return the seal with more rows in a table."""
+        return Seal({**self.sums, table: self.sums[table].with_all(made)})
+
     @property
     def text(self) -> str:
         """The seal as `meta` holds it."""
-        return json.dumps({t: [own.count, f"{own.total:016x}"] for t, own in self.sums.items()})
+        sums = [f'"{t}": [{own.count}, "{own.total:016x}"]' for t, own in self.sums.items()]
+        return f"{{{', '.join(sums)}}}"
 
 
 def seal_of(text: str) -> Seal:

@@ -8,7 +8,7 @@ from operator import itemgetter
 from hpo_research.ledger import AskRow
 from hpo_research.records import Key, Outcome, Report
 from hpo_research.store import digests
-from hpo_research.store.digests import SEAL, SUMMED, Row, Tail
+from hpo_research.store.digests import SEAL, SUMMED, Row, Seal, Tail
 from hpo_research.store.retraction import retract
 from hpo_research.store.rows import RunName, ask_row, outcome_row, proposal_row, report_row
 from hpo_research.store.schema import INSERT, KEYS
@@ -139,10 +139,11 @@ class Writer:
         entries = [(*row, digest) for row, digest in zip(rows, made, strict=True)]
         self._db.executemany(INSERT[table], entries)
         if table in SUMMED:
-            for digest in made:
-                self._sum(table, new=digest)
+            self._sealed(self.tail.seal.with_all(table, made))
         return made
 
     def _sum(self, table: str, *, gone: bytes | None = None, new: bytes | None = None) -> None:
-        seal = self.tail.seal.changed(table, gone=gone, new=new)
-        self.tail = replace(self.tail, seal=seal)
+        self._sealed(self.tail.seal.changed(table, gone=gone, new=new))
+
+    def _sealed(self, seal: Seal) -> None:
+        self.tail = Tail(seal, self.tail.turn, self.tail.links)

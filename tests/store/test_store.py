@@ -1,6 +1,7 @@
 """Examples of the store: locks, versions, refusals, and a disk that is full."""
 
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -15,7 +16,9 @@ import pytest
 
 from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
 from hpo_research.ledger import AskRow, Grant
+from hpo_research.records import Report
 from hpo_research.store import RunName, Store, connection
+from hpo_research.store.rows import metrics_of, report_row
 from hpo_research.store.store import FILE
 
 NAME = RunName("p", "s", 0)
@@ -192,3 +195,35 @@ def test_a_folder_in_the_place_of_the_file_is_said_not_to_open(tmp_path: Path):
     (tmp_path / FILE).mkdir()
     with pytest.raises(StoreWriteError, match="the file cannot be opened: see who may write to it"):
         Store.write(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {"loss": 0.1, "accuracy": -0.0},
+        {"b%s": 5e-324, "a": 1.7e308, 'ü\n"': 1e22},
+        {"loss": 1, "accuracy": 0.5},
+        {"loss": 0.5, "gap": float("nan"), "far": float("inf")},
+        {},
+    ],
+    ids=["floats", "odd names", "an integer", "not finite", "nothing"],
+)
+def test_metrics_are_written_as_json_writes_them(metrics):
+    finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    row = report_row(Report(1, 0, 1, metrics), 1, 1)
+    assert row[4] == json.dumps(finite, sort_keys=True, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ['{"a": 1.0', '"b": 2.0}', '{"c": 1.0},{"d": 1.0}'],
+        ['{"a', '": 1.0}', '{"b": 1.0}],[{"c": 1.0}'],
+        ["[", '{"a": 1.0}]', '{"b": 1.0}],[{"c": 1.0}'],
+        ["", '{"a": 1.0},{"b": 1.0}'],
+        ['{"a": 1.0}', "[1.0]"],
+        ['{"a": 1.0}', '{"b": true}'],
+    ],
+)
+def test_texts_that_are_json_only_together_are_not_read(texts):
+    assert metrics_of([(1, 0, 1, 1, text, 1, 0.0, 0.0) for text in texts]) is None
