@@ -13,7 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
-from hpo_research.records import Ask, Direction, Note, Outcome, Proposal, Report, Run, Trial
+from hpo_research.records import (
+    Ask,
+    Direction,
+    Note,
+    Outcome,
+    Proposal,
+    Report,
+    Run,
+    Trial,
+    best_value,
+)
 from hpo_research.rows import Rows
 from hpo_research.space import Config, SearchSpace
 
@@ -214,10 +224,8 @@ class Ledger:
 
         Nothing is changed; `append_ask` does that once the row is stored.
         """
-        left = self.left
-        count = len(self._trials)
-        grants: list[Grant] = []
-        exhausted = ""
+        left, count = self.left, len(self._trials)
+        exhausted, grants = "", list[Grant]()
         for proposal in ask.proposals:
             if proposal.kind == "stop":
                 assert proposal.trial is not None
@@ -376,9 +384,8 @@ class Ledger:
         self._enter(outcome.clock, outcome.seconds)
 
     def _final(self, values: tuple[float, ...]) -> float:
-        if self.info.final == "last":
-            return values[-1]
-        return min(values) if self.info.direction == "minimize" else max(values)
+        is_last = self.info.final == "last"
+        return values[-1] if is_last else best_value(values, self.info.direction)
 
     def _change(self, trial: int, **fields: object) -> None:
         before = self._trials[trial]

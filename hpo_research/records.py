@@ -3,7 +3,7 @@
 All of them are immutable. A trial is named by (run, id); ids count per run from 0.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NoReturn
@@ -22,6 +22,16 @@ Direction = Literal["minimize", "maximize"]
 Status = Literal["running", "paused", "finished", "stopped", "failed"]
 Key = tuple[int, int]
 """(run, trial): the name of a trial in an experiment."""
+
+
+def sign(direction: Direction) -> int:
+    """Return what makes a loss of a value: 1 where lower is better, -1 where higher is."""
+    return 1 if direction == "minimize" else -1
+
+
+def best_value(values: Iterable[float], direction: Direction) -> float:
+    """Return the best of one value or more."""
+    return min(values) if sign(direction) > 0 else max(values)
 
 
 class Fixed(dict[str, Value]):
@@ -248,6 +258,11 @@ class Run:
     id: int = 0
 
     @property
+    def sign(self) -> int:
+        """What makes a loss of a value: 1 where lower is better, -1 where higher is."""
+        return sign(self.direction)
+
+    @property
     def stream(self) -> Stream:
         """The root of the run's random streams; it depends on the seed alone."""
         return Stream(self.seed)
@@ -261,7 +276,7 @@ class Run:
     @cached_property
     def losses(self) -> np.ndarray:
         """Each trial's value with the direction flipped so that lower is better. Shape: n."""
-        return self.values if self.direction == "minimize" else _fixed(-self.values)
+        return self.values if self.sign > 0 else _fixed(-self.values)
 
     @cached_property
     def running(self) -> tuple[Trial, ...]:

@@ -3,10 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 
 from hpo_research.ledger import Final
-from hpo_research.records import Ask, Outcome, Report, Run, Status
+from hpo_research.records import Ask, Outcome, Report, Run, Status, best_value
 from hpo_research.store.reports import as_reports
 
 
@@ -51,15 +50,16 @@ class RunHistory:
         for at, outcome in self.outcomes:
             if at < turn:
                 ends[outcome.trial].append(outcome.status)
-        best = min if run.direction == "minimize" else max
-        worth = itemgetter(-1) if self.final == "last" else best
         trials = []
         for trial in run.trials[: len(segments)]:
             own = ends[trial.id]
             status = "running" if len(own) < segments[trial.id] else own[-1]
             known = 0 if status == "running" else reports[trial.id]
             values = trial.values[:known]
-            value = worth(values) if values and status != "failed" else None
+            value = None
+            if values and status != "failed":
+                is_last = self.final == "last"
+                value = values[-1] if is_last else best_value(values, run.direction)
             epochs = trial.epochs[:known]
             trials.append(replace(trial, status=status, epochs=epochs, values=values, value=value))
         return replace(run, trials=tuple(trials), asks=run.asks[:ask])

@@ -158,7 +158,7 @@ def _distances(result: Result, run_name: RunName) -> tuple[list[np.ndarray], boo
     is_regret = facts["optimum"] is not None and finals(result, run_name.problem).is_regret
     sign, zero = 1.0, 0.0
     if is_regret:
-        sign, zero = (1.0 if run.direction == "minimize" else -1.0), facts["optimum"]
+        sign, zero = run.sign, facts["optimum"]
     return [sign * difference(list(trial.values), zero) for trial in run.trials], is_regret
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from hpo_research.records import Ask, Direction, Note, Run, Trial, resume, start
+from hpo_research.records import Ask, Direction, Note, Run, Trial, resume, sign, start
 from hpo_research.rows import kept
 from hpo_research.strategies.halving import Choose
 from hpo_research.strategies.ladders import Ladders, value_at
@@ -103,7 +103,7 @@ class Climbers:
 
     def __init__(self, ladders: Ladders, direction: Direction) -> None:
         self._ladders = ladders
-        self._sign = 1 if direction == "minimize" else -1
+        self._sign = sign(direction)
         self._below: set[tuple[int, int]] = set()
         self._passed: list[list[Ordered[Place]]] = [
             [Ordered() for _ in rungs] for rungs in ladders.rungs

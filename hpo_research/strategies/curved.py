@@ -66,9 +66,8 @@ class Seen:
     @classmethod
     def of(cls, run: Run, most: int = 256) -> "Seen":
         """Thin a run's curves."""
-        sign = 1.0 if run.direction == "minimize" else -1.0
         rungs = ladder(run.max_epochs)
-        healthy = {t.id: _thin(t, sign, rungs) for t in run.trials if t.status != "failed"}
+        healthy = {t.id: _thin(t, run.sign, rungs) for t in run.trials if t.status != "failed"}
         losses = [row.loss for own in healthy.values() for row in own]
         worst = max(losses, default=0.0)
         rows: list[Observation] = []
