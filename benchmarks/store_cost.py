@@ -18,8 +18,8 @@ from pathlib import Path
 WRITE = """
 import json, time
 import hpo_research as hpo
-from hpo_research.ledger import AskRow, Grant
-from hpo_research.records import Outcome, Report
+from hpo_research.ledger import AskRow
+from hpo_research.records import Outcome, Report, Start
 from hpo_research.store import RunName, Store
 
 SEEDS, TRIALS, EPOCHS = range(5), 370, 27
@@ -37,7 +37,7 @@ with Store.write(folder) as store:
     spent = dict.fromkeys(ids.values(), 0)
     for trial in range(TRIALS):
         config = {"x1": -5 + trial / 100, "x2": trial / 100}
-        grants = (Grant("start", trial, 0, 0, EPOCHS, config, "o"),)
+        grants = (Start(config, EPOCHS, "o", trial),)
         store.append_asks([AskRow(run, grants, {"note": 0.5}, "", 1.0, 0.1) for run in spent])
         for epoch in range(1, EPOCHS + 1):
             entries = []

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 
 import hpo_research as hpo
-from hpo_research.ledger import AskRow, Grant, Ledger, Limits, RunInfo
-from hpo_research.records import Outcome, Report
+from hpo_research.ledger import Ledger, Limits, RunInfo
+from hpo_research.records import Ask, Outcome, Report, resume, start, stop
 from hpo_research.threads import limited
 
 SIZES = (1000, 2000, 4000, 8000, 16000, 20000)
@@ -130,13 +130,21 @@ def driven(case: Case, most: int) -> Iterator[list]:
             enter(book, entry)
 
 
+def _proposal(
+    kind: str, trial: int, attempt: int, begin: int, until: int, *chosen: object
+) -> hpo.Proposal:
+    if kind == "start":
+        config, origin = chosen
+        return start(config, until, origin)
+    return stop(trial) if kind == "stop" else resume(trial, until)
+
+
 def enter(book: Ledger, row: Sequence) -> None:
     """Enter a row of a history."""
     kind, trial, *rest = row
     if kind == "ask":
-        grants = tuple(Grant(*grant) for grant in rest[0])
-        if grants:
-            book.append_ask(AskRow(1, grants))
+        if rest[0]:
+            book.append_ask(book.grant(Ask(tuple(_proposal(*grant) for grant in rest[0]))))
     elif kind == "report":
         book.append_report(Report(1, trial, rest[0], {"loss": rest[1]}))
     else:

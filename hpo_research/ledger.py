@@ -20,12 +20,15 @@ from hpo_research.records import (
     Outcome,
     Proposal,
     Report,
+    Resume,
     Run,
+    Start,
+    Stop,
     Trial,
     best_value,
 )
 from hpo_research.rows import Rows
-from hpo_research.space import Config, SearchSpace
+from hpo_research.space import SearchSpace
 
 Final = Literal["last", "best"]
 
@@ -51,19 +54,6 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Grant:
-    """A proposal that the budget allowed: the segment (start, until] of a trial, or its stop."""
-
-    kind: Literal["start", "resume", "stop"]
-    trial: int
-    attempt: int = 0
-    start: int = 0
-    until: int = 0
-    config: Config | None = None
-    origin: str = ""
-
-
-@dataclass(frozen=True)
 class AskRow:
     """One stored ask of a run: what was granted, why, when, and at what cost.
 
@@ -73,7 +63,7 @@ class AskRow:
     """
 
     run: int
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[Proposal, ...] = ()
     notes: Mapping[str, Note] = field(default_factory=dict)
     exhausted: str = ""
     clock: float = 0.0
@@ -85,6 +75,11 @@ class AskRow:
     def is_empty(self) -> bool:
         """Whether there is nothing to store."""
         return not self.grants and not self.exhausted and self.ended is None
+
+    @property
+    def begun(self) -> list[int]:
+        """The trials whose segments begin, in order."""
+        return [g.trial for g in self.grants if g.kind != "stop" and g.trial is not None]
 
     @property
     def is_ask(self) -> bool:
@@ -225,16 +220,15 @@ class Ledger:
         Nothing is changed; `append_ask` does that once the row is stored.
         """
         left, count = self.left, len(self._trials)
-        exhausted, grants = "", list[Grant]()
+        exhausted, grants = "", list[Proposal]()
         for proposal in ask.proposals:
-            if proposal.kind == "stop":
-                assert proposal.trial is not None
+            if isinstance(proposal, Stop):
                 if proposal.trial not in self.stopping:
-                    grants.append(Grant("stop", proposal.trial))
+                    grants.append(proposal)
                 continue
             grant = self._granted(proposal, count)
             cost = grant.until - grant.start
-            starts = proposal.kind == "start"
+            starts = isinstance(grant, Start)
             if exhausted or cost > left or count + starts > self.limits.trials:
                 exhausted = self.limits.name
                 continue
@@ -247,42 +241,37 @@ class Ledger:
 
     def end(self, reason: str, clock: float = 0.0) -> AskRow:
         """Return the row that ends the run: all that runs is stopped, and nothing begins."""
-        stops = tuple(Grant("stop", trial) for trial in sorted(self.open.keys() - self.stopping))
+        stops = tuple(Stop(trial) for trial in sorted(self.open.keys() - self.stopping))
         return AskRow(self.info.id, stops, clock=clock, ended=reason)
 
-    def _granted(self, proposal: Proposal, count: int) -> Grant:
-        if proposal.kind == "start":
-            config = proposal.config
-            return Grant("start", count, 0, 0, proposal.until, config, proposal.origin)
-        assert proposal.trial is not None
+    def _granted(self, proposal: Start | Resume, count: int) -> Start | Resume:
+        """Return a proposal with its trial and the segment (start, until] of it."""
+        if isinstance(proposal, Start):
+            return replace(proposal, trial=count)
         trial = self.trials[proposal.trial]
-        begin = trial.reached if self.info.can_resume else 0
-        attempt = self._attempts[trial.id] + 1
-        return Grant("resume", trial.id, attempt, begin, proposal.until)
+        start = trial.reached if self.info.can_resume else 0
+        return replace(proposal, start=start, attempt=self._attempts[trial.id] + 1)
 
     def append_ask(self, row: AskRow) -> None:
         """Enter a stored ask: new trials, segments, stops."""
         for grant in row.grants:
-            if grant.kind == "stop":
+            if isinstance(grant, Stop):
                 self.stopping.add(grant.trial)
                 continue
-            if grant.kind == "start":
-                config = dict(grant.config or {})
-                trial = Trial(grant.trial, config, "running", grant.until, origin=grant.origin)
+            if isinstance(grant, Start):
+                number, config = len(self._trials), dict(grant.config)
+                trial = Trial(number, config, "running", grant.until, origin=grant.origin)
                 self._trials.append(trial)
             else:
-                self._change(grant.trial, status="running", until=grant.until)
-            self._attempts[grant.trial] = grant.attempt
-            self.open[grant.trial] = Open(
+                number = grant.trial
+                self._change(number, status="running", until=grant.until)
+            self._attempts[number] = grant.attempt
+            self.open[number] = Open(
                 grant.attempt, grant.start, grant.until, grant.start, row.clock
             )
             self.committed += grant.until - grant.start
-        proposals = tuple(
-            Proposal(g.kind, None if g.kind == "start" else g.trial, g.config, g.until, g.origin)
-            for g in row.grants
-        )
         if row.is_ask:
-            self.asks.append(Ask(proposals, row.notes, row.parts))
+            self.asks.append(Ask(row.grants, row.notes, row.parts))
         self.is_exhausted |= row.exhausted == self.limits.name
         self.ended = self.ended if row.ended is None else row.ended
         self._enter(row.clock, row.seconds)

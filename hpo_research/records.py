@@ -6,7 +6,7 @@ All of them are immutable. A trial is named by (run, id); ids count per run from
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NoReturn
+from typing import ClassVar, Literal, NoReturn
 
 import numpy as np
 
@@ -51,37 +51,73 @@ class Fixed(dict[str, Value]):
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """One thing a run is told: start a configuration, resume a trial, or stop a trial.
+class Start:
+    """A new trial: `config`, trained until an epoch; `origin` says why it was chosen.
 
-    Build it with `start`, `resume` or `stop`. `until` is the epoch to reach. `origin` is kept as
-    `text.storable` writes it.
+    `origin` is kept as `text.storable` writes it. `trial` is the id that the run's books give it,
+    None in a strategy's answer, and no part of what proposals are compared by.
     """
 
-    kind: Literal["start", "resume", "stop"]
-    trial: int | None = None
-    config: Config | None = None
-    until: int = 0
+    config: Config
+    until: int
     origin: str = ""
+    trial: int | None = field(default=None, compare=False)
+    kind: ClassVar[Literal["start"]] = "start"
+    start: ClassVar[int] = 0
+    attempt: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if isinstance(self.origin, str) and self.origin:
             object.__setattr__(self, "origin", storable(self.origin))
 
 
-def start(config: Config, until: int, origin: str) -> Proposal:
+@dataclass(frozen=True)
+class Resume:
+    """A paused trial trained on, until another epoch.
+
+    The run's books say after which epoch its segment begins, `start`, and the number of the
+    trial's `attempt`; neither is part of what proposals are compared by.
+    """
+
+    trial: int
+    until: int
+    start: int = field(default=0, compare=False)
+    attempt: int = field(default=0, compare=False)
+    kind: ClassVar[Literal["resume"]] = "resume"
+    config: ClassVar[None] = None
+    origin: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The end of a running trial."""
+
+    trial: int
+    kind: ClassVar[Literal["stop"]] = "stop"
+    until: ClassVar[int] = 0
+    start: ClassVar[int] = 0
+    attempt: ClassVar[int] = 0
+    config: ClassVar[None] = None
+    origin: ClassVar[str] = ""
+
+
+Proposal = Start | Resume | Stop
+"""One thing a run is told. Build it with `start`, `resume` or `stop`."""
+
+
+def start(config: Config, until: int, origin: str) -> Start:
     """Propose a new trial; `origin` says why this configuration was chosen."""
-    return Proposal("start", config=config, until=until, origin=origin)
+    return Start(config, until, origin)
 
 
-def resume(trial: int, until: int) -> Proposal:
+def resume(trial: int, until: int) -> Resume:
     """Propose to train a paused trial on, until another epoch."""
-    return Proposal("resume", trial=trial, until=until)
+    return Resume(trial, until)
 
 
-def stop(trial: int) -> Proposal:
+def stop(trial: int) -> Stop:
     """Propose to stop a running trial."""
-    return Proposal("stop", trial=trial)
+    return Stop(trial)
 
 
 Note = float | str | list[float]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hpo_research.ledger import Final
-from hpo_research.records import Ask, Outcome, Report, Run, Status, best_value
+from hpo_research.records import Ask, Outcome, Report, Resume, Run, Start, Status, best_value
 from hpo_research.store.reports import as_reports
 
 
@@ -69,8 +69,8 @@ def _segments(asks: Sequence[Ask]) -> Counter[int]:
     """Count the segments that were proposed for each trial, started or resumed."""
     segments: Counter[int] = Counter()
     for proposal in (proposal for ask in asks for proposal in ask.proposals):
-        if proposal.kind == "start":
+        if isinstance(proposal, Start):
             segments[len(segments)] = 1
-        elif proposal.kind == "resume" and proposal.trial is not None:
+        elif isinstance(proposal, Resume):
             segments[proposal.trial] += 1
     return segments

@@ -19,7 +19,7 @@ from hpo_research.figures.scales import Scale, lay, scale_for
 from hpo_research.figures.sheet import Picture, fit_labels, inches, sheet
 from hpo_research.figures.style import DARK, LIGHT, MIDDLE, SMALL, dressed, styled, verbatim
 from hpo_research.figures.words import EVERY, counted, listed, noted, value_label
-from hpo_research.records import Run, Trial
+from hpo_research.records import Run, Start, Stop, Trial
 from hpo_research.store import RunName
 from hpo_research.text import quoted
 
@@ -73,10 +73,10 @@ def rungs(run: Run) -> Rungs:
     started = 0
     for ask in run.asks:
         for proposal in ask.proposals:
-            if proposal.kind == "stop":
+            if isinstance(proposal, Stop):
                 continue
-            trial = started if proposal.trial is None else proposal.trial
-            started += proposal.kind == "start"
+            trial = started if isinstance(proposal, Start) else proposal.trial
+            started += isinstance(proposal, Start)
             goals[trial] = (*goals.get(trial, ()), proposal.until)
     found = {epoch for own in goals.values() for epoch in own if epoch < run.max_epochs}
     return Rungs(tuple(sorted(found)), goals)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from hpo_research.records import Ask, Direction, Note, Run, Trial, resume, sign, start
+from hpo_research.records import Ask, Direction, Note, Run, Start, Trial, resume, sign, start
 from hpo_research.rows import kept
 from hpo_research.strategies.halving import Choose
 from hpo_research.strategies.ladders import Ladders, value_at
@@ -184,11 +184,10 @@ def _resumes(chosen: Sequence[Promotion]) -> Ask:
 
 def _with_starts(ask: Ask, found: Ask, run: Run, ladders: Ladders, *, is_to_end: bool) -> Ask:
     """Add the trials that an inner strategy wants to start, each to its own rung."""
-    wanted = [p for p in found.proposals if p.kind == "start" and p.config is not None]
+    wanted = [p for p in found.proposals if isinstance(p, Start)]
     first = len(run.trials)
     starts = tuple(
         start(p.config, run.max_epochs if is_to_end else ladders.rungs_of(first + i)[0], p.origin)
         for i, p in enumerate(wanted)
-        if p.config is not None
     )
     return Ask((*ask.proposals, *starts), {**found.notes, **ask.notes}, found.seconds)

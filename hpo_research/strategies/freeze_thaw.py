@@ -17,7 +17,7 @@ from hpo_research.errors import StrategyError
 from hpo_research.gp import KERNELS, TRANSFORMS
 from hpo_research.gp.posterior import LEAST_VARIANCE
 from hpo_research.options import Mistakes, one_of, optional, whole
-from hpo_research.records import Ask, Proposal, Run, Trial, resume, start
+from hpo_research.records import Ask, Proposal, Run, Start, Trial, resume, start
 from hpo_research.strategies.curved import Curved, Foretold, Key, Notes, fitted, ladder
 from hpo_research.strategies.newcomers import Newcomer, newcomers
 from hpo_research.strategies.random import Random
@@ -148,7 +148,8 @@ def begun(run: Run, places: int) -> Ask:
     """Begin trials of a Sobol sequence, each for the first epochs of the ladder."""
     (ask,) = Random("sobol").ask([run], [places])
     first = ladder(run.max_epochs)[0]
-    return Ask(tuple(replace(proposal, until=first) for proposal in ask.proposals))
+    starts = (proposal for proposal in ask.proposals if isinstance(proposal, Start))
+    return Ask(tuple(replace(proposal, until=first) for proposal in starts))
 
 
 def _paused(run: Run) -> list[Trial]:
