@@ -15,6 +15,7 @@ from hpo_research.gp.curve_fit import fit_curves
 from hpo_research.gp.curve_posterior import CurvePosterior, condition_curves
 from hpo_research.gp.curves import CurveHyperparameters, Curves
 from hpo_research.records import Note, Run, Trial
+from hpo_research.strategies.batches import grouped
 from hpo_research.strategies.encoding import Encoding
 
 Notes = dict[str, Note]
@@ -198,13 +199,13 @@ def fitted(
 ) -> dict[int, tuple[Theta, Notes]]:
     """Return the hyperparameters of each run, fitted where that is due, and what to note of it."""
     found: dict[int, tuple[Theta, Notes]] = {}
-    groups: dict[Key, list[int]] = {}
+    due: dict[int, Key] = {}
     for i, one in runs.items():
         if one.seen.is_due or one.seen.theta is None:
-            groups.setdefault((one.key, one.seen.is_cold), []).append(i)
+            due[i] = (one.key, one.seen.is_cold)
         else:
             found[i] = one.seen.theta, {}
-    for members in groups.values():
+    for members in grouped(due):
         group = [runs[i] for i in members]
         warm = None
         if not group[0].seen.is_cold:
