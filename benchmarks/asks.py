@@ -33,8 +33,8 @@ import numpy as np
 
 import hpo_research as hpo
 from benchmarks.beside import ROOT, Cost, Measured, call, compare, parser
-from hpo_research.ledger import AskRow, Grant, Ledger, Limits, RunInfo
-from hpo_research.records import Outcome, Report, Run
+from hpo_research.ledger import Ledger, Limits, RunInfo
+from hpo_research.records import Ask, Outcome, Report, Run, resume, start, stop
 from hpo_research.threads import limited
 
 SIZES = (1000, 2000, 4000, 8000, 16000, 20000)
@@ -95,7 +95,7 @@ def digest(proposed: object) -> str:
     return hashlib.sha256(json.dumps(proposed).encode()).hexdigest()
 
 
-def fields(grants: Sequence[Grant]) -> list[list]:
+def fields(grants: Sequence) -> list[list]:
     """Return grants as JSON keeps them."""
     return [[g.kind, g.trial, g.attempt, g.start, g.until, g.config, g.origin] for g in grants]
 
@@ -150,12 +150,21 @@ def _next_report(book: Ledger, case: Rungs) -> list[list]:
     return rows
 
 
+def _proposal(
+    kind: str, trial: int, attempt: int, begin: int, until: int, *chosen: object
+) -> hpo.Proposal:
+    if kind == "start":
+        config, origin = chosen
+        return start(config, until, origin)
+    return stop(trial) if kind == "stop" else resume(trial, until)
+
+
 def enter(book: Ledger, row: Sequence) -> None:
     """Enter a row of a history."""
     kind, trial, *rest = row
     if kind == "ask":
-        if grants := tuple(Grant(*grant) for grant in rest[0]):
-            book.append_ask(AskRow(1, grants))
+        if rest[0]:
+            book.append_ask(book.grant(Ask(tuple(_proposal(*grant) for grant in rest[0]))))
     elif kind == "report":
         book.append_report(Report(1, trial, rest[0], {"loss": rest[1]}))
     else:

@@ -46,11 +46,15 @@ def write(folder: str) -> Fields:
 
 def _trial(store, trial: int, spent: dict[int, int]) -> None:
     """Write one trial of every run: its ask, its reports, its end."""
-    from hpo_research.ledger import AskRow, Grant
+    from hpo_research import ledger, records
+    from hpo_research.ledger import AskRow
     from hpo_research.records import Outcome, Report
 
     config = {"x1": -5 + trial / 100, "x2": trial / 100}
-    grants = (Grant("start", trial, 0, 0, EPOCHS, config, "o"),)
+    if hasattr(records, "Start"):
+        grants = (records.Start(config, EPOCHS, "o", trial),)
+    else:  # builds up to 7c38284
+        grants = (ledger.Grant("start", trial, 0, 0, EPOCHS, config, "o"),)
     store.append_asks([AskRow(run, grants, {"note": 0.5}, "", 1.0, 0.1) for run in spent])
     for epoch in range(1, EPOCHS + 1):
         entries = []

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from hpo_research.records import Direction, Note
-from hpo_research.space import Config, SearchSpace
+from hpo_research.records import Direction, Note, Proposal
+from hpo_research.space import SearchSpace
 
 Final = Literal["last", "best"]
 
@@ -32,19 +32,6 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Grant:
-    """A proposal that the budget allowed: the segment (start, until] of a trial, or its stop."""
-
-    kind: Literal["start", "resume", "stop"]
-    trial: int
-    attempt: int = 0
-    start: int = 0
-    until: int = 0
-    config: Config | None = None
-    origin: str = ""
-
-
-@dataclass(frozen=True)
 class AskRow:
     """One stored ask of a run: what was granted, why, when, and at what cost.
 
@@ -54,7 +41,7 @@ class AskRow:
     """
 
     run: int
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[Proposal, ...] = ()
     notes: Mapping[str, Note] = field(default_factory=dict)
     exhausted: str = ""
     clock: float = 0.0
@@ -66,6 +53,11 @@ class AskRow:
     def is_empty(self) -> bool:
         """Whether there is nothing to store."""
         return not self.grants and not self.exhausted and self.ended is None
+
+    @property
+    def begun(self) -> list[int]:
+        """The trials whose segments begin, in order."""
+        return [g.trial for g in self.grants if g.kind != "stop" and g.trial is not None]
 
     @property
     def is_ask(self) -> bool:

@@ -14,11 +14,21 @@ from dataclasses import dataclass, field, replace
 
 from hpo_research.entries import AskRow as AskRow
 from hpo_research.entries import Final as Final
-from hpo_research.entries import Grant as Grant
 from hpo_research.entries import Limits as Limits
 from hpo_research.entries import Open as Open
 from hpo_research.entries import RunInfo as RunInfo
-from hpo_research.records import Ask, Outcome, Proposal, Report, Run, Trial
+from hpo_research.records import (
+    Ask,
+    Outcome,
+    Proposal,
+    Report,
+    Resume,
+    Run,
+    Start,
+    Stop,
+    Trial,
+    best_value,
+)
 from hpo_research.rows import Rows
 
 Line = tuple[int, int, float | None, float, float]
@@ -124,19 +134,16 @@ class Ledger:
 
         Nothing is changed; `append_ask` does that once the row is stored.
         """
-        left = self.left
-        count = len(self._trials)
-        grants: list[Grant] = []
-        exhausted = ""
+        left, count = self.left, len(self._trials)
+        exhausted, grants = "", list[Proposal]()
         for proposal in ask.proposals:
-            if proposal.kind == "stop":
-                assert proposal.trial is not None
+            if isinstance(proposal, Stop):
                 if proposal.trial not in self.stopping:
-                    grants.append(Grant("stop", proposal.trial))
+                    grants.append(proposal)
                 continue
             grant = self._granted(proposal, count)
             cost = grant.until - grant.start
-            starts = proposal.kind == "start"
+            starts = isinstance(grant, Start)
             if exhausted or cost > left or count + starts > self.limits.trials:
                 exhausted = self.limits.name
                 continue
@@ -149,42 +156,37 @@ class Ledger:
 
     def end(self, reason: str, clock: float = 0.0) -> AskRow:
         """Return the row that ends the run: all that runs is stopped, and nothing begins."""
-        stops = tuple(Grant("stop", trial) for trial in sorted(self.open.keys() - self.stopping))
+        stops = tuple(Stop(trial) for trial in sorted(self.open.keys() - self.stopping))
         return AskRow(self.info.id, stops, clock=clock, ended=reason)
 
-    def _granted(self, proposal: Proposal, count: int) -> Grant:
-        if proposal.kind == "start":
-            config = proposal.config
-            return Grant("start", count, 0, 0, proposal.until, config, proposal.origin)
-        assert proposal.trial is not None
+    def _granted(self, proposal: Start | Resume, count: int) -> Start | Resume:
+        """Return a proposal with its trial and the segment (start, until] of it."""
+        if isinstance(proposal, Start):
+            return replace(proposal, trial=count)
         trial = self.trials[proposal.trial]
-        begin = trial.reached if self.info.can_resume else 0
-        attempt = self._attempts[trial.id] + 1
-        return Grant("resume", trial.id, attempt, begin, proposal.until)
+        start = trial.reached if self.info.can_resume else 0
+        return replace(proposal, start=start, attempt=self._attempts[trial.id] + 1)
 
     def append_ask(self, row: AskRow) -> None:
         """Enter a stored ask: new trials, segments, stops."""
         for grant in row.grants:
-            if grant.kind == "stop":
+            if isinstance(grant, Stop):
                 self.stopping.add(grant.trial)
                 continue
-            if grant.kind == "start":
-                config = dict(grant.config or {})
-                trial = Trial(grant.trial, config, "running", grant.until, origin=grant.origin)
+            if isinstance(grant, Start):
+                number, config = len(self._trials), dict(grant.config)
+                trial = Trial(number, config, "running", grant.until, origin=grant.origin)
                 self._trials.append(trial)
             else:
-                self._change(grant.trial, status="running", until=grant.until)
-            self._attempts[grant.trial] = grant.attempt
-            self.open[grant.trial] = Open(
+                number = grant.trial
+                self._change(number, status="running", until=grant.until)
+            self._attempts[number] = grant.attempt
+            self.open[number] = Open(
                 grant.attempt, grant.start, grant.until, grant.start, row.clock
             )
             self.committed += grant.until - grant.start
-        proposals = tuple(
-            Proposal(g.kind, None if g.kind == "start" else g.trial, g.config, g.until, g.origin)
-            for g in row.grants
-        )
         if row.is_ask:
-            self.asks.append(Ask(proposals, row.notes, row.parts))
+            self.asks.append(Ask(row.grants, row.notes, row.parts))
         self.is_exhausted |= row.exhausted == self.limits.name
         self.ended = self.ended if row.ended is None else row.ended
         self._enter(row.clock, row.seconds)
@@ -295,9 +297,8 @@ class Ledger:
         self._enter(outcome.clock, outcome.seconds)
 
     def _final(self, values: tuple[float, ...]) -> float:
-        if self.info.final == "last":
-            return values[-1]
-        return min(values) if self.info.direction == "minimize" else max(values)
+        is_last = self.info.final == "last"
+        return values[-1] if is_last else best_value(values, self.info.direction)
 
     def _change(self, trial: int, **fields: object) -> None:
         before = self._trials[trial]

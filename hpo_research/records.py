@@ -3,10 +3,10 @@
 All of them are immutable. A trial is named by (run, id); ids count per run from 0.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NoReturn
+from typing import ClassVar, Literal, NoReturn
 
 import numpy as np
 
@@ -22,6 +22,16 @@ Direction = Literal["minimize", "maximize"]
 Status = Literal["running", "paused", "finished", "stopped", "failed"]
 Key = tuple[int, int]
 """(run, trial): the name of a trial in an experiment."""
+
+
+def sign(direction: Direction) -> int:
+    """Return what makes a loss of a value: 1 where lower is better, -1 where higher is."""
+    return 1 if direction == "minimize" else -1
+
+
+def best_value(values: Iterable[float], direction: Direction) -> float:
+    """Return the best of one value or more."""
+    return min(values) if sign(direction) > 0 else max(values)
 
 
 class Fixed(dict[str, Value]):
@@ -41,37 +51,73 @@ class Fixed(dict[str, Value]):
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """One thing a run is told: start a configuration, resume a trial, or stop a trial.
+class Start:
+    """A new trial: `config`, trained until an epoch; `origin` says why it was chosen.
 
-    Build it with `start`, `resume` or `stop`. `until` is the epoch to reach. `origin` is kept as
-    `text.storable` writes it.
+    `origin` is kept as `text.storable` writes it. `trial` is the id that the run's books give it,
+    None in a strategy's answer, and no part of what proposals are compared by.
     """
 
-    kind: Literal["start", "resume", "stop"]
-    trial: int | None = None
-    config: Config | None = None
-    until: int = 0
+    config: Config
+    until: int
     origin: str = ""
+    trial: int | None = field(default=None, compare=False)
+    kind: ClassVar[Literal["start"]] = "start"
+    start: ClassVar[int] = 0
+    attempt: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if isinstance(self.origin, str) and self.origin:
             object.__setattr__(self, "origin", storable(self.origin))
 
 
-def start(config: Config, until: int, origin: str) -> Proposal:
+@dataclass(frozen=True)
+class Resume:
+    """A paused trial trained on, until another epoch.
+
+    The run's books say after which epoch its segment begins, `start`, and the number of the
+    trial's `attempt`; neither is part of what proposals are compared by.
+    """
+
+    trial: int
+    until: int
+    start: int = field(default=0, compare=False)
+    attempt: int = field(default=0, compare=False)
+    kind: ClassVar[Literal["resume"]] = "resume"
+    config: ClassVar[None] = None
+    origin: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The end of a running trial."""
+
+    trial: int
+    kind: ClassVar[Literal["stop"]] = "stop"
+    until: ClassVar[int] = 0
+    start: ClassVar[int] = 0
+    attempt: ClassVar[int] = 0
+    config: ClassVar[None] = None
+    origin: ClassVar[str] = ""
+
+
+Proposal = Start | Resume | Stop
+"""One thing a run is told. Build it with `start`, `resume` or `stop`."""
+
+
+def start(config: Config, until: int, origin: str) -> Start:
     """Propose a new trial; `origin` says why this configuration was chosen."""
-    return Proposal("start", config=config, until=until, origin=origin)
+    return Start(config, until, origin)
 
 
-def resume(trial: int, until: int) -> Proposal:
+def resume(trial: int, until: int) -> Resume:
     """Propose to train a paused trial on, until another epoch."""
-    return Proposal("resume", trial=trial, until=until)
+    return Resume(trial, until)
 
 
-def stop(trial: int) -> Proposal:
+def stop(trial: int) -> Stop:
     """Propose to stop a running trial."""
-    return Proposal("stop", trial=trial)
+    return Stop(trial)
 
 
 Note = float | str | list[float]
@@ -248,6 +294,11 @@ class Run:
     id: int = 0
 
     @property
+    def sign(self) -> int:
+        """What makes a loss of a value: 1 where lower is better, -1 where higher is."""
+        return sign(self.direction)
+
+    @property
     def stream(self) -> Stream:
         """The root of the run's random streams; it depends on the seed alone."""
         return Stream(self.seed)
@@ -261,7 +312,7 @@ class Run:
     @cached_property
     def losses(self) -> np.ndarray:
         """Each trial's value with the direction flipped so that lower is better. Shape: n."""
-        return self.values if self.direction == "minimize" else _fixed(-self.values)
+        return self.values if self.sign > 0 else _fixed(-self.values)
 
     @cached_property
     def running(self) -> tuple[Trial, ...]:

@@ -242,7 +242,7 @@ class Study:
                 ask = Ask() if self._ledger.ended else proposed(self._asked, run, queue, number)
             row = self._ledger.grant(ask, self._clock(), time.perf_counter() - began)
             self._enter(row)
-            return [self._ledger.trials[g.trial] for g in row.grants if g.kind != "stop"]
+            return [self._ledger.trials[trial] for trial in row.begun]
 
     def _enter(self, row: AskRow) -> None:
         """Store what was granted, and enter it."""

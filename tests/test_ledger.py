@@ -6,7 +6,18 @@ import pytest
 from doubles import SPACE
 
 from hpo_research.ledger import AskRow, Ledger, Limits, RunInfo
-from hpo_research.records import Ask, Outcome, Report, resume, start, stop
+from hpo_research.records import (
+    Ask,
+    Outcome,
+    Proposal,
+    Report,
+    Resume,
+    Start,
+    Stop,
+    resume,
+    start,
+    stop,
+)
 
 CONFIG = {"x": 0.5, "kind": "a"}
 
@@ -259,3 +270,18 @@ def test_an_unlimited_run_has_infinite_epochs_left():
     granted(book, starts(9))
     assert book.run().left == math.inf
     assert book.run().total is None
+
+
+def test_a_granted_proposal_is_the_strategys_own_with_its_trial_and_segment():
+    book = ledger(epochs=20)
+    ask = Ask((start(CONFIG, 3, "own"),))
+    row = granted(book, ask)
+    assert row.grants == ask.proposals == book.run().asks[0].proposals
+    assert [proposal.trial for proposal in (*ask.proposals, *row.grants)] == [None, 0]
+    report(book, 0, 3)
+    book.append_outcome(Outcome(1, 0, "paused", 3))
+    (again,) = granted(book, Ask((resume(0, 5),))).grants
+    assert again == resume(0, 5)
+    assert (again.trial, again.start, again.until, again.attempt) == (0, 3, 5, 1)
+    assert [type(p) for p in (ask.proposals[0], again, stop(0))] == [Start, Resume, Stop]
+    assert all(isinstance(p, Proposal) for p in (ask.proposals[0], again, stop(0)))

@@ -11,7 +11,7 @@ from hpo_research.analysis.extremes import difference, located
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.options import Mistakes, foreign, one_of, whole
-from hpo_research.records import Direction
+from hpo_research.records import Direction, sign
 from hpo_research.rng import Stream
 from hpo_research.store import RunName
 from hpo_research.store.reports import Reports, as_reports
@@ -113,8 +113,8 @@ def curve(
 
 def regret(curve: Curve, optimum: float) -> Curve:
     """Return the curve of the distance from the known optimum; lower is better."""
-    sign = 1.0 if curve.direction == "minimize" else -1.0
-    return replace(curve, direction="minimize", values=sign * difference(curve.values, optimum))
+    distance = sign(curve.direction) * difference(curve.values, optimum)
+    return replace(curve, direction="minimize", values=distance)
 
 
 def at(curve: Curve, cost: Float[np.ndarray, " q"]) -> Float[np.ndarray, "seeds q"]:
@@ -180,7 +180,7 @@ def _incumbent(
 ) -> Float[np.ndarray, " p"]:
     """Evaluate a run's incumbent, a right-continuous step function, at some costs."""
     cost, values = steps
-    best = np.fmin if direction == "minimize" else np.fmax
+    best = np.fmin if sign(direction) > 0 else np.fmax
     levels = np.concatenate([[np.nan], best.accumulate(values) if len(values) else []])
     incumbent: np.ndarray = levels[np.searchsorted(cost, at, side="right")]
     if not is_over:

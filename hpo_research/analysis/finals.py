@@ -10,7 +10,7 @@ from jaxtyping import Float
 from hpo_research.analysis.extremes import difference
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
-from hpo_research.records import Direction, Report, Run
+from hpo_research.records import Direction, Report, Run, sign
 from hpo_research.store import RunName
 from hpo_research.store.reports import as_reports
 
@@ -57,11 +57,11 @@ def gathered(
     """
     facts = result.description["problems"][problem]
     direction, optimum = facts["direction"], facts["optimum"]
-    sign = 1.0 if direction == "minimize" else -1.0
-    is_regret = optimum is not None and not any(sign * (v - optimum) < 0 for v in reported)
+    flip = sign(direction)
+    is_regret = optimum is not None and not any(flip * (v - optimum) < 0 for v in reported)
     seeds, found = by_strategy(result, problem, values)
     if is_regret:
-        found = {strategy: sign * difference(own, optimum) for strategy, own in found.items()}
+        found = {strategy: flip * difference(own, optimum) for strategy, own in found.items()}
         direction = "minimize"
     return Finals(problem, facts["metric"], direction, is_regret, seeds, found)
 
@@ -87,10 +87,9 @@ def counted(result: Result, name: RunName) -> dict[int, Report]:
     Of those that have a value.
     """
     facts = result.description["problems"][name.problem]
-    metric, sign = facts["metric"], 1.0 if facts["direction"] == "minimize" else -1.0
     own = as_reports(result.history[name])  # by trial and epoch
     places: dict[int, int] = {}
-    losses = (sign * own.metrics.of(metric)).tolist()
+    losses = (sign(facts["direction"]) * own.metrics.of(facts["metric"])).tolist()
     is_last = result.description["final"] == "last"
     for place, trial in enumerate(own.trial.tolist()):
         if math.isnan(losses[place]):

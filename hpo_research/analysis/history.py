@@ -4,10 +4,9 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 
 from hpo_research.ledger import Final
-from hpo_research.records import Ask, Outcome, Report, Run, Status
+from hpo_research.records import Ask, Outcome, Report, Resume, Run, Start, Status, best_value
 from hpo_research.store.reports import as_reports
 
 
@@ -53,8 +52,6 @@ class RunHistory:
         for at, outcome in self.outcomes:
             if at < turn:
                 ends[outcome.trial].append(outcome.status)
-        best = min if run.direction == "minimize" else max
-        worth = itemgetter(-1) if self.final == "last" else best
         trials = []
         for trial in run.trials[: len(segments)]:
             own = ends[trial.id]
@@ -62,7 +59,10 @@ class RunHistory:
             last = 0 if status == "running" else reached.get(trial.id, 0)
             known = bisect_right(trial.epochs, last)  # epochs whose value is missing are not there
             values = trial.values[:known]
-            value = worth(values) if values and status != "failed" else None
+            value = None
+            if values and status != "failed":
+                is_last = self.final == "last"
+                value = values[-1] if is_last else best_value(values, run.direction)
             epochs = trial.epochs[:known]
             trials.append(replace(trial, status=status, epochs=epochs, values=values, value=value))
         return replace(run, trials=tuple(trials), asks=run.asks[:ask])
@@ -72,8 +72,8 @@ def _segments(asks: Sequence[Ask]) -> Counter[int]:
     """Count the segments that were proposed for each trial, started or resumed."""
     segments: Counter[int] = Counter()
     for proposal in (proposal for ask in asks for proposal in ask.proposals):
-        if proposal.kind == "start":
+        if isinstance(proposal, Start):
             segments[len(segments)] = 1
-        elif proposal.kind == "resume" and proposal.trial is not None:
+        elif isinstance(proposal, Resume):
             segments[proposal.trial] += 1
     return segments

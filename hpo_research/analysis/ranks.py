@@ -13,6 +13,7 @@ from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, at, cur
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.options import MOST, Mistakes, foreign, number, one_of, whole
+from hpo_research.records import sign
 from hpo_research.rng import Stream
 from hpo_research.store import RunName
 
@@ -178,8 +179,8 @@ def _costs(curves: Sequence[Curve], axis: RankAxis, points: int) -> Float[np.nda
 def _ranked(
     curves: Sequence[Curve], seeds: Sequence[int], cost: Float[np.ndarray, " p"]
 ) -> Float[np.ndarray, "strategies seeds p"]:
-    sign = 1.0 if curves[0].direction == "minimize" else -1.0
-    losses = [sign * at(own, cost)[[own.seeds.index(seed) for seed in seeds]] for own in curves]
+    flip = sign(curves[0].direction)
+    losses = [flip * at(own, cost)[[own.seeds.index(seed) for seed in seeds]] for own in curves]
     found = np.nan_to_num(np.stack(losses), nan=np.inf, posinf=np.inf, neginf=-np.inf)
     ranked: np.ndarray = rankdata(found, method="average", axis=0)
     return ranked

@@ -102,12 +102,11 @@ def _stops(result: Result, problem: str, strategy: str, names: Sequence[RunName]
 
 def _would_win(run: Run, cut: Sequence[Trial], other: Run) -> list[bool]:
     """Say of each cut trial whose full training is known whether it would have won."""
-    sign = 1 if run.direction == "minimize" else -1
-    own = [sign * value for t in run.trials if (value := _final(t, run)) is not None]
+    own = [run.sign * value for t in run.trials if (value := _final(t, run)) is not None]
     if not own:
         return []
     there = {
-        run.space.identity(trial.config): sign * value
+        run.space.identity(trial.config): run.sign * value
         for trial in other.trials
         if (value := _final(trial, other)) is not None
     }

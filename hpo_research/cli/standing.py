@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hpo_research.experiment import Experiment, Progress
 from hpo_research.experiment.progress import RunProgress
 from hpo_research.problems.protocol import Problem
+from hpo_research.records import best_value
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,7 @@ def standings(progress: Progress, experiment: Experiment) -> list[Standing]:
 
 def _best(runs: Sequence[RunProgress], problem: Problem) -> float | None:
     values = [run.best for run in runs if run.best is not None]
-    if not values:
-        return None
-    return min(values) if problem.direction == "minimize" else max(values)
+    return best_value(values, problem.direction) if values else None
 
 
 @dataclass

@@ -11,7 +11,7 @@ from hpo_research.experiment.checks import repeated
 from hpo_research.ledger import Ledger
 from hpo_research.options import as_integer, is_real
 from hpo_research.origin import told
-from hpo_research.records import Ask, Note, Proposal, Run
+from hpo_research.records import Ask, Note, Proposal, Resume, Run, Start, Stop, Trial
 from hpo_research.scalars import is_tensor
 from hpo_research.store import RunName
 from hpo_research.strategies.protocol import Strategy
@@ -104,11 +104,11 @@ def _checked(who: str, ledger: Ledger, ask: object, slots: int) -> Ask:
     if not isinstance(given, list | tuple):
         raise StrategyError(f"{who}: expected a tuple of {expected}, got {_shown(given)}")
     for proposal in given:
-        if not isinstance(proposal, Proposal) or proposal.kind not in ("start", "resume", "stop"):
+        if not isinstance(proposal, Proposal):
             raise StrategyError(
                 f"{who}: expected proposals from {expected}, got {_shown(proposal)}"
             )
-    taken = [proposal for proposal in given if proposal.kind != "stop"]
+    taken = [proposal for proposal in given if not isinstance(proposal, Stop)]
     if len(taken) > slots:
         raise StrategyError(f"{who}: {slots} slots were free, {len(taken)} proposals came")
     notes, seconds = _notes(who, ask.notes), _seconds(who, ask.seconds)
@@ -133,31 +133,34 @@ def _shown(value: object) -> str:
 
 
 def _proposal(who: str, ledger: Ledger, proposal: Proposal) -> Proposal:
-    trial, known, config = None, 0, None
-    if proposal.kind == "start":
-        try:
-            given = {} if proposal.config is None else proposal.config
-            config = ledger.info.space.validate(given, f"{who}: proposal")
-        except SpaceError as error:
-            raise StrategyError(str(error)) from error
-    else:
-        trial, known = _known(who, ledger, proposal)
+    if not isinstance(proposal, Start):
+        trial = _known(who, ledger, proposal)
+        if isinstance(proposal, Stop):
+            return Stop(trial.id)
+        return Resume(trial.id, _until(who, ledger, proposal, trial.reached))
+    try:
+        given = {} if proposal.config is None else proposal.config
+        config = ledger.info.space.validate(given, f"{who}: proposal")
+    except SpaceError as error:
+        raise StrategyError(str(error)) from error
     if not isinstance(proposal.origin, str):
         raise StrategyError(f"{who}: origin must be a string, got {_shown(proposal.origin)}")
+    # What is no text of Unicode cannot be stored.
+    origin = str(proposal.origin).encode("utf-8", "backslashreplace").decode()
+    return Start(config, _until(who, ledger, proposal, 0), origin)
+
+
+def _until(who: str, ledger: Ledger, proposal: Start | Resume, known: int) -> int:
     until, most = as_integer(proposal.until), ledger.info.max_epochs
-    if proposal.kind == "stop":
-        until = 0
-    elif until is None or not known < until <= most:
+    if until is None or not known < until <= most:
         raise StrategyError(
             f"{who}: until must be an integer above {known} and at most {most}, "
             f"got {_shown(proposal.until)}"
         )
-    # What is no text of Unicode cannot be stored.
-    origin = str(proposal.origin).encode("utf-8", "backslashreplace").decode()
-    return Proposal(proposal.kind, trial, config, until, origin)
+    return until
 
 
-def _known(who: str, ledger: Ledger, proposal: Proposal) -> tuple[int, int]:
+def _known(who: str, ledger: Ledger, proposal: Resume | Stop) -> Trial:
     number = as_integer(proposal.trial)
     if number is None or not 0 <= number < len(ledger.trials):
         came = proposal.trial if number is None else number
@@ -167,11 +170,11 @@ def _known(who: str, ledger: Ledger, proposal: Proposal) -> tuple[int, int]:
             f"name one by its id, below {len(ledger.trials)}"
         )
     trial = ledger.trials[number]
-    if trial.status != ("paused" if proposal.kind == "resume" else "running"):
+    if trial.status != ("paused" if isinstance(proposal, Resume) else "running"):
         raise StrategyError(
             f"{who}: cannot {proposal.kind} trial {trial.id}, which is {trial.status}"
         )
-    return trial.id, trial.reached
+    return trial
 
 
 # -- notes

@@ -3,14 +3,14 @@
 import heapq
 from collections.abc import Sequence
 
-from hpo_research.records import Direction, Trial
+from hpo_research.records import Direction, Trial, sign
 
 
 class Lead:
     """Says which trial `Run.best` would name, at the cost of the values that came since."""
 
     def __init__(self, direction: Direction, trials: Sequence[Trial]) -> None:
-        self._sign = 1.0 if direction == "minimize" else -1.0
+        self._sign = sign(direction)
         self._heap: list[tuple[float, int]] = []
         for trial in trials:
             self.enter(trial)

@@ -29,7 +29,7 @@ from hpo_research.experiment.provenance import Source
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given
-from hpo_research.records import Key, Outcome, Report, Segment
+from hpo_research.records import Key, Outcome, Report, Segment, Stop
 from hpo_research.rng import Stream
 from hpo_research.store import Store, requests
 from hpo_research.store.checkpoints import Name
@@ -212,12 +212,11 @@ class Loop:
         stops: dict[str, list[Key]] = {}
         segments = []
         for row in rows:
+            problem = self._opened.names[row.run].problem
             for grant in row.grants:
-                if grant.kind == "stop":
-                    problem = self._opened.names[row.run].problem
+                if isinstance(grant, Stop):
                     stops.setdefault(problem, []).append((row.run, grant.trial))
-                else:
-                    segments.append(self._segment(row.run, grant.trial))
+            segments += [self._segment(row.run, trial) for trial in row.begun]
         for problem, keys in stops.items():
             self._executors[problem].stop(keys)
         self._submit(segments)

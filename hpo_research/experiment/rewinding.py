@@ -18,7 +18,7 @@ import numpy as np
 from hpo_research.executors.remembered import Known
 from hpo_research.experiment.experiment import Experiment
 from hpo_research.ledger import Ledger
-from hpo_research.records import Key, Outcome, Report
+from hpo_research.records import Key, Outcome, Report, Start
 from hpo_research.store import Store
 from hpo_research.store.replay import RunRows
 
@@ -84,7 +84,7 @@ def _kept(store: Store, turns: Mapping[int, int]) -> dict[str, dict[str, Any]]:
             grant.trial: grant.config
             for _, ask in rows.asks
             for grant in ask.grants
-            if grant.kind == "start"
+            if isinstance(grant, Start)
         }
         for row in _after(rows, cut):
             if isinstance(row, Report):

@@ -19,7 +19,7 @@ from hpo_research.figures.scales import Scale, lay, scale_for
 from hpo_research.figures.sheet import Picture, fit_labels, inches, sheet
 from hpo_research.figures.style import DARK, LIGHT, MIDDLE, SMALL, dressed, styled, verbatim
 from hpo_research.figures.words import EVERY, counted, listed, noted, value_label
-from hpo_research.records import Run, Trial
+from hpo_research.records import Run, Start, Stop, Trial
 from hpo_research.store import RunName
 from hpo_research.text import quoted
 
@@ -73,10 +73,10 @@ def rungs(run: Run) -> Rungs:
     started = 0
     for ask in run.asks:
         for proposal in ask.proposals:
-            if proposal.kind == "stop":
+            if isinstance(proposal, Stop):
                 continue
-            trial = started if proposal.trial is None else proposal.trial
-            started += proposal.kind == "start"
+            trial = started if isinstance(proposal, Start) else proposal.trial
+            started += isinstance(proposal, Start)
             goals[trial] = (*goals.get(trial, ()), proposal.until)
     found = {epoch for own in goals.values() for epoch in own if epoch < run.max_epochs}
     return Rungs(tuple(sorted(found)), goals)
@@ -158,7 +158,7 @@ def _distances(result: Result, run_name: RunName) -> tuple[list[np.ndarray], boo
     is_regret = facts["optimum"] is not None and finals(result, run_name.problem).is_regret
     sign, zero = 1.0, 0.0
     if is_regret:
-        sign, zero = (1.0 if run.direction == "minimize" else -1.0), facts["optimum"]
+        sign, zero = run.sign, facts["optimum"]
     return [sign * difference(list(trial.values), zero) for trial in run.trials], is_regret
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo_research.analysis.result import Result
+from hpo_research.records import sign
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:
@@ -81,7 +82,7 @@ def value_label(facts: Mapping[str, Any], measure: Measure, *, is_regret: bool) 
 
     `facts` are those of a problem in a result's description.
     """
-    metric, is_minimised = facts["metric"].replace("_", " "), facts["direction"] == "minimize"
+    metric, is_minimised = facts["metric"].replace("_", " "), sign(facts["direction"]) > 0
     if is_regret:
         distance = "regret" if metric == "value" else f"{metric} regret"
         shown = measure.alone

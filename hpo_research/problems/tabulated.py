@@ -14,7 +14,7 @@ from hpo_research.problems.curve_table import CurveTable
 from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.problems.synthetic import in_step
-from hpo_research.records import Direction, Report, Segment
+from hpo_research.records import Direction, Report, Segment, best_value
 from hpo_research.space import SearchSpace
 from hpo_research.text import quoted
 
@@ -157,6 +157,4 @@ def mean(table: CurveTable, metric: str) -> np.ndarray:
 def _optimum(problem: Tabulated) -> float | None:
     final = mean(problem.recorded, problem.metric)[:, -1]
     known = final[~np.isnan(final)]
-    if not len(known):
-        return None
-    return float(known.min() if problem.direction == "minimize" else known.max())
+    return float(best_value(known, problem.direction)) if len(known) else None

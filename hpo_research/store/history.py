@@ -15,7 +15,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from hpo_research.ledger import Grant, Ledger
+from hpo_research.ledger import Ledger
+from hpo_research.records import Proposal
 from hpo_research.store import digests
 from hpo_research.store.damage import Damage, damaged, place_of
 from hpo_research.store.digests import SEAL, SIZE, Row, Seal, Sum, Tail, seal_of
@@ -282,7 +283,7 @@ class Scan:
         return found.by_run()
 
     def _asks(self) -> dict[int, list[Asked]]:
-        granted: dict[int, list[tuple[Grant, bytes]]] = {}
+        granted: dict[int, list[tuple[Proposal, bytes]]] = {}
         for row, digest in self._whole("proposal"):
             if grant := self._made("proposal", grant_of, row):
                 granted.setdefault(row[0], []).append((grant, digest))

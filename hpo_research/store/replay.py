@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from hpo_research.ledger import AskRow, Ledger, Line
-from hpo_research.records import Outcome
+from hpo_research.records import Outcome, Start, Stop
 from hpo_research.store.reports import Reports
 
 
@@ -125,19 +125,19 @@ def _impossible(ledger: Ledger, row: AskRow) -> str:
     count, busy = len(ledger.trials), set(ledger.open)
     for grant in row.grants:
         trial = f"run {row.run}: trial {grant.trial}"
-        if grant.kind == "stop":
+        if isinstance(grant, Stop):
             if grant.trial not in busy:
                 return f"{trial} is stopped while it is not running"
             continue
-        if grant.kind == "start":
+        if isinstance(grant, Start):
             if grant.trial != count:
                 return f"{trial} is started, expected trial {count}"
-            if (grant.config or {}).keys() != ledger.info.space.parameters.keys():
+            if grant.config.keys() != ledger.info.space.parameters.keys():
                 return f"{trial} has other hyperparameters than the space: {grant.config!r:.80}"
             count += 1
         elif not 0 <= grant.trial < count or grant.trial in busy:
             return f"{trial} is resumed while it is not paused"
         if not 0 <= grant.start < grant.until:
             return f"{trial} is trained from epoch {grant.start} until {grant.until}"
-        busy.add(grant.trial)
+        busy.add(count - 1 if isinstance(grant, Start) else grant.trial)
     return ""

@@ -11,8 +11,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
-from hpo_research.ledger import AskRow, Grant
-from hpo_research.records import Outcome, Report
+from hpo_research.ledger import AskRow
+from hpo_research.records import Outcome, Proposal, Report, Resume, Start, Stop
 from hpo_research.store.digests import Row
 from hpo_research.store.schema import COLUMNS
 
@@ -80,8 +80,9 @@ def ask_row(row: AskRow, number: int, turn: int) -> Row:
     return (number, int(row.run), turn, exhausted, notes, clock, seconds, parts)
 
 
-def proposal_row(ask: int, position: int, grant: Grant) -> Row:
+def proposal_row(ask: int, position: int, grant: Proposal) -> Row:
     """Return the row of what an ask granted."""
+    assert grant.trial is not None  # a ledger granted it
     config = None if grant.config is None else json.dumps(grant.config, allow_nan=False)
     return (
         *(ask, position, str(grant.kind), int(grant.trial), int(grant.attempt)),
@@ -118,7 +119,7 @@ def outcome_of(row: Row) -> Outcome:
     return Outcome(run, trial, status, epoch, reason, clock, seconds)
 
 
-def ask_of(row: Row, grants: Sequence[Grant]) -> AskRow:
+def ask_of(row: Row, grants: Sequence[Proposal]) -> AskRow:
     """Return an ask with what it granted."""
     _, run, _, exhausted, notes, clock, seconds, parts = row
     why, took = _mapping("notes", notes), _numbers("parts", parts)
@@ -128,15 +129,19 @@ def ask_of(row: Row, grants: Sequence[Grant]) -> AskRow:
     return AskRow(run, tuple(grants), why, exhausted, clock, seconds, took, ended)
 
 
-def grant_of(row: Row) -> Grant:
+def grant_of(row: Row) -> Proposal:
     """Return what an ask granted."""
-    _, _, kind, trial, attempt, begin, until, text, origin = row
+    _, _, kind, trial, attempt, start, until, text, origin = row
     if kind not in ("start", "resume", "stop"):
         raise ValueError(f"kind is {kind!r}, expected start, resume or stop")
     config = None if text is None else _mapping("config", text)
     if (config is None) == (kind == "start"):
         raise ValueError(f"a {kind} has config {text!r:.80}")
-    return Grant(kind, trial, attempt, begin, until, config, origin)
+    if kind == "start" and (attempt, start) != (0, 0):
+        raise ValueError(f"a start has attempt {attempt} after epoch {start}, expected 0 and 0")
+    if config is not None:
+        return Start(config, until, origin, trial)
+    return Stop(trial) if kind == "stop" else Resume(trial, until, start, attempt)
 
 
 def are_typed(table: str, rows: Sequence[Row]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from hpo_research.records import Ask, Direction, Note, Run, Trial, resume, start
+from hpo_research.records import Ask, Direction, Note, Run, Start, Trial, resume, sign, start
 from hpo_research.rows import kept
 from hpo_research.strategies.halving import Choose
 from hpo_research.strategies.ladders import Ladders, value_at
@@ -103,7 +103,7 @@ class Climbers:
 
     def __init__(self, ladders: Ladders, direction: Direction) -> None:
         self._ladders = ladders
-        self._sign = 1 if direction == "minimize" else -1
+        self._sign = sign(direction)
         self._below: set[tuple[int, int]] = set()
         self._passed: list[list[Ordered[Place]]] = [
             [Ordered() for _ in rungs] for rungs in ladders.rungs
@@ -184,11 +184,10 @@ def _resumes(chosen: Sequence[Promotion]) -> Ask:
 
 def _with_starts(ask: Ask, found: Ask, run: Run, ladders: Ladders, *, is_to_end: bool) -> Ask:
     """Add the trials that an inner strategy wants to start, each to its own rung."""
-    wanted = [p for p in found.proposals if p.kind == "start" and p.config is not None]
+    wanted = [p for p in found.proposals if isinstance(p, Start)]
     first = len(run.trials)
     starts = tuple(
         start(p.config, run.max_epochs if is_to_end else ladders.rungs_of(first + i)[0], p.origin)
         for i, p in enumerate(wanted)
-        if p.config is not None
     )
     return Ask((*ask.proposals, *starts), {**found.notes, **ask.notes}, found.seconds)

@@ -1,8 +1,9 @@
 """Runs as tensors: what a model is fitted to, for runs that are computed together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from hpo_research.records import Note, Run
 from hpo_research.rng import Stream
 from hpo_research.space import Config
 from hpo_research.strategies.encoding import Encoding
+
+Item = TypeVar("Item", bound=Hashable)
 
 _BUCKET = 8
 _CENTRES = 4
@@ -142,6 +145,14 @@ class Believed:
             len(self.fits)
         )
         return replace(self, data=self.data.take(rows), fit=stacked(self.fits))
+
+
+def grouped(names: Mapping[Item, Hashable]) -> list[list[Item]]:
+    """Return items that share a name, in the order in which the names first come."""
+    groups: dict[Hashable, list[Item]] = {}
+    for item, name in names.items():
+        groups.setdefault(name, []).append(item)
+    return list(groups.values())
 
 
 def key(run: Run, known: Known, slots: int, encoding: Encoding) -> tuple[object, ...]:

@@ -42,13 +42,12 @@ from hpo_research.records import Ask, Note, Run, start
 from hpo_research.space import Config
 from hpo_research.strategies import botorch_door as door
 from hpo_research.strategies import botorch_parts as parts
-from hpo_research.strategies.batches import Batch, Believed, Known, Modelled, batch, key
+from hpo_research.strategies.batches import Batch, Believed, Known, Modelled, batch, grouped, key
 from hpo_research.strategies.encoding import Encoding
+from hpo_research.strategies.initial_design import begun, places_of, trials_of
 from hpo_research.strategies.picks import drawn_picks, picks
-from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import best_believed
 from hpo_research.strategies.surrogate import Surrogate, fitted_surrogate
-from hpo_research.strategies.tried import left
 from hpo_research.text import is_one_of
 
 Notes = dict[str, Note]
@@ -64,7 +63,6 @@ CHANGES: Mapping[str, tuple[str, ...]] = {
 }
 """The transforms that each choice of one is made among; ranks have no density to compare."""
 THOMPSON, NOISY, AVERAGED = "thompson", "qlognei", "averaged"
-_LEAST_INITIAL, _MOST_INITIAL = 4, 24
 PRIORS = Priors(noise_location=-10.0, noise_scale=4.0, noise_bounds=(1e-8, 10.0))
 """BoTorch's, but for noise that may be next to none (`benchmarks/DEFAULTS.md` has the evidence)."""
 
@@ -135,31 +133,29 @@ class Bayesian:
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Fill every slot: by the initial design, then by the model."""
         asks = [Ask() for _ in runs]
-        groups: dict[tuple[object, ...], list[int]] = {}
+        names: dict[int, tuple[object, ...]] = {}
         encodings: dict[int, Encoding] = {}
         known: dict[int, Known] = {}
         for i, (run, free) in enumerate(zip(runs, slots, strict=True)):
             if free > 0:
                 parts.refuse(self.model, self.acquisition, run, free)
-            free = _places(run, free)
-            if free == 0:
+            places = places_of(run, free)
+            if places == 0:
                 continue
             known[i] = Known.of(run)
-            if len(run.trials) < self._initial(run) or known[i].values < 2:
-                asks[i] = Random("sobol").ask([run], [free])[0]
+            if len(run.trials) < trials_of(self.initial, run) or known[i].values < 2:
+                asks[i] = begun(run, places, run.max_epochs)
                 continue
             encodings[i] = Encoding(run.space)
-            name = key(run, known[i], free, encodings[i])
-            if not self._is_ours:
-                name = (i, *name)
-            groups.setdefault(name, []).append(i)
-        for members in groups.values():
+            name = key(run, known[i], places, encodings[i])
+            names[i] = name if self._is_ours else (i, *name)
+        for members in grouped(names):
             chosen = self._asked(
                 batch(
                     [runs[i] for i in members],
                     [known[i] for i in members],
                     [encodings[i] for i in members],
-                    slots=_places(runs[members[0]], slots[members[0]]),
+                    slots=places_of(runs[members[0]], slots[members[0]]),
                     device=current(),
                 )
             )
@@ -185,11 +181,6 @@ class Bayesian:
         if not self._is_ours or not isinstance(name, str) or name == THOMPSON:
             return None
         return fitted_surrogate(run, chosen, acquisition=name, model=self.surface)
-
-    def _initial(self, run: Run) -> int:
-        if self.initial is not None:
-            return self.initial
-        return min(max(2 * run.space.dimension, _LEAST_INITIAL), _MOST_INITIAL)
 
     @property
     def _is_ours(self) -> bool:
@@ -346,12 +337,6 @@ class Bayesian:
         valued = door.Valued(factory, model, training, self.samples, is_named=named)
         surface = door.BoTorchSurface.of(valued, batch.pending.x[0])
         return Modelled(surface, lengthscale, [notes], transformed)
-
-
-def _places(run: Run, slots: int) -> int:
-    """Return how many of the slots there are untried configurations for."""
-    there = left(run)
-    return slots if there is None else min(slots, there)
 
 
 def _check_part(mistakes: Mistakes, name: str, value: object, legal: Iterable[str]) -> None:

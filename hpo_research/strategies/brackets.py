@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from hpo_research.records import Direction, Note, Run, Trial
+from hpo_research.records import Direction, Note, Run, Trial, sign
 from hpo_research.rows import kept
 from hpo_research.strategies.ladders import value_by
 from hpo_research.strategies.ordered import Ordered
@@ -75,7 +75,7 @@ class Standing:
 
     def __init__(self, table: Sequence[Bracket], direction: Direction, *, vacant: bool) -> None:
         self._table, self._vacant = table, vacant
-        self._sign = 1 if direction == "minimize" else -1
+        self._sign = sign(direction)
         self._trials: dict[int, Trial] = {}  # from the open bracket on
         self._first = self._number = 0
         self._open(0, [])

@@ -10,7 +10,7 @@ from hpo_research import habits
 from hpo_research.ambient import ordinary
 from hpo_research.errors import StrategyError
 from hpo_research.options import Mistakes, number, whole
-from hpo_research.records import Ask, Direction, Note, Run, Trial
+from hpo_research.records import Ask, Direction, Note, Run, Trial, sign
 from hpo_research.rows import kept
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.curve_model import Forecast, Prior, forecast, learnt
@@ -75,7 +75,7 @@ class CurveStopping:
             complete = [run.trials[number] for number in teachers.complete.last(_MOST)]
             known = [run.trials[number] for number in teachers.known.last(_MOST)]
             best = teachers.losses[0]
-        sign = 1.0 if run.direction == "minimize" else -1.0
+        sign = run.sign
         prior = _prior(complete, known, sign)
         if prior is None:
             return ask
@@ -107,7 +107,7 @@ class Teachers:
     """Who is complete, who has a value, and the last losses of the complete: an index of trials."""
 
     def __init__(self, direction: Direction, max_epochs: int) -> None:
-        self._sign = 1.0 if direction == "minimize" else -1.0
+        self._sign = sign(direction)
         self._max_epochs = max_epochs
         self.complete: Ordered[int] = Ordered()
         self.known: Ordered[int] = Ordered()

@@ -15,6 +15,7 @@ from hpo_research.gp.curve_fit import fit_curves
 from hpo_research.gp.curve_posterior import CurvePosterior, condition_curves
 from hpo_research.gp.curves import CurveHyperparameters, Curves
 from hpo_research.records import Note, Run, Trial
+from hpo_research.strategies.batches import grouped
 from hpo_research.strategies.encoding import Encoding
 
 Notes = dict[str, Note]
@@ -66,9 +67,8 @@ class Seen:
     @classmethod
     def of(cls, run: Run, most: int = 256) -> "Seen":
         """Thin a run's curves."""
-        sign = 1.0 if run.direction == "minimize" else -1.0
         rungs = ladder(run.max_epochs)
-        healthy = {t.id: _thin(t, sign, rungs) for t in run.trials if t.status != "failed"}
+        healthy = {t.id: _thin(t, run.sign, rungs) for t in run.trials if t.status != "failed"}
         losses = [row.loss for own in healthy.values() for row in own]
         worst = max(losses, default=0.0)
         rows: list[Observation] = []
@@ -199,13 +199,13 @@ def fitted(
 ) -> dict[int, tuple[Theta, Notes]]:
     """Return the hyperparameters of each run, fitted where that is due, and what to note of it."""
     found: dict[int, tuple[Theta, Notes]] = {}
-    groups: dict[Key, list[int]] = {}
+    due: dict[int, Key] = {}
     for i, one in runs.items():
         if one.seen.is_due or one.seen.theta is None:
-            groups.setdefault((one.key, one.seen.is_cold), []).append(i)
+            due[i] = (one.key, one.seen.is_cold)
         else:
             found[i] = one.seen.theta, {}
-    for members in groups.values():
+    for members in grouped(due):
         group = [runs[i] for i in members]
         warm = None
         if not group[0].seen.is_cold:

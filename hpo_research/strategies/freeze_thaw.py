@@ -18,14 +18,13 @@ from hpo_research.gp import KERNELS, TRANSFORMS
 from hpo_research.gp.posterior import LEAST_VARIANCE
 from hpo_research.options import Mistakes, one_of, optional, whole
 from hpo_research.records import Ask, Proposal, Run, Trial, resume, start
+from hpo_research.strategies.batches import grouped
 from hpo_research.strategies.curved import Curved, Foretold, Key, Notes, fitted, ladder
+from hpo_research.strategies.initial_design import begun, places_of, trials_of
 from hpo_research.strategies.newcomers import Newcomer, newcomers
-from hpo_research.strategies.random import Random
 from hpo_research.strategies.recommend import foreseen_best
-from hpo_research.strategies.tried import left
 
 GREEDY, CURIOUS = "greedy", "curious"
-_LEAST_INITIAL, _MOST_INITIAL = 4, 24
 _BUCKET = 16
 
 
@@ -78,9 +77,9 @@ class FreezeThaw:
             if free <= 0 or (places == 0 and not _paused(run)):
                 continue
             one = Curved.of(run)
-            is_early = len(run.trials) < initial_of(self.initial, run)
+            is_early = len(run.trials) < trials_of(self.initial, run)
             if places > 0 and (is_early or one.seen.values < 2):
-                asks[i] = begun(run, places)
+                asks[i] = begun(run, places, ladder(run.max_epochs)[0])
             elif one.seen.values < 2:
                 asks[i] = Ask(tuple(_resumed(run, trial) for trial in _paused(run)[:free]))
             else:
@@ -88,10 +87,8 @@ class FreezeThaw:
         began = time.perf_counter()
         fits = fitted(known, self.transform, self.model, current())
         spent = (time.perf_counter() - began) / max(1, len(known))
-        groups: dict[Key, list[int]] = {}
-        for i, one in known.items():
-            groups.setdefault((one.key, *_shape(one.run, slots[i])), []).append(i)
-        for members in groups.values():
+        names = {i: (one.key, *_shape(one.run, slots[i])) for i, one in known.items()}
+        for members in grouped(names):
             own = [fits[i] for i in members]
             found = self._asked([known[i] for i in members], own, slots[members[0]])
             for i, ask in zip(members, found, strict=True):
@@ -129,26 +126,6 @@ class FreezeThaw:
             }
             asks.append(Ask(work, notes, {"acquisition": share}))
         return asks
-
-
-def initial_of(initial: int | None, run: Run) -> int:
-    """Return how many trials a run begins with: by default two a hyperparameter, 4 to 24."""
-    if initial is not None:
-        return initial
-    return min(max(2 * run.space.dimension, _LEAST_INITIAL), _MOST_INITIAL)
-
-
-def places_of(run: Run, slots: int) -> int:
-    """Return how many of the slots there are untried configurations for."""
-    there = left(run) if slots > 0 else 0
-    return max(0, slots) if there is None else min(max(0, slots), there)
-
-
-def begun(run: Run, places: int) -> Ask:
-    """Begin trials of a Sobol sequence, each for the first epochs of the ladder."""
-    (ask,) = Random("sobol").ask([run], [places])
-    first = ladder(run.max_epochs)[0]
-    return Ask(tuple(replace(proposal, until=first) for proposal in ask.proposals))
 
 
 def _paused(run: Run) -> list[Trial]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from hpo_research.errors import StrategyError
 from hpo_research.options import require, whole
-from hpo_research.records import Ask, Proposal, Run, resume, start
+from hpo_research.records import Ask, Proposal, Run, Start, resume, start
 from hpo_research.strategies.answers import recommendation
 from hpo_research.strategies.brackets import Bracket, Rung, open_rung
 from hpo_research.strategies.protocol import Strategy
@@ -100,5 +100,5 @@ def _starts(rung: Rung, found: Ask) -> tuple[Proposal, ...]:
     return tuple(
         start(proposal.config, rung.epochs, proposal.origin)
         for proposal in found.proposals
-        if proposal.kind == "start" and proposal.config is not None
+        if isinstance(proposal, Start)
     )

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from hpo_research import habits
 from hpo_research.errors import StrategyError
 from hpo_research.options import Mistakes, one_of, whole
-from hpo_research.records import Ask, Run, Trial
+from hpo_research.records import Ask, Run, Trial, best_value
 from hpo_research.rows import kept
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.ordered import Ordered
@@ -72,7 +72,6 @@ class MedianStopping:
         return list(self._verdicts(run))
 
     def _verdicts(self, run: Run) -> Iterator[Verdict]:
-        sign = 1 if run.direction == "minimize" else -1
         judged = [t for t in run.running if max(self.min_epochs, 1) <= t.reached < run.max_epochs]
         is_ended = self.kind == "vizier"
         with kept(run.trials, (Means, is_ended), lambda: Means(is_ended=is_ended)) as means:
@@ -88,12 +87,12 @@ class MedianStopping:
                 if self.kind == "syne-tune":
                     value = own
                     above = len(company) - company.up_to(value)
-                    better = company.below(value) if run.direction == "minimize" else above
+                    better = company.below(value) if run.sign > 0 else above
                     is_stopped = 2 * better > count
                 else:
-                    best = min if run.direction == "minimize" else max
-                    value = trial.values[-1] if self.kind == "sagemaker" else best(trial.values)
-                    is_stopped = sign * value > sign * bound
+                    is_last = self.kind == "sagemaker"
+                    value = trial.values[-1] if is_last else best_value(trial.values, run.direction)
+                    is_stopped = run.sign * value > run.sign * bound
                 yield Verdict(trial.id, epoch, value, bound, is_stopped)
 
 

@@ -12,11 +12,12 @@ from hpo_research.device import current
 from hpo_research.errors import StrategyError
 from hpo_research.options import Mistakes, optional, whole
 from hpo_research.records import Ask, Run, start
+from hpo_research.strategies.batches import grouped
 from hpo_research.strategies.brackets import Bracket
-from hpo_research.strategies.curved import Curved, Foretold, Key, fitted
-from hpo_research.strategies.freeze_thaw import begun, initial_of, places_of
+from hpo_research.strategies.curved import Curved, Foretold, fitted, ladder
 from hpo_research.strategies.halving import ETA, halved
 from hpo_research.strategies.hyperband import brackets
+from hpo_research.strategies.initial_design import begun, places_of, trials_of
 from hpo_research.strategies.newcomers import newcomers
 from hpo_research.strategies.recommend import foreseen_best
 
@@ -85,18 +86,18 @@ class ModelHyperband:
             if places == 0:
                 continue
             one = Curved.of(run)
-            if len(run.trials) < initial_of(self.initial, run) or one.seen.values < 2:
-                asks[i] = begun(run, places)
+            if len(run.trials) < trials_of(self.initial, run) or one.seen.values < 2:
+                asks[i] = begun(run, places, ladder(run.max_epochs)[0])
             else:
                 known[i] = one
         began = time.perf_counter()
         fits = fitted(known, self.transform, self.model, current())
         spent = (time.perf_counter() - began) / max(1, len(known))
-        groups: dict[Key, list[int]] = {}
-        for i, one in known.items():
-            name = (one.key, places_of(one.run, slots[i]), len(one.run.running))
-            groups.setdefault(name, []).append(i)
-        for members in groups.values():
+        names = {
+            i: (one.key, places_of(one.run, slots[i]), len(one.run.running))
+            for i, one in known.items()
+        }
+        for members in grouped(names):
             began = time.perf_counter()
             group, thetas = [known[i] for i in members], [fits[i][0] for i in members]
             model = Foretold.of(group, thetas, self.transform, self.model, current())

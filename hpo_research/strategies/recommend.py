@@ -8,8 +8,8 @@ import numpy as np
 from hpo_research.acquisition import GPSurface, MixedSurface
 from hpo_research.device import current
 from hpo_research.records import Run
-from hpo_research.strategies.batches import Batch, Known, Modelled, batch, key
-from hpo_research.strategies.curved import Curved, Foretold, Key, fitted
+from hpo_research.strategies.batches import Batch, Known, Modelled, batch, grouped, key
+from hpo_research.strategies.curved import Curved, Foretold, fitted
 from hpo_research.strategies.encoding import Encoding
 
 
@@ -25,11 +25,9 @@ def best_believed(runs: Sequence[Run], model: Callable[[Batch], Modelled]) -> li
     chosen: list[int | None] = [None] * len(runs)
     known = [replace(Known.of(run), pending=()) for run in runs]
     encodings = [Encoding(run.space) for run in runs]
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for i, (run, own, encoding) in enumerate(zip(runs, known, encodings, strict=True)):
-        if own.values >= 2:
-            groups.setdefault(key(run, own, 1, encoding), []).append(i)
-    for members in groups.values():
+    rows = enumerate(zip(runs, known, encodings, strict=True))
+    names = {i: key(run, own, 1, space) for i, (run, own, space) in rows if own.values >= 2}
+    for members in grouped(names):
         one = batch(
             [runs[i] for i in members],
             [known[i] for i in members],
@@ -53,11 +51,8 @@ def foreseen_best(runs: Sequence[Run], transform: str, kernel: str) -> list[int 
     """
     known = {i: one for i, run in enumerate(runs) if (one := Curved.of(run)).seen.values >= 2}
     fits = fitted(known, transform, kernel, current())
-    groups: dict[Key, list[int]] = {}
-    for i, one in known.items():
-        groups.setdefault(one.key, []).append(i)
     chosen: list[int | None] = [None] * len(runs)
-    for members in groups.values():
+    for members in grouped({i: one.key for i, one in known.items()}):
         thetas = [fits[i][0] for i in members]
         model = Foretold.of([known[i] for i in members], thetas, transform, kernel, current())
         for i, ends in zip(members, model.ends.tolist(), strict=True):

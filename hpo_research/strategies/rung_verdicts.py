@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from hpo_research.records import Direction, Run, Trial
+from hpo_research.records import Direction, Run, Trial, sign
 from hpo_research.rows import kept
 from hpo_research.strategies.ladders import Ladders, value_at
 from hpo_research.strategies.ordered import Ordered
@@ -65,7 +65,7 @@ class Judge:
     ) -> None:
         self._ladders, self._eta, self._max_epochs = ladders, eta, max_epochs
         self._bound = _syne_tune if rule == "syne-tune" else _ray
-        self._sign = 1.0 if direction == "maximize" else -1.0
+        self._sign = -sign(direction)
         self._rewards: list[dict[int, Ordered[float]]] = [
             {epochs: Ordered() for epochs in rungs} for rungs in ladders.rungs
         ]
@@ -140,7 +140,7 @@ class Standings:
 
     def __init__(self, ladders: Ladders, direction: Direction) -> None:
         self._ladders = ladders
-        self._sign = 1 if direction == "minimize" else -1
+        self._sign = sign(direction)
         self.losses: list[list[Ordered[float]]] = [
             [Ordered() for _ in rungs] for rungs in ladders.rungs
         ]
@@ -168,7 +168,6 @@ class Standings:
 
 
 def _continual(run: Run, ladders: Ladders, eta: int, standings: Standings) -> Iterator[Verdict]:
-    sign = 1 if run.direction == "minimize" else -1
     for trial in run.running:
         rungs = ladders.rungs_of(trial.id)
         before = trial.epochs[-2] if len(trial.epochs) > 1 else 0
@@ -181,7 +180,8 @@ def _continual(run: Run, ladders: Ladders, eta: int, standings: Standings) -> It
             continue
         bound = _quantile(losses, eta)
         if math.isfinite(bound):
-            yield Verdict(trial.id, rungs[passed[-1]], value, sign * bound, sign * value > bound)
+            stops = run.sign * value > bound
+            yield Verdict(trial.id, rungs[passed[-1]], value, run.sign * bound, stops)
 
 
 def _quantile(losses: Ordered[float] | Sequence[float], eta: int) -> float:

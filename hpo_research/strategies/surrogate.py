@@ -49,7 +49,7 @@ class Surrogate:
             self.transformed.inverse(mean + z * deviation)[0].numpy()
             for z in (-_NORMAL_95, 0.0, _NORMAL_95)
         )
-        if self.run.direction == "maximize":
+        if self.run.sign < 0:
             low, median, high = -high, -median, -low
         return Belief(median, low, high)
 

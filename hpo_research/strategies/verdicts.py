@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hpo_research.records import Ask, Note, stop
+from hpo_research.records import Ask, Note, Stop, stop
 from hpo_research.strategies.answers import chain
 from hpo_research.strategies.protocol import Strategy
 
@@ -49,7 +49,7 @@ def judged(ask: Ask, rule: str, verdicts: Sequence[Verdict]) -> Ask:
 
     A trial that the ask stops already is not stopped twice.
     """
-    known = {proposal.trial for proposal in ask.proposals if proposal.kind == "stop"}
+    known = {proposal.trial for proposal in ask.proposals if isinstance(proposal, Stop)}
     stops = (stop(verdict.trial) for verdict in verdicts if verdict.stops)
     fresh = tuple(proposal for proposal in stops if proposal.trial not in known)
     return replace(

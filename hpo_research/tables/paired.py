@@ -12,6 +12,7 @@ from scipy import stats
 from hpo_research.analysis.extremes import difference, located
 from hpo_research.analysis.finals import Finals
 from hpo_research.analysis.result import Result
+from hpo_research.records import sign
 from hpo_research.store import RunName
 from hpo_research.tables.table import (
     NONE,
@@ -184,7 +185,7 @@ def _comparison(result: Result, own: Finals, first: str, second: str) -> Compari
         wins=int((a < b).sum()),
         ties=int((a == b).sum()),
         losses=int((a > b).sum()),
-        median_difference=middle if own.direction == "minimize" else 0.0 - middle,
+        median_difference=sign(own.direction) * middle + 0.0,
         p=signed_rank(differences),
     )
 
@@ -201,7 +202,7 @@ def _paired(
         for seed in own.seeds
     ]
     values = np.stack([own.values[name] for name in strategies])[:, is_over]
-    losses = values if own.direction == "minimize" else -values
+    losses = sign(own.direction) * values
     return np.where(np.isnan(losses), np.inf, losses)
 
 

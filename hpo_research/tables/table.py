@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from hpo_research.records import Direction
+from hpo_research.records import Direction, best_value
 
 DIGITS = 4
 NONE = "–"
@@ -79,7 +79,7 @@ def best_of(values: Mapping[str, float], direction: Direction) -> frozenset[str]
     known = {name: value for name, value in values.items() if not math.isnan(value)}
     if not known:
         return frozenset()
-    best = (min if direction == "minimize" else max)(known.values())
+    best = best_value(known.values(), direction)
     return frozenset(name for name, value in known.items() if printed(value) == printed(best))
 
 

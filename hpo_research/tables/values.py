@@ -11,7 +11,7 @@ from hpo_research.analysis.extremes import located
 from hpo_research.analysis.finals import Finals
 from hpo_research.analysis.noise_free import is_noisy
 from hpo_research.analysis.result import Result
-from hpo_research.records import Direction
+from hpo_research.records import Direction, sign
 from hpo_research.tables.table import (
     Cell,
     Table,
@@ -37,7 +37,7 @@ TITLE = "Values without noise"
 def said(finals: Finals) -> str:
     """Return what the values of a problem are, with an arrow to where they are better."""
     metric = finals.metric.replace("_", " ")
-    arrow = "↓" if finals.direction == "minimize" else "↑"
+    arrow = "↓" if sign(finals.direction) > 0 else "↑"
     if finals.is_regret:
         metric = "regret" if metric == "value" else f"{metric} regret"
     return f"{metric} {arrow}"

@@ -11,7 +11,7 @@ import numpy as np
 from hpo_research.experiment.description import describe
 from hpo_research.options import as_integer
 from hpo_research.problems.protocol import Problem
-from hpo_research.records import Key, Report, Segment, State
+from hpo_research.records import Key, Report, Segment, State, sign
 from hpo_research.rng import Stream
 from hpo_research.testing.laws import check, need, same
 from hpo_research.text import name_mistake
@@ -225,11 +225,11 @@ def optimum_is_best(problem: Problem) -> None:
     """Of 200 draws at the last epoch, without noise where that is reported."""
     if problem.optimum is None:
         return
-    sign = 1 if problem.direction == "minimize" else -1
-    best = sign * problem.optimum
+    flip = sign(problem.direction)
+    best = flip * problem.optimum
     for reports in problem.evaluate(segments(problem, 200, until=problem.max_epochs)):
         for report in reports:
-            value = sign * report.metrics.get("noise_free", report.metrics[problem.metric])
+            value = flip * report.metrics.get("noise_free", report.metrics[problem.metric])
             is_counted = report.epoch == problem.max_epochs and not np.isnan(value)
             is_better = is_counted and value < best - 1e-12 * max(1.0, abs(best))
-            need(not is_better, f"nothing better than {problem.optimum}", sign * value)
+            need(not is_better, f"nothing better than {problem.optimum}", flip * value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hpo_research.records import Ask, Run, Status, Trial
+from hpo_research.records import Ask, Proposal, Run, Start, Status, Stop, Trial
 from hpo_research.rows import Rows
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.testing.laws import need
@@ -21,19 +21,16 @@ def accepted(run: Run, ask: Ask, most: int | None = None) -> Run:
     added: list[Trial] = []
     changed: dict[int, Trial] = {}
     for proposal in ask.proposals[:most]:
-        if proposal.kind == "start":
-            config = proposal.config
-            if config is None:
-                need(False, "a configuration to start", config)
-                continue
-            new = Trial(len(run.trials) + len(added), config, "running", proposal.until)
+        need(isinstance(proposal, Proposal), "start(...), resume(...) or stop(...)", proposal)
+        if isinstance(proposal, Start):
+            number = len(run.trials) + len(added)
+            new = Trial(number, proposal.config, "running", proposal.until)
             added.append(replace(new, origin=proposal.origin))
             continue
-        number = -1 if proposal.trial is None else proposal.trial
-        need(0 <= number < len(run.trials), "the id of a trial of the run", proposal.trial)
-        known = run.trials[number]
+        need(0 <= proposal.trial < len(run.trials), "the id of a trial of the run", proposal.trial)
+        known = run.trials[proposal.trial]
         need(known.id not in changed, "a trial to be told one thing at once", proposal)
-        if proposal.kind == "stop":
+        if isinstance(proposal, Stop):
             need(known.status == "running", "a stop of a running trial", known.status)
             changed[known.id] = replace(known, status="stopped")
         else:

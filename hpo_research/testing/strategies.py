@@ -7,7 +7,7 @@ from dataclasses import dataclass, is_dataclass, replace
 
 from hpo_research.experiment.checks import strategy_mistake
 from hpo_research.experiment.description import describe
-from hpo_research.records import Ask, Direction, Proposal, Run, Trial
+from hpo_research.records import Ask, Direction, Run, Start, Trial
 from hpo_research.rng import Stream
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.strategies.answers import needs_total, recommended
@@ -99,12 +99,12 @@ def an_ask_is_lawful(strategy: Strategy, run: Run, slots: int) -> None:
     for proposal in work:
         until = proposal.until
         need(1 <= until <= run.max_epochs, f"until between 1 and {run.max_epochs}", until)
-        if proposal.kind == "start":
+        if isinstance(proposal, Start):
             _in_the_space(run, proposal)
 
 
-def _in_the_space(run: Run, proposal: Proposal) -> None:
-    config = proposal.config or {}
+def _in_the_space(run: Run, proposal: Start) -> None:
+    config = proposal.config
     legal = run.space.validate(config, "a configuration")
     is_same = run.space.identity(legal) == run.space.identity(config)
     need(is_same, f"a configuration as the space has it, {legal}", config)
@@ -190,7 +190,8 @@ def known_runs(space: SearchSpace) -> Iterator[Run]:
         yield run
         for kind, until in (("noise", epochs), ("some fail", 1), ("noise", 1)):
             (ask,) = Random().ask([run], [3])
-            short = tuple(replace(proposal, until=until) for proposal in ask.proposals)
+            starts = [proposal for proposal in ask.proposals if isinstance(proposal, Start)]
+            short = tuple(replace(proposal, until=until) for proposal in starts)
             run = settled(accepted(run, replace(ask, proposals=short)), curve_of(kind))
             yield run
         (ask,) = Random().ask([run], [2])

@@ -17,8 +17,8 @@ from hpo_research.analysis.result import Reading
 from hpo_research.device import Place
 from hpo_research.errors import StoreError
 from hpo_research.experiment import loop
-from hpo_research.ledger import AskRow, Grant
-from hpo_research.records import Outcome, Report, Run, Trial
+from hpo_research.ledger import AskRow
+from hpo_research.records import Outcome, Report, Run, Start, Trial
 from hpo_research.store import RunName, Store
 
 OTHER = hpo.SearchSpace(
@@ -272,9 +272,8 @@ def test_a_run_in_which_every_trial_failed_is_named(statuses: list[str], says: b
     with Store.in_memory() as store:
         study = experiment(problems=[Walk()], strategies={"a": hpo.Random()}, seeds=[3])
         loop.open_experiment(study, store, "cpu")
-        grants = tuple(
-            Grant("start", i, until=9, config={"x": 0.5, "kind": "a"}) for i in range(len(statuses))
-        )
+        config = {"x": 0.5, "kind": "a"}
+        grants = tuple(Start(config, 9, "", i) for i in range(len(statuses)))
         store.append_asks([AskRow(1, grants)])
         failed = [i for i, status in enumerate(statuses) if status == "failed"]
         outcomes = [Outcome(1, i, "failed", 1, f"reason {i}") for i in failed]

@@ -9,7 +9,7 @@ import numpy as np
 import hpo_research as hpo
 from hpo_research import figures
 from hpo_research.analysis import curves, export, finals, ranks
-from hpo_research.records import Ask, start
+from hpo_research.records import Ask, Resume, Start, Stop, start
 from tests.campaign.commands import FILE, command, command_run
 from tests.campaign.uses import (
     ask_of,
@@ -303,12 +303,12 @@ STUDIES = (
     ),
     Door(
         "own proposal",
-        proposal_of,
-        lambda: dict(kind="start", config=dict(_CONFIG), until=3, origin="x"),
+        proposal_of(Start),
+        lambda: dict(config=dict(_CONFIG), until=3, origin="x"),
         40,
     ),
-    Door("own resume", proposal_of, lambda: dict(kind="resume", trial=0, until=3), 10),
-    Door("own stop", proposal_of, lambda: dict(kind="stop", trial=0), 10),
+    Door("own resume", proposal_of(Resume), lambda: dict(trial=0, until=3), 10),
+    Door("own stop", proposal_of(Stop), lambda: dict(trial=0), 10),
 )
 RESULTS = (
     Door("Result.read", lambda folder: hpo.Result.read(folder), lambda: dict(folder=mkdtemp()), 10),

@@ -143,11 +143,15 @@ def asks_of(asks: object) -> object:
     return hpo.Study(SPACE, Says(asks), max_epochs=9).ask(1)
 
 
-def proposal_of(**arguments: object) -> object:
+def proposal_of(kind: type[hpo.Proposal]) -> Callable[..., object]:
     """A study whose strategy says a proposal of these fields."""
-    made = hpo.Study(SPACE, Says([Ask((hpo.Proposal(**arguments),))]), max_epochs=9)
-    made.ask(3)
-    return made.frame()
+
+    def use(**arguments: object) -> object:
+        made = hpo.Study(SPACE, Says([Ask((kind(**arguments),))]), max_epochs=9)
+        made.ask(3)
+        return made.frame()
+
+    return use
 
 
 def reports_of(**arguments: object) -> object:

@@ -298,7 +298,7 @@ BUGS = [
     ([Ask((start(MIDDLE, 3, "own"),) * 3)], "seed 0: 2 slots were free, 3 proposals came"),
     ([Ask((resume(0, 3),))], "seed 0: cannot resume trial 0, which does not exist"),
     ([Ask((stop(-1),))], "seed 0: cannot stop trial -1, which does not exist"),
-    ([Ask((hpo.Proposal("resume", None, None, 3),))], "cannot resume trial None"),
+    ([Ask((resume(None, 3),))], "cannot resume trial None"),
     ([Ask((), {"why": object()})], "note 'why' must be a number, a string or a list of numbers"),
     ([Ask((), {"why": [1.0, "a"]})], "note 'why' must be a number, a string or a list of numbers"),
     (once_running(start(MIDDLE, 3, "own")), "seed 0: 0 slots were free, 1 proposals came"),

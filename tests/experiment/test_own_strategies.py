@@ -16,7 +16,7 @@ import hpo_research as hpo
 from hpo_research.device import Place
 from hpo_research.errors import HpoError, StrategyError, StudyError
 from hpo_research.experiment.loop import execute
-from hpo_research.records import Ask, Proposal, resume, start, stop
+from hpo_research.records import Ask, Resume, Start, Stop, resume, start, stop
 from hpo_research.store import Store
 
 MIDDLE = {"x": 0.5, "kind": "a"}
@@ -60,11 +60,11 @@ WRONG = [
     (Ask(), r"expected a list of one Ask a run, got Ask\("),
     ("asks", "expected a list of one Ask a run, got 'asks' of type str"),
     ([MIDDLE], "study, seed 0: expected an Ask, got {'x': 0.5, 'kind': 'a'} of type dict"),
-    ([Ask(start(MIDDLE, 1, ""))], r"expected a tuple of start\(...\), .* got Proposal\("),
+    ([Ask(start(MIDDLE, 1, ""))], r"expected a tuple of start\(...\), .* got Start\("),
     ([Ask(None)], "expected a tuple of start.*got None"),
     ([Ask(({"x": 1},))], "expected proposals from start.*got {'x': 1} of type dict"),
     ([Ask((("start", MIDDLE, 1),))], "expected proposals from start.* of type tuple"),
-    ([Ask((Proposal("begin", config=MIDDLE, until=1),))], r"expected proposals.*kind='begin'"),
+    ([Ask((Start,))], "expected proposals from start.*got <class"),
     (begin(config="x=0.5"), "proposal: expected a mapping from name to value, got 'x=0.5'"),
     (begin(config=np.zeros(2)), "proposal: expected a mapping from name to value, got array"),
     (begin(config={"x": 0.5}), "proposal: 'kind' is missing"),
@@ -334,9 +334,10 @@ CONFIGS = st.one_of(
     st.fixed_dictionaries({"x": st.floats(0, 1), "kind": st.sampled_from("abc")}),
     st.dictionaries(st.one_of(st.text(max_size=2), st.integers()), VALUES, max_size=2),
 )
-KINDS = st.sampled_from(["start", "resume", "stop", "begin", 3, None])
 PROPOSALS = st.one_of(
-    st.builds(Proposal, KINDS, NUMBERS, CONFIGS, NUMBERS, ODD),
+    st.builds(Start, CONFIGS, NUMBERS, ODD, NUMBERS),
+    st.builds(Resume, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
+    st.builds(Stop, ODD),
     st.builds(start, CONFIGS, NUMBERS, st.text(max_size=3)),
     st.builds(resume, NUMBERS, NUMBERS),
     st.builds(stop, NUMBERS),

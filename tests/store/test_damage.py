@@ -15,8 +15,8 @@ import hpo_research as hpo
 from hpo_research.analysis.result import Result
 from hpo_research.cli.app import app
 from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
-from hpo_research.ledger import AskRow, Grant
-from hpo_research.records import Outcome, Report
+from hpo_research.ledger import AskRow
+from hpo_research.records import Outcome, Report, Start
 from hpo_research.store import Store, digests
 from hpo_research.store.digests import Row
 from hpo_research.store.history import history
@@ -225,7 +225,7 @@ def test_checkpoints_that_match_are_copied(tmp_path: Path):
         run = store.add_runs([hpo.store.RunName("p", "s", 0)])["p", "s", 0]
         ledger = AskRow(
             run,
-            tuple(Grant("start", i, 0, 0, 3, {"x": 0.5, "kind": "a"}, "") for i in range(3)),
+            tuple(Start({"x": 0.5, "kind": "a"}, 3, "", i) for i in range(3)),
         )
         store.append_asks([ledger])
         files = {}

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
-from hpo_research.ledger import AskRow, Grant
-from hpo_research.records import Report
+from hpo_research.ledger import AskRow
+from hpo_research.records import Report, Start
 from hpo_research.store import RunName, Store, connection
 from hpo_research.store.rows import metrics_of, report_row
 from hpo_research.store.store import FILE
 
 NAME = RunName("p", "s", 0)
-BIG = [AskRow(1, (Grant("start", 0, 0, 0, 1, {"x": "y" * 400_000}, ""),))]
+BIG = [AskRow(1, (Start({"x": "y" * 400_000}, 1, "", 0),))]
 
 
 def test_a_second_writer_is_refused_and_told_who_holds_the_folder(tmp_path: Path):
