@@ -1,4 +1,9 @@
-"""States at the edge of a problem: packed when they are handed up, made anew when handed down."""
+"""States at the edge of a problem: packed when they are handed up, made anew when handed down.
+
+In memory too, so that what goes on after a restart begins from the very same values, strides and
+shared memory. Pickle was rejected: a file could run code, and it keeps the whole of a stack for one
+row. A state that cannot be kept fails its trial at a pause, and is only missed in between.
+"""
 
 from dataclasses import replace
 

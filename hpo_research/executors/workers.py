@@ -1,4 +1,9 @@
-"""Execution in worker processes, where nothing that a user's code does can hurt the rest."""
+"""Execution in worker processes, where nothing that a user's code does can hurt the rest.
+
+In lock-step, processes wait inside `report()`: up to 64 trials under way hold one each, and further
+ones begin as those end. One nursery a problem forks them, so that a worker costs milliseconds and
+not an import of torch.
+"""
 
 import signal
 import time

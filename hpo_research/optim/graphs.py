@@ -1,4 +1,12 @@
-"""A step of a search on a GPU as a CUDA graph: its launches are recorded once, then replayed."""
+"""A step of a search on a GPU as a CUDA graph: its launches are recorded once, then replayed.
+
+Written and off (`device.used(..., graphs=True)`): no GPU was available to measure or run them. What
+can be proved without one is that a step of a fit or a search, on the meta device, copies nothing
+from the host and looks at no number, and that a replayed search ends at the same bits. Where there
+is one, `pytest -m gpu` says whether one matrix alone and large ones can be recorded, and `python -m
+benchmarks.speed --rows 8` times both ways. Learning curves and BoTorch's acquisition functions are
+not recorded. A factor that fails inside a fit there gets no jitter: to see it fail is to wait.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache

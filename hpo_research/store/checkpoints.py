@@ -4,6 +4,10 @@
 into it before the transaction that names the epoch, together with the digest of the file. Files are
 read only after a restart; one that is missing, damaged or not the one that was written costs the
 training since the one before it, never a number, and a warning says so.
+
+Two of a trial are kept: a crash between the rename and its transaction goes on from the one before.
+Each file is synced by itself: POSIX has no sync of a batch, and syncing the whole machine waits for
+other people's data. An empty state costs no file.
 """
 
 import os

@@ -2,6 +2,10 @@
 
 What was read once is not read again: a later reading goes on where the last one ended, and begins
 anew where anything that was read before is not as it was.
+
+Reading on trusts what was read: later turns are held against the known links, sums and seal, and
+damage done afterwards to rows that were read is seen by the next fresh reading. Rows are chained by
+run, not by turn: where one turn is damaged, only the runs that lack rows in it break off there.
 """
 
 from array import array

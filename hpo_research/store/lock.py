@@ -2,6 +2,9 @@
 
 The file's first line names the process that holds the lock; further lines are notes of the holder,
 kept until the next one writes its own.
+
+A process belongs to a folder by the number of the lock's file, which its writer holds open: a moved
+folder keeps it, a copy has another, and no number is used twice while the writer lives.
 """
 
 import fcntl

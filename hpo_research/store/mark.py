@@ -8,6 +8,10 @@ writer says in the file itself, synced, that rows are missing there before the l
 and that the file is whole once a checkpoint has brought everything over. Every transaction carries
 the mark too, so that a log is known as that of its file. The lock's file notes the last
 transaction: where another program has emptied the log into the file, that is known for whole.
+
+A marker that went through the log would reach the file only when no reader holds an older state. A
+checkpoint makes the file whole after every transaction, for a hundredth of the time; rollback
+journals, which need none of this, let a reader hold the writer up.
 """
 
 import contextlib

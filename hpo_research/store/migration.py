@@ -5,6 +5,9 @@ durable: `store.schema2.sqlite`. A process killed anywhere leaves the one or the
 whole. For reading nothing is written: a copy in memory is migrated.
 
 Whoever changes the tables adds a step here and a store of the version before to `tests/stores/`.
+
+Rows of before there were digests get theirs when they are migrated: what happened to them until
+then is unchecked, and damage from then on is seen.
 """
 
 import json
