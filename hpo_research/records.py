@@ -24,6 +24,10 @@ Key = tuple[int, int]
 """(run, trial): the name of a trial in an experiment."""
 
 
+OPEN = 2**62
+"""The last epoch of trials whose length is open, and their `until` until they have finished."""
+
+
 class Fixed(dict[str, Value]):
     """The configuration of a trial: a dict that cannot be changed, since the run's books share it.
 
@@ -152,7 +156,8 @@ class Report:
 class Outcome:
     """How a segment ended, and the last epoch it reached.
 
-    `finished` at the problem's last epoch, `paused` at an earlier `until`, `stopped` by the
+    `finished` at the problem's last epoch (where its length is open: at the last one that it
+    reports), `paused` at an earlier `until`, `stopped` by the
     strategy, `failed` with a reason, which is kept as `text.storable` writes it: whatever an
     exception says, the store, the report and a terminal take it.
     """
@@ -231,9 +236,10 @@ class Run:
 
     `total` is the run's whole budget in trials (None when it has none): for `Grid("fit")` alone.
     `left` is what remains, in epochs; infinite when the budget does not count them. `prior` holds
-    trials of earlier runs. `id` tells runs apart; no decision may depend on it. `trials` and `asks`
-    are tuples where a run is made by hand, and `Rows` in an experiment: a run that comes from
-    another shares what did not change, and what a strategy kept of it (`hpo_research.rows.kept`).
+    trials of earlier runs. `max_epochs` is `OPEN` where the length of trials is open. `id` tells
+    runs apart; no decision may depend on it. `trials` and `asks` are tuples where a run is made by
+    hand, and `Rows` in an experiment: a run that comes from another shares what did not change, and
+    what a strategy kept of it (`hpo_research.rows.kept`).
     """
 
     space: SearchSpace

@@ -42,7 +42,9 @@ class FunctionProblem:
     `f(config)` returns the value of `metric`, or a dict of metrics that holds it. `f(config,
     report)` calls `report(epoch, value)` after each epoch, may leave epochs out, and returns when
     that gives False; it trains until `report.until`. What it returns counts as the report at
-    `until` if it has not reported that epoch, and is ignored otherwise. A function that fails
+    `until` if it has not reported that epoch, and is ignored otherwise. With `max_epochs=None` the
+    length is open: a trial is finished at the last epoch that it reports, when the function
+    returns; what it returns counts, as epoch 1, where it has reported none. A function that fails
     after its last report has failed: that report does not count. A value that is None, NaN or
     infinite fails the trial; with `has_missing_values` only at `until`: reported before, it is
     stored as missing, and the trial goes on.
@@ -69,7 +71,7 @@ class FunctionProblem:
     space: SearchSpace
     metric: str = "loss"
     direction: Direction = "minimize"
-    max_epochs: int = 1
+    max_epochs: int | None = 1
     workers: int | None = field(default=None, metadata={"identity": False})
     timeout: float | None = field(default=None, metadata={"identity": False})
     memory: int | str | None = field(default=None, metadata={"identity": False})
@@ -116,6 +118,7 @@ class FunctionProblem:
             metric=self.metric,
             folder=folder,
             may_be_missing=self.has_missing_values,
+            is_open=self.max_epochs is None,
         )
         arguments = (report,) if self.takes_report else ()
         try:
@@ -147,7 +150,8 @@ class FunctionProblem:
                 trials[segment.key] = _Trial(self, segment, folder if self.can_resume else None)
             try:
                 while trials:
-                    dropped = (yield [trial.advance() for trial in trials.values()]) or ()
+                    said = [trial.advance() for trial in trials.values()]
+                    dropped = (yield [report for report in said if report is not None]) or ()
                     over = [k for k, trial in trials.items() if trial.has_ended or k in dropped]
                     for key in over:
                         trials.pop(key).close()
@@ -166,13 +170,16 @@ class _Trial:
         self._talk: Conversation | None = None
         self.has_ended = False
 
-    def advance(self) -> Report:
-        """Return the next report, or one without a value where the function failed."""
+    def advance(self) -> Report | None:
+        """Return the next report, or one without a value where the function failed.
+
+        None where a trial of open length has finished.
+        """
         said = self._next()
         if isinstance(said, Report):
             return said
         self.has_ended = True
-        if said.final is not None:
+        if said.final is not None or said.has_finished:
             return said.final
         value = NoValue(said.reason)
         return Report(*self._segment.key, said.epoch + 1, {self._problem.metric: value})
@@ -259,7 +266,7 @@ def _function_mistakes(problem: FunctionProblem) -> Iterator[str]:
         return
     if problem.takes_report:
         return
-    if _is_count(problem.max_epochs) and problem.max_epochs > 1:
+    if problem.max_epochs is not None and _is_count(problem.max_epochs) and problem.max_epochs > 1:
         yield (
             f"{name}, max_epochs={problem.max_epochs}): a function that "
             "trains for several epochs reports after each; write it as f(config, report) and "
@@ -280,8 +287,8 @@ def _option_mistakes(problem: FunctionProblem) -> Iterator[str]:
     if not is_one_of(problem.direction, ("minimize", "maximize")):
         yield f"direction={quoted(problem.direction)}): expected 'minimize' or 'maximize'"
     count = "expected an integer from 1 to 2**53"
-    if not _is_count(problem.max_epochs):
-        yield f"max_epochs={quoted(problem.max_epochs)}): {count}"
+    if problem.max_epochs is not None and not _is_count(problem.max_epochs):
+        yield f"max_epochs={quoted(problem.max_epochs)}): {count}, or None where it is open"
     if problem.workers is not None and not _is_count(problem.workers):
         yield f"workers={quoted(problem.workers)}): {count}, or None"
     timeout: object = problem.timeout
