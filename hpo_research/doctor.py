@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from hpo_research.device import used
-from hpo_research.problems.protocol import Problem
+from hpo_research.problems.protocol import Problem, last_epoch
 from hpo_research.problems.registry import problem
 from hpo_research.problems.synthetic import FUNCTIONS
 from hpo_research.records import Run, Segment, Trial
@@ -79,9 +79,8 @@ def _problem_kernel(problem: Problem, device: str) -> Kernel:
     configs = problem.space.from_uniform(draws)
 
     def kernel(items: Sequence[int]) -> Rows:
-        segments = [
-            Segment(0, i, configs[i], problem.max_epochs, Stream(0).at("trial", i)) for i in items
-        ]
+        last = last_epoch(problem.max_epochs)
+        segments = [Segment(0, i, configs[i], last, Stream(0).at("trial", i)) for i in items]
         rows: dict[int, tuple[float, ...]] = {i: () for i in items}
         for reports in problem.evaluate(segments, device):
             for report in reports:

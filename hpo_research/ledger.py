@@ -283,13 +283,16 @@ class Ledger:
             trained = max(1, outcome.epoch - segment.position + 1)
             self.spent += min(trained, segment.until - segment.position)
             value = None
-        place = None
+        place, until = None, trial.until
+        if outcome.status == "finished":
+            until = outcome.epoch  # where the length was open, this is its end
         if outcome.status != "paused":
             place, self._ended = self._ended, self._ended + 1
         self._change(
             trial.id,
             status=outcome.status,
             place=place,
+            until=until,
             reason=outcome.reason,
             value=value,
             seconds=trial.seconds + outcome.seconds,

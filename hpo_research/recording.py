@@ -27,7 +27,7 @@ from hpo_research.paths import Given, place
 from hpo_research.problems import curve_table
 from hpo_research.problems.classifiers import DIRECTIONS, Classifier
 from hpo_research.problems.curve_table import CurveTable
-from hpo_research.problems.protocol import Problem
+from hpo_research.problems.protocol import Problem, last_epoch
 from hpo_research.records import Direction, Segment
 from hpo_research.rng import Stream
 from hpo_research.space import Config, SearchSpace
@@ -61,6 +61,16 @@ class Design:
     def __post_init__(self) -> None:
         rules = {"configurations": whole(), "seeds": whole()}
         Mistakes.of(self, rules).refuse(ExperimentError)
+        if self.problem.max_epochs is None:
+            raise ExperimentError(
+                f"{self.problem.name}: a table has as many epochs for every training, and the "
+                "length of its trials is open; give it max_epochs="
+            )
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs a training has."""
+        return last_epoch(self.problem.max_epochs)
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -221,7 +231,7 @@ class _Parts:
         ends = (self.design.configurations, self.design.seeds)
         is_inside = trainings.shape == (n, 2) and ((trainings >= 0) & (trainings < ends)).all()
         metrics = {name: own.shape for name, own in batch.items() if name.startswith(_METRIC)}
-        shape = (n, self.design.problem.max_epochs)
+        shape = (n, self.design.epochs)
         is_whole = f"{_METRIC}{self.design.problem.metric}" in metrics and seconds.shape == (n,)
         if not is_inside or not is_whole or set(metrics.values()) != {shape}:
             raise ValueError("holds other trainings than the design has")
@@ -300,7 +310,7 @@ def _trained(
 ) -> dict[str, np.ndarray]:
     """Train a batch; return the trainings, their metrics (n epochs) and seconds an epoch (n)."""
     segments = [
-        Segment(seed, c, configs[c], problem.max_epochs, Stream(seed).at("trial", c))
+        Segment(seed, c, configs[c], last_epoch(problem.max_epochs), Stream(seed).at("trial", c))
         for c, seed in batch
     ]
     rows = {segment.key: row for row, segment in enumerate(segments)}
@@ -314,7 +324,7 @@ def _trained(
             epochs[row] += 1
             seconds[row] += share if report.seconds is None else report.seconds
             for name, value in report.metrics.items():
-                own = metrics.setdefault(name, _blank(len(batch), problem.max_epochs))
+                own = metrics.setdefault(name, _blank(len(batch), last_epoch(problem.max_epochs)))
                 own[row, report.epoch - 1] = value
         began = time.perf_counter()
     if problem.metric not in metrics:
@@ -343,7 +353,7 @@ def _table(design: Design, parts: _Parts) -> CurveTable:
         for key, own in batch.items():
             if key.startswith(_METRIC):
                 name = key.removeprefix(_METRIC)
-                metrics.setdefault(name, _blank(c, s, problem.max_epochs))[places] = own
+                metrics.setdefault(name, _blank(c, s, last_epoch(problem.max_epochs)))[places] = own
     if not is_there.all():
         raise ExperimentError(
             f"{parts.folder}: parts were removed while this was recorded ({(~is_there).sum()} "

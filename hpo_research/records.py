@@ -24,6 +24,10 @@ Key = tuple[int, int]
 """(run, trial): the name of a trial in an experiment."""
 
 
+OPEN = 2**62
+"""The last epoch of trials whose length is open, and their `until` until they have finished."""
+
+
 def sign(direction: Direction) -> int:
     """Return what makes a loss of a value: 1 where lower is better, -1 where higher is."""
     return 1 if direction == "minimize" else -1
@@ -198,7 +202,8 @@ class Report:
 class Outcome:
     """How a segment ended, and the last epoch it reached.
 
-    `finished` at the problem's last epoch, `paused` at an earlier `until`, `stopped` by the
+    `finished` at the problem's last epoch (where its length is open: at the last one that it
+    reports), `paused` at an earlier `until`, `stopped` by the
     strategy, `failed` with a reason, which is kept as `text.storable` writes it: whatever an
     exception says, the store, the report and a terminal take it.
     """
@@ -277,9 +282,10 @@ class Run:
 
     `total` is the run's whole budget in trials (None when it has none): for `Grid("fit")` alone.
     `left` is what remains, in epochs; infinite when the budget does not count them. `prior` holds
-    trials of earlier runs. `id` tells runs apart; no decision may depend on it. `trials` and `asks`
-    are tuples where a run is made by hand, and `Rows` in an experiment: a run that comes from
-    another shares what did not change, and what a strategy kept of it (`hpo_research.rows.kept`).
+    trials of earlier runs. `max_epochs` is `OPEN` where the length of trials is open. `id` tells
+    runs apart; no decision may depend on it. `trials` and `asks` are tuples where a run is made by
+    hand, and `Rows` in an experiment: a run that comes from another shares what did not change, and
+    what a strategy kept of it (`hpo_research.rows.kept`).
     """
 
     space: SearchSpace

@@ -3,7 +3,6 @@
 import json
 import math
 import operator
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,19 +19,25 @@ from hpo_research.experiment.provenance import provenance
 from hpo_research.experiment.served import ENQUEUED, proposed
 from hpo_research.experiment.told import (
     STUDY,
+    check_open,
     check_running,
     check_same,
     check_study,
     description_of,
+    end_of,
     epoch_of,
+    in_a_child,
+    is_missing,
     number_of,
+    reported,
 )
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Final, Ledger, Limits, RunInfo
 from hpo_research.lists import MOST_AT_ONCE
 from hpo_research.options import as_integer, foreign, require, whole
 from hpo_research.paths import Given
-from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial
+from hpo_research.problems.protocol import last_epoch
+from hpo_research.records import OPEN, Ask, Direction, Outcome, Report, Run, Trial
 from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.store.history import LastTurn
@@ -51,7 +56,8 @@ class Study:
     In memory, or in a folder (`path`) that survives the process and is locked while it is open.
     With a multi-fidelity strategy (`max_epochs` above 1) a trial is to be trained until
     `trial.until`; `report` each epoch's value, and expect known trials back from `ask`, to be
-    trained on. Raises `StoreLockedError` and `StoreError` as `hpo_research.run` does, and
+    trained on. With `max_epochs=None` the length of trials is open: `report` each epoch, then
+    `finish`. Raises `StoreLockedError` and `StoreError` as `hpo_research.run` does, and
     `StudyError` for wrong arguments and where the folder holds something else.
 
     Threads may share it: they are served one at a time, and an event loop asks and tells through
@@ -67,13 +73,13 @@ class Study:
         *,
         seed: int = 0,
         direction: Direction = "minimize",
-        max_epochs: int = 1,
+        max_epochs: int | None = 1,
         path: Given | None = None,
         final: Final = "last",
         has_missing_values: bool = False,
     ) -> None:
         info = RunInfo(
-            *(1, space, _METRIC, direction, max_epochs),
+            *(1, space, _METRIC, direction, last_epoch(max_epochs)),
             seed=seed,
             final=final,
             has_missing_values=has_missing_values,
@@ -139,11 +145,7 @@ class Study:
 
     def _check_here(self) -> None:
         if not self._turns.is_here:
-            raise StudyError(
-                f"the study belongs to process {self._turns.process}, and this is its child, "
-                f"process {os.getpid()}, which it would never hear of; return the value to that "
-                "process (through a queue, or as a pool's result), and ask and tell there"
-            )
+            raise in_a_child(self._turns.process)
 
     def __reduce__(self) -> NoReturn:
         raise StudyError(
@@ -280,11 +282,16 @@ class Study:
     # -- telling
 
     def tell(self, trial: int, value: float) -> None:
-        """Say what a trial gave at the epoch it was to reach; NaN or infinity is a failure."""
+        """Say what a trial gave at the epoch it was to reach; NaN or infinity is a failure.
+
+        Where its length is open and nothing was reported of it, that was one epoch.
+        """
         with self._acting():
             known = self._trial(trial)
-            ended = known.status == "failed" and not math.isfinite(number_of(trial, value))
-            if not ended:
+            number = number_of(trial, value)
+            if self._ledger.info.max_epochs == OPEN:
+                self._finish(known, number)
+            elif known.status != "failed" or math.isfinite(number):
                 self.report(trial, known.until, value)
 
     def report(self, trial: int, epoch: int, value: float | None) -> bool:
@@ -298,11 +305,10 @@ class Study:
         """
         with self._acting():
             known = self._trial(trial)
-            is_none = value is None and self._ledger.info.has_missing_values
-            number = math.nan if is_none else number_of(trial, value)
+            number = number_of(trial, value, may_be_none=self._ledger.info.has_missing_values)
             reached = epoch_of(known, epoch)
             before = known.value_at(reached)
-            if before is None and not self._is_missing(known, reached, number):
+            if before is None and not is_missing(self._ledger, known, reached, number):
                 return self._reported(known, reached, number)
             if before is not None and before != number:
                 raise StudyError(
@@ -312,11 +318,6 @@ class Study:
                 self._end(known, "stopped", "")
             return self._ledger.trials[known.id].is_running and reached < known.until
 
-    def _is_missing(self, known: Trial, epoch: int, number: float) -> bool:
-        """Whether a value is missing that was reported as missing before."""
-        is_known = known.is_running and epoch <= self._ledger.known(known.id)
-        return is_known and self._ledger.info.has_missing_values and not math.isfinite(number)
-
     def _reported(self, known: Trial, epoch: int, number: float) -> bool:
         """Enter a new report, and return whether to train on."""
         check_running(known, epoch, self._ledger)
@@ -324,17 +325,28 @@ class Study:
         if not math.isfinite(number) and not may_be_missing:
             self._end(known, "failed", f"value is {number} at epoch {epoch}")
             return False
-        clock, trial = self._clock(), known.id
-        seconds = clock - self._ledger.open[trial].clock
-        report = Report(self._ledger.info.id, trial, epoch, {_METRIC: number}, seconds, clock)
-        outcomes = []
-        if epoch == known.until:
-            status = "finished" if epoch == self._ledger.info.max_epochs else "paused"
-            outcomes.append(Outcome(report.run, trial, status, epoch, clock=clock))  # type: ignore[arg-type]
-        elif trial in self._ledger.stopping:
-            outcomes.append(Outcome(report.run, trial, "stopped", epoch, clock=clock))
+        report, outcomes = reported(self._ledger, known, epoch, number, self._clock())
         self._append(report, outcomes)
-        return not outcomes and not self._stops(trial)
+        return not outcomes and not self._stops(known.id)
+
+    def finish(self, trial: int) -> None:
+        """Say that a trial of open length has come to its end, the last epoch that was reported.
+
+        Where its last value is missing it has failed. Twice is harmless. Raises `StudyError` where
+        nothing was reported, and in a study with `max_epochs`.
+        """
+        with self._acting():
+            check_open(self._ledger.info)
+            self._finish(self._trial(trial), None)
+
+    def _finish(self, known: Trial, value: float | None) -> None:
+        """End a trial of open length, with a value that is its only one if it has none yet."""
+        is_new = known.is_running and not self._ledger.known(known.id)
+        is_told = value is not None and math.isfinite(value)
+        if is_new and is_told and not self._reported(known, 1, value or 0.0):
+            return  # the strategy has stopped it
+        if end := end_of(self._ledger, self._ledger.trials[known.id], value):
+            self._end(known, *end)
 
     def fail(self, trial: int, reason: str) -> None:
         """Say that a trial failed, and why."""

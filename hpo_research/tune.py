@@ -30,7 +30,7 @@ def tune(
     parallel: int = 1,
     seed: int = 0,
     direction: Direction = "minimize",
-    max_epochs: int = 1,
+    max_epochs: int | None = 1,
     path: Given | None = None,
     execution: Execution = "lock-step",
 ) -> Trial:
@@ -38,7 +38,8 @@ def tune(
 
     The function runs in `parallel` worker processes. In lock-step the same seed gives the same
     result; `execution="asynchronous"` refills a free worker at once. `strategy` is Bayesian
-    optimisation unless told otherwise. With `path` the folder is a store: called again, it goes
+    optimisation unless told otherwise. `max_epochs=None` leaves the length of trials open, as in
+    `FunctionProblem`. With `path` the folder is a store: called again, it goes
     on. Where the function needs limits (seconds, memory), make a `FunctionProblem` and `run` an
     `Experiment`. `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on; it says
     what the best trial was so far, and how to go on.

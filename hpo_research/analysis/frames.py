@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from hpo_research.records import Report, Run, Trial
+from hpo_research.records import OPEN, Report, Run, Trial
 from hpo_research.store import RunName
 from hpo_research.text import visible
 
@@ -18,9 +18,9 @@ def trials(runs: Mapping[RunName, Run]) -> pd.DataFrame:
     Columns: `problem`, `strategy`, `seed`, `trial` (counted from 0); `status` (running, paused,
     finished, stopped, failed); `value` (the objective in the user's metric, by the experiment's
     rule; missing where there is none); `epochs` (the last epoch reported); `until` (the epoch it
-    was to reach); `origin` (why it was proposed); `reason` (why it failed); `cost_seconds` (its
-    share of the time its epochs took); then one column `config.NAME` a hyperparameter
-    (missing for problems that have no such one).
+    was to reach, missing where its length was open and it did not finish); `origin` (why it was
+    proposed); `reason` (why it failed); `cost_seconds` (its share of the time its epochs took);
+    then one column `config.NAME` a hyperparameter (missing for problems that have no such one).
     """
     rows = [
         {**name._asdict(), **_trial(trial)}
@@ -33,6 +33,8 @@ def trials(runs: Mapping[RunName, Run]) -> pd.DataFrame:
     # A column of texts takes only UTF-8, and categories may be names of files: see `_column`.
     frame = pd.DataFrame([[row[key] for key in fixed] for row in rows], columns=fixed)
     columns = {key: _column([row.get(key) for row in rows]) for key in settings}
+    if frame["until"].isna().any():
+        columns["until"] = _column([row["until"] for row in rows])
     return frame.assign(**columns)
 
 
@@ -60,7 +62,7 @@ def _trial(trial: Trial) -> dict[str, object]:
         "status": trial.status,
         "value": float("nan") if trial.value is None else trial.value,
         "epochs": trial.reached,
-        "until": trial.until,
+        "until": None if trial.until == OPEN else trial.until,
         "origin": trial.origin,
         "reason": trial.reason,
         "cost_seconds": trial.seconds,

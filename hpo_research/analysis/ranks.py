@@ -57,7 +57,8 @@ def ranks(
     normalised.
 
     `axis="budget"` is the fraction of each run's budget: of its epochs (an evaluation counts
-    `max_epochs`) where the budget limits these, otherwise of its trials, otherwise of its seconds.
+    `max_epochs`) where the budget limits these, otherwise of its trials (evaluations, where their
+    length is open), otherwise of its seconds.
     The other axes are those of `curve`. A run that ended early keeps its last value.
 
     The band is the percentile bootstrap of the mean over resampled seeds, all problems of a seed
@@ -159,11 +160,15 @@ def unit(result: Result, problem: str) -> tuple[Axis, float]:
     """
     budget = result.description["budget"] or {}
     max_epochs = result.description["problems"][problem]["max_epochs"]
-    epochs = [budget.get("epochs"), (budget.get("evaluations") or 0) * max_epochs]
-    if any(epochs):
-        return "epochs", float(min(limit for limit in epochs if limit))
-    if budget.get("trials"):
-        return "evaluations", float(budget["trials"])
+    epochs, trials, evaluations = map(budget.get, ("epochs", "trials", "evaluations"))
+    if max_epochs is None:
+        trials = min((limit for limit in (trials, evaluations) if limit), default=None)
+    elif evaluations:
+        epochs = min(limit for limit in (epochs, evaluations * max_epochs) if limit)
+    if epochs:
+        return "epochs", float(epochs)
+    if trials:
+        return "evaluations", float(trials)
     if budget.get("seconds"):
         return "seconds", float(budget["seconds"])
     raise StoreError("axis='budget': this result has no budget; choose axis='epochs'")

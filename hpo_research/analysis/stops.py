@@ -6,7 +6,7 @@ from typing import Any
 
 from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.result import Result
-from hpo_research.records import Run, Trial
+from hpo_research.records import OPEN, Run, Trial
 from hpo_research.store import RunName
 
 
@@ -16,7 +16,8 @@ class Stops:
 
     A trial is *cut short* if it was stopped, or was left paused in a run that is over. `started`
     counts the trials that did not fail, `whole` the epochs it would take to train each of them to
-    the end, and `saved` those of them that trials cut short were not trained.
+    the end, and `saved` those of them that trials cut short were not trained; both are 0 where the
+    length of trials is open.
 
     Whether a cut trial would have won is *known* where the experiment has a run of the same problem
     and seed by the strategy that this one is built around (`strategies.answers.unspared`), which
@@ -79,8 +80,9 @@ def _stops(result: Result, problem: str, strategy: str, names: Sequence[RunName]
         paused += sum(trial.status == "paused" for trial in cut)
         healthy = [trial for trial in run.trials if trial.status != "failed"]
         started += len(healthy)
-        whole += len(healthy) * run.max_epochs
-        saved += sum(run.max_epochs - trial.reached for trial in cut)
+        if run.max_epochs < OPEN:
+            whole += len(healthy) * run.max_epochs
+            saved += sum(run.max_epochs - trial.reached for trial in cut)
         other = result.runs.get(RunName(problem, reference, name.seed))
         known.append([] if other is None else _would_win(run, cut, other))
     return Stops(
@@ -115,5 +117,5 @@ def _would_win(run: Run, cut: Sequence[Trial], other: Run) -> list[bool]:
 
 
 def _final(trial: Trial, run: Run) -> float | None:
-    is_whole = trial.status == "finished" and trial.reached == run.max_epochs
-    return trial.value if is_whole else None
+    is_whole = run.max_epochs in (OPEN, trial.reached)
+    return trial.value if trial.status == "finished" and is_whole else None

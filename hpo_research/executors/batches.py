@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from hpo_research.executors.lanes import Failure, Lane
+from hpo_research.executors.lanes import Failure, Finish, Lane
 from hpo_research.executors.protocol import Poll
-from hpo_research.problems.protocol import Problem
+from hpo_research.problems.protocol import Problem, last_epoch
 from hpo_research.records import Key, Outcome, Report, Segment
 
 
@@ -137,10 +137,13 @@ class Running:
         if isinstance(item, Failure):
             self.drop([key])
             return None, Outcome(*key, "failed", item.epoch, item.reason, seconds=item.seconds)
+        if isinstance(item, Finish):
+            self.drop([key])
+            return None, Outcome(*key, "finished", item.epoch)
         if item.epoch < segment.until:
             return item, None
         self.drop([key])
-        if segment.until >= self._problem.max_epochs:
+        if segment.until >= last_epoch(self._problem.max_epochs):
             return item, Outcome(*key, "finished", item.epoch)
         return item, Outcome(*key, "paused", item.epoch)
 

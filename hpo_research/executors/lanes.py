@@ -16,7 +16,7 @@ from hpo_research.errors import (
     StateError,
 )
 from hpo_research.executors.states import begun, taken, unkept
-from hpo_research.problems.protocol import Evaluation, Problem, has_missing_values
+from hpo_research.problems.protocol import Evaluation, Problem, has_missing_values, last_epoch
 from hpo_research.problems.reporting import blame, can_stand, sound, value_reason
 from hpo_research.records import Key, Report, Segment
 from hpo_research.states import State
@@ -33,17 +33,32 @@ class Failure:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Finish:
+    """The end of a trial whose length was open, at the last epoch that it reported."""
+
+    run: int
+    trial: int
+    epoch: int
+
+
+Item = Report | Failure | Finish
+
+
 class Lane:
     """Segments of one problem that are trained as one batch."""
 
     def __init__(self, problem: Problem, segments: Sequence[Segment], device: str) -> None:
         self._problem = problem
         self._may_be_missing = has_missing_values(problem)
+        self._is_open = problem.max_epochs is None
         self._device = device
         self.live = {segment.key: segment for segment in segments}
-        self._queues: dict[Key, deque[Report | Failure]] = {key: deque() for key in self.live}
+        self._queues: dict[Key, deque[Item]] = {key: deque() for key in self.live}
         self._produced = {segment.key: segment.start for segment in segments}
         self._dropped: set[Key] = set()
+        self._silent: set[Key] = set()  # those of open length that have ended
+        self._without_value: set[Key] = set()  # those whose last value is missing
         self._alone: dict[Key, Lane] = {}
         self._generator: Evaluation | None = None
 
@@ -51,12 +66,13 @@ class Lane:
         """Take trials out of the batch before its next epoch."""
         for key in keys:
             segment = self.live.pop(key, None)
-            if segment is not None and self._produced[key] < segment.until:
+            is_on = segment is not None and self._produced[key] < segment.until
+            if is_on and key not in self._silent:
                 self._dropped.add(key)
             if key in self._alone:
                 self._alone.pop(key).close()
 
-    def next(self, key: Key) -> Report | Failure:
+    def next(self, key: Key) -> Item:
         """Return the trial's next report, training the batch on where none is waiting."""
         queue = self._queues[key]
         while not queue:
@@ -78,6 +94,9 @@ class Lane:
         try:
             reports = self._advance()
         except StopIteration:
+            if self._is_open:
+                self._end_all_but([])
+                return
             reason = "the problem ended before the trial had reached its epoch"
             self._isolate(reason, time.perf_counter() - began)
             return
@@ -92,8 +111,21 @@ class Lane:
             return
         share = (time.perf_counter() - began) / max(len(reports), 1)
         for report in reports:
-            if report.key in self.live:
+            if report.key in self.live and report.key not in self._silent:
                 self._enter(report, share)
+        if self._is_open:
+            self._end_all_but([report.key for report in reports])
+
+    def _end_all_but(self, reported: Collection[Key]) -> None:
+        """End the trials of open length that an epoch was not reported of."""
+        on = {key for key, segment in self.live.items() if self._produced[key] < segment.until}
+        for key in sorted(on.difference(reported, self._silent)):
+            self._silent.add(key)
+            epoch = self._produced[key]
+            item: Item = Finish(*key, epoch)
+            if key in self._without_value or not epoch:
+                item = Failure(*key, epoch, value_reason(self._problem.metric, None, epoch))
+            self._queues[key].append(item)
 
     def _advance(self) -> list[Report]:
         dropped, self._dropped = self._dropped, set()
@@ -106,8 +138,9 @@ class Lane:
     def _isolate(self, reason: str, seconds: float) -> None:
         # One trial may have spoilt the batch: each is trained alone from where it began, in
         # silence up to where it was, and the guilty one fails by itself.
-        if len(self.live) > 1:
-            for key, segment in self.live.items():
+        left = {key: own for key, own in self.live.items() if key not in self._silent}
+        if len(left) > 1:
+            for key, segment in left.items():
                 known = max(segment.known, self._produced[key])
                 self._alone[key] = Lane(
                     self._problem, [replace(segment, known=known)], self._device
@@ -115,7 +148,7 @@ class Lane:
             return
         # Where times are recorded, what a crash took here is no time at all.
         cost = 0.0 if self._problem.has_recorded_seconds else seconds
-        for key in self.live:
+        for key in left:
             self._queues[key].append(Failure(*key, self._produced[key], reason, cost))
 
     def _enter(self, report: Report, share: float) -> None:
@@ -135,6 +168,8 @@ class Lane:
             reason = value_reason(metric, value, report.epoch)
             self._queues[key].append(Failure(*key, before, reason, seconds))
             return
+        has_value = can_stand(value, may_be_missing=False)
+        (self._without_value.discard if has_value else self._without_value.add)(key)
         if report.epoch <= segment.known:
             return
         try:
@@ -148,7 +183,7 @@ class Lane:
         """Return what gives the report's state; packed where the trial goes on from it."""
         if not self._problem.can_resume:
             return None
-        if report.epoch < segment.until or segment.until >= self._problem.max_epochs:
+        if report.epoch < segment.until or segment.until >= last_epoch(self._problem.max_epochs):
             return report.state
         packed = taken(report)
         return None if packed is None else lambda: packed

@@ -115,7 +115,8 @@ class Said:
 class Ended:
     """From a worker: the segment has ended, with its last report or a reason.
 
-    With neither it was told to stop. `seconds` is the recorded cost of an epoch that failed.
+    With neither it was told to stop, or `has_finished`: its length was open, `epoch` its last one.
+    `seconds` is the recorded cost of an epoch that failed.
     `is_spent`: the function left processes of its own behind, and this one must not be used again.
     """
 
@@ -125,6 +126,7 @@ class Ended:
     final: Said | None = None
     seconds: float | None = None
     is_spent: bool = False
+    has_finished: bool = False
     at: float = field(default_factory=time.monotonic)
 
 
@@ -188,6 +190,7 @@ def from_worker(frame: Frame) -> FromWorker:
         None if final is None else _said(_Fields(final), frame.body),
         fields.maybe("seconds"),
         fields.values.get("is_spent") is True,
+        fields.values.get("has_finished") is True,
         at,
     )
 

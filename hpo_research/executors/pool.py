@@ -368,6 +368,7 @@ def _check(worker: Worker, segment: Segment, message: Alive | Said | Ended) -> N
         is_due = segment.start < epoch <= segment.known and not worker.is_parked
     else:
         epoch = message.epoch
-        is_due = epoch >= segment.start and (final is None or final.report.epoch >= segment.until)
+        is_last = final is None or message.has_finished or final.report.epoch >= segment.until
+        is_due = epoch >= segment.start and is_last
     if not is_due:
         raise Garbled(f"epoch {epoch} after epoch {worker.reached}")

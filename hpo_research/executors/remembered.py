@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from hpo_research.executors.protocol import Executor, Poll
-from hpo_research.problems.protocol import Problem
+from hpo_research.problems.protocol import Problem, last_epoch
 from hpo_research.records import Key, Outcome, Report, Segment
 from hpo_research.space import Config
 
@@ -32,7 +32,8 @@ class Remembered:
 
     A segment that begins where facts are known gets one of them a poll, as if it were trained;
     where they end it is given to `executor`, which trains it up to there in silence and then on.
-    A paused report that comes so carries no state: what goes on from it is trained again.
+    A paused report that comes so carries no state: what goes on from it is trained again. So is a
+    trial of open length, in silence: only its training says that it ends.
     """
 
     def __init__(self, executor: Executor, known: Mapping[Key, Known], problem: Problem) -> None:
@@ -96,7 +97,7 @@ class Remembered:
         return Poll(tuple(reports), tuple(outcomes), ended)
 
     def _end(self, segment: Segment) -> Outcome:
-        is_finished = segment.until >= self._problem.max_epochs
+        is_finished = segment.until >= last_epoch(self._problem.max_epochs)
         return Outcome(*segment.key, "finished" if is_finished else "paused", segment.until)
 
     def close(self) -> None:

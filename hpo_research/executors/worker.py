@@ -28,7 +28,7 @@ from hpo_research.executors.messages import (
 from hpo_research.executors.states import begun, taken, unkept
 from hpo_research.problems import files
 from hpo_research.problems.function import FunctionProblem, function_of
-from hpo_research.problems.protocol import Problem, has_missing_values
+from hpo_research.problems.protocol import Problem, has_missing_values, last_epoch
 from hpo_research.problems.reporting import blame, can_stand, sound, value_reason
 from hpo_research.records import Report, Segment
 
@@ -67,7 +67,8 @@ class _Turn:
         self._device = device
         self._process = os.getpid()
         self._reached = segment.start
-        self._may_resume = problem.can_resume and segment.until < problem.max_epochs
+        self._has_value = True
+        self._may_resume = problem.can_resume and segment.until < last_epoch(problem.max_epochs)
         self._sent_state = time.monotonic()
 
     def train(self) -> None:
@@ -91,8 +92,9 @@ class _Turn:
             files.restore(self._segment.state, folder)
         ending = problem.call(self._segment, self._push, folder)
         if ending.final is None:
-            return self._ended(ending.epoch, ending.reason)
-        ended = self._final(ending.final)
+            ended = self._ended(ending.epoch, ending.reason)
+            return replace(ended, has_finished=ending.has_finished)
+        ended = replace(self._final(ending.final), has_finished=ending.has_finished)
         if folder is not None:
             shutil.rmtree(folder)
         return ended
@@ -102,6 +104,8 @@ class _Turn:
         evaluation = self._problem.evaluate([begun(self._segment)], self._device)
         for reports in evaluation:
             seconds = time.perf_counter() - began
+            if not reports and self._problem.max_epochs is None:
+                break
             try:
                 (report,) = reports
                 metric, until = self._problem.metric, self._segment.until
@@ -117,6 +121,7 @@ class _Turn:
                 evaluation.close()
                 reason = value_reason(self._problem.metric, value, report.epoch)
                 return self._ended(self._reached, reason, seconds=report.seconds)
+            self._has_value = can_stand(value, may_be_missing=False)
             if report.epoch >= self._segment.until:
                 ended = self._final(report)
                 evaluation.close()
@@ -125,9 +130,17 @@ class _Turn:
                 evaluation.close()
                 return self._ended(report.epoch)
             began = time.perf_counter()
-        until = self._segment.until
-        reason = f"the problem ended at epoch {self._reached}, before epoch {until}"
-        return self._ended(self._reached, reason)
+        return self._silent()
+
+    def _silent(self) -> Ended:
+        """Say that the problem reports nothing more."""
+        until, reached = self._segment.until, self._reached
+        if self._problem.max_epochs is not None:
+            reason = f"the problem ended at epoch {reached}, before epoch {until}"
+            return self._ended(reached, reason)
+        if reached and self._has_value:
+            return replace(self._ended(reached), has_finished=True)
+        return self._ended(reached, value_reason(self._problem.metric, None, reached))
 
     def _final(self, report: Report) -> Ended:
         plain = replace(report, state=None)

@@ -25,7 +25,7 @@ from hpo_research.executors.preloading import wanted
 from hpo_research.executors.processes import ProcessId
 from hpo_research.executors.protocol import Poll
 from hpo_research.problems.function import function_of
-from hpo_research.problems.protocol import Problem, has_missing_values
+from hpo_research.problems.protocol import Problem, has_missing_values, last_epoch
 from hpo_research.problems.reporting import can_stand, value_reason
 from hpo_research.records import Key, Outcome, Report, Segment
 from hpo_research.states import State
@@ -76,6 +76,7 @@ class Workers:
             raise ProblemError(f"Workers(workers={workers}): expected at least 1")
         self._problem = problem
         self._may_be_missing = has_missing_values(problem)
+        self._is_open = problem.max_epochs is None
         self._function = function_of(problem)
         self._workers = workers
         self._lock_step = lock_step
@@ -277,7 +278,9 @@ class Workers:
         elif isinstance(message, Alive):
             worker.reached = message.epoch
         elif isinstance(message, Ended) and message.final is not None:
-            self._finish(event.segment, message.final, lap)
+            self._finish(event.segment, message.final, lap, has_finished=message.has_finished)
+        elif isinstance(message, Ended) and message.has_finished and self._is_open:
+            self._end(Outcome(*message.key, "finished", worker.reached), Lap(lap.ended, lap.ended))
         elif isinstance(message, Ended):
             recorded = message.seconds if self._problem.has_recorded_seconds else None
             self._fail(event.segment, message.epoch, message.reason, lap, recorded)
@@ -292,11 +295,11 @@ class Workers:
             return ""
         return value_reason(self._problem.metric, value, said.report.epoch)
 
-    def _finish(self, segment: Segment, final: Said, lap: Lap) -> None:
+    def _finish(self, segment: Segment, final: Said, lap: Lap, *, has_finished: bool) -> None:
         epoch = final.report.epoch
         if epoch > segment.known:
             self._enter(final, lap)
-        is_last = segment.until >= self._problem.max_epochs
+        is_last = has_finished or segment.until >= last_epoch(self._problem.max_epochs)
         outcome = Outcome(*segment.key, "finished" if is_last else "paused", epoch)
         self._end(outcome, Lap(lap.ended, lap.ended))
 

@@ -17,6 +17,7 @@ from hpo_research.options import (
     optional,
     whole,
 )
+from hpo_research.records import OPEN
 
 
 @habits.answering
@@ -25,8 +26,8 @@ class Budget:
     """What each run may spend; give one, or several of which the first reached ends the run.
 
     `evaluations` are `max_epochs` epochs each, so that single- and multi-fidelity strategies
-    compare; `epochs` are epochs; `trials` counts configurations; `seconds` is a run's own time,
-    after which running trials still finish.
+    compare (trials, where the length of a trial is open); `epochs` are epochs; `trials` counts
+    configurations; `seconds` is a run's own time, after which running trials still finish.
     """
 
     evaluations: int | None = None
@@ -46,10 +47,15 @@ class Budget:
             )
 
     def limits(self, max_epochs: int) -> Limits:
-        """Return the limits of a run on a problem with this many epochs."""
-        counts = [c for c in (self.epochs, self._in_epochs(max_epochs)) if c is not None]
-        epochs = min(counts, default=math.inf)
-        trials = math.inf if self.trials is None else self.trials
+        """Return the limits of a run on a problem with this many epochs, or `OPEN`."""
+        by_trials = [self.trials]
+        by_epochs = [self.epochs]
+        if max_epochs == OPEN:
+            by_trials.append(self.evaluations)
+        elif self.evaluations is not None:
+            by_epochs.append(self.evaluations * max_epochs)
+        trials = min((c for c in by_trials if c is not None), default=math.inf)
+        epochs = min((c for c in by_epochs if c is not None), default=math.inf)
         whole = epochs if math.isinf(epochs) else epochs // max_epochs
         total = min(whole, trials)
         return Limits(
@@ -58,9 +64,6 @@ class Budget:
             seconds=math.inf if self.seconds is None else self.seconds,
             total=None if math.isinf(total) else int(total),
         )
-
-    def _in_epochs(self, max_epochs: int) -> int | None:
-        return None if self.evaluations is None else self.evaluations * max_epochs
 
     @property
     def counts_time_alone(self) -> bool:

@@ -1,7 +1,7 @@
 """An experiment: problems × strategies × seeds, and a budget for each run."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -28,10 +28,11 @@ from hpo_research.options import (
     seed,
     whole,
 )
-from hpo_research.problems.protocol import Problem, has_missing_values
+from hpo_research.problems.protocol import Problem, has_missing_values, last_epoch
 from hpo_research.store import RunName
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.sparing import length_mistake
 from hpo_research.text import is_one_of, name_mistake, quoted
 
 Execution = Literal["lock-step", "asynchronous", "simulated"]
@@ -74,6 +75,8 @@ class Experiment:
         object.__setattr__(self, "problems", tuple(self.problems))
         object.__setattr__(self, "strategies", dict(self.strategies))
         object.__setattr__(self, "seeds", tuple(operator.index(own) for own in self.seeds))
+        lines = [f"Experiment: {mistake}" for mistake in self._length_mistakes()]
+        Mistakes("Experiment:", lines).refuse(ExperimentError)
         self.description()  # what cannot be stored fails here
         for problem in self.problems:
             for name, strategy in self.strategies.items():
@@ -147,6 +150,20 @@ class Experiment:
             elif is_one_of(self.execution, ("asynchronous",)):
                 mistakes.add(" asynchronous execution needs parallel, the trials at once")
 
+    def _length_mistakes(self) -> Iterator[str]:
+        """Yield what cannot be where a problem leaves the length of its trials open."""
+        for problem in self.problems:
+            if problem.max_epochs is not None:
+                continue
+            if self.budget.epochs is not None:
+                yield (
+                    f"a budget cannot count epochs of {problem.name}, whose trials have an open "
+                    "length; count them, as Budget(trials=48), or give the problem max_epochs="
+                )
+            for name, strategy in self.strategies.items():
+                if mistake := length_mistake(strategy, problem.name):
+                    yield f"strategies[{name!r}] does not suit: {mistake}"
+
     def run_names(self) -> list[RunName]:
         """Return the names of all runs, seeds varying first."""
         return [
@@ -171,14 +188,14 @@ class Experiment:
             space=problem.space,
             metric=problem.metric,
             direction=problem.direction,
-            max_epochs=problem.max_epochs,
+            max_epochs=last_epoch(problem.max_epochs),
             can_resume=problem.can_resume,
             seed=seed,
             final=self.final,
             is_timed_by_clock=self.execution != "lock-step",
             has_missing_values=has_missing_values(problem),
         )
-        return Ledger(info, self.budget.limits(problem.max_epochs))
+        return Ledger(info, self.budget.limits(info.max_epochs))
 
     def description(self) -> Json:
         """Return the experiment as plain JSON, problems and strategies by name."""

@@ -1,7 +1,10 @@
 """What a study is given and told, checked before it counts."""
 
 import json
+import math
+import os
 from pathlib import Path
+from typing import Literal
 
 from hpo_research.errors import StudyError
 from hpo_research.experiment.checks import strategy_mistake
@@ -19,21 +22,23 @@ from hpo_research.options import (
     seed,
     whole,
 )
-from hpo_research.records import Trial
+from hpo_research.records import OPEN, Outcome, Report, Trial
 from hpo_research.scalars import plain
 from hpo_research.space import SearchSpace
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.strategies.sparing import length_mistake
 
 STUDY = "study"
 """What the one problem, the one strategy and the execution of a study are called."""
 
 
-def number_of(trial: int, value: object) -> float:
+def number_of(trial: int, value: object, *, may_be_none: bool = False) -> float:
     """Return what a trial gave as a float; NumPy scalars and tensors without dimensions are too.
 
+    NaN for None, where it may be that.
     Raises `StudyError` for anything else.
     """
-    number = plain(value)
+    number = math.nan if value is None and may_be_none else plain(value)
     if not is_real(number):
         raise StudyError(
             f"trial {trial}: expected a number, got {value!r} of type {type(value).__name__}; "
@@ -62,10 +67,7 @@ def epoch_of(trial: Trial, epoch: object) -> int:
 def check_running(trial: Trial, epoch: int, books: Ledger) -> None:
     """Raise `StudyError` where nothing can be told of a trial at this epoch."""
     if not trial.is_running:
-        raise StudyError(
-            f"trial {trial.id} is {trial.status} since epoch {trial.reached}; "
-            "only trials that ask() gave out can be told"
-        )
+        raise StudyError(_over(trial))
     if epoch <= (reached := books.known(trial.id)):
         raise StudyError(
             f"trial {trial.id}: epoch {epoch} comes after epoch {reached} was reported"
@@ -75,17 +77,99 @@ def check_running(trial: Trial, epoch: int, books: Ledger) -> None:
 def check_study(info: RunInfo, strategy: object) -> None:
     """Raise `StudyError` with all that is wrong with the arguments of a study."""
     rules = {"space": instance(SearchSpace, "a SearchSpace"), "seed": foreign(seed), "final": FINAL}
-    rules |= {"direction": DIRECTION, "max_epochs": whole(), "has_missing_values": flag}
+    rules |= {"direction": DIRECTION, "max_epochs": _length, "has_missing_values": flag}
     mistakes = Mistakes.of(info, rules, "Study:")
     if mistake := strategy_mistake(strategy, info.max_epochs):
         mistakes.add(f" strategy {mistake}")
+    elif info.max_epochs == OPEN and (mistake := length_mistake(strategy, "this study")):
+        mistakes.add(f" strategy does not suit: {mistake}")
     mistakes.refuse(StudyError)
+
+
+def _length(value: object) -> str:
+    return "" if value == OPEN else whole()(value)
+
+
+def check_open(info: RunInfo) -> None:
+    """Raise `StudyError` where the length of trials is known."""
+    if info.max_epochs != OPEN:
+        raise StudyError(
+            f"finish: trials of this study end at epoch {info.max_epochs}; tell(id, value) says "
+            "what one gave there, and Study(..., max_epochs=None) leaves the length open"
+        )
+
+
+def end_of(books: Ledger, trial: Trial, value: float | None) -> tuple[str, str] | None:
+    """Return how a trial of open length ends now, and why; None where it has ended so already.
+
+    `value` is what it is told to have given, if it is. Raises `StudyError` where it cannot end.
+    """
+    reached, is_failure = books.known(trial.id), value is not None and not math.isfinite(value)
+    if trial.status == "finished" and value in (None, trial.value_at(reached)):
+        return None
+    if trial.status == "failed" and (value is None or is_failure):
+        return None
+    if not trial.is_running:
+        raise StudyError(_over(trial))
+    if is_failure:
+        return "failed", f"value is {value} at epoch {reached + 1}"
+    if not reached:
+        raise StudyError(
+            f"trial {trial.id}: nothing was reported of it; tell(id, value) says what it gave, and "
+            "fail(id, reason) that it gave nothing"
+        )
+    last = trial.value_at(reached)
+    if value is not None and value != last:
+        raise StudyError(
+            f"trial {trial.id}: its last epoch, {reached}, was reported as {last!r}, and now it is "
+            f"told as {value!r}; report(id, {reached + 1}, value) first, then finish(id)"
+        )
+    return ("finished", "") if last is not None else ("failed", f"no value at epoch {reached}")
+
+
+def is_missing(books: Ledger, trial: Trial, epoch: int, value: float) -> bool:
+    """Whether a value is missing again that was missing in an earlier report."""
+    is_known = trial.is_running and epoch <= books.known(trial.id)
+    return is_known and books.info.has_missing_values and not math.isfinite(value)
+
+
+def reported(
+    books: Ledger, trial: Trial, epoch: int, value: float, clock: float
+) -> tuple[Report, list[Outcome]]:
+    """Return a report of a running trial, and its outcome where it ends with it."""
+    run, seconds = books.info.id, clock - books.open[trial.id].clock
+    report = Report(run, trial.id, epoch, {books.info.metric: value}, seconds, clock)
+    status: Literal["finished", "paused", "stopped"]
+    if epoch == trial.until:
+        status = "finished" if epoch == books.info.max_epochs else "paused"
+    elif trial.id in books.stopping:
+        status = "stopped"
+    else:
+        return report, []
+    return report, [Outcome(run, trial.id, status, epoch, clock=clock)]
+
+
+def in_a_child(process: int) -> StudyError:
+    """Return what a child of a study's process is told."""
+    return StudyError(
+        f"the study belongs to process {process}, and this is its child, process {os.getpid()}, "
+        "which it would never hear of; return the value to that process (through a queue, or as a "
+        "pool's result), and ask and tell there"
+    )
+
+
+def _over(trial: Trial) -> str:
+    return (
+        f"trial {trial.id} is {trial.status} since epoch {trial.reached}; "
+        "only trials that ask() gave out can be told"
+    )
 
 
 def description_of(info: RunInfo, strategy: Strategy) -> Json:
     """Return a study as plain JSON, as an experiment of one problem and one strategy."""
     facts = {
-        **{"metric": info.metric, "direction": info.direction, "max_epochs": info.max_epochs},
+        **{"metric": info.metric, "direction": info.direction},
+        "max_epochs": None if info.max_epochs == OPEN else info.max_epochs,
         "optimum": None,
         "space": describe(info.space, "space"),
     }

@@ -112,7 +112,7 @@ def pictures(result: Result) -> list[Picture]:
 def sketches(result: Result) -> list[Sketch]:
     """Return what may be drawn of a result, in the order of `draw`."""
     problems = result.description["problems"]
-    has_epochs = any(facts["max_epochs"] > 1 for facts in problems.values())
+    has_epochs = any(facts["max_epochs"] != 1 for facts in problems.values())
     axis: Axis = "epochs" if has_epochs else "evaluations"
     main = _over(result, "incumbent", axis)
     if not any(run.best() for run in result.runs.values()):

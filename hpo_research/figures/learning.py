@@ -19,7 +19,7 @@ from hpo_research.figures.scales import Scale, lay, scale_for
 from hpo_research.figures.sheet import Picture, fit_labels, inches, sheet
 from hpo_research.figures.style import DARK, LIGHT, MIDDLE, SMALL, dressed, styled, verbatim
 from hpo_research.figures.words import EVERY, counted, listed, noted, value_label
-from hpo_research.records import Run, Start, Stop, Trial
+from hpo_research.records import OPEN, Run, Start, Stop, Trial
 from hpo_research.store import RunName
 from hpo_research.text import quoted
 
@@ -227,19 +227,22 @@ def _fates(run: Run) -> list[Fate]:
 def _epochs(axes: Axes, run: Run) -> None:
     """Draw the rungs and number the epochs, on a log axis where the rungs grow much."""
     found = rungs(run)
+    last = run.max_epochs
+    if last == OPEN:
+        last = max((trial.reached for trial in run.trials), default=1)
     axes.set_xlabel("epoch of a trial")
     if not found.epochs or len(found.epochs) > _MOST_RUNGS:
-        axes.set_xlim(0, 1.04 * run.max_epochs)
+        axes.set_xlim(0, 1.04 * last)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         return
     for epoch in found.epochs:
         axes.axvline(epoch, color=MIDDLE, linewidth=0.6, linestyle=(0, (4, 2)), zorder=1)
-    if run.max_epochs >= _MANY_EPOCHS * found.epochs[0]:
+    if last >= _MANY_EPOCHS * found.epochs[0]:
         axes.set_xscale("log")
-        axes.set_xlim(0.9, 1.15 * run.max_epochs)
+        axes.set_xlim(0.9, 1.15 * last)
     else:
-        axes.set_xlim(0, 1.04 * run.max_epochs)
-    stops = [*found.epochs, run.max_epochs]
+        axes.set_xlim(0, 1.04 * last)
+    stops = [*found.epochs, last]
     axes.xaxis.set_major_locator(FixedLocator(_apart(axes, stops, _ROOM["epoch"])))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda epoch, _: f"{epoch:g}"))

@@ -111,11 +111,12 @@ def _shown(band: Band, scale: Scale) -> Band:
 def trains_fully(result: Result, problem: str, strategy: str) -> bool:
     """Whether every trial of a strategy that ended without a failure has reached the last epoch.
 
-    Only then are its trials evaluations, and can be counted beside those of other strategies.
+    Its own last one, where that is open. Only then are its trials evaluations, and can be counted
+    beside those of other strategies.
     """
     last = result.description["problems"][problem]["max_epochs"]
     return all(
-        trial.reached >= last
+        trial.status == "finished" if last is None else trial.reached >= last
         for name, run in result.runs.items()
         if name[:2] == (problem, strategy)
         for trial in run.trials
@@ -128,7 +129,7 @@ def _cost(result: Result, problem: str, axis: Axis, strategies: Sequence[str]) -
         return _SECONDS.get(result.description["execution"], "seconds since the run began")
     last = result.description["problems"][problem]["max_epochs"]
     if axis == "epochs":
-        return "epochs trained in a run" if last > 1 else "evaluations in a run"
+        return "epochs trained in a run" if last != 1 else "evaluations in a run"
     are_full = all(trains_fully(result, problem, name) for name in strategies)
     return "evaluations in a run" if are_full else "trials ended in a run"
 

@@ -50,7 +50,9 @@ class FunctionProblem:
     `f(config)` returns the value of `metric`, or a dict of metrics that holds it. `f(config,
     report)` calls `report(epoch, value)` after each epoch, may leave epochs out, and returns when
     that gives False; it trains until `report.until`. What it returns counts as the report at
-    `until` if it has not reported that epoch, and is ignored otherwise. A function that fails
+    `until` if it has not reported that epoch, and is ignored otherwise. With `max_epochs=None` the
+    length is open: a trial is finished at the last epoch that it reports, when the function
+    returns; what it returns counts, as epoch 1, where it has reported none. A function that fails
     after its last report has failed: that report does not count. A value that is None, NaN or
     infinite fails the trial; with `has_missing_values` only at `until`: reported before, it is
     stored as missing, and the trial goes on.
@@ -77,7 +79,7 @@ class FunctionProblem:
     space: SearchSpace
     metric: str = "loss"
     direction: Direction = "minimize"
-    max_epochs: int = 1
+    max_epochs: int | None = 1
     workers: int | None = field(default=None, metadata={"identity": False})
     timeout: float | None = field(default=None, metadata={"identity": False})
     memory: int | str | None = field(default=None, metadata={"identity": False})
@@ -127,6 +129,7 @@ class FunctionProblem:
             metric=self.metric,
             folder=folder,
             may_be_missing=self.has_missing_values,
+            is_open=self.max_epochs is None,
         )
         arguments = (report,) if self.takes_report else ()
         try:
@@ -158,7 +161,8 @@ class FunctionProblem:
                 trials[segment.key] = _Trial(self, segment, folder if self.can_resume else None)
             try:
                 while trials:
-                    dropped = (yield [trial.advance() for trial in trials.values()]) or ()
+                    said = [trial.advance() for trial in trials.values()]
+                    dropped = (yield [report for report in said if report is not None]) or ()
                     over = [k for k, trial in trials.items() if trial.has_ended or k in dropped]
                     for key in over:
                         trials.pop(key).close()
@@ -177,13 +181,16 @@ class _Trial:
         self._talk: Conversation | None = None
         self.has_ended = False
 
-    def advance(self) -> Report:
-        """Return the next report, or one without a value where the function failed."""
+    def advance(self) -> Report | None:
+        """Return the next report, or one without a value where the function failed.
+
+        None where a trial of open length has finished.
+        """
         said = self._next()
         if isinstance(said, Report):
             return said
         self.has_ended = True
-        if said.final is not None:
+        if said.final is not None or said.has_finished:
             return said.final
         value = NoValue(said.reason)
         return Report(*self._segment.key, said.epoch + 1, {self._problem.metric: value})
@@ -290,7 +297,7 @@ def _memory(memory: object) -> str:
 _RULES: Mapping[str, Rule] = {
     "space": instance(SearchSpace, "a SearchSpace"),
     "direction": DIRECTION,
-    "max_epochs": whole(),
+    "max_epochs": optional(whole()),
     "workers": optional(whole()),
     "timeout": optional(number("number of seconds", above=0)),
     "memory": optional(_memory),

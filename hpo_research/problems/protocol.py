@@ -3,7 +3,7 @@
 from collections.abc import Collection, Generator, Sequence
 from typing import Protocol, runtime_checkable
 
-from hpo_research.records import Direction, Key, Report, Segment
+from hpo_research.records import OPEN, Direction, Key, Report, Segment
 from hpo_research.space import SearchSpace
 
 Evaluation = Generator[list[Report], Collection[Key] | None, None]
@@ -16,7 +16,8 @@ class Problem(Protocol):
 
     `name` tells two versions apart; `metric` is the reported metric that is optimised in
     `direction`; `optimum` its known best value, None where unknown. A resource unit is an epoch;
-    `max_epochs` is 1 for a problem with a single fidelity. `can_resume` says whether a trial can
+    `max_epochs` is 1 for a problem with a single fidelity, and None where its length is open: a
+    trial is then finished at the last epoch that it reports. `can_resume` says whether a trial can
     be trained on from a state; `has_recorded_seconds` whether reports carry recorded times that a
     simulated clock can replay.
 
@@ -34,7 +35,7 @@ class Problem(Protocol):
     @property
     def direction(self) -> Direction: ...  # noqa: D102
     @property
-    def max_epochs(self) -> int: ...  # noqa: D102
+    def max_epochs(self) -> int | None: ...  # noqa: D102
     @property
     def can_resume(self) -> bool: ...  # noqa: D102
     @property
@@ -48,12 +49,19 @@ class Problem(Protocol):
         Each step yields one `Report` for each live segment: first epoch start+1, the next step
         start+2, and so on, until the last segment has reached its `until`. Segments of different
         lengths may share a batch. `send(keys)` (instead of `next`) drops trials before the next
-        epoch. A trial's values are the same, bit for bit on the CPU, whatever its batch-mates and
-        wherever it was resumed: all randomness comes from `segment.stream`. A value that is not a
-        finite number is reported as it is; the executor ends the trial as failed, at `until` in any
-        case and before it unless the problem `has_missing_values`.
+        epoch. Where `max_epochs` is None, a segment that has not reached its `until` (`OPEN`, most
+        often) has ended for good with the first step that holds no report of it. A trial's values
+        are the same, bit for bit on the CPU, whatever its batch-mates and wherever it was resumed:
+        all randomness comes from `segment.stream`. A value that is not a finite number is reported
+        as it is; the executor ends the trial as failed, at `until` in any case and before it unless
+        the problem `has_missing_values`.
         """
         ...
+
+
+def last_epoch(max_epochs: int | None) -> int:
+    """Return the last epoch of a trial: `OPEN` where its length is open."""
+    return OPEN if max_epochs is None else max_epochs
 
 
 def has_missing_values(problem: object) -> bool:

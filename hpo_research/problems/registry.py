@@ -12,7 +12,7 @@ from hpo_research.errors import ProblemError
 from hpo_research.problems import curve_table
 from hpo_research.problems.classifiers import Classifier
 from hpo_research.problems.curves import LearningCurves
-from hpo_research.problems.protocol import Problem
+from hpo_research.problems.protocol import Problem, last_epoch
 from hpo_research.problems.synthetic import FUNCTIONS, Synthetic
 from hpo_research.problems.tabulated import Tabulated
 from hpo_research.text import quoted
@@ -108,6 +108,12 @@ def problems() -> tuple[Listing, ...]:
     for name, entry in _ENTRIES.items():
         built = problem(name)
         rows.append(
-            Listing(name, entry.description, built.space.dimension, built.max_epochs, built.optimum)
+            Listing(
+                name,
+                entry.description,
+                built.space.dimension,
+                last_epoch(built.max_epochs),
+                built.optimum,
+            )
         )
     return tuple(rows)

@@ -59,12 +59,14 @@ class NoValue(float):
 class Ending:
     """How a function ended: the last epoch it reached, its last report, why it failed if it did.
 
-    Without a report and a reason it was told to stop.
+    Without a report and a reason it was told to stop, or `has_finished`: its length was open, and
+    `epoch` is its last one.
     """
 
     epoch: int
     reason: str = ""
     final: Report | None = None
+    has_finished: bool = False
 
 
 class Reporting:
@@ -78,11 +80,15 @@ class Reporting:
         metric: str,
         folder: Path | None = None,
         may_be_missing: bool = False,
+        is_open: bool = False,
     ) -> None:
         self._segment = segment
         self._push = push
         self._metric = metric
         self._may_be_missing = may_be_missing
+        self._is_open = is_open
+        self._has_finished = False
+        self._has_value = True
         self._files = None if folder is None else Folder(folder)
         self._process = os.getpid()
         self._turn = threading.RLock()  # of the threads that report: one waits for its answer
@@ -106,7 +112,7 @@ class Reporting:
 
     @property
     def until(self) -> int:
-        """The epoch to train to."""
+        """The epoch to train to; `records.OPEN`, never reached, where the length is open."""
         return self._segment.until
 
     @property
@@ -152,6 +158,7 @@ class Reporting:
             self._final, self._is_over = report, True
             return False
         self.reached = number
+        self._has_value = math.isfinite(metrics.get(self._metric, math.nan))
         if self._files is not None:
             report = replace(report, state=self._files.saved())
         goes_on = self._push(report)
@@ -163,7 +170,10 @@ class Reporting:
         """Take what the function returned: the report at `until` where there is none yet."""
         if self._is_over:
             return
-        if returned is None and self.reached > self.start:
+        if self._is_open and self.reached:
+            self._end()
+            return
+        if returned is None and not self._is_open and self.reached > self.start:
             self._refuse(
                 f"returned at epoch {self.reached}, before epoch {self.until}; train until "
                 "report.until, or return the value"
@@ -175,7 +185,16 @@ class Reporting:
             self._refuse(f"returned {error}")
             return
         seconds = time.perf_counter() - self._since
-        self._final = Report(*self._segment.key, self.until, metrics, seconds)
+        self._has_finished = self._is_open
+        epoch = 1 if self._is_open else self.until
+        self._final = Report(*self._segment.key, epoch, metrics, seconds)
+
+    def _end(self) -> None:
+        """End a trial of open length at the last epoch that it reported."""
+        if not self._has_value:
+            self._refuse(value_reason(self._metric, None, self.reached))
+            return
+        self._has_finished = True
 
     def close(self) -> None:
         """Let nothing more be reported, once a thread that waits for its answer has it."""
@@ -187,8 +206,9 @@ class Reporting:
         """Say how the function ended, once it has."""
         if self._final is not None:
             state = None if self._files is None else self._files.snapshot
-            return Ending(self._final.epoch, final=replace(self._final, state=state))
-        return Ending(self.reached, self._reason)
+            final = replace(self._final, state=state)
+            return Ending(final.epoch, final=final, has_finished=self._has_finished)
+        return Ending(self.reached, self._reason, has_finished=self._has_finished)
 
     def _refuse(self, reason: str) -> bool:
         self._reason, self._is_over = reason, True

@@ -22,7 +22,7 @@ class Problem:
     made: str
     metric: str
     direction: str
-    epochs: int
+    epochs: int | str
     optimum: str
     parameters: Sequence[tuple[str, str]]
 
@@ -106,7 +106,7 @@ def _problem(name: str, facts: Mapping[str, Any]) -> Problem:
         call(facts["identity"]) if "identity" in facts else "",
         facts["metric"],
         {"minimize": "lower is better", "maximize": "higher is better"}[facts["direction"]],
-        facts["max_epochs"],
+        "open" if facts["max_epochs"] is None else facts["max_epochs"],
         "not known" if optimum is None else f"{optimum:.6g}",
         parameters,
     )

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from hpo_research.errors import HpoError
 from hpo_research.ledger import Ledger, Limits, RunInfo
+from hpo_research.records import OPEN
 from hpo_research.space import SearchSpace
 from hpo_research.space.documents import from_document
 from hpo_research.store.damage import Damage, DamagedRows
@@ -23,6 +24,7 @@ _ANSWERS: Mapping[str, tuple[type, ...]] = {
     "own": (list,),
 }
 """What is written down of a strategy that a reader cannot make again (`analysis.described`)."""
+_FACTS = ("metric", "direction", "max_epochs")
 _UNITS = ("evaluations", "epochs", "trials", "seconds")
 
 
@@ -81,7 +83,7 @@ def infos_of(description: Mapping[str, Any], runs: Mapping[RunName, int]) -> dic
             space=spaces[name.problem],
             metric=facts["metric"],
             direction=facts["direction"],
-            max_epochs=facts["max_epochs"],
+            max_epochs=OPEN if facts["max_epochs"] is None else facts["max_epochs"],
             seed=name.seed,
             final=description["final"],
             has_missing_values=facts.get("has_missing_values", False),
@@ -162,11 +164,12 @@ def _object(where: str, found: Any) -> dict[str, Any]:
 
 def _problem(name: str, facts: Any) -> None:
     _need(isinstance(facts, dict), f"problems.{name}: an object", facts)
-    metric, direction, epochs = (facts.get(k) for k in ("metric", "direction", "max_epochs"))
+    metric, direction, epochs = (facts.get(k, "nothing") for k in _FACTS)
     _need(isinstance(metric, str), f"problems.{name}.metric: a string", metric)
     directions = ("minimize", "maximize")
     _need(direction in directions, f"problems.{name}.direction: one of {directions}", direction)
-    _need(type(epochs) is int and epochs > 0, f"problems.{name}.max_epochs: 1 or more", epochs)
+    is_count = epochs is None or (type(epochs) is int and epochs > 0)
+    _need(is_count, f"problems.{name}.max_epochs: 1 or more, or null", epochs)
     is_missing = facts.get("has_missing_values", False)
     _need(type(is_missing) is bool, f"problems.{name}.has_missing_values: a bool", is_missing)
     optimum = facts.get("optimum")

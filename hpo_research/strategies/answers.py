@@ -8,11 +8,12 @@ this one *wraps* answers in its place; where there is none, the last column hold
 | `wraps` | the strategy that this one passes runs on to, as they are; None for none | see below |
 | `batch` | how many trials train at once if `parallel=None`; None: as many as wanted | None |
 | `needs_total` | whether its plan needs the budget in trials, which cannot grow then | any part |
+| `needs_length` | whether its plan needs the last epoch, which can be left open | any part |
 | `with_one_epoch` | what it is left with where a trial has one epoch; "" if it needs none | "" |
 | `recommend(runs)` | of each run the id of a trial to use in the end, or None | None |
 | `believe(run, chosen)` | its model of a run, for figures (a `View`), or None | None |
 
-The first four are attributes or properties. A strategy without `wraps` wraps its field `inner`, or
+The first five are attributes or properties. A strategy without `wraps` wraps its field `inner`, or
 the only field that holds a strategy: a rule of one's own around `Bayesian` need not say so. Who
 shows a strategy within anything but the run as it is (values at one epoch, say) writes `recommend`,
 and sets `believe = None`: a method that is None is an answer, that there is none. A plan needs the
@@ -139,6 +140,16 @@ def needs_total(strategy: Strategy) -> bool:
     if not isinstance(own, bool):
         raise _wrong(strategy, "needs_total", "True or False", own)
     return own
+
+
+def needs_length(strategy: Strategy) -> str:
+    """Return the name of who in a strategy plans by the last epoch of a trial; empty for none."""
+    own = _answer(strategy, "needs_length")
+    if own is _LEFT_OUT:
+        return next((who for part in _parts(strategy) if (who := needs_length(part))), "")
+    if not isinstance(own, bool):
+        raise _wrong(strategy, "needs_length", "True or False", own)
+    return _name(strategy) if own else ""
 
 
 def with_one_epoch(strategy: Strategy) -> str:

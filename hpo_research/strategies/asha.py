@@ -63,6 +63,7 @@ class ASHA:
     batch: int = 4
     rule: Rule | None = None
     with_one_epoch: ClassVar[str] = "one rung there"
+    needs_length: ClassVar[bool] = True
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
@@ -108,6 +109,7 @@ class AsynchronousHyperband:
     batch: int = 4
     rule: Rule | None = None
     with_one_epoch: ClassVar[str] = "one rung there"
+    needs_length: ClassVar[bool] = True
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:

@@ -49,6 +49,7 @@ class CurveStopping:
     min_epochs: int = 3
     min_trials: int = 5
     with_one_epoch: ClassVar[str] = "nothing to judge there"
+    needs_length: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         rules = {"threshold": number("probability", above=0, below=1), "min_epochs": whole()}

@@ -61,6 +61,7 @@ class FreezeThaw:
     transform: str = "yeo-johnson"
     starts: int = 16
     with_one_epoch: ClassVar[str] = "nothing to pause there"
+    needs_length: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         rules = {"initial": optional(whole(2)), "greedy": whole(), "batch": whole()}

@@ -45,6 +45,7 @@ class Hyperband:
     rounding: Literal["ceil", "floor"] = "ceil"
     inner: Strategy = field(default_factory=Random)
     with_one_epoch: ClassVar[str] = "one rung there"
+    needs_length: ClassVar[bool] = True
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:

@@ -47,6 +47,7 @@ class ModelHyperband:
     batch: int = 4
     starts: int = 16
     with_one_epoch: ClassVar[str] = "one rung there"
+    needs_length: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         rules = {"eta": ETA, "initial": optional(whole(2)), "batch": whole(), "starts": whole(2)}

@@ -1,8 +1,18 @@
-"""Strategies that spare epochs, and what they need: trials that have more than one."""
+"""Strategies that spare epochs, and what they need: trials with a known number of them, above 1."""
 
 from typing import Any
 
-from hpo_research.strategies.answers import is_strategy, with_one_epoch
+from hpo_research.strategies.answers import is_strategy, needs_length, with_one_epoch
+
+
+def length_mistake(strategy: Any, problem: str) -> str:
+    """Say that a strategy plans by a length that a problem leaves open; empty where it does not."""
+    if not is_strategy(strategy) or not (who := needs_length(strategy)):
+        return ""
+    return (
+        f"{who} plans by the last epoch of a trial, which {problem} leaves open; give max_epochs=, "
+        "or take a strategy that needs none, such as Random(), Bayesian() or MedianStopping()"
+    )
 
 
 def epochs_mistake(strategy: Any, max_epochs: object) -> str:

@@ -38,6 +38,7 @@ class SuccessiveHalving:
     min_epochs: int = 1
     inner: Strategy = field(default_factory=Random)
     with_one_epoch: ClassVar[str] = "one rung there"
+    needs_length: ClassVar[bool] = True
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:

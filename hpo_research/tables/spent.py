@@ -7,6 +7,7 @@ import pandas as pd
 
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.spending import spending
+from hpo_research.records import OPEN, Run, Trial
 from hpo_research.store import RunName
 from hpo_research.tables.table import Table, breaks, count, number, text, unrepeated
 
@@ -128,8 +129,15 @@ def _spent(result: Result, problem: str, strategy: str, names: Sequence[RunName]
         on_failed=sum(run.failed for run in own),
         unreported=sum(run.unreported for run in own),
         continued=sum(run.continued for run in own),
-        evaluations_per_run=epochs / result.runs[names[0]].max_epochs / len(names),
+        evaluations_per_run=_evaluations(result.runs[names[0]], epochs, trials) / len(names),
     )
+
+
+def _evaluations(run: Run, epochs: int, trials: Sequence[Trial]) -> float:
+    """Return what epochs come to in evaluations: ended trials, where their length is open."""
+    if run.max_epochs == OPEN:
+        return sum(trial.place is not None for trial in trials)
+    return epochs / run.max_epochs
 
 
 def _seconds(result: Result, problem: str, strategy: str, names: Sequence[RunName]) -> Seconds:

@@ -44,14 +44,14 @@ def stops_table(cut: Sequence[Stops]) -> Table:
 
 def _rates(row: Stops) -> dict[str, float]:
     return {
-        "saved_share": row.saved / row.whole,
+        "saved_share": row.saved / row.whole if row.whole else math.nan,
         "winners_rate": row.winners / row.known if row.known else math.nan,
         "lost_rate": row.lost / row.compared if row.compared else math.nan,
     }
 
 
 def _percent(part: int, whole: int) -> Cell:
-    return Cell(f"{100 * part / whole:.0f}%", is_number=True)
+    return Cell(f"{100 * part / whole:.0f}%" if whole else NONE, is_number=True)
 
 
 def _of(found: int, known: int) -> Cell:

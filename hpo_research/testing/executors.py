@@ -10,7 +10,7 @@ import torch
 from hpo_research.executors.batches import Batches
 from hpo_research.executors.protocol import Executor
 from hpo_research.problems.protocol import Evaluation, Problem
-from hpo_research.records import Direction, Key, Report, Segment
+from hpo_research.records import OPEN, Direction, Key, Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.space import Categorical, Float, SearchSpace
 from hpo_research.testing.laws import check, need, same
@@ -27,11 +27,12 @@ _POLLS, _SECONDS = 1000, 5.0
 class Drift:
     """A value that drifts from epoch to epoch, which cannot be right unless the state was.
 
-    Trials of `kind="c"` with x above `fails_above` report NaN at epoch 2.
+    Trials of `kind="c"` with x above `fails_above` report NaN at epoch 2. With `max_epochs=None`
+    those of kind "a" end after epoch 1, "b" after 2, "c" after 3.
     """
 
     name: str = "drift"
-    max_epochs: int = 9
+    max_epochs: int | None = 9
     fails_above: float = 0.7
     metric: str = "loss"
     direction: Direction = "minimize"
@@ -46,7 +47,7 @@ class Drift:
 
     def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
         """Train every segment, one epoch a step."""
-        live = list(segments)
+        live = [s for s in segments if s.start < self._end(s)]
         values = {s.key: 1.0 if s.state is None else float(s.state["value"]) for s in live}
         epochs = {s.key: s.start for s in live}
         while live:
@@ -58,7 +59,13 @@ class Drift:
                 values[segment.key] = 0.9 * values[segment.key] + step
                 reports.append(self._report(segment, epochs[segment.key], values[segment.key]))
             dropped = yield reports
-            live = [s for s in live if epochs[s.key] < s.until and s.key not in (dropped or ())]
+            on = [s for s in live if epochs[s.key] < self._end(s)]
+            live = [s for s in on if s.key not in (dropped or ())]
+
+    def _end(self, segment: Segment) -> int:
+        if self.max_epochs is not None:
+            return segment.until
+        return min(segment.until, 1 + "abc".index(str(segment.config["kind"])))
 
     def _report(self, segment: Segment, epoch: int, value: float) -> Report:
         x = float(segment.config["x"])  # type: ignore[arg-type]
@@ -80,6 +87,7 @@ def check_executor(make: Make) -> None:
         "reports up to `known` are silent and the rest the same": known_is_silent,
         "the state of a paused trial trains on elsewhere": states_train_on,
         "a stopped trial ends once and for all and the others go on": stops_are_acknowledged,
+        "a trial of open length is finished where it ends": open_trials_finish,
         "without work a poll brings nothing": nothing_without_work,
     }
     check(make, {name: partial(law, make) for name, law in laws.items()})
@@ -209,6 +217,18 @@ def stops_are_acknowledged(make: Make) -> None:
     expected, own = losses(whole), losses(heard)
     short = {key: expected[key][: len(own[key])] if key in named else expected[key] for key in own}
     same(own, short, "the reports")
+
+
+def open_trials_finish(make: Make) -> None:
+    """At their last reports, also where these were known already."""
+    work = [replace(segment, until=OPEN, known=i % 2) for i, segment in enumerate(segments())]
+    reports, outcomes = trained(make, Drift(max_epochs=None, fails_above=2), work)
+    lengths = {s.key: 1 + "abc".index(str(s.config["kind"])) for s in work}
+    expected = {s.key: list(range(s.known + 1, lengths[s.key] + 1)) for s in work}
+    epochs = {key: [report.epoch for report in own] for key, own in reports.items()}
+    same(epochs, expected, "the epochs that are reported")
+    ends = {key: ("finished", length, "") for key, length in lengths.items()}
+    same(outcomes, ends, "the outcomes")
 
 
 def nothing_without_work(make: Make) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hpo_research.experiment.description import describe
 from hpo_research.options import as_integer
-from hpo_research.problems.protocol import Problem
+from hpo_research.problems.protocol import Problem, has_missing_values, last_epoch
 from hpo_research.records import Key, Report, Segment, State, sign
 from hpo_research.rng import Stream
 from hpo_research.testing.laws import check, need, same
@@ -26,13 +26,15 @@ def check_problem(problem: Problem) -> None:
     By training up to twenty trials for up to nine epochs, some of them several times. Raises
     `LawError` with a line for each law that is broken: what was expected, and what came.
     """
-    last = min(problem.max_epochs, 9)
+    last = _last(problem)
     laws = {
         "a problem is a frozen record that an experiment can describe": is_a_record,
         "it reports its metric, and seconds if it records them": reports_its_metric,
         "a trial has the same values whatever its batch-mates": batch_mates_change_nothing,
         "the order of a batch changes nothing": order_changes_nothing,
-        "every step reports the live segments at their next epoch": steps_are_epochs,
+        "every step reports the live segments at their next epoch": (
+            ends_are_final if problem.max_epochs is None else steps_are_epochs
+        ),
         "no segments give no reports": no_segments_no_reports,
         "only a trial's stream matters, not its names": names_do_not_matter,
         "a pickled copy is equal and gives the same values": copies_are_equal,
@@ -49,11 +51,16 @@ def check_problem(problem: Problem) -> None:
 # -- what the laws are written with
 
 
+def _last(problem: Problem, most: int = 9) -> int:
+    return min(last_epoch(problem.max_epochs), most)
+
+
 def segments(problem: Problem, n: int, until: int, seed: int = 0) -> list[Segment]:
     """Return uniform draws of the space as segments, up to an epoch or the last one."""
     cube = Stream(seed).at("configurations").generator().random((n, problem.space.dimension))
+    until = _last(problem, until)
     return [
-        Segment(0, i, config, min(until, problem.max_epochs), Stream(seed).at("trial", i))
+        Segment(0, i, config, until, Stream(seed).at("trial", i))
         for i, config in enumerate(problem.space.from_uniform(cube))
     ]
 
@@ -107,8 +114,9 @@ def is_a_record(problem: Problem) -> None:
         mistake = name_mistake(getattr(problem, what))
         need(not mistake, f"a {what}", mistake)
     need(problem.direction in ("minimize", "maximize"), "a direction", problem.direction)
-    epochs = as_integer(problem.max_epochs)
-    need(epochs is not None and epochs >= 1, "max_epochs, an integer >= 1", problem.max_epochs)
+    epochs = as_integer(last_epoch(problem.max_epochs))
+    is_count = epochs is not None and epochs >= 1
+    need(is_count, "max_epochs, an integer >= 1 or None", problem.max_epochs)
     describe(problem, problem.name)
 
 
@@ -117,7 +125,8 @@ def reports_its_metric(problem: Problem) -> None:
     for reports in problem.evaluate(segments(problem, 2, until=2)):
         for report in reports:
             need(isinstance(report, Report), "a Report", report)
-            need(problem.metric in report.metrics, f"a metric {problem.metric}", report.metrics)
+            has_metric = problem.metric in report.metrics or has_missing_values(problem)
+            need(has_metric, f"a metric {problem.metric}", report.metrics)
             has = report.seconds is not None
             expected = "seconds" if problem.has_recorded_seconds else "no seconds"
             need(has == problem.has_recorded_seconds, f"{expected} in a report", report.seconds)
@@ -141,26 +150,26 @@ def order_changes_nothing(problem: Problem) -> None:
 
 def resumes_as_one_go(problem: Problem) -> None:
     """Trained to an epoch, then on from its state, the same as trained at once."""
-    last = min(problem.max_epochs, 9)
-    half = max(1, last // 3)
+    last = _last(problem)
+    half = 1 if problem.max_epochs is None else max(1, last // 3)
     batch = segments(problem, 4, until=half)
     again = values(problem, resumed(batch, states(problem, batch), last))
     straight = values(problem, segments(problem, 4, until=last))
-    expected = {key: epochs[half:] for key, epochs in straight.items()}
+    expected = {key: epochs[half:] for key, epochs in straight.items() if epochs[half:]}
     same(again, expected, f"epochs {half + 1} to {last} as trained in one go")
 
 
 def shares_a_batch(problem: Problem) -> None:
     """Resumed trials between fresh ones."""
-    last = min(problem.max_epochs, 9)
-    half = max(1, last // 3)
+    last = _last(problem)
+    half = 1 if problem.max_epochs is None else max(1, last // 3)
     batch = segments(problem, 4, until=half)
     straight = values(problem, segments(problem, 4, until=last))
     old = resumed(batch[:2], states(problem, batch[:2]), until=min(half + 2, last))
     mixed = values(problem, [batch[2], old[0], batch[3], old[1]])
     for segment in old:
         expected = straight[segment.key][half : segment.until]
-        same(mixed[segment.key], expected, "the epochs after the pause")
+        same(mixed.get(segment.key, []), expected, "the epochs after the pause")
     for segment in batch[2:]:
         same(mixed[segment.key], straight[segment.key][:half], "the first epochs")
 
@@ -178,9 +187,22 @@ def steps_are_epochs(problem: Problem) -> None:
         same(epochs, {epoch}, "the epochs of a step")
 
 
+def ends_are_final(problem: Problem) -> None:
+    """Where the length is open, each trial reports epoch by epoch, until its end or its `until`."""
+    batch = segments(problem, 4, until=_last(problem))
+    live = {segment.key for segment in batch}
+    for epoch, reports in enumerate(problem.evaluate(batch), 1):
+        own = {report.key for report in reports}
+        need(own <= live, f"reports of {sorted(live)} at most in step {epoch}", sorted(own))
+        need(own == live or epoch > 1, "a report of every segment at first", sorted(own))
+        epochs = {report.epoch for report in reports}
+        need(epochs <= {epoch}, f"epoch {epoch} in every report of its step", sorted(epochs))
+        live = own
+
+
 def drops_are_silent(problem: Problem, lost: Collection[int] = (1, 3)) -> None:
     """`send` drops trials before the next epoch."""
-    last = min(problem.max_epochs, 4)
+    last = _last(problem, 4)
     batch = segments(problem, 4, until=last)
     whole = values(problem, batch)
     evaluation, found = problem.evaluate(batch), Values()
@@ -189,7 +211,8 @@ def drops_are_silent(problem: Problem, lost: Collection[int] = (1, 3)) -> None:
         try:
             reports = evaluation.send(dropped)
         except StopIteration:
-            need(len(lost) == len(batch), f"reports of epoch {epoch}", "the end")
+            may_end = problem.max_epochs is None or len(lost) == len(batch)
+            need(may_end, f"reports of epoch {epoch}", "the end")
             break
         for report in reports:
             found.setdefault(report.key, []).append((report.epoch, bits(report)))
@@ -227,9 +250,11 @@ def optimum_is_best(problem: Problem) -> None:
         return
     flip = sign(problem.direction)
     best = flip * problem.optimum
-    for reports in problem.evaluate(segments(problem, 200, until=problem.max_epochs)):
+    last = _last(problem) if problem.max_epochs is None else problem.max_epochs
+    for reports in problem.evaluate(segments(problem, 200, until=last)):
         for report in reports:
-            value = flip * report.metrics.get("noise_free", report.metrics[problem.metric])
-            is_counted = report.epoch == problem.max_epochs and not np.isnan(value)
+            noisy = report.metrics.get(problem.metric, np.nan)
+            value = flip * report.metrics.get("noise_free", noisy)
+            is_counted = problem.max_epochs in (None, report.epoch) and not np.isnan(value)
             is_better = is_counted and value < best - 1e-12 * max(1.0, abs(best))
             need(not is_better, f"nothing better than {problem.optimum}", flip * value)

@@ -71,6 +71,11 @@ def test_a_lock_step_poll_trains_every_trial_by_one_epoch(name: str):
             ]
 
 
+@pytest.mark.parametrize("name", ["batches", "simulated", "three workers"])
+def test_a_trial_of_open_length_is_finished_where_it_ends(name: str):
+    laws.open_trials_finish(EXECUTORS[name])
+
+
 @pytest.mark.parametrize("name", EXECUTORS)
 def test_an_executor_without_work_polls_nothing_at_once(name: str):
     laws.nothing_without_work(EXECUTORS[name])

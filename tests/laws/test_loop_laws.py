@@ -19,7 +19,7 @@ from hpo_research.analysis import curves, noise_free
 from hpo_research.analysis.finals import counted
 from hpo_research.cli.app import app
 from hpo_research.device import Place
-from hpo_research.errors import StudyError
+from hpo_research.errors import ExperimentError, StudyError
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.pool import Pool
 from hpo_research.executors.protocol import Executor
@@ -29,6 +29,7 @@ from hpo_research.ledger import AskRow
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.records import Report, Run, Segment
 from hpo_research.store import Store, requests
+from hpo_research.testing import check_problem
 
 ENDED = ("finished", "stopped", "failed")
 
@@ -393,3 +394,123 @@ def test_a_study_may_be_told_that_a_value_is_missing(tmp_path: Path):
         assert [trial.status for trial in again.trials] == ["failed", "finished"]
     with pytest.raises(StudyError, match="holds another study"):
         hpo.Study(Walk().space, hpo.MedianStopping(hpo.Random()), max_epochs=5, path=tmp_path)
+
+
+# --- open length ---
+
+LENGTHS = {"a": 2, "b": 4, "c": 1}
+
+
+@dataclass(frozen=True)
+class Endless(Walk):
+    """A walk that ends by itself; with x > 0.5 the last value of kind "b" is missing."""
+
+    name: str = "endless"
+    max_epochs: int | None = None
+    fails_above: float = 2.0
+    has_missing_values: bool = True
+
+    def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
+        configs = {s.key: s.config for s in segments}
+        ends = {s.key: LENGTHS[str(s.config["kind"])] for s in segments}
+        own = [replace(s, until=min(s.until, ends[s.key])) for s in segments]
+        walk, dropped = Walk.evaluate(self, [s for s in own if s.start < s.until], device), None
+        while True:
+            try:
+                reports = walk.send(dropped)
+            except StopIteration:
+                return
+            dropped = yield [
+                replace(report, metrics={"double": 1.0})
+                if report.epoch == 4 and float(configs[report.key]["x"]) > 0.5
+                else report
+                for report in reports
+            ]
+
+
+def endless(config, report):
+    """The same for worker processes."""
+    for epoch in range(report.start + 1, report.until + 1):
+        value = float("nan") if epoch == 4 and config["x"] > 0.5 else config["x"] + 1 / epoch
+        if not report(epoch, value) or epoch == {"a": 2, "b": 4}[config["kind"]]:
+            return
+
+
+ENDLESS = hpo.FunctionProblem(endless, Walk().space, max_epochs=None, has_missing_values=True)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_trial_of_open_length_is_finished_where_it_ends(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    experiment = given(way, Endless(), ENDLESS)
+    result = hpo.run(experiment, out=tmp_path / "whole", device="cpu")
+    ((name, run),) = result.runs.items()
+    assert result.is_finished
+    ends = [(trial.config["x"], trial.config["kind"]) for trial in run.trials]
+    assert ends == [(0.0, "a"), (0.0, "b"), (1.0, "a"), (1.0, "b")]
+    assert [trial.status for trial in run.trials] == ["finished"] * 3 + ["failed"]
+    assert [trial.epochs for trial in run.trials] == [(1, 2), (1, 2, 3, 4), (1, 2), (1, 2, 3)]
+    assert [trial.until for trial in run.trials[:3]] == [2, 4, 2]
+    frame = result.frame()
+    assert frame["until"].tolist() == [2, 4, 2, None]
+    assert len(result.reports()) == 12
+    assert len(curves.curve(result, name.problem, name.strategy, "evaluations").cost) == 4
+    status = CliRunner().invoke(app, ["status", str(tmp_path / "whole")])
+    assert status.exit_code == 0
+    larger = replace(experiment, budget=hpo.Budget(evaluations=5), strategies={"r": hpo.Random()})
+    assert hpo.run(larger, out=tmp_path / "other", device="cpu").costs  # evaluations are trials
+    with killed_after(3, monkeypatch):
+        hpo.run(experiment, out=tmp_path / "killed", device="cpu")
+    again = hpo.run(experiment, out=tmp_path / "killed", device="cpu")
+    assert [trial.values for trial in again.runs[name].trials] == [t.values for t in run.trials]
+    assert again.frame()["status"].equals(frame["status"])
+
+
+def test_problems_of_open_length_and_with_missing_values_keep_the_laws_of_problems():
+    check_problem(Endless())
+
+
+@pytest.mark.parametrize("strategy", [hpo.Hyperband(), hpo.MedianStopping(hpo.ASHA())])
+def test_what_plans_by_the_length_of_a_trial_needs_one(strategy: hpo.Strategy):
+    wrong = "plans by the last epoch of a trial, which .* leaves open; give max_epochs="
+    with pytest.raises(ExperimentError, match=rf"Experiment: strategies\['s'\] .*{wrong}"):
+        experiment("lock-step", problems=[Endless()], strategies={"s": strategy})
+    with pytest.raises(StudyError, match=f"Study: strategy does not suit: .*{wrong}"):
+        hpo.Study(Walk().space, strategy, max_epochs=None)
+    with pytest.raises(ExperimentError, match=r"cannot count epochs of endless.* Budget\(trials"):
+        experiment("lock-step", problems=[Endless()], budget=hpo.Budget(epochs=10))
+
+
+def test_a_study_is_told_where_a_trial_of_open_length_ends(tmp_path: Path):
+    def study() -> hpo.Study:
+        options = {"max_epochs": None, "path": tmp_path, "has_missing_values": True}
+        return hpo.Study(Walk().space, hpo.MedianStopping(hpo.Random()), **options)
+
+    with study() as first:
+        first.ask(5)
+        with pytest.raises(StudyError, match="trial 0: nothing was reported of it"):
+            first.finish(0)
+        assert all(first.report(0, epoch, 1 / epoch) for epoch in (1, 2, 5))
+        first.finish(0)
+        first.tell(1, 0.5)  # its only epoch
+        first.tell(2, float("nan"))
+        assert first.report(3, 1, 0.5)
+        with pytest.raises(StudyError, match="last epoch, 1, was reported as"):
+            first.tell(3, 0.25)
+        first.tell(3, 0.5)
+        assert first.report(4, 1, 0.5)
+        assert first.report(4, 2, None)
+    with study() as again:
+        again.finish(4)
+        for trial in range(5):  # twice is harmless
+            again.finish(trial)
+        again.tell(1, 0.5)
+        assert [trial.status for trial in again.trials] == [
+            *("finished", "finished", "failed", "finished", "failed"),
+        ]
+        assert [trial.until for trial in again.trials[:2]] == [5, 1]
+    with pytest.raises(StudyError, match="holds another study"):
+        hpo.Study(Walk().space, hpo.MedianStopping(hpo.Random()), path=tmp_path, max_epochs=3)
+    with pytest.raises(StudyError, match="finish: trials of this study end at epoch 3"):
+        hpo.Study(Walk().space, hpo.Random(), max_epochs=3).finish(0)
