@@ -18,6 +18,7 @@ from hpo_research.options import (
     flag,
     foreign,
     instance,
+    is_integer,
     is_real,
     seed,
     whole,
@@ -87,7 +88,7 @@ def check_study(info: RunInfo, strategy: object) -> None:
 
 
 def _length(value: object) -> str:
-    return "" if value == OPEN else whole()(value)
+    return "" if is_integer(value) and value == OPEN else whole()(value)
 
 
 def check_open(info: RunInfo) -> None:
