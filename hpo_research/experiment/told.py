@@ -82,13 +82,17 @@ def check_study(info: RunInfo, strategy: object) -> None:
     mistakes = Mistakes.of(info, rules, "Study:")
     if mistake := strategy_mistake(strategy, info.max_epochs):
         mistakes.add(f" strategy {mistake}")
-    elif info.max_epochs == OPEN and (mistake := length_mistake(strategy, "this study")):
+    elif _is_open(info.max_epochs) and (mistake := length_mistake(strategy, "this study")):
         mistakes.add(f" strategy does not suit: {mistake}")
     mistakes.refuse(StudyError)
 
 
 def _length(value: object) -> str:
-    return "" if is_integer(value) and value == OPEN else whole()(value)
+    return "" if _is_open(value) else whole()(value)
+
+
+def _is_open(length: object) -> bool:
+    return is_integer(length) and length == OPEN
 
 
 def check_open(info: RunInfo) -> None:
