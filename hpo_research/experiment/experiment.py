@@ -251,10 +251,11 @@ def _seed_mistakes(seeds: object) -> list[str]:
         return [f"{error}{hint}"]
     if not seeds:
         return ["seeds is empty; name at least one, or a range"]
+    rule = foreign(seed)
     mistakes = [
         f"seeds[{i}] must be {wrong}, got {quoted(own)}"
         for i, own in enumerate(seeds)
-        if (wrong := foreign(seed)(own))
+        if (wrong := rule(own))
     ]
     if mistakes:
         return mistakes

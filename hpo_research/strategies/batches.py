@@ -1,9 +1,10 @@
 """Runs as tensors: what a model is fitted to, for runs that are computed together."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -107,6 +108,27 @@ class Modelled:
     lengthscale: Float[Tensor, "b p"]
     notes: Sequence[Mapping[str, Note]]
     transformed: Transformed
+
+
+class RunModel(Protocol):
+    """What a strategy searches by: fitted to the runs of a batch, it values any point for each."""
+
+    @property
+    def takes_one_run(self) -> bool:
+        """Whether runs are computed one by one."""
+        ...
+
+    def refuse(self, run: Run, slots: int) -> None:
+        """Raise `StrategyError` where a run with so many slots is not one for this model."""
+        ...
+
+    def guarded(self, batch: Batch) -> AbstractContextManager[None]:
+        """Surround all that is computed for a batch, the search included."""
+        ...
+
+    def fit(self, batch: Batch) -> Modelled:
+        """Fit the batch's models, and return their acquisition functions."""
+        ...
 
 
 @dataclass(frozen=True)

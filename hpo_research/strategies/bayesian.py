@@ -1,70 +1,36 @@
 """Bayesian optimisation: a Gaussian process, and batches chosen by q-EI."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-
-import torch
-from botorch.models.model import Model
-from jaxtyping import Float
-from torch import Tensor
 
 from hpo_research import habits
-from hpo_research.acquisition import (
-    CRITERIA,
-    Criterion,
-    GPSurface,
-    MixedSurface,
-    Search,
-    confidence_bound,
-)
+from hpo_research.acquisition import CRITERIA, GPSurface, Search
 from hpo_research.ambient import ordinary
 from hpo_research.device import current
 from hpo_research.errors import StrategyError
-from hpo_research.gp import (
-    KERNELS,
-    TRANSFORMS,
-    Data,
-    Fit,
-    Posterior,
-    Priors,
-    best,
-    condition,
-    condition_on_samples,
-    fits,
-)
-from hpo_research.gp.dressed import Dressed
-from hpo_research.gp.quasi import normal_set
+from hpo_research.gp import TRANSFORMS
 from hpo_research.options import Mistakes, number, one_of, optional, whole
-from hpo_research.records import Ask, Note, Run, start
+from hpo_research.records import Ask, Run, start
 from hpo_research.space import Config
-from hpo_research.strategies import botorch_door as door
 from hpo_research.strategies import botorch_parts as parts
-from hpo_research.strategies.batches import Batch, Believed, Known, Modelled, batch, grouped, key
+from hpo_research.strategies.batches import Batch, Known, Modelled, RunModel, batch, grouped, key
+from hpo_research.strategies.botorch_model import BoTorchModel
 from hpo_research.strategies.encoding import Encoding
+from hpo_research.strategies.gp_model import (
+    AVERAGED,
+    CHANGES,
+    MODELS,
+    NOISY,
+    THOMPSON,
+    GPModel,
+    Notes,
+)
 from hpo_research.strategies.initial_design import begun, places_of, trials_of
 from hpo_research.strategies.picks import drawn_picks, picks
 from hpo_research.strategies.recommend import best_believed
 from hpo_research.strategies.surrogate import Surrogate, fitted_surrogate
 from hpo_research.text import is_one_of
-
-Notes = dict[str, Note]
-MODELS: Mapping[str, tuple[str, ...]] = {
-    **{name: (name,) for name in KERNELS},
-    "by-evidence": tuple(KERNELS),
-    "averaged": tuple(KERNELS),
-}
-"""The kernels that each of our models is chosen among, or averaged over."""
-CHANGES: Mapping[str, tuple[str, ...]] = {
-    **{name: (name,) for name in TRANSFORMS},
-    "by-evidence": ("yeo-johnson", "standardise"),
-}
-"""The transforms that each choice of one is made among; ranks have no density to compare."""
-THOMPSON, NOISY, AVERAGED = "thompson", "qlognei", "averaged"
-PRIORS = Priors(noise_location=-10.0, noise_scale=4.0, noise_bounds=(1e-8, 10.0))
-"""BoTorch's, but for noise that may be next to none (`benchmarks/DEFAULTS.md` has the evidence)."""
 
 
 @habits.answering
@@ -132,13 +98,13 @@ class Bayesian:
     @ordinary()
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Fill every slot: by the initial design, then by the model."""
-        asks = [Ask() for _ in runs]
+        asks, model = [Ask() for _ in runs], self._model
         names: dict[int, tuple[object, ...]] = {}
         encodings: dict[int, Encoding] = {}
         known: dict[int, Known] = {}
         for i, (run, free) in enumerate(zip(runs, slots, strict=True)):
             if free > 0:
-                parts.refuse(self.model, self.acquisition, run, free)
+                model.refuse(run, free)
             places = places_of(run, free)
             if places == 0:
                 continue
@@ -148,7 +114,7 @@ class Bayesian:
                 continue
             encodings[i] = Encoding(run.space)
             name = key(run, known[i], places, encodings[i])
-            names[i] = name if self._is_ours else (i, *name)
+            names[i] = (i, *name) if model.takes_one_run else name
         for members in grouped(names):
             chosen = self._asked(
                 batch(
@@ -186,9 +152,17 @@ class Bayesian:
     def _is_ours(self) -> bool:
         return isinstance(self.model, str) and isinstance(self.acquisition, str)
 
+    @property
+    def _model(self) -> RunModel:
+        if isinstance(self.model, str) and isinstance(self.acquisition, str):
+            own = self.model, self.transform, self.acquisition
+            return GPModel(*own, samples=self.samples, beta=self.beta)
+        foreign = self.model, self.acquisition, self.transform
+        return BoTorchModel(*foreign, samples=self.samples, beta=self.beta)
+
     def _asked(self, batch: Batch) -> list[Ask]:
         began = time.perf_counter()
-        with self._guarded(batch):
+        with self._model.guarded(batch):
             model = self.surface(batch)
             fitted = time.perf_counter()
             search = Search(starts=self.starts)
@@ -216,16 +190,10 @@ class Bayesian:
             for run, own, note in zip(batch.runs, chosen, model.notes, strict=True)
         ]
 
-    def _guarded(self, batch: Batch) -> AbstractContextManager[None]:
-        if self._is_ours:
-            return nullcontext()
-        names = f"model={parts.name_of(self.model)}, acquisition={parts.name_of(self.acquisition)}"
-        return door.guarded(f"Bayesian({names})", batch)
-
     @ordinary()
     def surface(self, batch: Batch) -> Modelled:
         """Fit the batch's models, and return their acquisition functions."""
-        modelled = self._ours(batch) if self._is_ours else self._theirs(batch)
+        modelled = self._model.fit(batch)
         notes: list[Notes] = [
             {
                 "trials": float(len(known.configs)),
@@ -237,106 +205,6 @@ class Bayesian:
             for i, known in enumerate(batch.known)
         ]
         return replace(modelled, notes=notes)
-
-    def _ours(self, batch: Batch) -> Modelled:
-        chosen = self._believed(batch)
-        believed = chosen.members if self.model == AVERAGED else chosen
-        data, fitted = believed.data, believed.fit
-        pending = [] if self.acquisition == THOMPSON else batch.pending.x.unbind(dim=1)
-        places = 0 if self.acquisition == THOMPSON else len(pending) + batch.slots
-        places += places % 2  # products of odd sizes are padded each time
-        posterior, values = self._conditioned(data, fitted, places)
-        masked = torch.where(data.mask[..., None], values, torch.full_like(values, torch.inf))
-        samples = normal_set(self.samples, places).to(data.x)
-        member = GPSurface(
-            posterior,
-            self._criterion(),
-            masked.amin(dim=1),
-            samples.expand(len(data.x), -1, -1),
-        )
-        surface: GPSurface | MixedSurface = member
-        if self.model == AVERAGED:
-            is_log = self.acquisition in ("qlogei", NOISY)
-            surface = MixedSurface(member, chosen.log_weight, is_log)
-        for point in pending:
-            surface = surface.pending(point)
-        notes = [self._notes(chosen, i) for i in range(len(batch.runs))]
-        lengthscale = chosen.fit.hyperparameters.lengthscale
-        return Modelled(surface, lengthscale, notes, chosen.transformed)
-
-    def _conditioned(
-        self, data: Data, fitted: Fit, places: int
-    ) -> tuple[Posterior, Float[Tensor, "b n m"]]:
-        """Return the posterior, and the values of the trials that are to be improved on."""
-        hyper = fitted.hyperparameters
-        if self.acquisition != NOISY:
-            posterior = condition(data, fitted.kernel, hyper, places=places)
-            return posterior, data.y[..., None].expand(-1, -1, 2)
-        normals = normal_set(self.samples, 2 * data.x.shape[1], "noisy")
-        return condition_on_samples(data, fitted.kernel, hyper, normals, places=places)
-
-    def _believed(self, batch: Batch) -> Believed:
-        """Fit each transform's targets, and return of each run what has most evidence."""
-        assert isinstance(self.model, str)
-        kernels = [KERNELS[name] for name in MODELS[self.model]]
-        tried = []
-        for name in CHANGES[self.transform]:
-            transformed = TRANSFORMS[name](batch.data.y, batch.data.mask)
-            data = replace(batch.data, y=transformed.y)
-            each = tuple(fits(data, kernels, PRIORS, warm=batch.warm))
-            tried.append(Believed(data, transformed, best(each), each))
-        return reduce(Believed.better, tried)
-
-    def _notes(self, believed: Believed, i: int) -> Notes:
-        assert isinstance(self.model, str)
-        fitted, hyper = believed.fit, believed.fit.hyperparameters
-        weights: Notes = {}
-        if self.model == AVERAGED:
-            weights["weights"] = believed.log_weight[i].exp().tolist()
-        return {
-            **weights,
-            "kernel": MODELS[self.model][int(fitted.choice[i])],
-            "lengthscale": hyper.lengthscale[i].tolist(),
-            "noise": float(hyper.noise[i]),
-            "mean": float(hyper.mean[i]),
-            "log_evidence": float(fitted.log_evidence[i]),
-            "fit_start": float(fitted.start[i]),
-            "fit_converged": float(fitted.has_converged[i]),
-        }
-
-    def _criterion(self) -> Criterion:
-        assert isinstance(self.acquisition, str)
-        if self.acquisition == "ucb":
-            return confidence_bound(self.beta)
-        return CRITERIA.get(self.acquisition, CRITERIA["qlogei"])
-
-    def _theirs(self, batch: Batch) -> Modelled:
-        """Model one run, with the model or the acquisition function of BoTorch."""
-        if isinstance(self.model, str):
-            believed = self._believed(batch)
-            data, transformed = believed.data, believed.transformed
-        else:
-            transformed = TRANSFORMS[self.transform](batch.data.y, batch.data.mask)
-            data = replace(batch.data, y=transformed.y)
-        training = door.Training.of(self.model, batch, data)
-        notes: Notes = {"model": parts.name_of(self.model)}
-        if isinstance(self.model, str):
-            fitted = believed.fit
-            lengthscale = fitted.hyperparameters.lengthscale
-            model: Model = Dressed(condition(data, fitted.kernel, fitted.hyperparameters))
-            notes |= self._notes(believed, 0)
-        else:
-            model = door.fitted(self.model, training)
-            owner = training.columns.owner
-            lengthscale = door.lengthscales(model, owner).nan_to_num(nan=1.0)[None].to(data.x)
-            notes |= door.notes(model, owner)
-        factory, named = self.acquisition, isinstance(self.acquisition, str)
-        if isinstance(factory, str):
-            factory = parts.counterpart(factory, self.beta)
-        notes["function"] = parts.name_of(factory)
-        valued = door.Valued(factory, model, training, self.samples, is_named=named)
-        surface = door.BoTorchSurface.of(valued, batch.pending.x[0])
-        return Modelled(surface, lengthscale, [notes], transformed)
 
 
 def _check_part(mistakes: Mistakes, name: str, value: object, legal: Iterable[str]) -> None:

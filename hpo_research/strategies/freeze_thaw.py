@@ -21,7 +21,8 @@ from hpo_research.records import Ask, Proposal, Run, Trial, resume, start
 from hpo_research.strategies.batches import grouped
 from hpo_research.strategies.curved import Curved, Foretold, Key, Notes, fitted, ladder
 from hpo_research.strategies.initial_design import begun, places_of, trials_of
-from hpo_research.strategies.newcomers import Newcomer, newcomers
+from hpo_research.strategies.newcomers import newcomers
+from hpo_research.strategies.picks import Pick
 from hpo_research.strategies.recommend import foreseen_best
 
 GREEDY, CURIOUS = "greedy", "curious"
@@ -166,7 +167,7 @@ class _Field:
     is_rival: Bool[Tensor, "b q"]
 
     @classmethod
-    def of(cls, model: Foretold, new: Sequence[Sequence[Newcomer]]) -> "_Field":
+    def of(cls, model: Foretold, new: Sequence[Sequence[Pick]]) -> "_Field":
         runs = [one.run for one in model.members]
         width = _width(runs[0])
         first = width + len(new[0])
@@ -195,7 +196,7 @@ class _Field:
         there = (tensor.to(model.device) for tensor in (x, trial, until, is_there, is_rival))
         return cls(width, *there)
 
-    def proposal(self, run: Run, new: Sequence[Newcomer], row: int) -> Proposal:
+    def proposal(self, run: Run, new: Sequence[Pick], row: int) -> Proposal:
         """Return what it is to train a row further."""
         if row < self.width:
             return _resumed(run, _paused(run)[row])

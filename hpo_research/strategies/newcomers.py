@@ -1,8 +1,6 @@
 """New configurations for runs whose model is of learning curves: by what they may reach."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,24 +13,16 @@ from hpo_research.acquisition import (
     candidates,
 )
 from hpo_research.gp.quasi import normal_set
-from hpo_research.space import Config
 from hpo_research.strategies.batches import moved
 from hpo_research.strategies.curved import Curved, Foretold
-from hpo_research.strategies.tried import Taken, taken, untried
+from hpo_research.strategies.picks import Pick, one_by_one, spare
+from hpo_research.strategies.tried import Taken
 
 _CENTRES = 4
 _SAMPLES = 32
 
 
-@dataclass(frozen=True)
-class Newcomer:
-    """A configuration that was not tried, and its columns."""
-
-    config: Config
-    x: Tensor
-
-
-def newcomers(model: Foretold, places: int, *, search: Search) -> list[list[Newcomer]]:
+def newcomers(model: Foretold, places: int, *, search: Search) -> list[list[Pick]]:
     """Return as many untried configurations for each run as it has places, the best first.
 
     Each is where q-EI of the value at the last epoch gains most, given samples of the running
@@ -40,21 +30,26 @@ def newcomers(model: Foretold, places: int, *, search: Search) -> list[list[Newc
     trials, or all of a finite space that is small; none is polished, since a newcomer is looked at
     again after its first epoch. The runs share their numbers of running trials.
     """
-    runs = [one.run for one in model.members]
     points = _candidates(model, search)
     screen = _surface(model, places).screen(points.x)
-    chosen: list[list[Newcomer]] = [[] for _ in runs]
-    with ExitStack() as stack:
-        known = [stack.enter_context(taken(run)) for run in runs]
-        for number in range(places):
-            if number > 0:
-                screen = screen.pending(torch.stack([own[-1].x for own in chosen]))
-            values = screen.values()
-            for i, one in enumerate(model.members):
-                new = _best(one, points, values, i, known[i])
-                known[i].add(new.config)
-                chosen[i].append(new)
-    return chosen
+
+    def picked(number: int, known: Sequence[Taken], before: Sequence[Pick]) -> list[Pick]:
+        nonlocal screen
+        if before:
+            screen = screen.pending(torch.stack([pick.x for pick in before]))
+        values = screen.values()
+        found = []
+        for i, (one, own) in enumerate(zip(model.members, known, strict=True)):
+            pick = _best(one, points, i, values[i], own)
+            if pick is None:
+                stream = one.run.stream.at("newcomers")
+                pick = spare(
+                    screen.surface, i, one.encoding, known=own, stream=stream, like=points.x
+                )
+            found.append(pick)
+        return found
+
+    return one_by_one([one.run for one in model.members], places, picked)
 
 
 def _surface(model: Foretold, places: int) -> GPSurface:
@@ -99,11 +94,11 @@ def _stacked(model: Foretold, trials: Sequence[Sequence[int]]) -> Points:
     return Points(x, torch.cat([part.index for part in parts]).to(model.device))
 
 
-def _best(one: Curved, points: Points, values: Tensor, i: int, known: Taken) -> Newcomer:
-    """Return the candidate of largest value that is not tried, or any such configuration."""
+def _best(one: Curved, points: Points, i: int, values: Tensor, known: Taken) -> Pick | None:
+    """Return the candidate of largest value that is not tried, None where all are."""
     space, encoding = one.run.space, one.encoding
     table = encoding.domain.table
-    for row in values[i].argsort(descending=True, stable=True).tolist():
+    for row in values.argsort(descending=True, stable=True).tolist():
         x = points.x[i, row]
         config = (
             encoding.config(x.cpu(), points.index[i, row].cpu())
@@ -111,8 +106,5 @@ def _best(one: Curved, points: Points, values: Tensor, i: int, known: Taken) -> 
             else space.config_at(row)
         )
         if config not in known:
-            return Newcomer(config, x)
-    draws = one.run.stream.at("newcomers", "spare", len(known)).generator()
-    spare = untried(known, draws)
-    assert spare is not None  # a run has no more places than untried configurations
-    return Newcomer(spare, encoding.points([spare]).x[0, 0].to(points.x))
+            return Pick(config, x, float(values[row]), "candidate")
+    return None

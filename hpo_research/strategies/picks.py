@@ -20,8 +20,11 @@ from hpo_research.acquisition import (
     minima,
 )
 from hpo_research.gp import Posterior
+from hpo_research.records import Run
+from hpo_research.rng import Stream
 from hpo_research.space import Config
 from hpo_research.strategies.batches import Batch, Modelled
+from hpo_research.strategies.encoding import Encoding
 from hpo_research.strategies.tried import Taken, taken, untried
 
 
@@ -30,7 +33,8 @@ class Pick:
     """A configuration, its columns, its acquisition value, and the start that led to it.
 
     `winner`: `global` or `local` as the start was, `table` where all configurations were scored,
-    `random` where every start ended at a configuration that was tried before.
+    `candidate` where none was climbed from, `random` where every candidate, or every end of a
+    climb, was tried before.
     """
 
     config: Config
@@ -55,7 +59,7 @@ def picks(model: Modelled, batch: Batch, search: Search) -> list[list[Pick]]:
         found = climb(screen, batch.domain, points, spans=spans, streams=streams, search=search)
         return [_best(screen.surface, found, batch, i, own) for i, own in enumerate(known)]
 
-    return _one_by_one(batch, picked)
+    return one_by_one(batch.runs, batch.slots, picked)
 
 
 def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list[Pick]]:
@@ -79,11 +83,13 @@ def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list
         part, ends = surface.take(rows), found.take(rows)
         return [_best(part, ends, batch, i, own) for i, own in enumerate(known)]
 
-    return _one_by_one(batch, picked)
+    return one_by_one(batch.runs, batch.slots, picked)
 
 
-def _one_by_one(
-    batch: Batch, picked: Callable[[int, Sequence[Taken], Sequence[Pick]], list[Pick]]
+def one_by_one(
+    runs: Sequence[Run],
+    slots: int,
+    picked: Callable[[int, Sequence[Taken], Sequence[Pick]], list[Pick]],
 ) -> list[list[Pick]]:
     """Return the picks of each run, made for all runs at once, given what is taken and was picked.
 
@@ -91,12 +97,23 @@ def _one_by_one(
     """
     chosen: list[list[Pick]] = []
     with ExitStack() as stack:
-        known = [stack.enter_context(taken(run)) for run in batch.runs]
-        for number in range(batch.slots):
+        known = [stack.enter_context(taken(run)) for run in runs]
+        for number in range(slots):
             chosen.append(picked(number, known, chosen[-1] if chosen else []))
             for own, pick in zip(known, chosen[-1], strict=True):
                 own.add(pick.config)
-    return [list(own) for own in zip(*chosen, strict=True)]
+    return [list(own) for own in zip(*chosen, strict=True)] if chosen else [[] for _ in runs]
+
+
+def spare(
+    surface: Surface, run: int, encoding: Encoding, *, known: Taken, stream: Stream, like: Tensor
+) -> Pick:
+    """Return any configuration that is not taken, for a run whose candidates all are."""
+    config = untried(known, stream.at("spare", len(known)).generator())
+    assert config is not None  # a run has no more slots than untried configurations
+    point = encoding.points([config]).x.to(like)
+    own = surface.take(torch.tensor([run], dtype=torch.int64, device=point.device))
+    return Pick(config, point[0, 0], float(own.value(point)), "random")
 
 
 def _candidates(model: Modelled, batch: Batch, search: Search) -> Points:
@@ -138,9 +155,5 @@ def _best(surface: Surface, found: Found, batch: Batch, run: int, known: Taken) 
         if config not in known:
             winner = "global" if found.is_global[run, k] else "local"
             return Pick(config, found.points.x[run, k], float(found.value[run, k]), winner)
-    draws = batch.streams[run].at("spare", len(known)).generator()
-    spare = untried(known, draws)
-    assert spare is not None  # a run has no more slots than untried configurations
-    point = encoding.points([spare]).x.to(found.points.x)
-    value = surface.take(torch.tensor([run], dtype=torch.int64, device=point.device)).value(point)
-    return Pick(spare, point[0, 0], float(value), "random")
+    stream, like = batch.streams[run], found.points.x
+    return spare(surface, run, encoding, known=known, stream=stream, like=like)
