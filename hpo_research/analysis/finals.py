@@ -54,15 +54,15 @@ def gathered(
 
     They become regret where the optimum is known and nothing that was `reported` lies beyond it.
     """
-    facts = result.description["problems"][problem]
-    direction, optimum = facts["direction"], facts["optimum"]
-    sign = 1.0 if direction == "minimize" else -1.0
-    is_regret = optimum is not None and not any(sign * (v - optimum) < 0 for v in reported)
+    facts = result.facts.problems[problem]
+    direction, optimum = facts.direction, facts.optimum
+    sign, is_regret = facts.sign, False
     seeds, found = by_strategy(result, problem, values)
-    if is_regret:
+    if optimum is not None and not any(sign * (v - optimum) < 0 for v in reported):
+        is_regret = True
         found = {strategy: sign * difference(own, optimum) for strategy, own in found.items()}
         direction = "minimize"
-    return Finals(problem, facts["metric"], direction, is_regret, seeds, found)
+    return Finals(problem, facts.metric, direction, is_regret, seeds, found)
 
 
 def by_strategy(
@@ -75,19 +75,19 @@ def by_strategy(
         strategy: np.array(
             [values.get(RunName(problem, strategy, seed), np.nan) for seed in seeds], dtype=float
         )
-        for strategy in result.description["strategies"]
+        for strategy in result.facts.strategies
         if strategy in present
     }
 
 
 def counted(result: Result, name: RunName) -> dict[int, Report]:
     """Return the report of each trial that counts by the rule `final`: its last, or its best."""
-    facts = result.description["problems"][name.problem]
-    metric, sign = facts["metric"], 1.0 if facts["direction"] == "minimize" else -1.0
+    facts = result.facts.problems[name.problem]
+    metric, sign = facts.metric, facts.sign
     own = as_reports(result.history[name])  # by trial and epoch
     places: dict[int, int] = {}
     losses = (sign * own.metrics.of(metric)).tolist()
-    is_last = result.description["final"] == "last"
+    is_last = result.facts.final == "last"
     for place, trial in enumerate(own.trial.tolist()):
         if is_last or trial not in places or losses[place] < losses[places[trial]]:
             places[trial] = place

@@ -15,6 +15,7 @@ from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.rng import Stream
 from hpo_research.store import RunName
+from hpo_research.store.facts import BudgetFacts
 
 RankAxis = Literal["budget", "evaluations", "epochs", "seconds"]
 
@@ -111,7 +112,7 @@ def _summed(
 
 def _compared(result: Result, strategies: Sequence[str] | None) -> list[str]:
     present = {name.strategy for name in result.runs}
-    known = [name for name in result.description["strategies"] if name in present]
+    known = [name for name in result.facts.strategies if name in present]
     wanted = chosen(strategies, known)
     compared = [name for name in known if name in wanted]
     if len(compared) < 2:
@@ -122,7 +123,7 @@ def _compared(result: Result, strategies: Sequence[str] | None) -> list[str]:
 def _pairs(result: Result, compared: Sequence[str]) -> tuple[dict[str, list[int]], list[str]]:
     """Return the seeds of each problem that can be ranked, and sentences on the others."""
     pairs, left_out = {}, []
-    for problem in result.description["problems"]:
+    for problem in result.facts.problems:
         seeds = sorted({name.seed for name in result.runs if name.problem == problem})
         runs = {seed: [RunName(problem, name, seed) for name in compared] for seed in seeds}
         over = [seed for seed in seeds if all(name in result.over for name in runs[seed])]
@@ -154,15 +155,15 @@ def unit(result: Result, problem: str) -> tuple[Axis, float]:
 
     Raises `StoreError` where there is no budget.
     """
-    budget = result.description["budget"] or {}
-    max_epochs = result.description["problems"][problem]["max_epochs"]
-    epochs = [budget.get("epochs"), (budget.get("evaluations") or 0) * max_epochs]
+    budget = result.facts.budget or BudgetFacts()
+    max_epochs = result.facts.problems[problem].max_epochs
+    epochs = [budget.epochs, (budget.evaluations or 0) * max_epochs]
     if any(epochs):
         return "epochs", float(min(limit for limit in epochs if limit))
-    if budget.get("trials"):
-        return "evaluations", float(budget["trials"])
-    if budget.get("seconds"):
-        return "seconds", float(budget["seconds"])
+    if budget.trials:
+        return "evaluations", float(budget.trials)
+    if budget.seconds:
+        return "seconds", float(budget.seconds)
     raise StoreError("axis='budget': this result has no budget; choose axis='epochs'")
 
 

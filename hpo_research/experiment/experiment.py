@@ -17,6 +17,7 @@ from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.lists import AT_ONCE, LONGEST, MOST_AT_ONCE, items
 from hpo_research.problems.protocol import Problem
 from hpo_research.store import RunName
+from hpo_research.store.facts import facts_of
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.text import is_one_of, name_mistake, quoted
@@ -277,7 +278,8 @@ def _budget_differences(old: Json, new: Json) -> list[str]:
         before, after = old["budget"][unit], new["budget"][unit]
         if (before is None) != (after is None) or (before or 0) > (after or 0):
             lines.append(f"budget.{unit}: {before!r} became {after!r}; it can only grow")
-    fitted = [name for name in old["strategies"] if answers_of(old, name).needs_total]
+    facts = facts_of(old)
+    fitted = [name for name in facts.strategies if answers_of(facts, name).needs_total]
     if fitted:
         lines.append(
             f"budget: {', '.join(fitted)} is a grid fitted to the budget, so it cannot grow"
