@@ -8,6 +8,7 @@ from hpo_research.rng import Stream
 from hpo_research.space import Float, SearchSpace
 from hpo_research.store import RunName
 
+LIMITS = dict.fromkeys(("evaluations", "epochs", "trials", "seconds"))
 SPACE = SearchSpace(x=Float(0, 1))
 Entry = tuple[int, int, float]
 """trial, epoch, value; each in a turn of its own and one epoch more than the one before."""
@@ -54,6 +55,7 @@ def made(
         "metric": "log_loss",
         "direction": direction,
         "max_epochs": max_epochs,
+        "space": {"parameters": []},
     }
     facts["optimum"] = optimum
     description = {
@@ -61,7 +63,7 @@ def made(
         "problems": dict.fromkeys(sorted(problems), facts),
         "strategies": dict.fromkeys(name.strategy for name in histories),
         "seeds": sorted({name.seed for name in histories}),
-        "budget": {"evaluations": None, "epochs": budget, "trials": None, "seconds": None},
+        "budget": {**LIMITS, "epochs": budget},
         "execution": execution,
         "final": "last",
     }

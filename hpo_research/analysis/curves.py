@@ -136,10 +136,10 @@ def _steps(result: Result, name: RunName, axis: Axis) -> Steps:
 def _reports(result: Result, name: RunName, axis: Axis) -> Steps:
     own = as_reports(result.history[name])
     came = own.rows(np.lexsort((own.epoch, own.trial, own.turn)))
-    values = came.metrics.of(result.description["problems"][name.problem]["metric"])
+    values = came.metrics.of(result.facts.problems[name.problem].metric)
     if axis == "epochs":
         cost = came.spent.astype(float)
-    elif result.description["execution"] == "lock-step":
+    elif result.facts.execution == "lock-step":
         cost = _training_and_search(came, result.asked[name])
     else:
         cost = np.maximum.accumulate(np.maximum(came.clock, 0.0))

@@ -12,13 +12,12 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib import import_module
 from typing import Any
 
+from hpo_research.store.facts import Described, Facts
 from hpo_research.strategies import answers
 from hpo_research.strategies.protocol import Strategy
 
 _ROOM = "hpo_research.strategies."
 _METHODS = ("recommend", "believe")
-
-Described = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -39,19 +38,18 @@ class Answers:
     own: tuple[str, ...] = ()
 
 
-def answers_of(description: Mapping[str, Any], name: str) -> Answers:
+def answers_of(facts: Facts, name: str) -> Answers:
     """Return what a strategy of an experiment says of itself."""
-    described = description["strategies"][name] or {}
-    if stored := description.get("answers", {}).get(name):
-        made = {answer: strategy_of(stored[answer]) for answer in _METHODS}
+    described = facts.strategies[name].described or {}
+    if stored := facts.strategies[name].answers:
         return Answers(
-            stored["batch"],
-            stored["needs_total"],
-            stored["with_one_epoch"],
-            stored["inner"],
-            made["recommend"],
-            made["believe"],
-            tuple(stored["own"]),
+            stored.batch,
+            stored.needs_total,
+            stored.with_one_epoch,
+            stored.inner,
+            strategy_of(stored.recommend),
+            strategy_of(stored.believe),
+            stored.own,
         )
     strategy = strategy_of(described)
     if strategy is None:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from hpo_research.analysis.extremes import difference
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
-from hpo_research.records import Direction, Report, Run, sign
+from hpo_research.records import Direction, Report, Run
 from hpo_research.store import RunName
 from hpo_research.store.reports import as_reports
 
@@ -55,15 +55,15 @@ def gathered(
 
     They become regret where the optimum is known and nothing that was `reported` lies beyond it.
     """
-    facts = result.description["problems"][problem]
-    direction, optimum = facts["direction"], facts["optimum"]
-    flip = sign(direction)
-    is_regret = optimum is not None and not any(flip * (v - optimum) < 0 for v in reported)
+    facts = result.facts.problems[problem]
+    direction, optimum = facts.direction, facts.optimum
+    sign, is_regret = facts.sign, False
     seeds, found = by_strategy(result, problem, values)
-    if is_regret:
-        found = {strategy: flip * difference(own, optimum) for strategy, own in found.items()}
+    if optimum is not None and not any(sign * (v - optimum) < 0 for v in reported):
+        is_regret = True
+        found = {strategy: sign * difference(own, optimum) for strategy, own in found.items()}
         direction = "minimize"
-    return Finals(problem, facts["metric"], direction, is_regret, seeds, found)
+    return Finals(problem, facts.metric, direction, is_regret, seeds, found)
 
 
 def by_strategy(
@@ -76,7 +76,7 @@ def by_strategy(
         strategy: np.array(
             [values.get(RunName(problem, strategy, seed), np.nan) for seed in seeds], dtype=float
         )
-        for strategy in result.description["strategies"]
+        for strategy in result.facts.strategies
         if strategy in present
     }
 
@@ -86,11 +86,12 @@ def counted(result: Result, name: RunName) -> dict[int, Report]:
 
     Of those that have a value.
     """
-    facts = result.description["problems"][name.problem]
+    facts = result.facts.problems[name.problem]
+    metric, sign = facts.metric, facts.sign
     own = as_reports(result.history[name])  # by trial and epoch
     places: dict[int, int] = {}
-    losses = (sign(facts["direction"]) * own.metrics.of(facts["metric"])).tolist()
-    is_last = result.description["final"] == "last"
+    losses = (sign * own.metrics.of(metric)).tolist()
+    is_last = result.facts.final == "last"
     for place, trial in enumerate(own.trial.tolist()):
         if math.isnan(losses[place]):
             continue

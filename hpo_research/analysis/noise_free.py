@@ -34,7 +34,7 @@ class NoiseFree:
 
 def is_noisy(result: Result, problem: str) -> bool:
     """Return whether any report of a problem differs from its value without noise."""
-    metric = result.description["problems"][problem]["metric"]
+    metric = result.facts.problems[problem].metric
     own = (as_reports(h).metrics for name, h in result.history.items() if name.problem == problem)
     pairs = ((metrics.of(METRIC), metrics.of(metric)) for metrics in own)
     return any((np.isfinite(clean - noisy) & (clean != noisy)).any() for clean, noisy in pairs)
@@ -46,7 +46,7 @@ def noise_free(result: Result) -> list[NoiseFree]:
     They are regret where the optimum is known. Models are fitted to all runs of a strategy at
     once, which takes about as long as one of its asks: call it once.
     """
-    noisy = [problem for problem in result.description["problems"] if is_noisy(result, problem)]
+    noisy = [problem for problem in result.facts.problems if is_noisy(result, problem)]
     if not noisy:
         return []
     names = sorted(name for name in result.runs if name.problem in noisy)
@@ -60,8 +60,8 @@ def noise_free(result: Result) -> list[NoiseFree]:
 
 def _recommended(result: Result, names: Sequence[RunName]) -> Chosen:
     chosen = dict(_observed(result, names))
-    for strategy in result.description["strategies"]:
-        made = answers_of(result.description, strategy).recommending
+    for strategy in result.facts.strategies:
+        made = answers_of(result.facts, strategy).recommending
         own = [name for name in names if name.strategy == strategy]
         if made is not None and has(made, "recommend"):
             with limited():

@@ -16,6 +16,7 @@ from hpo_research.options import MOST, Mistakes, foreign, number, one_of, whole
 from hpo_research.records import sign
 from hpo_research.rng import Stream
 from hpo_research.store import RunName
+from hpo_research.store.facts import BudgetFacts
 
 RankAxis = Literal["budget", "evaluations", "epochs", "seconds"]
 
@@ -115,7 +116,7 @@ def _summed(
 
 def _compared(result: Result, strategies: Sequence[str] | None) -> list[str]:
     present = {name.strategy for name in result.runs}
-    known = [name for name in result.description["strategies"] if name in present]
+    known = [name for name in result.facts.strategies if name in present]
     wanted = chosen(strategies, known)
     compared = [name for name in known if name in wanted]
     if len(compared) < 2:
@@ -126,7 +127,7 @@ def _compared(result: Result, strategies: Sequence[str] | None) -> list[str]:
 def _pairs(result: Result, compared: Sequence[str]) -> tuple[dict[str, list[int]], list[str]]:
     """Return the seeds of each problem that can be ranked, and sentences on the others."""
     pairs, left_out = {}, []
-    for problem in result.description["problems"]:
+    for problem in result.facts.problems:
         seeds = sorted({name.seed for name in result.runs if name.problem == problem})
         runs = {seed: [RunName(problem, name, seed) for name in compared] for seed in seeds}
         over = [seed for seed in seeds if all(name in result.over for name in runs[seed])]
@@ -158,19 +159,19 @@ def unit(result: Result, problem: str) -> tuple[Axis, float]:
 
     Raises `StoreError` where there is no budget.
     """
-    budget = result.description["budget"] or {}
-    max_epochs = result.description["problems"][problem]["max_epochs"]
-    epochs, trials, evaluations = map(budget.get, ("epochs", "trials", "evaluations"))
+    budget = result.facts.budget or BudgetFacts()
+    max_epochs = result.facts.problems[problem].max_epochs
+    epochs, trials = [budget.epochs], [budget.trials]
     if max_epochs is None:
-        trials = min((limit for limit in (trials, evaluations) if limit), default=None)
-    elif evaluations:
-        epochs = min(limit for limit in (epochs, evaluations * max_epochs) if limit)
-    if epochs:
-        return "epochs", float(epochs)
-    if trials:
-        return "evaluations", float(trials)
-    if budget.get("seconds"):
-        return "seconds", float(budget["seconds"])
+        trials.append(budget.evaluations)
+    elif budget.evaluations:
+        epochs.append(budget.evaluations * max_epochs)
+    if any(epochs):
+        return "epochs", float(min(limit for limit in epochs if limit))
+    if any(trials):
+        return "evaluations", float(min(limit for limit in trials if limit))
+    if budget.seconds:
+        return "seconds", float(budget.seconds)
     raise StoreError("axis='budget': this result has no budget; choose axis='epochs'")
 
 

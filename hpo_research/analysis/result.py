@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hpo_research.records import Outcome, Report, Run
 from hpo_research.store import RunName, Store
 from hpo_research.store.damage import reading
 from hpo_research.store.described import code_of, experiment_of, infos_of, provenance_of
+from hpo_research.store.facts import Facts, facts_of
 from hpo_research.store.history import History as Stored
 from hpo_research.store.migration import UNDIGESTED
 
@@ -70,12 +72,17 @@ class Result:
             self.asked[name],
             self.costs[name],
             name in self.over,
-            self.description["final"],
+            self.facts.final,
         )
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the description says, with types. Raises `ValueError` where it is none."""
+        return facts_of(self.description)
 
     def __repr__(self) -> str:
         over = f"{len(self.over)} of {len(self.runs)} runs over"
-        return f"<Result of {self.description['name']!r}: {over}, in {self.folder or 'memory'}>"
+        return f"<Result of {self.facts.name!r}: {over}, in {self.folder or 'memory'}>"
 
     def frame(self) -> "heavy.pandas.DataFrame":
         """Return one row a trial, sorted; the columns are those of `frames.trials`."""
@@ -186,7 +193,7 @@ def _read(store: Store, known: _Known | None) -> _Known:
         raise StoreError(f"{store.folder}: the store holds no experiment yet; run it first")
     with reading(store.folder):
         description = experiment_of(found.meta["experiment"])
-        infos = infos_of(description, found.runs)
+        infos = infos_of(facts_of(description), found.runs)
     books: Mapping[int, Ledger] = {}
     if known is not None and description == known.description and found.since:
         books = known.ledgers

@@ -2,9 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -12,6 +10,7 @@ from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.result import Result
 from hpo_research.records import Run
 from hpo_research.store import RunName
+from hpo_research.store.facts import Facts
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def spending(result: Result, name: RunName) -> Spending:
         continued=continued,
         search_seconds=max(cost.seconds - training, 0.0),
         training_seconds=training,
-        waiting_seconds=_waiting(result.description, name, training, cost.clock),
+        waiting_seconds=_waiting(result.facts, name, training, cost.clock),
     )
 
 
@@ -84,10 +83,10 @@ def _first_segments(run: Run) -> dict[int, int]:
     return dict(enumerate(starts))
 
 
-def _waiting(description: Mapping[str, Any], name: RunName, training: float, clock: float) -> float:
-    slots = description.get("parallel")
+def _waiting(facts: Facts, name: RunName, training: float, clock: float) -> float:
+    slots = facts.parallel
     if slots is None:
-        slots = answers_of(description, name.strategy).batch
-    if description["execution"] == "lock-step" or not isinstance(slots, int):
+        slots = answers_of(facts, name.strategy).batch
+    if facts.execution == "lock-step" or slots is None:
         return math.nan
     return max(slots * clock - training, 0.0)

@@ -1,8 +1,7 @@
 """Stops: what stopping early saved, and how often it stopped what would have won."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.result import Result
@@ -46,8 +45,8 @@ class Stops:
 def stops(result: Result) -> list[Stops]:
     """Return a row for each problem and strategy that cut any trial short."""
     rows = []
-    for problem in result.description["problems"]:
-        for strategy in result.description["strategies"]:
+    for problem in result.facts.problems:
+        for strategy in result.facts.strategies:
             names = sorted(name for name in result.runs if name[:2] == (problem, strategy))
             row = _stops(result, problem, strategy, names)
             if row.stopped or row.paused:
@@ -57,9 +56,8 @@ def stops(result: Result) -> list[Stops]:
 
 def reference_of(result: Result, strategy: str) -> str:
     """Return the strategy of the experiment that another is built around, empty for none."""
-    strategies: Mapping[str, Any] = result.description["strategies"]
-    inner = answers_of(result.description, strategy).inner
-    same = (name for name, described in strategies.items() if inner and described == inner)
+    strategies, inner = result.facts.strategies, answers_of(result.facts, strategy).inner
+    same = (name for name, own in strategies.items() if inner and own.described == inner)
     return next(same, "")
 
 

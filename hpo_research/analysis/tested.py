@@ -17,7 +17,7 @@ def on_test_images(result: Result) -> list[Finals]:
     test accuracy is that of the epoch that counts, its last by the rule `final="last"`.
     """
     found = []
-    for problem in result.description["problems"]:
+    for problem in result.facts.problems:
         values = {
             name: _accuracy(result, name) for name in sorted(result.runs) if name.problem == problem
         }

@@ -41,7 +41,7 @@ def _report(folder: Path) -> int:
     published = report.publish(result, folder)
     for message in [*result.messages(), *result.endings(), *result.changes()]:
         warn(message)
-    name = result.description["name"]
+    name = result.facts.name
     say(screen(), f"the report of {name} is {published.page}{summary.rest(result)}")
     return complain(published.missing)
 
@@ -52,7 +52,7 @@ def status(folder: Path, as_json: bool) -> None:
     rows = summary.rows(result)
     if as_json:
         facts = {
-            "experiment": result.description["name"],
+            "experiment": result.facts.name,
             "is_finished": result.is_finished,
             "messages": [*result.messages(), *result.endings(), *result.changes()],
             "rows_without_digests": result.undigested,
@@ -117,13 +117,13 @@ def _end(result: Result, console: Console) -> None:
 
 def _over(result: Result) -> str:
     over = f"{len(result.over)} of {len(result.runs)} runs are over"
-    return f"{result.description['name']}: {over}"
+    return f"{result.facts.name}: {over}"
 
 
 def stop(folder: Path, reason: str, only: Sequence[str], undo: bool) -> None:
     """Ask the loop of a folder, now or when it goes on, to end runs or to reopen them."""
     result = Result.read(folder)
-    if result.description["execution"] == "study":
+    if result.facts.is_study:
         raise ExperimentError(f"{folder}: holds a study; end it with study.stop(reason)")
     if not reason:
         raise ExperimentError("--reason: say why the runs end")
@@ -141,7 +141,7 @@ def stop(folder: Path, reason: str, only: Sequence[str], undo: bool) -> None:
     ]
     requests.write(folder, requests.Request(tuple(runs), storable(reason), undo))
     what = "go on at the next `hpo run`" if undo else "end at the next turn of `hpo run`"
-    say(screen(), f"{result.description['name']}: {len(runs)} runs {what}")
+    say(screen(), f"{result.facts.name}: {len(runs)} runs {what}")
 
 
 def export(folder: Path, format: str) -> None:

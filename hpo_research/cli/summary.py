@@ -1,7 +1,7 @@
 """A result in a few rows: one a problem and strategy, over all seeds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from rich.table import Table
@@ -37,7 +37,7 @@ class Row:
 def rows(result: Result) -> list[Row]:
     """Return the rows, sorted by problem and strategy as the experiment lists them."""
     pairs = dict.fromkeys((name.problem, name.strategy) for name in result.runs)
-    order = {name: i for i, name in enumerate(result.description["problems"])}
+    order = {name: i for i, name in enumerate(result.facts.problems)}
     return [_row(result, *pair) for pair in sorted(pairs, key=lambda pair: order[pair[0]])]
 
 
@@ -62,15 +62,14 @@ def _row(result: Result, problem: str, strategy: str) -> Row:
 
 
 def _share(result: Result, name: RunName) -> float | None:
-    budget = result.description["budget"]
+    budget = result.facts.budget
     if budget is None:
         return None
     if name in result.over:
         return 1.0
-    plain = {key: value for key, value in budget.items() if key != "class"}
-    limits = Budget(**plain).limits(result.runs[name].max_epochs)
+    limits = Budget(**asdict(budget)).limits(result.runs[name].max_epochs)
     cost = result.costs[name]
-    is_timed_by_clock = result.description["execution"] != "lock-step"
+    is_timed_by_clock = result.facts.execution != "lock-step"
     elapsed = cost.clock if is_timed_by_clock else cost.seconds
     return limits.share(cost.epochs, len(result.runs[name].trials), elapsed)
 

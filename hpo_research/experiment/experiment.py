@@ -30,6 +30,7 @@ from hpo_research.options import (
 )
 from hpo_research.problems.protocol import Problem, has_missing_values, last_epoch
 from hpo_research.store import RunName
+from hpo_research.store.facts import facts_of
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.sparing import length_mistake
@@ -302,7 +303,8 @@ def _budget_differences(old: Json, new: Json) -> list[str]:
         before, after = old["budget"][unit], new["budget"][unit]
         if (before is None) != (after is None) or (before or 0) > (after or 0):
             lines.append(f"budget.{unit}: {before!r} became {after!r}; it can only grow")
-    fitted = [name for name in old["strategies"] if answers_of(old, name).needs_total]
+    facts = facts_of(old)
+    fitted = [name for name in facts.strategies if answers_of(facts, name).needs_total]
     if fitted:
         lines.append(
             f"budget: {', '.join(fitted)} is a grid fitted to the budget, so it cannot grow"

@@ -111,8 +111,8 @@ def pictures(result: Result) -> list[Picture]:
 
 def sketches(result: Result) -> list[Sketch]:
     """Return what may be drawn of a result, in the order of `draw`."""
-    problems = result.description["problems"]
-    has_epochs = any(facts["max_epochs"] != 1 for facts in problems.values())
+    problems = result.facts.problems
+    has_epochs = any(facts.max_epochs != 1 for facts in problems.values())
     axis: Axis = "epochs" if has_epochs else "evaluations"
     main = _over(result, "incumbent", axis)
     if not any(run.best() for run in result.runs.values()):
@@ -126,11 +126,11 @@ def sketches(result: Result) -> list[Sketch]:
         Sketch("ranks", "Mean rank over the budget", partial(_ranks, result)),
         Sketch("finals", "Final values", partial(finals_figure, result)),
     ]
-    for name in result.description["strategies"]:
+    for name in result.facts.strategies:
         make = partial(learning_figure, result, name)
         found.append(Sketch(f"learning-curves-{name}", f"Learning curves of {name}", make))
     for problem in problems:
-        for name in result.description["strategies"]:
+        for name in result.facts.strategies:
             title = f"What {name} believed on {problem}"
             make = partial(surrogate_figure, result, problem, name)
             found.append(Sketch(f"surrogate-{problem}-{name}", title, make))
@@ -164,16 +164,16 @@ def _full(result: Result) -> dict[str, list[str]]:
     full = {
         problem: [
             strategy
-            for strategy in result.description["strategies"]
+            for strategy in result.facts.strategies
             if trains_fully(result, problem, strategy)
         ]
-        for problem in result.description["problems"]
+        for problem in result.facts.problems
     }
     return {problem: names for problem, names in full.items() if names}
 
 
 def _ranks(result: Result) -> Picture | None:
-    return ranks_figure(result, "budget" if result.description["budget"] else "epochs")
+    return ranks_figure(result, "budget" if result.facts.budget else "epochs")
 
 
 def _file_name(name: str, taken: list[str]) -> str:

@@ -63,11 +63,9 @@ def draw_finals(axes: Axes, shown: Finals, strategies: Sequence[str] | None = No
 
 def finals_figure(result: Result) -> Picture | None:
     """Draw the final value of every run, one panel a problem; None where no run has a value."""
-    everyone = list(result.description["strategies"])
+    everyone = list(result.facts.strategies)
     present = {name.problem for name in result.runs}
-    drawn = [
-        finals(result, problem) for problem in result.description["problems"] if problem in present
-    ]
+    drawn = [finals(result, problem) for problem in result.facts.problems if problem in present]
     drawn = [own for own in drawn if _known(own).size]
     if not drawn:
         return None
@@ -91,8 +89,7 @@ def _scale(shown: Finals) -> Scale:
 
 
 def _label(shown: Finals) -> str:
-    facts = {"metric": shown.metric, "direction": shown.direction}
-    return value_label(facts, FINAL, is_regret=shown.is_regret)
+    return value_label(shown.metric, shown.direction, FINAL, is_regret=shown.is_regret)
 
 
 def _box(axes: Axes, row: int, values: Float[np.ndarray, " n"], drawn: Look) -> None:
@@ -132,7 +129,7 @@ def _points(
 
 def _caption(result: Result, drawn: Sequence[Finals]) -> str:
     problems = [own.problem for own in drawn]
-    absent = [problem for problem in result.description["problems"] if problem not in problems]
+    absent = [problem for problem in result.facts.problems if problem not in problems]
     seeds = counted([len(own.seeds) for own in drawn], "seed")
     return " ".join(
         [

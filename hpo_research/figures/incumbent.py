@@ -31,9 +31,7 @@ def draw_incumbent(
     drawn. `axes.legend()` names the lines.
     """
     with styled():
-        _draw(
-            axes, panel(result, problem, axis, strategies), list(result.description["strategies"])
-        )
+        _draw(axes, panel(result, problem, axis, strategies), list(result.facts.strategies))
 
 
 def incumbent_figure(
@@ -46,8 +44,8 @@ def incumbent_figure(
 
     `strategies` says which problems are shown, each with its strategies; all if it is left out.
     """
-    everyone = list(result.description["strategies"])
-    shown = strategies or dict.fromkeys(result.description["problems"], everyone)
+    everyone = list(result.facts.strategies)
+    shown = strategies or dict.fromkeys(result.facts.problems, everyone)
     panels = [panel(result, problem, axis, own) for problem, own in shown.items()]
     named = [name for name in everyone if any(name in own for own in shown.values())]
     with styled():

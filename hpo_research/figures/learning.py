@@ -137,7 +137,7 @@ def learning_figure(result: Result, strategy: str) -> Picture | None:
 
     None where it never does.
     """
-    names = [median_run(result, problem, strategy) for problem in result.description["problems"]]
+    names = [median_run(result, problem, strategy) for problem in result.facts.problems]
     shown = [name for name in names if name is not None and spares_epochs(result.runs[name])]
     if not shown:
         return None
@@ -154,11 +154,11 @@ def learning_figure(result: Result, strategy: str) -> Picture | None:
 
 def _distances(result: Result, run_name: RunName) -> tuple[list[np.ndarray], bool]:
     """Return the values of every trial as they are drawn, and whether they are regret."""
-    run, facts = result.runs[run_name], result.description["problems"][run_name.problem]
-    is_regret = facts["optimum"] is not None and finals(result, run_name.problem).is_regret
+    run, facts = result.runs[run_name], result.facts.problems[run_name.problem]
+    is_regret = facts.optimum is not None and finals(result, run_name.problem).is_regret
     sign, zero = 1.0, 0.0
-    if is_regret:
-        sign, zero = run.sign, facts["optimum"]
+    if is_regret and facts.optimum is not None:
+        sign, zero = facts.sign, facts.optimum
     return [sign * difference(list(trial.values), zero) for trial in run.trials], is_regret
 
 
@@ -168,14 +168,16 @@ def _scale(result: Result, run_name: RunName) -> Scale:
 
 
 def _values(axes: Axes, result: Result, run_name: RunName) -> None:
-    run, facts = result.runs[run_name], result.description["problems"][run_name.problem]
+    run, facts = result.runs[run_name], result.facts.problems[run_name.problem]
     values, is_regret = _distances(result, run_name)
     scale, found = _scale(result, run_name), rungs(run)
     for order, fate in enumerate(_LOOKS):
         for trial in _trials(run, fate):
             own = scale.shown(values[trial.id])
             _curve(axes, trial, own, fate=fate, order=order, left=found.left(trial.id))
-    axes.set_ylabel(verbatim(value_label(facts, EVERY, is_regret=is_regret)))
+    axes.set_ylabel(
+        verbatim(value_label(facts.metric, facts.direction, EVERY, is_regret=is_regret))
+    )
     if any(len(own) for own in values):
         lay(scale, axes)
 

@@ -68,17 +68,17 @@ def panel(
     0 and span little), and for positive values that span much. Raises `StoreError` for a name
     that the result does not hold.
     """
-    known = result.description["problems"]
+    known = result.facts.problems
     check_name("problem", problem, known)
     require("axis", axis, one_of(get_args(Axis)), error=StoreError)
     facts = known[problem]
     present = {name.strategy for name in result.runs if name.problem == problem}
-    wanted = chosen(strategies, result.description["strategies"])
-    names = [n for n in result.description["strategies"] if n in present and n in wanted]
+    wanted = chosen(strategies, result.facts.strategies)
+    names = [n for n in result.facts.strategies if n in present and n in wanted]
     curves = {name: curve(result, problem, name, axis) for name in names}
-    optimum = facts["optimum"]
+    optimum = facts.optimum
     is_regret = optimum is not None and bool(present) and finals(result, problem).is_regret
-    if is_regret:
+    if is_regret and optimum is not None:
         curves = {name: regret(c, optimum) for name, c in curves.items()}
     bands = {name: band(c, level=LEVEL, resamples=RESAMPLES) for name, c in curves.items()}
     bands = {name: b for name, b in bands.items() if not np.isnan(b.center).all()}
@@ -93,7 +93,7 @@ def panel(
     return Panel(
         problem,
         bands,
-        value_label(facts, BEST, is_regret=is_regret),
+        value_label(facts.metric, facts.direction, BEST, is_regret=is_regret),
         _cost(result, problem, axis, names),
         scale,
         is_regret,
@@ -114,7 +114,7 @@ def trains_fully(result: Result, problem: str, strategy: str) -> bool:
     Its own last one, where that is open. Only then are its trials evaluations, and can be counted
     beside those of other strategies.
     """
-    last = result.description["problems"][problem]["max_epochs"]
+    last = result.facts.problems[problem].max_epochs
     return all(
         trial.status == "finished" if last is None else trial.reached >= last
         for name, run in result.runs.items()
@@ -126,8 +126,8 @@ def trains_fully(result: Result, problem: str, strategy: str) -> bool:
 
 def _cost(result: Result, problem: str, axis: Axis, strategies: Sequence[str]) -> str:
     if axis == "seconds":
-        return _SECONDS.get(result.description["execution"], "seconds since the run began")
-    last = result.description["problems"][problem]["max_epochs"]
+        return _SECONDS.get(result.facts.execution, "seconds since the run began")
+    last = result.facts.problems[problem].max_epochs
     if axis == "epochs":
         return "epochs trained in a run" if last != 1 else "evaluations in a run"
     are_full = all(trains_fully(result, problem, name) for name in strategies)

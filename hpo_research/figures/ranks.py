@@ -38,7 +38,7 @@ def draw_ranks(
     """
     with styled():
         shown = ranks(result, axis, strategies=strategies, points=_POINTS)
-        _draw(axes, shown, list(result.description["strategies"]))
+        _draw(axes, shown, list(result.facts.strategies))
 
 
 def ranks_figure(result: Result, axis: RankAxis = "budget") -> Picture | None:
@@ -48,7 +48,7 @@ def ranks_figure(result: Result, axis: RankAxis = "budget") -> Picture | None:
     shown = ranks(result, axis, points=_POINTS)
     if not shown.pairs:
         return None
-    everyone = list(result.description["strategies"])
+    everyone = list(result.facts.strategies)
     with styled():
         legend = [key(everyone.index(name), name) for name in shown.bands]
         figure, (axes,) = sheet(1, _HEIGHT, legend)

@@ -77,7 +77,7 @@ def _modelled(run: Run) -> list[int]:
 
 def _strategy(result: Result, name: str) -> Strategy | None:
     """Return who answers for what a strategy believes; None where nobody can."""
-    found = answers_of(result.description, name).believing
+    found = answers_of(result.facts, name).believing
     return found if found is not None and has(found, "believe") else None
 
 

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hpo_research.analysis.result import Result
-from hpo_research.records import sign
+from hpo_research.records import Direction, sign
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:
@@ -77,12 +76,11 @@ FINAL = Measure("final best", "final best {}")
 EVERY = Measure("value", "{}")
 
 
-def value_label(facts: Mapping[str, Any], measure: Measure, *, is_regret: bool) -> str:
-    """Return the label of a value axis in two lines: what is measured, and which way is better.
-
-    `facts` are those of a problem in a result's description.
-    """
-    metric, is_minimised = facts["metric"].replace("_", " "), sign(facts["direction"]) > 0
+def value_label(
+    metric: str, direction: Direction, measure: Measure, *, is_regret: bool = False
+) -> str:
+    """Return the label of a value axis in two lines: what is measured, and which way is better."""
+    metric, is_minimised = metric.replace("_", " "), sign(direction) > 0
     if is_regret:
         distance = "regret" if metric == "value" else f"{metric} regret"
         shown = measure.alone

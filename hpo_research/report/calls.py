@@ -1,7 +1,10 @@
 """Descriptions of an experiment, read back as the calls that people wrote."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
+
+from hpo_research.store.facts import BudgetFacts
 
 
 def call(described: Any) -> str:
@@ -46,10 +49,9 @@ def class_of(described: Any) -> str:
     return _last(described["class"]) if isinstance(described, Mapping) else ""
 
 
-def budget(described: Any) -> str:
+def budget(found: BudgetFacts | None) -> str:
     """Return a budget in words: `48 evaluations or 600 seconds`."""
-    if described is None:
+    if found is None:
         return "none"
-    units = ("evaluations", "epochs", "trials", "seconds")
-    limits = [f"{described[unit]:g} {unit}" for unit in units if described[unit] is not None]
+    limits = [f"{limit:g} {unit}" for unit, limit in asdict(found).items() if limit is not None]
     return " or ".join(limits) + " a run" + (", whichever ends first" if len(limits) > 1 else "")

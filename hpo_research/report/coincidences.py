@@ -18,16 +18,16 @@ def coincidences(result: Result) -> list[str]:
     strategy that stops early has nothing to stop where a trial has one epoch; that is said too.
     """
     lines = []
-    for problem, facts in result.description["problems"].items():
+    for problem, facts in result.facts.problems.items():
         present = {name.strategy for name in result.runs if name.problem == problem}
-        strategies = [name for name in result.description["strategies"] if name in present]
-        if facts["max_epochs"] == 1:
+        strategies = [name for name in result.facts.strategies if name in present]
+        if facts.max_epochs == 1:
             lines += [
                 f"{problem} has a single epoch, so there is nothing to stop early: "
-                f"{_called(name, class_of(result.description['strategies'][name]))} has "
+                f"{_called(name, class_of(result.facts.strategies[name].described))} has "
                 f"{said.with_one_epoch} and equals {_inner(said.inner)}."
                 for name in strategies
-                if (said := answers_of(result.description, name)).with_one_epoch
+                if (said := answers_of(result.facts, name)).with_one_epoch
                 and said.inner is not None
             ]
         lines += [

@@ -1,12 +1,12 @@
 """What the page says besides figures and tables: how far the runs are, and how all was set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hpo_research.analysis.changes import versions
 from hpo_research.analysis.result import Result
 from hpo_research.report.calls import budget, call
+from hpo_research.store.facts import ProblemFacts
 
 _FINALS = {
     "last": "the value of a trial's last epoch",
@@ -42,8 +42,8 @@ def heading(result: Result) -> str:
 def unfinished(result: Result) -> list[str]:
     """Say of each problem × strategy that is not over how far it is."""
     lines = []
-    for problem in result.description["problems"]:
-        for strategy in result.description["strategies"]:
+    for problem in result.facts.problems:
+        for strategy in result.facts.strategies:
             names = [name for name in result.runs if name[:2] == (problem, strategy)]
             over = sum(name in result.over for name in names)
             if over < len(names):
@@ -58,14 +58,13 @@ def unfinished(result: Result) -> list[str]:
 
 def settings(result: Result) -> dict[str, str]:
     """Return what holds for every run of the experiment."""
-    described = result.description
-    parallel = described.get("parallel")
+    facts, parallel = result.facts, result.facts.parallel
     return {
-        "seeds": _seeds(described["seeds"]),
-        "budget": budget(described["budget"]),
+        "seeds": _seeds(facts.seeds),
+        "budget": budget(facts.budget),
         "trials at once": "as many as wanted" if parallel is None else f"{parallel} in a run",
-        "execution": described["execution"],
-        "final value": _FINALS[described["final"]],
+        "execution": facts.execution,
+        "final value": _FINALS[facts.final],
     }
 
 
@@ -87,26 +86,25 @@ def code(result: Result) -> dict[str, str]:
 
 def strategies(result: Result) -> dict[str, str]:
     """Return how each strategy was configured, as the call that makes it."""
-    return {name: call(made) for name, made in result.description["strategies"].items()}
+    return {name: call(own.described) for name, own in result.facts.strategies.items()}
 
 
 def problems(result: Result) -> list[Problem]:
     """Return the problems of the experiment."""
-    return [_problem(name, facts) for name, facts in result.description["problems"].items()]
+    return [_problem(name, facts) for name, facts in result.facts.problems.items()]
 
 
-def _problem(name: str, facts: Mapping[str, Any]) -> Problem:
-    optimum = facts["optimum"]
-    space = facts.get("space", {"parameters": []})
-    parameters = [(key, call(described)) for key, described in space["parameters"]]
-    if space.get("among") is not None:
-        parameters.append(("one of", f"{len(space['among'])} listed configurations"))
+def _problem(name: str, facts: ProblemFacts) -> Problem:
+    optimum = facts.optimum
+    parameters = [(key, call(described)) for key, described in facts.space["parameters"]]
+    if facts.space.get("among") is not None:
+        parameters.append(("one of", f"{len(facts.space['among'])} listed configurations"))
     return Problem(
         name,
-        call(facts["identity"]) if "identity" in facts else "",
-        facts["metric"],
-        {"minimize": "lower is better", "maximize": "higher is better"}[facts["direction"]],
-        "open" if facts["max_epochs"] is None else facts["max_epochs"],
+        "" if facts.identity is None else call(facts.identity),
+        facts.metric,
+        {"minimize": "lower is better", "maximize": "higher is better"}[facts.direction],
+        "open" if facts.max_epochs is None else facts.max_epochs,
         "not known" if optimum is None else f"{optimum:.6g}",
         parameters,
     )

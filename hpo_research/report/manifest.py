@@ -37,7 +37,7 @@ def manifest(result: Result, folder: Path, paths: Sequence[Path]) -> dict[str, o
     last = result.provenance[-1] if result.provenance else {}
     return {
         "commands": commands(result),
-        "experiment": result.description["name"],
+        "experiment": result.facts.name,
         "files": {path.relative_to(folder).as_posix(): _facts(path) for path in paths},
         "runs": len(result.runs),
         "runs_over": len(result.over),

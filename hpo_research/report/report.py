@@ -91,8 +91,8 @@ def page(
     """Return the page as HTML; links to files are relative to the folder."""
     linked = [(table, _links(written.paths, folder)) for table, written in shown]
     return _TEMPLATES.get_template("page.html").render(
-        name=result.description["name"],
-        is_study=result.description["execution"] == "study",
+        name=result.facts.name,
+        is_study=result.facts.is_study,
         heading=contents.heading(result),
         unfinished=contents.unfinished(result),
         messages=[*result.messages(), *result.endings()],

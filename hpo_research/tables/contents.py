@@ -22,7 +22,7 @@ def tables(result: Result) -> list[Table]:
     Where a problem is noisy, models are fitted to its runs: see `analysis.noise_free`.
     """
     present = {name.problem for name in result.runs}
-    known = [finals(result, name) for name in result.description["problems"] if name in present]
+    known = [finals(result, name) for name in result.facts.problems if name in present]
     if not known:
         return []
     compared = [own for own in known if len(own.values) > 1]

@@ -84,8 +84,8 @@ def _own_methods(result: Result) -> str:
     """Say which strategies recommend by a method of the user's, which a reader does not run."""
     names = [
         name
-        for name in result.description["strategies"]
-        if "recommend" in answers_of(result.description, name).own
+        for name in result.facts.strategies
+        if "recommend" in answers_of(result.facts, name).own
     ]
     if not names:
         return ""

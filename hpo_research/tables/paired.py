@@ -56,7 +56,7 @@ def ranks_table(result: Result, compared: Sequence[Finals]) -> Table:
     caption = (
         "Strategies are ranked by the final values of a seed; 1 is the best, equal values share "
         "the mean of their ranks, and so do runs without a value, which come last. "
-        f"{RULES[result.description['final']]} Means over the n seeds in which the run of every "
+        f"{RULES[result.facts.final]} Means over the n seeds in which the run of every "
         f"strategy is over{and_problems}. The figure of mean ranks has a rule of its own and may "
         "differ: it ranks the best values so far, at any epoch unless the budget counts trials, "
         "counts each pair of a problem and a seed alike, and leaves out pairs without any value."
@@ -72,7 +72,7 @@ def _mean_ranks(
     Of several problems, the mean of theirs comes last.
     """
     present = {name for own in compared for name in own.values}
-    strategies = [name for name in result.description["strategies"] if name in present]
+    strategies = [name for name in result.facts.strategies if name in present]
     columns, counts = {}, {}
     for own in compared:
         losses = _paired(result, own, list(own.values))

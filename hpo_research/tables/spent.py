@@ -98,8 +98,8 @@ def seconds_table(result: Result) -> Table:
 
 def _pairs(result: Result) -> Iterator[tuple[str, str, Sequence[RunName]]]:
     """Yield each problem and strategy in the experiment's order, with its runs by seed."""
-    for problem in result.description["problems"]:
-        for strategy in result.description["strategies"]:
+    for problem in result.facts.problems:
+        for strategy in result.facts.strategies:
             names = sorted(name for name in result.runs if name[:2] == (problem, strategy))
             if names:
                 yield problem, strategy, names

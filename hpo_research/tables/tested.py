@@ -56,7 +56,7 @@ def tested_table(result: Result, known: Sequence[Finals]) -> Table:
         ]
         for problem, row in zip(unrepeated(problems), data, strict=True)
     ]
-    epoch = _EPOCHS[result.description["final"]]
+    epoch = _EPOCHS[result.facts.final]
     caption = (
         "Accuracy on the test images, which no strategy sees: of each run, the best trial by the "
         f"metric that it optimised on validation images, at its {epoch}. Means over seeds; the "
@@ -72,7 +72,7 @@ def _row(result: Result, finals: Finals, strategy: str) -> Row:
     values = finals.values[strategy]
     return Row(
         finals.problem,
-        result.description["problems"][finals.problem]["metric"],
+        result.facts.problems[finals.problem].metric,
         strategy,
         *bounds(finals, strategy, "mean"),
         int((~np.isnan(values)).sum()),

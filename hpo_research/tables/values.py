@@ -48,9 +48,7 @@ def summary_table(result: Result, known: Sequence[Finals]) -> Table:
     medians = {own.problem: medians_of(own) for own in known}
     best = {own.problem: best_of(medians[own.problem], own.direction) for own in known}
     strategies = [
-        name
-        for name in result.description["strategies"]
-        if any(name in own.values for own in known)
+        name for name in result.facts.strategies if any(name in own.values for own in known)
     ]
     rows = [
         [
@@ -79,7 +77,7 @@ def explanation(result: Result, known: Sequence[Finals]) -> str:
     sentences = ["Arrows point to better values."]
     if any(own.is_regret for own in known):
         sentences.append("Regret is the distance from the known optimum.")
-    sentences.append(RULES[result.description["final"]])
+    sentences.append(RULES[result.facts.final])
     for own in known:
         lacking = [
             f"{np.isnan(values).sum()} of {name}"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import histories, made
+from handmade import LIMITS, histories, made
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,7 +135,7 @@ def test_a_problem_on_which_nothing_was_found_is_left_out():
 )
 def test_the_budget_axis_is_the_share_of_what_the_budget_counts(budget, first):
     result = made(histories())
-    result = replace(result, description={**result.description, "budget": budget})
+    result = replace(result, description={**result.description, "budget": {**LIMITS, **budget}})
     cost = next(iter(ranks(result).bands.values())).cost
     assert cost[0] == pytest.approx(first)
     assert cost[-1] == 1

@@ -37,13 +37,20 @@ def result(ours: dict[int, list[Trial]], theirs: dict[int, list[Trial]], **optio
         for name, own in (("rule", ours), ("plain", theirs))
         for seed, trials in own.items()
     }
-    facts = {"metric": "loss", "direction": direction, "max_epochs": R, "optimum": None}
+    facts = {
+        "metric": "loss",
+        "direction": direction,
+        "max_epochs": R,
+        "optimum": None,
+        "space": {},
+    }
     described = {"rule": {"class": "MedianStopping", "inner": INNER}, "plain": INNER}
     return Result(
         {
             "name": "made",
             "problems": {"p": facts},
             "strategies": {k: v for k, v in described.items() if k != options.get("without")},
+            "seeds": [],
             "execution": "lock-step",
             "final": "last",
         },

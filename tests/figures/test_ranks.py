@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import histories, made
+from handmade import LIMITS, histories, made
 from matplotlib.figure import Figure
 
 from hpo_research.analysis.ranks import ranks
@@ -58,7 +58,7 @@ def test_the_caption_says_what_was_ranked_and_what_was_left_out():
 )
 def test_the_caption_says_which_values_are_ranked(axis, budget, by_rule):
     result = made(histories())
-    result = replace(result, description={**result.description, "budget": budget})
+    result = replace(result, description={**result.description, "budget": {**LIMITS, **budget}})
     text = ranks_figure(result, axis).caption
     assert ("by their best value so far by the experiment's rule on one problem" in text) == by_rule
     assert ("by their best value so far, at any epoch, on one problem" in text) != by_rule

@@ -34,8 +34,7 @@ def test_a_note_on_several_problems_is_one_sentence():
     ],
 )
 def test_a_label_says_which_way_is_better(direction, measure, is_regret, label):
-    facts = {"metric": "value", "direction": direction}
-    assert value_label(facts, measure, is_regret=is_regret) == label
+    assert value_label("value", direction, measure, is_regret=is_regret) == label
 
 
 @given(st.text("ab ,(_=\n", max_size=60), st.integers(5, 20))

@@ -29,6 +29,7 @@ from hpo_research.report.coincidences import coincidences
 from hpo_research.store import RunName
 from hpo_research.store.damage import DamagedRows
 from hpo_research.store.described import experiment_of
+from hpo_research.store.facts import facts_of
 from hpo_research.strategies import answers
 from hpo_research.strategies.answers import recommended
 from hpo_research.strategies.surrogate import surrogate
@@ -258,7 +259,8 @@ def test_an_own_recommendation_is_not_run_by_a_reader_which_says_so():
         "strategies": {"own": describe(Choosing(MODEL), "own"), "ours": describe(MODEL, "ours")},
         **stored({"own": Choosing(MODEL), "ours": MODEL}),
     }
-    found = answers_of(json.loads(json.dumps(described)), "own")
+    whole = {"name": "e", "execution": "lock-step", "final": "last", "problems": {}, "seeds": []}
+    found = answers_of(facts_of(json.loads(json.dumps({**whole, **described}))), "own")
     assert (found.own, found.recommending, found.believing) == (("recommend",), None, MODEL)
     assert recommended(Choosing(MODEL), [known()]) == [0]
     assert list(described["answers"]) == ["own"]
