@@ -33,8 +33,9 @@ import numpy as np
 
 import hpo_research as hpo
 from benchmarks.beside import ROOT, Cost, Measured, call, compare, parser
-from hpo_research.ledger import Ledger, Limits, RunInfo
-from hpo_research.records import Ask, Outcome, Report, Run, resume, start, stop
+from hpo_research.ledger import AskRow, Ledger, Limits, RunInfo
+from hpo_research.records import Outcome, Report, Run, resume, start, stop
+from hpo_research.space import Config
 from hpo_research.threads import limited
 
 SIZES = (1000, 2000, 4000, 8000, 16000, 20000)
@@ -95,9 +96,16 @@ def digest(proposed: object) -> str:
     return hashlib.sha256(json.dumps(proposed).encode()).hexdigest()
 
 
-def fields(grants: Sequence) -> list[list]:
-    """Return grants as JSON keeps them."""
-    return [[g.kind, g.trial, g.attempt, g.start, g.until, g.config, g.origin] for g in grants]
+def fields(row: AskRow) -> list[list]:
+    """Return what was granted as JSON keeps it."""
+    return [[g.kind, g.trial, g.until, g.config, g.origin] for g in row.grants]
+
+
+def proposal(kind: str, trial: int, until: int, config: Config, origin: str) -> object:
+    """Return what was granted as it was proposed."""
+    if kind == "start":
+        return start(config, until, origin)
+    return stop(trial) if kind == "stop" else resume(trial, until)
 
 
 # --- rungs and rules of stopping ---
@@ -123,7 +131,7 @@ def driven(name: str, most: int) -> Iterator[list]:
     while True:
         free = max(SLOTS - len(book.open), 0)
         row = book.grant(*strategy.ask([book.run()], [free]))
-        yield ["ask", free, fields(row.grants)]
+        yield ["ask", free, fields(row)]
         if not row.is_empty:
             book.append_ask(row)
         for trial in sorted(book.stopping):
@@ -150,21 +158,12 @@ def _next_report(book: Ledger, case: Rungs) -> list[list]:
     return rows
 
 
-def _proposal(
-    kind: str, trial: int, attempt: int, begin: int, until: int, *chosen: object
-) -> hpo.Proposal:
-    if kind == "start":
-        config, origin = chosen
-        return start(config, until, origin)
-    return stop(trial) if kind == "stop" else resume(trial, until)
-
-
 def enter(book: Ledger, row: Sequence) -> None:
     """Enter a row of a history."""
     kind, trial, *rest = row
     if kind == "ask":
-        if rest[0]:
-            book.append_ask(book.grant(Ask(tuple(_proposal(*grant) for grant in rest[0]))))
+        if proposals := tuple(proposal(*granted) for granted in rest[0]):
+            book.append_ask(book.grant(hpo.Ask(proposals)))
     elif kind == "report":
         book.append_report(Report(1, trial, rest[0], {"loss": rest[1]}))
     else:
@@ -196,7 +195,7 @@ def replayed(name: str, history: str) -> Found:
                 began = time.process_time()
                 (ask,) = strategy.ask([book.run()], [row[1]])
                 took[windows[i]].append(time.process_time() - began)
-                proposed.append(fields(book.grant(ask).grants))
+                proposed.append(fields(book.grant(ask)))
             enter(book, row)
     costs = {f"at {size:,}": statistics.median(own[1:]) for size, own in took.items()}
     return costs | {"at first": max(own[0] for own in took.values())}, digest(proposed)

@@ -39,23 +39,33 @@ def write(folder: str) -> Fields:
         store.set_meta({"experiment": json.dumps(described)})
         names = [RunName("branin", own, seed) for own in strategies for seed in range(SEEDS)]
         spent = dict.fromkeys(store.add_runs(names).values(), 0)
-        cost = cost_of(lambda: [_trial(store, trial, spent) for trial in range(TRIALS)])
+        asks = [_asks(run, experiment.problems[0].space) for run in spent]
+        rows = [list(asked) for asked in zip(*asks, strict=True)]
+        cost = cost_of(
+            lambda: [_trial(store, trial, spent, rows[trial]) for trial in range(TRIALS)]
+        )
         store.append_asks([], over=set(spent))
     return cost
 
 
-def _trial(store, trial: int, spent: dict[int, int]) -> None:
+def _asks(run: int, space) -> list:
+    """Return what a run's books grant: one trial an ask."""
+    from hpo_research.ledger import Ledger, Limits, RunInfo
+    from hpo_research.records import Ask, start
+
+    book, rows = Ledger(RunInfo(run, space, "loss", max_epochs=EPOCHS), Limits()), []
+    for trial in range(TRIALS):
+        config = {"x1": -5 + trial / 100, "x2": trial / 100}
+        rows.append(book.grant(Ask((start(config, EPOCHS, "o"),), {"note": 0.5}), 1.0, 0.1))
+        book.append_ask(rows[-1])
+    return rows
+
+
+def _trial(store, trial: int, spent: dict[int, int], rows: list) -> None:
     """Write one trial of every run: its ask, its reports, its end."""
-    from hpo_research import ledger, records
-    from hpo_research.ledger import AskRow
     from hpo_research.records import Outcome, Report
 
-    config = {"x1": -5 + trial / 100, "x2": trial / 100}
-    if hasattr(records, "Start"):
-        grants = (records.Start(config, EPOCHS, "o", trial),)
-    else:  # builds up to 7c38284
-        grants = (ledger.Grant("start", trial, 0, 0, EPOCHS, config, "o"),)
-    store.append_asks([AskRow(run, grants, {"note": 0.5}, "", 1.0, 0.1) for run in spent])
+    store.append_asks(rows)
     for epoch in range(1, EPOCHS + 1):
         entries = []
         for run in spent:
