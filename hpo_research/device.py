@@ -7,9 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 
-import torch
-from torch import Tensor
-
+from hpo_research import heavy
 from hpo_research.errors import DeviceError
 from hpo_research.text import quoted
 
@@ -42,20 +40,20 @@ def resolve(name: str = "auto") -> str:
     if not isinstance(name, str):
         raise DeviceError(f"device={quoted(name)}: expected auto, cpu or cuda:N")
     if name == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
+        return "cuda:0" if heavy.torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return name
     named = re.fullmatch(r"cuda(?::([0-9]+))?", name)
     if named is None:
         raise DeviceError(f"device={name!r}: expected auto, cpu or cuda:N")
-    here = torch.cuda.device_count()
+    here = heavy.torch.cuda.device_count()
     number = int(named[1] or 0)
     if number >= here:
         raise DeviceError(f"device={name!r}: this machine has {here} CUDA devices; use auto or cpu")
     return f"cuda:{number}"
 
 
-def entries(like: Tensor, *, cached: int) -> int:
+def entries(like: "heavy.torch.Tensor", *, cached: int) -> int:
     """Return how many numbers the largest tensor of one block of a computation may hold.
 
     On the CPU so few that a few such tensors stay in the cache; on a GPU, where small blocks cost
@@ -65,8 +63,8 @@ def entries(like: Tensor, *, cached: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def _free(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0]
+def _free(device: "heavy.torch.device") -> int:
+    return heavy.torch.cuda.mem_get_info(device)[0]
 
 
 _used: ContextVar[tuple[str, bool]] = ContextVar("device", default=("cpu", False))

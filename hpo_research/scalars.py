@@ -1,11 +1,12 @@
 """Numbers as NumPy and torch hold them: scalars, and arrays without dimensions."""
 
 import numpy as np
-from torch import Tensor
+
+from hpo_research import heavy
 
 
 def plain(value: object) -> object:
     """Return what a scalar of NumPy or torch holds as Python's own; anything else as it is."""
-    if isinstance(value, np.generic | np.ndarray | Tensor) and value.ndim == 0:
-        return value.item()
+    if isinstance(value, np.generic | np.ndarray) or heavy.is_tensor(value):
+        return value.item() if value.ndim == 0 else value
     return value

@@ -35,8 +35,8 @@ from hpo_research.records import Ask, Direction, Outcome, Report, Run, Trial, st
 from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.store.history import LastTurn
+from hpo_research.strategies.answers import recommended
 from hpo_research.strategies.protocol import Strategy
-from hpo_research.strategies.recommend import recommended
 from hpo_research.text import quoted, storable
 from hpo_research.threads import Turns, limited
 

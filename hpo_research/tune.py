@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hpo_research import habits
+from hpo_research import habits, strategies
 from hpo_research.analysis.result import Result
 from hpo_research.device import Place
 from hpo_research.errors import AllTrialsFailedError, StrategyError
@@ -16,7 +16,6 @@ from hpo_research.problems.function import FunctionProblem
 from hpo_research.records import Direction, Trial
 from hpo_research.space import SearchSpace
 from hpo_research.store import RunName, Store
-from hpo_research.strategies.bayesian import Bayesian
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.sparing import epochs_mistake
 
@@ -54,7 +53,7 @@ def tune(
     experiment = Experiment(
         name="tune",
         problems=[problem],
-        strategies={"tune": Bayesian() if strategy is None else strategy},
+        strategies={"tune": strategies.bayesian.Bayesian() if strategy is None else strategy},
         seeds=[seed],
         budget=Budget(trials=trials),
         parallel=parallel,

@@ -48,6 +48,7 @@ HEAVY = set(heavy.PACKAGES)
 LIGHT = {
     *(PACKAGE, "cli.app", "cli.stored", "cli.rescue", "records", "ledger", "space", "store.store"),
     *("store.rescue", "analysis.result", "strategies.grid", "strategies.random"),
+    *("study", "tune", "strategies.median_stopping"),
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))

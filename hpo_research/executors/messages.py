@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hpo_research import states
 from hpo_research.errors import StateError
 from hpo_research.executors.channel import Channel, Frame, Garbled
 from hpo_research.records import Key, Report, Segment
-from hpo_research.states import Packed, unpack
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Said:
     """
 
     report: Report
-    state: Packed | None = None
+    state: "states.Packed | None" = None
     unkept: str = ""
     at: float = field(default_factory=time.monotonic)
 
@@ -154,7 +154,7 @@ def told(channel: Channel) -> Any:
 def say(channel: Channel, message: FromWorker | FromNursery) -> None:
     """Send a message up. Raises `OSError` where nobody is there."""
     fields: dict[str, object]
-    state: Packed | None = None
+    state: "states.Packed | None" = None
     if isinstance(message, Said):
         fields, state = _report(message), message.state
     elif isinstance(message, Ended):
@@ -228,12 +228,12 @@ def _said(fields: "_Fields", body: bytes) -> Said:
     return Said(report, state, unkept, fields.number("at"))
 
 
-def _state(body: bytes) -> Packed:
+def _state(body: bytes) -> "states.Packed":
     try:
-        unpack(body)
+        states.unpack(body)
     except StateError as error:
         raise Garbled(f"a state that cannot be read ({error})") from error
-    return Packed(body)
+    return states.Packed(body)
 
 
 class _Fields:

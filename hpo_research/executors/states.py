@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
+from hpo_research import states
 from hpo_research.errors import StateError
 from hpo_research.problems.reporting import blame
 from hpo_research.records import Report, Segment
-from hpo_research.states import Packed, copied, pack
 
 
-def taken(report: Report) -> Packed | None:
+def taken(report: Report) -> "states.Packed | None":
     """Pack the state that a report gives, None where it gives none.
 
     Raises `StateError` where it cannot be kept, or the problem's own code fails to give it.
@@ -16,7 +16,7 @@ def taken(report: Report) -> Packed | None:
     if report.state is None:
         return None
     try:
-        return pack(report.state())
+        return states.pack(report.state())
     except StateError:
         raise
     except Exception as error:  # the user's, in the function that gives the state
@@ -30,4 +30,4 @@ def unkept(report: Report, error: StateError) -> str:
 
 def begun(segment: Segment) -> Segment:
     """Return the segment with a state of its own: a problem may change it in place."""
-    return replace(segment, state=copied(segment.state))
+    return replace(segment, state=states.copied(segment.state))

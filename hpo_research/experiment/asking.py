@@ -6,8 +6,8 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-import torch
 
+from hpo_research import heavy
 from hpo_research.errors import HpoError, MissingPackageError, SpaceError, StrategyError
 from hpo_research.experiment.checks import repeated, whole
 from hpo_research.ledger import Ledger
@@ -208,7 +208,7 @@ def _native(value: Any) -> Any:
     """Return arrays, tensors and their scalars as Python's lists and numbers."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    return value.detach().cpu().tolist() if isinstance(value, torch.Tensor) else value
+    return value.detach().cpu().tolist() if heavy.is_tensor(value) else value
 
 
 def _number(value: object) -> float | None:

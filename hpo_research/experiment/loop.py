@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from hpo_research import habits
+from hpo_research import habits, states
 from hpo_research.analysis.result import Result
 from hpo_research.device import Place, resolve, used
 from hpo_research.errors import ExperimentError, ProblemError, StateError
@@ -31,7 +31,6 @@ from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given
 from hpo_research.records import Key, Outcome, Report, Segment, Trial
 from hpo_research.rng import Stream
-from hpo_research.states import Packed
 from hpo_research.store import Store, requests
 from hpo_research.store.checkpoints import Name
 from hpo_research.text import quoted
@@ -325,7 +324,7 @@ class Loop:
         paused = {outcome.key for outcome in outcomes if outcome.status == "paused"}
         ended = {outcome.key for outcome in outcomes} - paused
         due = time.monotonic() - _CHECKPOINT_SECONDS
-        states: dict[Name, Packed] = {}
+        kept: "dict[Name, states.Packed]" = {}
         for report in reports:
             key = report.key
             is_due = key in paused or (key not in ended and self._saved_at[key] <= due)
@@ -333,15 +332,15 @@ class Loop:
                 self._check_stateless(report)
             state = self._state(report) if is_due else None
             if state is not None:
-                states[key, report.epoch] = state
+                kept[key, report.epoch] = state
                 self._saved_at[key] = time.monotonic()
-        self._checkpoints.save(states)
+        self._checkpoints.save(kept)
         for outcome in outcomes:
             self._saved_at.pop(outcome.key, None)
         digests = self._checkpoints.digests
-        return {name: digests[name] for name in states if name in digests}
+        return {name: digests[name] for name in kept if name in digests}
 
-    def _state(self, report: Report) -> Packed | None:
+    def _state(self, report: Report) -> "states.Packed | None":
         try:
             return taken(report)
         except StateError as error:

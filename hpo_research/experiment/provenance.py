@@ -7,8 +7,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-import torch
-
+from hpo_research import heavy
 from hpo_research.threads import processors
 
 PACKAGES = ("hpo_research", "torch", "gpytorch", "botorch", "numpy", "scipy", "scikit-learn")
@@ -55,7 +54,7 @@ def machine(device: str) -> str:
     rows = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
     models = [row.partition(":")[2].strip() for row in rows if row.startswith("model name")]
     processor = (models or [platform.processor() or platform.machine()])[0]
-    there = f", {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else ""
+    there = f", {heavy.torch.cuda.get_device_name(device)}" if device.startswith("cuda") else ""
     return f"{processor}, {processors()} usable{there}"
 
 

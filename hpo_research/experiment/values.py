@@ -10,8 +10,8 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
-import torch
 
+from hpo_research import heavy
 from hpo_research.origin import is_own_module
 
 _PLAIN = (str, int, float, complex, bool, bytes, type(None), type(...), PurePath, range, slice)
@@ -49,7 +49,7 @@ class Reading:
             return (name, value.name)
         if isinstance(value, _PLAIN):
             return (name, repr(value))
-        if isinstance(value, np.ndarray | np.generic | torch.Tensor):
+        if isinstance(value, np.ndarray | np.generic) or heavy.is_tensor(value):
             self.bytes_left -= int(getattr(value, "nbytes", 0)) if _is_plain(value) else 0
             return (name, *_array(value, has_bytes=self.bytes_left >= 0))
         if isinstance(value, _CODE) or is_own_object(value):
@@ -88,8 +88,8 @@ def is_own_object(value: object) -> bool:
 
 def _is_plain(value: Any) -> bool:
     """Return whether an array's bytes say all of it, and lie in this computer's memory."""
-    if isinstance(value, torch.Tensor):
-        is_strided = value.layout is torch.strided and value.device.type == "cpu"
+    if heavy.is_tensor(value):
+        is_strided = value.layout is heavy.torch.strided and value.device.type == "cpu"
         return is_strided and not value.is_quantized
     return not value.dtype.hasobject
 
@@ -99,9 +99,9 @@ def _array(value: Any, *, has_bytes: bool) -> tuple[object, ...]:
     facts = (str(value.dtype), tuple(value.shape))
     if not has_bytes or not _is_plain(value):
         return facts
-    if isinstance(value, torch.Tensor):
+    if heavy.is_tensor(value):
         value = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
-        value = value.view(torch.uint8).numpy() if value.numel() else np.zeros(0)
+        value = value.view(heavy.torch.uint8).numpy() if value.numel() else np.zeros(0)
     content = np.asarray(value).tobytes()
     if isinstance(value, np.ma.MaskedArray):
         content += np.ma.getmaskarray(value).tobytes()

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path, PurePath
 
 import numpy as np
-import torch
 
+from hpo_research import heavy
 from hpo_research.errors import StateError
 from hpo_research.records import State
 
@@ -33,7 +33,9 @@ def restore(state: State | None, folder: Path) -> None:
 def snapshot(folder: Path) -> State:
     """Read every file below the folder."""
     return {
-        path.relative_to(folder).as_posix(): torch.from_numpy(np.fromfile(path, dtype=np.uint8))
+        path.relative_to(folder).as_posix(): heavy.torch.from_numpy(
+            np.fromfile(path, dtype=np.uint8)
+        )
         for path in _files(folder)
     }
 

@@ -1,5 +1,5 @@
 """What is named through the package, to be loaded when it is used."""
 
-from . import sobol
+from . import bayesian, sobol
 
-__all__ = ["sobol"]
+__all__ = ["bayesian", "sobol"]

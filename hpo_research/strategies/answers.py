@@ -28,9 +28,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from inspect import getattr_static
 from typing import Any, Protocol, runtime_checkable
 
-import jaxtyping as jt
 import numpy as np
 
+from hpo_research import heavy
 from hpo_research.errors import HpoError, StrategyError
 from hpo_research.origin import told
 from hpo_research.records import Run
@@ -49,9 +49,9 @@ class Belief:
     The noise of single observations is left out. Shape: q each.
     """
 
-    median: jt.Float64[np.ndarray, " q"]
-    low: jt.Float64[np.ndarray, " q"]
-    high: jt.Float64[np.ndarray, " q"]
+    median: "heavy.jaxtyping.Float64[np.ndarray, ' q']"
+    low: "heavy.jaxtyping.Float64[np.ndarray, ' q']"
+    high: "heavy.jaxtyping.Float64[np.ndarray, ' q']"
 
 
 @runtime_checkable
@@ -69,13 +69,13 @@ class View(Protocol):
     @property
     def chosen(self) -> tuple[Config, ...]: ...  # noqa: D102
 
-    def believe(self, cube: jt.Float64[np.ndarray, "q p"]) -> Belief:
+    def believe(self, cube: "heavy.jaxtyping.Float64[np.ndarray, 'q p']") -> Belief:
         """Predict at points of the unit cube, one column a hyperparameter."""
         ...
 
     def acquisition(
-        self, cube: jt.Float64[np.ndarray, "q p"], pending: int = 0
-    ) -> jt.Float64[np.ndarray, " q"]:
+        self, cube: "heavy.jaxtyping.Float64[np.ndarray, 'q p']", pending: int = 0
+    ) -> "heavy.jaxtyping.Float64[np.ndarray, ' q']":
         """Evaluate the acquisition function with the first points of the batch pending."""
         ...
 
@@ -159,6 +159,24 @@ def unspared(strategy: Strategy) -> Strategy | None:
     """
     who = answering(strategy, "with_one_epoch")
     return wrapped(strategy if who is None else who)
+
+
+def recommended(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
+    """Return the id of the trial that each run recommends; None where none has a value.
+
+    It is the strategy's own recommendation (`recommendation`), and where it has none
+    (`Random`, `Grid`, parts of BoTorch, fewer than two values) the best observed trial, `Run.best`.
+
+    `Bayesian` recommends by `best_believed`, `FreezeThaw` and `ModelHyperband` by `foreseen_best`;
+    `Hyperband` and its like what their `inner` does of the trials trained furthest, and rules of
+    stopping, like every strategy that only passes on, what the strategy within does. Raises
+    `StrategyError` for a wrong answer of a user's own strategy.
+    """
+    chosen = recommendation(strategy, runs)
+    return [
+        best.id if own is None and (best := run.best()) is not None else own
+        for run, own in zip(runs, chosen, strict=True)
+    ]
 
 
 def recommendation(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:

@@ -8,29 +8,10 @@ import numpy as np
 from hpo_research.acquisition import GPSurface, MixedSurface
 from hpo_research.device import current
 from hpo_research.records import Run
-from hpo_research.strategies.answers import recommendation
+from hpo_research.strategies.answers import recommended as recommended
 from hpo_research.strategies.batches import Batch, Known, Modelled, batch, key
 from hpo_research.strategies.curved import Curved, Foretold, Key, fitted
 from hpo_research.strategies.encoding import Encoding
-from hpo_research.strategies.protocol import Strategy
-
-
-def recommended(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
-    """Return the id of the trial that each run recommends; None where none has a value.
-
-    It is the strategy's own recommendation (`answers.recommendation`), and where it has none
-    (`Random`, `Grid`, parts of BoTorch, fewer than two values) the best observed trial, `Run.best`.
-
-    `Bayesian` recommends by `best_believed`, `FreezeThaw` and `ModelHyperband` by `foreseen_best`;
-    `Hyperband` and its like what their `inner` does of the trials trained furthest, and rules of
-    stopping, like every strategy that only passes on, what the strategy within does. Raises
-    `StrategyError` for a wrong answer of a user's own strategy.
-    """
-    chosen = recommendation(strategy, runs)
-    return [
-        best.id if own is None and (best := run.best()) is not None else own
-        for run, own in zip(runs, chosen, strict=True)
-    ]
 
 
 def best_believed(runs: Sequence[Run], model: Callable[[Batch], Modelled]) -> list[int | None]:
