@@ -6,6 +6,7 @@ annotations. `tests/test_architecture.py` reads the list and holds those modules
 tells type checkers what the names are.
 """
 
+import sys
 from importlib import import_module
 from types import ModuleType
 
@@ -19,3 +20,8 @@ def __getattr__(name: str) -> ModuleType:
     if name in PACKAGES:
         return import_module(name)
     raise AttributeError(f"{__name__} lists no package {name}")
+
+
+def is_tensor(value: object) -> bool:
+    """Whether a value is a tensor of torch, which is not loaded for it: before, there is none."""
+    return isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))

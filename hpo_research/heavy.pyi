@@ -1,9 +1,13 @@
 """The packages of `heavy.py`, as type checkers know them."""
 
+from typing import TypeGuard
+
 import jaxtyping
 import pandas
 import torch
 
-__all__ = ["PACKAGES", "jaxtyping", "pandas", "torch"]
+__all__ = ["PACKAGES", "is_tensor", "jaxtyping", "pandas", "torch"]
 
 PACKAGES: tuple[str, ...]
+
+def is_tensor(value: object) -> TypeGuard[torch.Tensor]: ...

@@ -60,6 +60,7 @@ LIGHT = {
     ),
     *("store.rescue", "analysis.result", "strategies.grid", "strategies.random", "study", "tune"),
     *("experiment.loop", "executors.workers", "executors.forking", "problems.function"),
+    "strategies.median_stopping",
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))

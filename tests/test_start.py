@@ -30,17 +30,19 @@ for strategy in (hpo.Random(), hpo.Grid("fit")):
 """,
     "a study": """
 import hpo_research as hpo
-with hpo.Study(hpo.SearchSpace(x=hpo.Float(0, 1)), hpo.Random(), path=FOLDER + "/study") as study:
-    for _ in range(3):
-        (trial,) = study.ask(1)
-        study.tell(trial.id, trial.config["x"])
-    assert study.best is not None
+space = hpo.SearchSpace(x=hpo.Float(0, 1), n=hpo.Integer(1, 9))
+for path in (None, FOLDER + "/study"):
+    with hpo.Study(space, hpo.MedianStopping(hpo.Random()), path=path, max_epochs=3) as study:
+        for trial in study.ask(2):
+            study.report(trial.id, 1, trial.config["x"])
+            study.tell(trial.id, trial.config["x"])
+        assert study.best.value >= 0 and study.recommended is not None
 """,
-    "a function tuned in worker processes": """
+    "tuning a function": """
 import hpo_research as hpo
 space = hpo.SearchSpace(x=hpo.Float(0, 1))
-best = hpo.tune(lambda config: config["x"], space, strategy=hpo.Random(), trials=3)
-assert best.values
+for strategy in (hpo.Random(), hpo.Grid("fit")):
+    assert hpo.tune(lambda config: config["x"], space, strategy=strategy, trials=2).value >= 0
 """,
     "a store": """
 import hpo_research as hpo

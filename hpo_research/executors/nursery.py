@@ -27,6 +27,7 @@ if os.getppid() != parent:
     os._exit(1)
 import json
 sys.path[:], sys.argv[:] = json.loads(paths), ["-c"]
+import hpo_research.states.packed  # with torch: once, and not in each worker
 from hpo_research.executors.forking import main
 main(descriptor, parent)
 """

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from hpo_research import heavy
 from hpo_research.errors import HpoError, MissingPackageError, SpaceError, StrategyError
 from hpo_research.experiment.checks import repeated
 from hpo_research.ledger import Ledger
 from hpo_research.options import as_integer, is_real
 from hpo_research.origin import told
 from hpo_research.records import Ask, Note, Proposal, Resume, Run, Start, Stop, Trial
-from hpo_research.scalars import is_tensor
 from hpo_research.store import RunName
 from hpo_research.strategies.protocol import Strategy
 
@@ -209,9 +209,9 @@ def _note(who: str, key: object, note: object) -> Note:
 
 def _native(value: Any) -> Any:
     """Return arrays, tensors and their scalars as Python's lists and numbers."""
-    if is_tensor(value):
-        return value.detach().cpu().tolist()
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return value.detach().cpu().tolist() if heavy.is_tensor(value) else value
 
 
 def _number(value: object) -> float | None:

@@ -323,7 +323,7 @@ class Loop:
         paused = {outcome.key for outcome in outcomes if outcome.status == "paused"}
         ended = {outcome.key for outcome in outcomes} - paused
         due = time.monotonic() - _CHECKPOINT_SECONDS
-        due_states: dict[Name, states.Packed] = {}
+        kept: "dict[Name, states.Packed]" = {}
         for report in reports:
             key = report.key
             is_due = key in paused or (key not in ended and self._saved_at[key] <= due)
@@ -331,13 +331,13 @@ class Loop:
                 self._check_stateless(report)
             state = self._state(report) if is_due else None
             if state is not None:
-                due_states[key, report.epoch] = state
+                kept[key, report.epoch] = state
                 self._saved_at[key] = time.monotonic()
-        self._checkpoints.save(due_states)
+        self._checkpoints.save(kept)
         for outcome in outcomes:
             self._saved_at.pop(outcome.key, None)
         digests = self._checkpoints.digests
-        return {name: digests[name] for name in due_states if name in digests}
+        return {name: digests[name] for name in kept if name in digests}
 
     def _state(self, report: Report) -> "states.Packed | None":
         try:

@@ -13,7 +13,6 @@ import numpy as np
 
 from hpo_research import heavy
 from hpo_research.origin import is_own_module
-from hpo_research.scalars import is_tensor
 
 _PLAIN = (str, int, float, complex, bool, bytes, type(None), type(...), PurePath, range, slice)
 _MOST_BYTES = 2**24  # of an array that is read, which takes some ten milliseconds
@@ -50,7 +49,7 @@ class Reading:
             return (name, value.name)
         if isinstance(value, _PLAIN):
             return (name, repr(value))
-        if isinstance(value, np.ndarray | np.generic) or is_tensor(value):
+        if isinstance(value, np.ndarray | np.generic) or heavy.is_tensor(value):
             self.bytes_left -= int(getattr(value, "nbytes", 0)) if _is_plain(value) else 0
             return (name, *_array(value, has_bytes=self.bytes_left >= 0))
         if isinstance(value, _CODE) or is_own_object(value):
@@ -89,7 +88,7 @@ def is_own_object(value: object) -> bool:
 
 def _is_plain(value: Any) -> bool:
     """Return whether an array's bytes say all of it, and lie in this computer's memory."""
-    if is_tensor(value):
+    if heavy.is_tensor(value):
         is_strided = value.layout is heavy.torch.strided and value.device.type == "cpu"
         return is_strided and not value.is_quantized
     return not value.dtype.hasobject
@@ -100,7 +99,7 @@ def _array(value: Any, *, has_bytes: bool) -> tuple[object, ...]:
     facts = (str(value.dtype), tuple(value.shape))
     if not has_bytes or not _is_plain(value):
         return facts
-    if is_tensor(value):
+    if heavy.is_tensor(value):
         value = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
         value = value.view(heavy.torch.uint8).numpy() if value.numel() else np.zeros(0)
     content = np.asarray(value).tobytes()

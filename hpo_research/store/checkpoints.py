@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from hpo_research import states
+from hpo_research import states as packing
 from hpo_research.errors import StateError, StoreWriteError
 from hpo_research.records import Key, State
 from hpo_research.store.digests import of_content
@@ -42,18 +42,18 @@ class Checkpoints:
         self.digests = dict(digests or {})
         self._trusts_others = trusts_others
         self._folder = None if folder is None else folder / "checkpoints"
-        self._states: dict[Key, tuple[int, "states.Packed"]] = {}
+        self._states: "dict[Key, tuple[int, packing.Packed]]" = {}
 
     def place(self, key: Key) -> Path | None:
         """Return the trial's own folder, None in memory."""
         return None if self._folder is None else self._folder / str(key[0]) / str(key[1])
 
-    def save(self, unsaved: Mapping[Name, State]) -> None:
+    def save(self, states: Mapping[Name, State]) -> None:
         """Keep the states by trial and epoch; on disk when this returns.
 
         Raises `StoreWriteError` where the disk refuses.
         """
-        packed = {name: states.pack(state) for name, state in unsaved.items()}
+        packed = {name: packing.pack(state) for name, state in states.items()}
         for (key, epoch), state in packed.items():
             self._states[key] = (epoch, state)
         # An empty state is nothing that training again from the beginning would not give.
@@ -68,9 +68,9 @@ class Checkpoints:
                 "before is kept: free some space or repair the disk, and run the same command again"
             ) from error
 
-    def _write(self, packed: Mapping[Name, "states.Packed"]) -> None:
+    def _write(self, states: "Mapping[Name, packing.Packed]") -> None:
         moves: list[tuple[Path, Path]] = []
-        for (key, epoch), state in packed.items():
+        for (key, epoch), state in states.items():
             place = self.place(key)
             assert place is not None
             if place.exists() and not place.is_dir():
@@ -117,17 +117,17 @@ class Checkpoints:
                     )
         return 0, None
 
-    def _read(self, path: Path, name: Name) -> "states.Packed":
+    def _read(self, path: Path, name: Name) -> "packing.Packed":
         """Read a file. Raises `OSError`, or `StateError` where it is not what was written."""
         content = path.read_bytes()
         digest = self.digests.get(name)
         if digest is None and not self._trusts_others:
             raise StateError("the store knows no such file")
         if digest is None:
-            states.unpack(content)
+            packing.unpack(content)
         elif digest != of_content(content):
             raise StateError("it is damaged, or another than was written")
-        return states.Packed(content)
+        return packing.Packed(content)
 
     def forget(self, key: Key) -> None:
         """Remove what is kept of a trial that nothing can resume."""

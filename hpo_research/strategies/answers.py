@@ -172,6 +172,24 @@ def unspared(strategy: Strategy) -> Strategy | None:
     return wrapped(strategy if who is None else who)
 
 
+def recommended(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
+    """Return the id of the trial that each run recommends; None where none has a value.
+
+    It is the strategy's own recommendation (`recommendation`), and where it has none
+    (`Random`, `Grid`, parts of BoTorch, fewer than two values) the best observed trial, `Run.best`.
+
+    `Bayesian` recommends by `best_believed`, `FreezeThaw` and `ModelHyperband` by `foreseen_best`;
+    `Hyperband` and its like what their `inner` does of the trials trained furthest, and rules of
+    stopping, like every strategy that only passes on, what the strategy within does. Raises
+    `StrategyError` for a wrong answer of a user's own strategy.
+    """
+    chosen = recommendation(strategy, runs)
+    return [
+        best.id if own is None and (best := run.best()) is not None else own
+        for run, own in zip(runs, chosen, strict=True)
+    ]
+
+
 def recommendation(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
     """Return the trial that a strategy recommends for each run, None where it has no opinion.
 
@@ -185,25 +203,6 @@ def recommendation(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
         expected = f"a list of one trial id or None a run, {len(runs)} in all"
         raise _wrong(who, "recommend", expected, found)
     return [_trial(who, run, trial) for run, trial in zip(runs, found, strict=True)]
-
-
-def recommended(strategy: Strategy, runs: Sequence[Run]) -> list[int | None]:
-    """Return the id of the trial that each run recommends; None where none has a value.
-
-    It is the strategy's own `recommendation`, and where it has none (`Random`, `Grid`, parts of
-    BoTorch, fewer than two values) the best observed trial, `Run.best`.
-
-    `Bayesian` recommends by the posterior mean, `FreezeThaw` and `ModelHyperband` by what they
-    foresee of the last epoch (`recommend.py`); `Hyperband` and its like what their `inner` does of
-    the trials trained furthest, and rules of stopping, like every strategy that only passes on,
-    what the strategy within does. Raises `StrategyError` for a wrong answer of a user's own
-    strategy.
-    """
-    chosen = recommendation(strategy, runs)
-    return [
-        best.id if own is None and (best := run.best()) is not None else own
-        for run, own in zip(runs, chosen, strict=True)
-    ]
 
 
 def view_of(strategy: Strategy, run: Run, chosen: Sequence[Config] = ()) -> View | None:
