@@ -3,21 +3,11 @@
 import json
 from pathlib import Path
 
+from hpo_research import options
 from hpo_research.errors import StudyError
 from hpo_research.experiment.checks import strategy_mistake
 from hpo_research.experiment.description import Json, describe, differences, stored
 from hpo_research.ledger import RunInfo
-from hpo_research.options import (
-    DIRECTION,
-    FINAL,
-    Mistakes,
-    as_integer,
-    foreign,
-    instance,
-    is_real,
-    seed,
-    whole,
-)
 from hpo_research.records import Trial
 from hpo_research.scalars import plain
 from hpo_research.space import SearchSpace
@@ -33,7 +23,7 @@ def number_of(trial: int, value: object) -> float:
     Raises `StudyError` for anything else.
     """
     number = plain(value)
-    if not is_real(number):
+    if not options.is_real(number):
         raise StudyError(
             f"trial {trial}: expected a number, got {value!r} of type {type(value).__name__}; "
             "use fail(id, reason) for a trial that gave none"
@@ -48,7 +38,7 @@ def number_of(trial: int, value: object) -> float:
 
 def epoch_of(trial: Trial, epoch: object) -> int:
     """Return an epoch as an int. Raises `StudyError` for one that the trial cannot have."""
-    number = as_integer(epoch)
+    number = options.as_integer(epoch)
     if number is None:
         raise StudyError(f"trial {trial.id}: epoch must be an integer, got {epoch!r}")
     if not 1 <= number <= trial.until:
@@ -73,9 +63,13 @@ def check_running(trial: Trial, epoch: int) -> None:
 
 def check_study(info: RunInfo, strategy: object) -> None:
     """Raise `StudyError` with all that is wrong with the arguments of a study."""
-    rules = {"space": instance(SearchSpace, "a SearchSpace"), "seed": foreign(seed), "final": FINAL}
-    rules |= {"direction": DIRECTION, "max_epochs": whole()}
-    mistakes = Mistakes.of(info, rules, "Study:")
+    rules = {
+        "space": options.instance(SearchSpace, "a SearchSpace"),
+        "seed": options.foreign(options.seed),
+        "final": options.FINAL,
+    }
+    rules |= {"direction": options.DIRECTION, "max_epochs": options.whole()}
+    mistakes = options.Mistakes.of(info, rules, "Study:")
     if mistake := strategy_mistake(strategy, info.max_epochs):
         mistakes.add(f" strategy {mistake}")
     mistakes.refuse(StudyError)
