@@ -4,7 +4,7 @@ Shapes as in `gp/`. Losses are minimised; `best` is the least value to improve o
 """
 
 from hpo_research.acquisition.criteria import CRITERIA, Criterion, confidence_bound
-from hpo_research.acquisition.domain import Choice, Domain, Points
+from hpo_research.acquisition.domain import Choice, Continuous, Discrete, Domain, Points
 from hpo_research.acquisition.improvement import ei, log_ei, log_h, log_knowledge_gradient
 from hpo_research.acquisition.maximise import (
     Found,
@@ -15,7 +15,6 @@ from hpo_research.acquisition.maximise import (
     maximise,
 )
 from hpo_research.acquisition.mixture import MixedSurface
-from hpo_research.acquisition.montecarlo import qei, qlogei
 from hpo_research.acquisition.surface import GPSurface, Rescored, Screen, Surface
 from hpo_research.acquisition.thompson import PathSurface, minima
 from hpo_research.acquisition.ucb import ucb
@@ -23,7 +22,9 @@ from hpo_research.acquisition.ucb import ucb
 __all__ = [
     "CRITERIA",
     "Choice",
+    "Continuous",
     "Criterion",
+    "Discrete",
     "Domain",
     "Found",
     "GPSurface",
@@ -44,7 +45,5 @@ __all__ = [
     "log_knowledge_gradient",
     "maximise",
     "minima",
-    "qei",
-    "qlogei",
     "ucb",
 ]

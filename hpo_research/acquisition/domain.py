@@ -80,16 +80,29 @@ def joined(parts: Sequence[Points]) -> Points:
 
 
 @dataclass(frozen=True)
+class Continuous:
+    """A hyperparameter that is a column of its own."""
+
+    column: int
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """A hyperparameter that is one of the domain's choices, by its number."""
+
+    choice: int
+
+
+@dataclass(frozen=True)
 class Domain:
     """Where an acquisition function is maximised.
 
-    `order[i]` says what hyperparameter i is: the number of its column if it is continuous, minus
-    one minus the number of its choice otherwise. `table` holds every point of a finite space that
-    is small enough to be scored whole.
+    `order[i]` says what hyperparameter i is. `table` holds every point of a finite space that is
+    small enough to be scored whole.
     """
 
     dimension: int
-    order: tuple[int, ...]
+    order: tuple[Continuous | Discrete, ...]
     choices: tuple[Choice, ...] = ()
     table: Float[Tensor, "t d"] | None = None
 
@@ -97,7 +110,8 @@ class Domain:
     def relaxed(self) -> tuple[int, ...]:
         """The columns that an optimiser may move: continuous ones and those of wide choices."""
         wide = [choice.columns[0] for choice in self.choices if choice.is_wide]
-        return tuple(sorted([o for o in self.order if o >= 0] + wide))
+        own = [kind.column for kind in self.order if isinstance(kind, Continuous)]
+        return tuple(sorted(own + wide))
 
     @property
     def is_snapped(self) -> bool:
@@ -108,7 +122,10 @@ class Domain:
         """Return the lengthscale of each column, 1 at most: the cube is no wider."""
         owner = [0] * self.dimension
         for i, kind in enumerate(self.order):
-            for column in (kind,) if kind >= 0 else self.choices[-1 - kind].columns:
+            if isinstance(kind, Continuous):
+                owner[kind.column] = i
+                continue
+            for column in self.choices[kind.choice].columns:
                 owner[column] = i
         return lengthscale[:, None, owner].clamp(max=1.0)
 
@@ -118,11 +135,11 @@ class Domain:
         x = cube.new_zeros(b, s, self.dimension)
         index = torch.zeros(b, s, len(self.choices), dtype=torch.int64, device=cube.device)
         for i, kind in enumerate(self.order):
-            if kind >= 0:
-                x[..., kind] = cube[..., i]
+            if isinstance(kind, Continuous):
+                x[..., kind.column] = cube[..., i]
             else:
-                edges = self.choices[-1 - kind].edges
-                index[..., -1 - kind] = torch.searchsorted(edges, cube[..., i].contiguous())
+                edges = self.choices[kind.choice].edges
+                index[..., kind.choice] = torch.searchsorted(edges, cube[..., i].contiguous())
         return self.assigned(x, index)
 
     def assigned(self, x: Float[Tensor, "b s d"], index: Int[Tensor, "b s c"]) -> Points:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from hpo_research.acquisition.domain import Domain, Points, joined
+from hpo_research.acquisition.domain import Continuous, Domain, Points, joined
 from hpo_research.acquisition.surface import Screen, Surface
 from hpo_research.gp.quasi import uniform_set
 from hpo_research.optim import Options, minimise
@@ -170,17 +170,18 @@ def _near(
     for i, kind in enumerate(domain.order):
         moved = (is_all | few)[..., i]
         step = width[:, None, i] * normal[..., i]
-        if kind >= 0:
-            x[..., kind] = torch.where(moved, x[..., kind] + step, x[..., kind]).clamp(0.0, 1.0)
+        if isinstance(kind, Continuous):
+            own = x[..., kind.column]
+            x[..., kind.column] = torch.where(moved, own + step, own).clamp(0.0, 1.0)
             continue
-        choice = domain.choices[-1 - kind]
+        choice = domain.choices[kind.choice]
         if choice.is_ordered:
-            there = choice.points[index[..., -1 - kind], 0] + step
+            there = choice.points[index[..., kind.choice], 0] + step
             other = torch.searchsorted(choice.edges, there.contiguous())
         else:
             other = torch.searchsorted(choice.edges, drawn[:, 1, :, i].contiguous())
             moved = few[..., i]
-        index[..., -1 - kind] = torch.where(moved, other, index[..., -1 - kind])
+        index[..., kind.choice] = torch.where(moved, other, index[..., kind.choice])
     return domain.assigned(x, index)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
-from hpo_research import habits
+from hpo_research import habits, options
 from hpo_research.analysis.described import answers_of
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.asking import asks_of
@@ -15,19 +15,6 @@ from hpo_research.experiment.checks import repeated, strategy_mistake
 from hpo_research.experiment.description import Json, describe, differences, stored
 from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.lists import LONGEST, MOST_AT_ONCE, items
-from hpo_research.options import (
-    FINAL,
-    Mistakes,
-    Rule,
-    as_integer,
-    foreign,
-    instance,
-    one_of,
-    optional,
-    require,
-    seed,
-    whole,
-)
 from hpo_research.problems.protocol import Problem, has_missing_values, last_epoch
 from hpo_research.store import RunName
 from hpo_research.store.facts import facts_of
@@ -37,11 +24,11 @@ from hpo_research.strategies.sparing import length_mistake
 from hpo_research.text import is_one_of, name_mistake, quoted
 
 Execution = Literal["lock-step", "asynchronous", "simulated"]
-_RULES: Mapping[str, Rule] = {
-    "budget": instance(Budget, "a Budget; make one, as Budget(evaluations=48)"),
-    "execution": one_of(get_args(Execution)),
-    "final": FINAL,
-    "parallel": optional(whole(most=MOST_AT_ONCE)),
+_RULES: Mapping[str, options.Rule] = {
+    "budget": options.instance(Budget, "a Budget; make one, as Budget(evaluations=48)"),
+    "execution": options.one_of(get_args(Execution)),
+    "final": options.FINAL,
+    "parallel": options.optional(options.whole(most=MOST_AT_ONCE)),
 }
 
 
@@ -70,14 +57,16 @@ class Experiment:
     final: Final = "last"
 
     def __post_init__(self) -> None:
-        mistakes = Mistakes("Experiment:", [f"Experiment: {m}" for m in self._entry_mistakes()])
+        mistakes = options.Mistakes(
+            "Experiment:", [f"Experiment: {m}" for m in self._entry_mistakes()]
+        )
         self._check_options(mistakes)
         mistakes.refuse(ExperimentError)
         object.__setattr__(self, "problems", tuple(self.problems))
         object.__setattr__(self, "strategies", dict(self.strategies))
         object.__setattr__(self, "seeds", tuple(operator.index(own) for own in self.seeds))
         lines = [f"Experiment: {mistake}" for mistake in self._length_mistakes()]
-        Mistakes("Experiment:", lines).refuse(ExperimentError)
+        options.Mistakes("Experiment:", lines).refuse(ExperimentError)
         self.description()  # what cannot be stored fails here
         for problem in self.problems:
             for name, strategy in self.strategies.items():
@@ -143,7 +132,7 @@ class Experiment:
                 mistakes.append(f"strategies[{name!r}] {mistake}")
         return mistakes
 
-    def _check_options(self, mistakes: Mistakes) -> None:
+    def _check_options(self, mistakes: options.Mistakes) -> None:
         mistakes.check_all(self, _RULES)
         if self.parallel is None and isinstance(self.budget, Budget):
             if self.budget.counts_time_alone:
@@ -237,8 +226,8 @@ def parallel_of(experiment: Experiment, strategy: Strategy) -> int | None:
         return experiment.parallel
     batch: int | None = batch_of(strategy)
     hint = "where parallel=None it is how many trials train at once; name the field otherwise"
-    rule, who = optional(whole(hint=hint)), type(strategy).__name__
-    require("batch", batch, rule, error=StrategyError, call=who)
+    rule, who = options.optional(options.whole(hint=hint)), type(strategy).__name__
+    options.require("batch", batch, rule, error=StrategyError, call=who)
     return batch
 
 
@@ -246,13 +235,13 @@ def _seed_mistakes(seeds: object) -> list[str]:
     try:
         seeds = items(seeds, "seeds", ExperimentError)
     except ExperimentError as error:
-        count = as_integer(seeds)
+        count = options.as_integer(seeds)
         is_count = count is not None and 0 < count <= LONGEST
         hint = f"; range({count}) holds so many" if is_count else ""
         return [f"{error}{hint}"]
     if not seeds:
         return ["seeds is empty; name at least one, or a range"]
-    rule = foreign(seed)
+    rule = options.foreign(options.seed)
     mistakes = [
         f"seeds[{i}] must be {wrong}, got {quoted(own)}"
         for i, own in enumerate(seeds)

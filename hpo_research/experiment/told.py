@@ -6,23 +6,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from hpo_research import options
 from hpo_research.errors import StudyError
 from hpo_research.experiment.checks import strategy_mistake
 from hpo_research.experiment.description import Json, describe, differences, stored
 from hpo_research.ledger import Ledger, RunInfo
-from hpo_research.options import (
-    DIRECTION,
-    FINAL,
-    Mistakes,
-    as_integer,
-    flag,
-    foreign,
-    instance,
-    is_integer,
-    is_real,
-    seed,
-    whole,
-)
 from hpo_research.records import OPEN, Outcome, Report, Trial
 from hpo_research.scalars import plain
 from hpo_research.space import SearchSpace
@@ -40,7 +28,7 @@ def number_of(trial: int, value: object, *, may_be_none: bool = False) -> float:
     Raises `StudyError` for anything else.
     """
     number = math.nan if value is None and may_be_none else plain(value)
-    if not is_real(number):
+    if not options.is_real(number):
         raise StudyError(
             f"trial {trial}: expected a number, got {value!r} of type {type(value).__name__}; "
             "use fail(id, reason) for a trial that gave none"
@@ -55,7 +43,7 @@ def number_of(trial: int, value: object, *, may_be_none: bool = False) -> float:
 
 def epoch_of(trial: Trial, epoch: object) -> int:
     """Return an epoch as an int. Raises `StudyError` for one that the trial cannot have."""
-    number = as_integer(epoch)
+    number = options.as_integer(epoch)
     if number is None:
         raise StudyError(f"trial {trial.id}: epoch must be an integer, got {epoch!r}")
     if not 1 <= number <= trial.until:
@@ -77,9 +65,15 @@ def check_running(trial: Trial, epoch: int, books: Ledger) -> None:
 
 def check_study(info: RunInfo, strategy: object) -> None:
     """Raise `StudyError` with all that is wrong with the arguments of a study."""
-    rules = {"space": instance(SearchSpace, "a SearchSpace"), "seed": foreign(seed), "final": FINAL}
-    rules |= {"direction": DIRECTION, "max_epochs": _length, "has_missing_values": flag}
-    mistakes = Mistakes.of(info, rules, "Study:")
+    rules = {
+        "space": options.instance(SearchSpace, "a SearchSpace"),
+        "seed": options.foreign(options.seed),
+        "final": options.FINAL,
+        "direction": options.DIRECTION,
+        "max_epochs": _length,
+        "has_missing_values": options.flag,
+    }
+    mistakes = options.Mistakes.of(info, rules, "Study:")
     if mistake := strategy_mistake(strategy, info.max_epochs):
         mistakes.add(f" strategy {mistake}")
     elif _is_open(info.max_epochs) and (mistake := length_mistake(strategy, "this study")):
@@ -88,11 +82,11 @@ def check_study(info: RunInfo, strategy: object) -> None:
 
 
 def _length(value: object) -> str:
-    return "" if _is_open(value) else whole()(value)
+    return "" if _is_open(value) else options.whole()(value)
 
 
 def _is_open(length: object) -> bool:
-    return is_integer(length) and length == OPEN
+    return options.is_integer(length) and length == OPEN
 
 
 def check_open(info: RunInfo) -> None:

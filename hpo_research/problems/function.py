@@ -10,19 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hpo_research import habits
+from hpo_research import habits, options
 from hpo_research.errors import ProblemError
-from hpo_research.options import (
-    DIRECTION,
-    Mistakes,
-    Rule,
-    flag,
-    instance,
-    is_integer,
-    number,
-    optional,
-    whole,
-)
 from hpo_research.problems import files
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.problems.reporting import (
@@ -89,7 +78,7 @@ class FunctionProblem:
 
     def __post_init__(self) -> None:
         """Check what was given, and name the problem after its function."""
-        mistakes = Mistakes("FunctionProblem")
+        mistakes = options.Mistakes("FunctionProblem")
         _check_function(self, mistakes)
         if mistake := name_mistake(self.metric):
             mistakes.add(f"(metric={quoted(self.metric)}): metric {mistake}")
@@ -258,7 +247,7 @@ def _can_be_called(signature: inspect.Signature) -> bool:
     return bool(places or takes_any) and all(p.default is not p.empty for p in others)
 
 
-def _check_function(problem: FunctionProblem, mistakes: Mistakes) -> None:
+def _check_function(problem: FunctionProblem, mistakes: options.Mistakes) -> None:
     """Check the function, and it beside the other arguments."""
     f, name = problem.f, problem.name
     if not (isinstance(name, str) and name == "") and (mistake := name_mistake(name)):
@@ -277,7 +266,7 @@ def _check_function(problem: FunctionProblem, mistakes: Mistakes) -> None:
         return
     if problem.takes_report:
         return
-    if is_integer(problem.max_epochs) and problem.max_epochs > 1:
+    if options.is_integer(problem.max_epochs) and problem.max_epochs > 1:
         mistakes.add(
             f"({name}, max_epochs={problem.max_epochs}): a function that "
             "trains for several epochs reports after each; write it as f(config, report) and "
@@ -294,15 +283,15 @@ def _memory(memory: object) -> str:
     return "" if _bytes(memory) else "bytes, or a string such as '2 GB' or '512 MiB'"
 
 
-_RULES: Mapping[str, Rule] = {
-    "space": instance(SearchSpace, "a SearchSpace"),
-    "direction": DIRECTION,
-    "max_epochs": optional(whole()),
-    "workers": optional(whole()),
-    "timeout": optional(number("number of seconds", above=0)),
-    "memory": optional(_memory),
-    "can_resume": flag,
-    "has_missing_values": flag,
+_RULES: Mapping[str, options.Rule] = {
+    "space": options.instance(SearchSpace, "a SearchSpace"),
+    "direction": options.DIRECTION,
+    "max_epochs": options.optional(options.whole()),
+    "workers": options.optional(options.whole()),
+    "timeout": options.optional(options.number("number of seconds", above=0)),
+    "memory": options.optional(_memory),
+    "can_resume": options.flag,
+    "has_missing_values": options.flag,
 }
 
 

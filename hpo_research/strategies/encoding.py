@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpo_research.acquisition import Choice, Domain, Points
+from hpo_research.acquisition import Choice, Continuous, Discrete, Domain, Points
 from hpo_research.ambient import ordinary
 from hpo_research.space import Categorical, Config, Float, Integer, SearchSpace
 from hpo_research.space.parameters import Parameter
@@ -68,8 +68,10 @@ class Encoding:
         """Return the configuration of a point."""
         cube = np.empty((1, self.space.dimension))
         for i, kind in enumerate(self.domain.order):
-            middles = self.signature[i][1]
-            cube[0, i] = float(x[kind]) if kind >= 0 else middles[int(index[-1 - kind])]
+            if isinstance(kind, Continuous):
+                cube[0, i] = float(x[kind.column])
+            else:
+                cube[0, i] = self.signature[i][1][int(index[kind.choice])]
         return self.space.decode(cube)[0]
 
 
@@ -90,16 +92,16 @@ def _width(kind: tuple[str, tuple[float, ...]]) -> int:
 @lru_cache(maxsize=64)
 @ordinary()
 def _product(signature: Signature) -> Domain:
-    order: list[int] = []
+    order: list[Continuous | Discrete] = []
     choices: list[Choice] = []
     column = 0
     for kind in signature:
         name, middles = kind
         width = _width(kind)
         if name == "continuous":
-            order.append(column)
+            order.append(Continuous(column))
         else:
-            order.append(-1 - len(choices))
+            order.append(Discrete(len(choices)))
             columns = tuple(range(column, column + width))
             choices.append(_choice(columns, middles, is_ordered=name == "ordered"))
         column += width

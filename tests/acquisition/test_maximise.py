@@ -15,6 +15,8 @@ import torch
 from hpo_research.acquisition import (
     CRITERIA,
     Choice,
+    Continuous,
+    Discrete,
     Domain,
     GPSurface,
     Points,
@@ -55,7 +57,7 @@ def domain_of(kinds: list[str]) -> tuple[Domain, list[int]]:
     order, choices, owner = [], [], []
     for i, kind in enumerate(kinds):
         column, width = len(owner), int(kind[1:]) if kind[0] == "u" else 1
-        order.append(column if kind == "x" else -1 - len(choices))
+        order.append(Continuous(column) if kind == "x" else Discrete(len(choices)))
         if kind != "x":
             size = int(kind.lstrip("u"))
             choices.append(choice(range(column, column + width), size, kind[0] != "u"))

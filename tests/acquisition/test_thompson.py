@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hpo_research.acquisition import (
+    Continuous,
     Domain,
     PathSurface,
     Points,
@@ -80,7 +81,7 @@ def test_many_points_are_worth_what_each_is_worth():
 def test_the_minimum_of_every_path_of_every_run_is_found_in_one_search(d):
     """No worse than the best of a grid of 10,000, in 95 of 100; nowhere worse by 0.1."""
     batch, count = drawn(OWNERS["three"][:d], b=4), 16
-    domain = Domain(d, tuple(range(d)))
+    domain = Domain(d, tuple(map(Continuous, range(d))))
     found = found_in(batch, domain, count, [0, 1, 2, 3])
     streams = [Stream(row).at("paths") for row in range(4)]
     surface = PathSurface.of(posterior_of(batch), streams, count)
@@ -145,7 +146,7 @@ def test_a_run_finds_the_same_minima_whatever_runs_are_searched_with_it(kinds):
 
 
 def test_a_run_of_nan_is_searched_beside_others_that_keep_their_bits():
-    domain = Domain(3, (0, 1, 2))
+    domain = Domain(3, tuple(map(Continuous, range(3))))
     batch = drawn(OWNERS["three"], b=2)
     y = batch.data.y.clone()
     y[0, 0] = torch.nan
@@ -170,7 +171,7 @@ def test_a_run_of_nan_is_searched_beside_others_that_keep_their_bits():
 
 def test_the_batch_of_a_run_is_as_many_different_points_as_functions():
     """Of rough functions, whose minima are seldom in the same corner."""
-    batch, domain = drawn(OWNERS["three"], b=1), Domain(3, (0, 1, 2))
+    batch, domain = drawn(OWNERS["three"], b=1), Domain(3, tuple(map(Continuous, range(3))))
     rough = batch.theta - torch.tensor([1.5, 1.5, 1.5, 0.0, 0.0])
     found = found_in(replace(batch, theta=rough), domain, 16, [0])
     best = found.points.x[:, 0]
@@ -181,7 +182,11 @@ def test_the_batch_of_a_run_is_as_many_different_points_as_functions():
 
 def test_paths_may_be_searched_from_given_surfaces_too():
     """`minima` is the maximiser over the surface, with each run's centres for all its paths."""
-    batch, count, domain = drawn(OWNERS["three"], b=2), 2, Domain(3, (0, 1, 2))
+    batch, count, domain = (
+        drawn(OWNERS["three"], b=2),
+        2,
+        Domain(3, tuple(map(Continuous, range(3)))),
+    )
     streams = [Stream(row) for row in range(2)]
     surface = PathSurface.of(posterior_of(batch), [s.at("paths") for s in streams], count)
     by_hand = maximise(

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpo_research.acquisition import Continuous
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.strategies.encoding import TABLE, Encoding
 
@@ -74,7 +75,7 @@ def test_spaces_of_more_configurations_have_no_table():
 def test_a_range_too_wide_to_list_is_searched_as_a_continuum_and_decoded_to_its_values():
     space = SearchSpace(n=Integer(1, 10**9, scale="log"))
     encoding = Encoding(space)
-    assert encoding.domain.order == (0,)
+    assert encoding.domain.order == (Continuous(0),)
     (config,) = [encoding.config(torch.tensor([0.5]).double(), torch.empty(0, dtype=torch.int64))]
     assert isinstance(config["n"], int)
 

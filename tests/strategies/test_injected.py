@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from hpo_research.acquisition import CRITERIA, Domain, GPSurface, Points, Search, maximise
+from hpo_research.acquisition import (
+    CRITERIA,
+    Continuous,
+    Domain,
+    GPSurface,
+    Points,
+    Search,
+    maximise,
+)
 from hpo_research.gp import KERNELS, Data, Hyperparameters, condition, fit
 from hpo_research.records import Ask, Run, Trial
 from hpo_research.rng import Stream
@@ -276,7 +284,7 @@ def test_a_fit_whose_factor_fails_everywhere_is_the_priors_mode_and_touches_no_o
 @pytest.mark.parametrize("bad", [0, 1, 2])
 def test_a_surface_that_is_nan_everywhere_is_searched_beside_others_that_keep_their_bits(bad):
     data, hyper = with_a_bad_one(3, bad)
-    domain = Domain(3, (0, 1, 2))
+    domain = Domain(3, tuple(map(Continuous, range(3))))
     centres = Points(data.x[:, :4], torch.zeros(3, 4, 0, dtype=torch.int64))
 
     def ends(rows: list[int]) -> list[torch.Tensor]:
