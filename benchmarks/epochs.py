@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 import hpo_research as hpo
-from hpo_research.analysis.curves import at, curve
+from hpo_research.analysis.incumbents import at, curve
 from hpo_research.problems.curves import LearningCurves
 
 PROBLEMS = ("hartmann6/0.8", "branin/0.5", "ackley/0.5")

@@ -20,8 +20,8 @@ from scipy.stats import rankdata
 
 import hpo_research as hpo
 from benchmarks.record import enter
-from hpo_research.analysis.curves import Curve, at, curve
 from hpo_research.analysis.finals import finals
+from hpo_research.analysis.incumbents import Curve, at, curve
 from hpo_research.cli.loading import load
 
 RECORD = Path(__file__).with_name("evidence.json")
@@ -217,7 +217,7 @@ def measured(name: str) -> dict[str, object]:
     """Run the experiment of a claim and return what is to be recorded."""
     claim = CLAIMS[name]
     result = hpo.run(load(claim.file), device="cpu")
-    # The store knows with what the numbers were made, in however many sittings.
+    # The store knows with what the numbers were made, in however many sessions.
     return {
         "claim": claim.sentence,
         **claim.measured(result),

@@ -63,10 +63,10 @@ def enter(path: Path, where: tuple[str, ...], entry: Mapping[str, object]) -> Js
     return record
 
 
-def sat(sittings: list[tuple[str, Json]]) -> str:
+def sat(sessions: list[tuple[str, Json]]) -> str:
     """Say with what each was made, together where it was the same."""
     groups: dict[str, list[str]] = {}
-    for name, made in sittings:
+    for name, made in sessions:
         listed = ", ".join(f"{k} {v}" for k, v in made["versions"].items())
         place = f"{made['cores']} cores of {made['cpu']}, GPU: {made['device']}"
         text = (

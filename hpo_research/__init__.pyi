@@ -10,18 +10,18 @@ from .problems.registry import problem
 from .problems.tabulated import Tabulated
 from .records import Ask, Proposal, Run, Trial
 from .space import Categorical, Float, Integer, SearchSpace
-from .strategies.asha import ASHA, AsynchronousHyperband
 from .strategies.bayesian import Bayesian
-from .strategies.curve_stopping import CurveStopping
-from .strategies.early_discarding import EarlyDiscarding
 from .strategies.freeze_thaw import FreezeThaw
 from .strategies.grid import Grid
-from .strategies.hyperband import Hyperband
-from .strategies.median_stopping import MedianStopping
+from .strategies.halving.asha import ASHA, AsynchronousHyperband
+from .strategies.halving.early_discarding import EarlyDiscarding
+from .strategies.halving.hyperband import Hyperband
+from .strategies.halving.successive_halving import SuccessiveHalving
 from .strategies.model_hyperband import ModelHyperband
 from .strategies.protocol import Strategy
 from .strategies.random import Random
-from .strategies.successive_halving import SuccessiveHalving
+from .strategies.stopping.curve import CurveStopping
+from .strategies.stopping.median import MedianStopping
 from .study import Study
 from .tune import tune
 from .version import __version__

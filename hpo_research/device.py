@@ -19,7 +19,7 @@ _MOST_THREADS = 4096
 
 
 @dataclass(frozen=True)
-class Place:
+class Compute:
     """A device, `cpu` or `cuda:N`, and how many threads each process may use there.
 
     Bit equality on the CPU is promised for one thread.

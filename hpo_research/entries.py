@@ -65,7 +65,7 @@ class AskRow:
         return bool(self.grants) and self.ended is None
 
 
-class Open(NamedTuple):
+class RunningSegment(NamedTuple):
     """A running segment: its attempt, bounds, the epoch it has reached, and the clock there."""
 
     attempt: int

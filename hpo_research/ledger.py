@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from hpo_research.entries import AskRow as AskRow
 from hpo_research.entries import Final as Final
 from hpo_research.entries import Limits as Limits
-from hpo_research.entries import Open as Open
 from hpo_research.entries import RunInfo as RunInfo
+from hpo_research.entries import RunningSegment as RunningSegment
 from hpo_research.records import (
     Ask,
     Outcome,
@@ -61,7 +61,7 @@ class Ledger:
         self._trials: list[Trial] = []
         self._new: dict[int, _Reported] = {}
         self.asks: list[Ask] = []
-        self.open: dict[int, Open] = {}
+        self.open: dict[int, RunningSegment] = {}
         self.stopping: set[int] = set()
         self.spent = 0
         self.committed = 0
@@ -181,7 +181,7 @@ class Ledger:
                 number = grant.trial
                 self._change(number, status="running", until=grant.until)
             self._attempts[number] = grant.attempt
-            self.open[number] = Open(
+            self.open[number] = RunningSegment(
                 grant.attempt, grant.start, grant.until, grant.start, row.clock
             )
             self.committed += grant.until - grant.start
@@ -239,7 +239,7 @@ class Ledger:
                 clock = at
         for trial, new in own.items():
             attempt, start, until, position, _ = self.open[trial]
-            self.open[trial] = Open(attempt, start, until, new.position, new.clock)
+            self.open[trial] = RunningSegment(attempt, start, until, new.position, new.clock)
             self.spent += new.position - position
             self.committed -= new.position - position
         entered = count - self._reports

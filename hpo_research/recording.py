@@ -110,7 +110,7 @@ def record(
 ) -> CurveTable:
     """Train a design and write its table; where it was stopped, the same call goes on.
 
-    `facts` say with what it is trained; those of every sitting are kept. A training's stream is
+    `facts` say with what it is trained; those of every session are kept. A training's stream is
     `Stream(seed).at("trial", configuration)`, configurations counted from 0. Raises
     `ExperimentError` where `out` holds another design, `StoreWriteError` where the disk refuses,
     and what the problem raises where its data are missing.
@@ -246,24 +246,24 @@ def _bits(batch: Mapping[str, np.ndarray], row: int) -> bytes:
 def _opened(folder: Path, design: Design, facts: Mapping[str, Any]) -> _Parts:
     """Open the folder of a design, or begin it. Raises `ExperimentError` for another design."""
     place = folder / "design.json"
-    described, sittings = design.described(), []
+    described, sessions = design.described(), []
     if place.exists():
         with _read(place, folder):
             known = json.loads(place.read_text(encoding="utf-8"))
-            lines, sittings = differences(known["design"], described), known["sittings"]
+            lines, sessions = differences(known["design"], described), known["sittings"]
         if lines:
             raise ExperimentError(
                 f"{folder}: holds what is recorded of another design; remove the folder, name "
                 "another file, or undo:\n" + "\n".join(lines)
             )
-    if dict(facts) not in sittings:
-        sittings = [*sittings, dict(facts)]
+    if dict(facts) not in sessions:
+        sessions = [*sessions, dict(facts)]
     beside = place.with_suffix(".part")
-    text = json.dumps({"design": described, "sittings": sittings})
+    text = json.dumps({"design": described, "sittings": sessions})
     with _worded(folder):
         beside.write_text(text, encoding="utf-8")
         beside.replace(place)
-    return _Parts(folder, sittings, design, _key(described))
+    return _Parts(folder, sessions, design, _key(described))
 
 
 def _key(described: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hpo_research import habits, strategies
 from hpo_research.analysis.result import Result
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.errors import AllTrialsFailedError, StrategyError
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.experiment import Execution, Experiment
@@ -63,7 +63,7 @@ def tune(
     name = RunName(problem.name, "tune", experiment.seeds[0])  # the folder may hold other seeds
     with Store.in_memory() if path is None else Store.write(path) as store:
         try:
-            execute(experiment, store, Place())
+            execute(experiment, store, Compute())
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_interrupted(Result.of(store), name, path)) from None
         result = Result.of(store)

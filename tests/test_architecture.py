@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS = [
     {"text", "heavy", "version"},
     {"errors", "options", "scratch"},
-    {"ambient", "rng", "threads", "device", "products", "compiled", "paths"}
+    {"ambient", "rng", "threads", "device", "linalg", "compiled", "paths"}
     | {"rows", "habits", "origin", "scalars", "lists"},
     {"space", "states"},
     {"records"},
@@ -24,6 +24,7 @@ FLOORS = [
     {"ledger", "run"},
     {"store", "optim"},
     {"gp", "training"},
+    {"curve_gp"},
     {"acquisition"},
     {"problems"},
     {"strategies", "executors"},
@@ -38,8 +39,8 @@ FLOORS = [
 FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
 
 # Tensors in, tensors out: these know no records, store, strategies or spaces.
-TENSORS_ONLY = {"optim", "gp", "acquisition", "training"}
-BELOW_TENSORS = TENSORS_ONLY | {"errors", "ambient", "rng", "threads", "device", "products"}
+TENSORS_ONLY = {"optim", "gp", "curve_gp", "acquisition", "training"}
+BELOW_TENSORS = TENSORS_ONLY | {"errors", "ambient", "rng", "threads", "device", "linalg"}
 BELOW_TENSORS |= {"compiled", "options"}
 
 OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
@@ -50,7 +51,10 @@ LIGHT = {
     *(
         PACKAGE,
         "cli.app",
-        "cli.stored",
+        "cli.export",
+        "cli.report",
+        "cli.status",
+        "cli.stop",
         "cli.rescue",
         "records",
         "entries",
@@ -69,7 +73,7 @@ EXTRA_ARGUMENTS = {
     ("ledger", "_change"),  # the fields of a trial
 }
 # Forked workers reseed NumPy for users' functions, which would else all draw the same numbers.
-RESEEDS = {("executors.worker", "numpy.random.seed")}
+RESEEDS = {("executors.processes.worker", "numpy.random.seed")}
 VAGUE = {
     *("utils", "util", "common", "helpers", "helper", "misc", "core", "sampler", "searcher"),
     *("scheduler", "pruner", "designer", "manager", "factory", "handler"),
@@ -448,7 +452,12 @@ WRONG = [
     (imports_that_go_up, "store", "import hpo_research.cli", "may not import cli"),
     (imports_that_go_up, "space.bins", "from hpo_research import records", "import records"),
     (imports_that_go_up, "space.bins", "from ..records import Run", "may not import records"),
-    (imports_that_go_up, "executors.pool", "from hpo_research.analysis import x", "analysis"),
+    (
+        imports_that_go_up,
+        "executors.processes.pool",
+        "from hpo_research.analysis import x",
+        "analysis",
+    ),
     (imports_that_go_up, "study", "from hpo_research import Float", f"may not import {PACKAGE}"),
     (imports_that_go_up, "rng", "def f():\n    import hpo_research.space", "import space"),
     (records_among_tensors, "training.mlp", "from hpo_research.space import Float", "space"),
@@ -503,7 +512,7 @@ WRONG = [
 
 RIGHT = [
     (imports_that_go_up, "study", "from hpo_research.space import Float"),
-    (imports_that_go_up, "analysis.described", "from hpo_research.strategies.grid import Grid"),
+    (imports_that_go_up, "analysis.rebuild", "from hpo_research.strategies.grid import Grid"),
     (imports_that_go_up, "space.bins", "from hpo_research.space.scale import LINEAR"),
     (imports_that_go_up, "space.bins", "from .scale import LINEAR"),
     (imports_that_go_up, "cli", "import hpo_research as hpo"),

@@ -119,7 +119,7 @@ class Rosenbrock:
 
 def test_every_step_of_the_search():
     """Step by step from the same state: over many steps even rounding would lead far apart."""
-    options, objective = Options(evaluations=60, shrinks=6), Rosenbrock()
+    options, objective = Options(evaluations=60, backtracks=6), Rosenbrock()
     x = 4 * Stream(4).at("x").uniform(2, 16, 5, like=LIKE) - 2
     lower, upper = torch.full_like(x, -1.5), torch.full_like(x, 1.2)
     lower[..., 3], upper[..., 3] = x[..., 3], x[..., 3]
@@ -134,7 +134,7 @@ def test_every_step_of_the_search():
         going = ~expected.is_done
         for field in fields(state):
             ours, theirs = getattr(own, field.name), getattr(expected, field.name)
-            if field.name in ("direction", "step", "scale", "pairs", "shrinks"):
+            if field.name in ("direction", "step", "scale", "pairs", "backtracks"):
                 ours, theirs = ours[going], theirs[going]
             torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9, equal_nan=True)
         state = own

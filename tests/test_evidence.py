@@ -25,9 +25,9 @@ def test_every_claim_is_on_record(record: dict):
 def test_the_record_says_with_what_it_was_made(record: dict, name: str):
     made_with = record["claims"][name]["made_with"]
     assert made_with
-    for sitting in made_with:
-        assert len(sitting["commit"]) >= 40
-        assert sitting["versions"].keys() >= {"hpo_research", "torch", "numpy"}
+    for session in made_with:
+        assert len(session["commit"]) >= 40
+        assert session["versions"].keys() >= {"hpo_research", "torch", "numpy"}
 
 
 def test_an_unknown_claim_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]):

@@ -13,15 +13,15 @@ from torch.utils._pytree import tree_leaves
 
 from hpo_research.acquisition import (
     CRITERIA,
-    GPSurface,
-    MixedSurface,
-    PathSurface,
+    GPAcquisition,
+    MixtureAcquisition,
+    PathAcquisition,
     confidence_bound,
 )
 from hpo_research.acquisition.maximise import _Descent
 from hpo_research.gp import KERNELS, Data, Kernel, Priors, condition, fit
-from hpo_research.gp.evidence import Hyperparameters
 from hpo_research.gp.fit import OPTIONS, _Loss
+from hpo_research.gp.likelihood import Hyperparameters
 from hpo_research.gp.paths import Paths
 from hpo_research.optim import lbfgs
 
@@ -100,7 +100,7 @@ def surface(criterion, b=B, pending=True):
     known = data().take(torch.zeros(b, dtype=torch.int64, device="meta"))
     hyper = Hyperparameters(tensor(b, 3), tensor(b), tensor(b))
     posterior = _conditioned(known, hyper)
-    found = GPSurface(posterior, criterion, tensor(b, 2), tensor(b, SAMPLES, PLACES))
+    found = GPAcquisition(posterior, criterion, tensor(b, 2), tensor(b, SAMPLES, PLACES))
     return found.pending(tensor(b, D)) if pending else found
 
 
@@ -114,7 +114,7 @@ def _conditioned(known, hyper):
 
 
 def averaged():
-    return MixedSurface(surface(CRITERIA["qlogei"], b=2 * B), tensor(B, 2), is_log=True)
+    return MixtureAcquisition(surface(CRITERIA["qlogei"], b=2 * B), tensor(B, 2), is_log=True)
 
 
 def drawn():
@@ -129,7 +129,7 @@ def drawn():
         tensor(B, 1, waves, 2),
         tensor(B, 1, waves, columns),
     )
-    return PathSurface(paths, tensor(B, 3))
+    return PathAcquisition(paths, tensor(B, 3))
 
 
 OBJECTIVES = {

@@ -124,7 +124,7 @@ def test_recorded_seconds_are_kept(tmp_path):
     np.testing.assert_allclose(table.seconds, expected, rtol=1e-6)
 
 
-def test_every_sitting_is_noted_once(tmp_path):
+def test_every_session_is_noted_once(tmp_path):
     design, out = Design(CURVES, 30), tmp_path / "a.npz"
     for _ in range(2):
         with pytest.raises(Killed):

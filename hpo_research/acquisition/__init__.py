@@ -5,36 +5,37 @@ Shapes as in `gp/`. Losses are minimised; `best` is the least value to improve o
 
 from hpo_research.acquisition.criteria import CRITERIA, Criterion, confidence_bound
 from hpo_research.acquisition.domain import Choice, Continuous, Discrete, Domain, Points
+from hpo_research.acquisition.gp_acquisition import GPAcquisition
 from hpo_research.acquisition.improvement import ei, log_ei, log_h, log_knowledge_gradient
 from hpo_research.acquisition.maximise import (
-    Found,
     Search,
+    SearchResult,
     best_allowed,
     candidates,
     climb,
     maximise,
 )
-from hpo_research.acquisition.mixture import MixedSurface
-from hpo_research.acquisition.surface import GPSurface, Rescored, Screen, Surface
-from hpo_research.acquisition.thompson import PathSurface, minima
+from hpo_research.acquisition.mixture import MixtureAcquisition
+from hpo_research.acquisition.protocol import AcquisitionFunction, CachedScores, UncachedScores
+from hpo_research.acquisition.thompson import PathAcquisition, minima
 from hpo_research.acquisition.ucb import ucb
 
 __all__ = [
     "CRITERIA",
+    "AcquisitionFunction",
+    "CachedScores",
     "Choice",
     "Continuous",
     "Criterion",
     "Discrete",
     "Domain",
-    "Found",
-    "GPSurface",
-    "MixedSurface",
-    "PathSurface",
+    "GPAcquisition",
+    "MixtureAcquisition",
+    "PathAcquisition",
     "Points",
-    "Rescored",
-    "Screen",
     "Search",
-    "Surface",
+    "SearchResult",
+    "UncachedScores",
     "best_allowed",
     "candidates",
     "climb",

@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hpo_research.acquisition.domain import Continuous, Domain, Points, joined
-from hpo_research.acquisition.surface import Screen, Surface
-from hpo_research.gp.quasi import uniform_set
+from hpo_research.acquisition.protocol import AcquisitionFunction, CachedScores
+from hpo_research.gp.quasi_random import uniform_set
 from hpo_research.optim import Options, minimise
 from hpo_research.rng import Stream
 
 _POLISH = Options(evaluations=100, gradient=1e-6, decrease=1e-9)
-_HEATS = (8, 8)  # after so many evaluations so many of the starts go on, where there are no choices
+_PRUNE = (8, 8)  # after so many evaluations so many of the starts go on, where there are no choices
 _ROUNDS = 20
 _GAIN = 1e-9  # a flip must gain more than this, in units of the acquisition function
 GLOBAL, LOCAL = "global", "local"
@@ -42,7 +42,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """The ends of the best starts, best first.
 
     `is_global` is 1 for a start that was spread over the space, 0 beside an incumbent.
@@ -52,25 +52,25 @@ class Found:
     value: Float[Tensor, "b s"]
     is_global: Int[Tensor, "b s"]
 
-    def take(self, groups: Int[Tensor, " k"]) -> "Found":
+    def take(self, groups: Int[Tensor, " k"]) -> "SearchResult":
         """Return what was found for some runs only."""
-        return Found(self.points.take(groups), self.value[groups], self.is_global[groups])
+        return SearchResult(self.points.take(groups), self.value[groups], self.is_global[groups])
 
 
 def maximise(
-    surface: Surface,
+    surface: AcquisitionFunction,
     domain: Domain,
     centres: Points,
     *,
     lengthscale: Float[Tensor, "b p"],
     streams: Sequence[Stream],
     search: Search,
-) -> Found:
+) -> SearchResult:
     """Maximise each run's acquisition function over the domain: `candidates`, then `climb`."""
     raw = candidates(domain, centres, lengthscale=lengthscale, streams=streams, search=search)
     spans = domain.spans(lengthscale)
-    screen = surface.screen(raw.x)
-    return climb(screen, domain, raw, spans=spans, streams=streams, search=search)
+    cached = surface.cached(raw.x)
+    return climb(cached, domain, raw, spans=spans, streams=streams, search=search)
 
 
 def candidates(
@@ -92,14 +92,14 @@ def candidates(
 
 
 def climb(
-    screen: Screen,
+    cached: CachedScores,
     domain: Domain,
     raw: Points,
     *,
     spans: Float[Tensor, "b 1 d"],
     streams: Sequence[Stream],
     search: Search,
-) -> Found:
+) -> SearchResult:
     """Maximise each run's acquisition function, starting from the best of its candidates.
 
     Half the starts are the best, and others drawn by their rank, of points spread over the space;
@@ -109,7 +109,7 @@ def climb(
     nothing gains.
     """
     half = search.starts // 2
-    scores = screen.values()
+    scores = cached.values()
     parts = torch.split(scores, [search.spread, search.near], dim=1)
     rows = torch.cat(
         [
@@ -120,13 +120,13 @@ def climb(
     )
     starts, value = raw.at(rows), scores.gather(1, rows)
     # A start in another category may be behind now and ahead after its flips.
-    heats = None if domain.choices else _HEATS
-    hill = _Hill(screen.surface, domain, spans)
-    points, value, row = _climbed(hill, starts, value, heats=heats)
+    prune = None if domain.choices else _PRUNE
+    hill = _Hill(cached.surface, domain, spans)
+    points, value, row = _climbed(hill, starts, value, prune=prune)
     points, value = _flipped(hill, points, value)
     order = value.argsort(dim=1, descending=True, stable=True)
     is_global = (row.gather(1, order) < half).to(torch.int64)
-    return Found(points.at(order), value.gather(1, order), is_global)
+    return SearchResult(points.at(order), value.gather(1, order), is_global)
 
 
 def _spread(
@@ -203,7 +203,7 @@ def _chosen(
 class _Descent:
     """Minus a surface, as something to minimise."""
 
-    surface: Surface
+    surface: AcquisitionFunction
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         value, gradient = self.surface.value_and_gradient(x)
@@ -217,7 +217,7 @@ class _Descent:
 class _Hill:
     """What is climbed: a surface over a domain, whose columns change on the scale of `spans`."""
 
-    surface: Surface
+    surface: AcquisitionFunction
     domain: Domain
     spans: Float[Tensor, "b 1 d"]
 
@@ -230,7 +230,7 @@ def _climbed(
     points: Points,
     value: Float[Tensor, "b s"],
     *,
-    heats: tuple[int, int] | None = None,
+    prune: tuple[int, int] | None = None,
 ) -> tuple[Points, Tensor, Tensor]:
     """Move the continuous columns uphill, and snap; what is snapped may be worse than the start.
 
@@ -245,7 +245,7 @@ def _climbed(
     lower, upper = points.x.clone(), points.x.clone()
     lower[..., list(domain.relaxed)] = 0.0
     upper[..., list(domain.relaxed)] = 1.0
-    options = replace(_POLISH, heats=heats, is_recordable=hill.surface.is_recordable)
+    options = replace(_POLISH, prune=prune, is_recordable=hill.surface.is_recordable)
     descent = _Descent(hill.surface)
     # Saves three steps of ten in a continuum; of 200 mixed cases it lost one more.
     scale = None if domain.choices else hill.spans

@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hpo_research.acquisition.surface import GPSurface, Screen
+from hpo_research.acquisition.gp_acquisition import GPAcquisition
+from hpo_research.acquisition.protocol import CachedScores
 
 
 @dataclass(frozen=True)
-class MixedSurface:
+class MixtureAcquisition:
     """The mean of the members' acquisition functions, weighted by how far each is believed.
 
     Row k · b + i of `members` is what model k makes of run i, `log_weight` the logarithms of the
@@ -19,7 +20,7 @@ class MixedSurface:
     each expects; where the members give logarithms, `is_log`, the logarithm of that.
     """
 
-    members: GPSurface
+    members: GPAcquisition
     log_weight: Float[Tensor, "b k"]
     is_log: bool
     is_recordable: ClassVar[bool] = True
@@ -60,7 +61,7 @@ class MixedSurface:
         gap = mean - whole
         return whole, _total(share * (variance + gap * gap))
 
-    def take(self, groups: Int[Tensor, " k"] | slice) -> "MixedSurface":
+    def take(self, groups: Int[Tensor, " k"] | slice) -> "MixtureAcquisition":
         """Return the surfaces of some runs only."""
         b, k = self.log_weight.shape
         rows = torch.arange(b, device=self.log_weight.device, dtype=torch.int64)[groups]
@@ -69,13 +70,13 @@ class MixedSurface:
         ).flatten()
         return replace(self, members=self.members.take(every), log_weight=self.log_weight[groups])
 
-    def pending(self, x: Float[Tensor, "b d"]) -> "MixedSurface":
+    def pending(self, x: Float[Tensor, "b d"]) -> "MixtureAcquisition":
         """Return the surfaces when one more point of each run is under way."""
         return replace(self, members=self.members.pending(self._each(x)))
 
-    def screen(self, x: Float[Tensor, "b r d"]) -> Screen:
+    def cached(self, x: Float[Tensor, "b r d"]) -> CachedScores:
         """Return points whose values are wanted again whenever a further point is under way."""
-        return MixedScreen(self, self.members.screen(self._each(x)))
+        return MixtureCachedScores(self, self.members.cached(self._each(x)))
 
     def _each(self, x: Tensor) -> Tensor:
         """Repeat what is given for each model."""
@@ -87,24 +88,24 @@ class MixedSurface:
 
 
 @dataclass(frozen=True)
-class MixedScreen:
+class MixtureCachedScores:
     """The members' values at fixed points, averaged."""
 
-    mixture: MixedSurface
-    members: Screen
+    mixture: MixtureAcquisition
+    members: CachedScores
 
     @property
-    def surface(self) -> MixedSurface:
+    def surface(self) -> MixtureAcquisition:
         """The surface as it is now."""
         surface = self.members.surface
-        assert isinstance(surface, GPSurface)
+        assert isinstance(surface, GPAcquisition)
         return replace(self.mixture, members=surface)
 
     def values(self) -> Float[Tensor, "b r"]:
         """Return the mean of the members' values at the fixed points."""
         return self.mixture.mixed(self.mixture._apart(self.members.values()))[0]
 
-    def pending(self, x: Float[Tensor, "b d"]) -> "MixedScreen":
+    def pending(self, x: Float[Tensor, "b d"]) -> "MixtureCachedScores":
         """Return the same when one more point of each run is under way."""
         return replace(self, members=self.members.pending(self.mixture._each(x)))
 

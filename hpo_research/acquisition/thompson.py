@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from hpo_research.acquisition.domain import Domain, Points
-from hpo_research.acquisition.maximise import Found, Search, maximise
-from hpo_research.acquisition.surface import Rescored
+from hpo_research.acquisition.maximise import Search, SearchResult, maximise
+from hpo_research.acquisition.protocol import UncachedScores
 from hpo_research.gp.paths import FREQUENCIES, Paths, paths_of
 from hpo_research.gp.posterior import Posterior
 from hpo_research.rng import Stream
@@ -19,7 +19,7 @@ _ROWS = 256  # of one block: fixed, since the bits of a row may depend on how ma
 
 
 @dataclass(frozen=True)
-class PathSurface:
+class PathAcquisition:
     """Minus one drawn function a group: where it is largest, a Thompson sample is.
 
     Thompson (Biometrika 1933); in parallel Kandasamy, Krishnamurthy, Schneider and Póczos
@@ -39,7 +39,7 @@ class PathSurface:
         count: int,
         *,
         frequencies: int = FREQUENCIES,
-    ) -> "PathSurface":
+    ) -> "PathAcquisition":
         """Draw `count` functions of each of b runs: group i · count + j is function j of run i.
 
         Nothing may be pending on the posterior.
@@ -59,27 +59,27 @@ class PathSurface:
         value, gradient = self.paths.value_and_gradient(x[:, None])
         return -value[:, 0], -gradient[:, 0]
 
-    def take(self, groups: Int[Tensor, " k"] | slice) -> "PathSurface":
+    def take(self, groups: Int[Tensor, " k"] | slice) -> "PathAcquisition":
         """Return the surfaces of some functions only."""
-        return PathSurface(self.paths.take(groups), self.lengthscale[groups])
+        return PathAcquisition(self.paths.take(groups), self.lengthscale[groups])
 
-    def pending(self, x: Float[Tensor, "b d"]) -> "PathSurface":
+    def pending(self, x: Float[Tensor, "b d"]) -> "PathAcquisition":
         """Return the surface itself: a drawn function is known already where a point is pending."""
         return self
 
-    def screen(self, x: Float[Tensor, "b r d"]) -> Rescored:
+    def cached(self, x: Float[Tensor, "b r d"]) -> UncachedScores:
         """Return the values at fixed points, which nothing pending changes."""
-        return Rescored(self, x)
+        return UncachedScores(self, x)
 
 
 def minima(
-    surface: PathSurface,
+    surface: PathAcquisition,
     domain: Domain,
     centres: Points,
     *,
     streams: Sequence[Stream],
     search: Search,
-) -> Found:
+) -> SearchResult:
     """Find the minimum of every function over the domain, in one search for all.
 
     `centres` are of the runs, and so are the streams that the search draws from. Row i · count + j

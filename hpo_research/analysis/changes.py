@@ -1,7 +1,7 @@
 """Code that changed while an experiment went on, and the trials that were begun before.
 
-A history is what the store keeps of it: at each sitting whose code was new or another, the last
-turn of the sittings before, and the digests of each problem's and strategy's code by piece (see
+A history is what the store keeps of it: at each session whose code was new or another, the last
+turn of the sessions before, and the digests of each problem's and strategy's code by piece (see
 `experiment.digests`), of those alone that were new or other.
 """
 
@@ -48,7 +48,7 @@ def is_same(old: str, new: str) -> bool | None:
 
 
 def newer(history: History, code: Mapping[str, Mapping[str, Pieces]], turn: int) -> dict[str, Any]:
-    """Return the entry for a sitting that begins after a turn; empty where all is as it was."""
+    """Return the entry for a session that begins after a turn; empty where all is as it was."""
     fresh = {
         kind: {name: own for name, own in code[kind].items() if own != _last(history, kind, name)}
         for kind in KINDS
@@ -76,7 +76,7 @@ def versions(history: History) -> dict[str, list[tuple[int, str]]]:
 
 @dataclass(frozen=True)
 class Change:
-    """What differs between two sittings in the code of one problem or strategy.
+    """What differs between two sessions in the code of one problem or strategy.
 
     `pieces` say what, `is_known` whether it can be told that they differ; `counts` are the trials
     that were begun before, by run.

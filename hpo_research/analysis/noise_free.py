@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.finals import Finals, counted, gathered
+from hpo_research.analysis.rebuild import answers_of
 from hpo_research.analysis.result import Result
 from hpo_research.store import RunName
 from hpo_research.store.reports import as_reports

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
 from hpo_research.analysis.arguments import chosen
-from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, at, curve
+from hpo_research.analysis.bootstrap import LEAST_SEEDS, Band
+from hpo_research.analysis.incumbents import Axis, Curve, at, curve
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.options import MOST, Mistakes, foreign, number, one_of, whole

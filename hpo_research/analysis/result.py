@@ -26,14 +26,14 @@ class Result:
     """Everything known about an experiment, read at one moment.
 
     `description` is the resolved experiment as plain JSON, `provenance` the versions, commit and
-    device of every sitting it ran in. `history` holds each run's reports by trial and epoch, each
+    device of every session it ran in. `history` holds each run's reports by trial and epoch, each
     with the epochs that the run had spent and its turn. `over` names the runs that have ended.
     `asked` holds the turns in which each run was asked, ascending, with the seconds that this took
     (the run's share where several were asked together); asks that changed nothing are not stored.
     `outcomes` holds how each run's segments ended, each with its turn, in the order of writing.
     `undigested` counts the rows that were stored before there were digests: what happened to them
     until then cannot be checked.
-    `code` holds the digests of the user's code, sitting by sitting (see `analysis.changes`).
+    `code` holds the digests of the user's code, session by session (see `analysis.changes`).
     `ended` says why runs were ended before their budget.
     """
 
@@ -128,7 +128,7 @@ class Result:
         ]
 
     def changes(self) -> list[str]:
-        """Say which code changed between the sittings, and which trials were begun before."""
+        """Say which code changed between the sessions, and which trials were begun before."""
         begun = {
             name: [
                 turn
@@ -142,13 +142,13 @@ class Result:
 
 
 def _noted_before(provenance: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say the same of sittings under the first versions, which noted the text of functions."""
+    """Say the same of sessions under the first versions, which noted the text of functions."""
     digests: dict[str, list[str]] = {}
     for note in provenance:
         for function, digest in note.get("sources", {}).items():
             digests.setdefault(function, []).append(digest)
     return [
-        f"the source of {function} changed between sittings, and runs from before and after "
+        f"the source of {function} changed between sessions, and runs from before and after "
         "stand side by side; if its values changed too, run it in another folder"
         for function, own in digests.items()
         if len(set(own)) > 1

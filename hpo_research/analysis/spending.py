@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from hpo_research.analysis.described import answers_of
+from hpo_research.analysis.rebuild import answers_of
 from hpo_research.analysis.result import Result
 from hpo_research.records import Run
 from hpo_research.store import RunName

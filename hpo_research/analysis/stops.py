@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpo_research.analysis.described import answers_of
+from hpo_research.analysis.rebuild import answers_of
 from hpo_research.analysis.result import Result
 from hpo_research.records import OPEN, Run, Trial
 from hpo_research.store import RunName

@@ -1,6 +1,18 @@
 """What the package has; see `hpo_research/__init__.pyi`."""
 
-from . import checkup, listings, recorder, rescue, running, stored
+from . import doctor, export, listings, report, rescue, run, status, stop, table
 from .app import app, main
 
-__all__ = ["app", "checkup", "listings", "main", "recorder", "rescue", "running", "stored"]
+__all__ = [
+    "app",
+    "doctor",
+    "export",
+    "listings",
+    "main",
+    "report",
+    "rescue",
+    "run",
+    "status",
+    "stop",
+    "table",
+]

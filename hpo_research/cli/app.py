@@ -11,8 +11,8 @@ import typer
 
 import hpo_research
 from hpo_research import cli
-from hpo_research.cli import answers
-from hpo_research.cli.answers import readable
+from hpo_research.cli import exits
+from hpo_research.cli.exits import readable
 
 app = typer.Typer(
     add_completion=False,
@@ -71,9 +71,9 @@ def run(
     show_traceback: Traceback = False,
 ) -> None:
     """Run an experiment, or go on where it stopped, and write its report."""
-    wanted = cli.running.Wanted(file, out, device, threads, seeds, tuple(only or ()), quiet)
-    with readable(show_traceback), answers.interruptible():
-        code = cli.running.run(wanted)
+    wanted = cli.run.RunOptions(file, out, device, threads, seeds, tuple(only or ()), quiet)
+    with readable(show_traceback), exits.interruptible():
+        code = cli.run.run(wanted)
     raise typer.Exit(code)
 
 
@@ -91,8 +91,8 @@ def report(
 
     The experiment may be running at the same time; the report then says what is not over yet.
     """
-    with answers.interruptible():
-        code = cli.stored.reports(folders, show_traceback)
+    with exits.interruptible():
+        code = cli.report.reports(folders, show_traceback)
     raise typer.Exit(code)
 
 
@@ -111,9 +111,9 @@ def status(
         raise typer.BadParameter("--json prints one document; leave out --watch")
     with readable():
         if watch:
-            cli.stored.watch(folder)
+            cli.status.watch(folder)
         else:
-            cli.stored.status(folder, as_json)
+            cli.status.status(folder, as_json)
 
 
 @app.command()
@@ -132,7 +132,7 @@ def stop(
     No new trial begins in them, and those that run are stopped.
     """
     with readable():
-        cli.stored.stop(folder, reason, tuple(only or ()), undo)
+        cli.stop.stop(folder, reason, tuple(only or ()), undo)
 
 
 @app.command()
@@ -142,7 +142,7 @@ def export(
 ) -> None:
     """Write DIR/export/trials and reports: one row a trial, one a report, sorted."""
     with readable():
-        cli.stored.export(folder, format)
+        cli.export.export(folder, format)
 
 
 @app.command(epilog="Exit codes: 0 OUT holds what was whole; 1 an error, on stderr; 2 wrong usage.")
@@ -152,7 +152,7 @@ def rescue(
     show_traceback: Traceback = False,
 ) -> None:
     """Copy what is whole of a damaged store to OUT, where it can be reported and go on."""
-    with readable(show_traceback), answers.interruptible():
+    with readable(show_traceback), exits.interruptible():
         cli.rescue.rescued(folder, out)
 
 
@@ -174,9 +174,9 @@ def table(
     show_traceback: Traceback = False,
 ) -> None:
     """Record learning curves: train a design of configurations, and write what they reported."""
-    wanted = cli.recorder.Wanted(name, out, configurations, epochs, seeds, data, device)
-    with readable(show_traceback), answers.interruptible():
-        cli.recorder.record(wanted)
+    wanted = cli.table.TableOptions(name, out, configurations, epochs, seeds, data, device)
+    with readable(show_traceback), exits.interruptible():
+        cli.table.record(wanted)
 
 
 @app.command()
@@ -194,7 +194,7 @@ def strategies() -> None:
 @app.command(epilog="Exit codes: 0 all well; 1 a kernel is not bit-equal on the CPU.")
 def doctor() -> None:
     """Describe this machine, and test whether its numbers repeat bit for bit."""
-    raise typer.Exit(cli.checkup.doctor())
+    raise typer.Exit(cli.doctor.doctor())
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bars
 
-from hpo_research.cli.screen import say
-from hpo_research.cli.standing import Clock, duration, standings
+from hpo_research.cli.console import say
+from hpo_research.cli.progress import Clock, duration, standings
 from hpo_research.experiment import Experiment, Progress
 from hpo_research.text import visible
 

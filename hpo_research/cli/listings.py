@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 
 import hpo_research
-from hpo_research.cli.screen import add_row, plain_table, screen
+from hpo_research.cli.console import add_row, plain_table, screen
 from hpo_research.problems import registry
 from hpo_research.strategies.protocol import Strategy
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hpo_research.cli.screen import add_row, plain_table, say, screen
+from hpo_research.cli.console import add_row, plain_table, say, screen
 from hpo_research.store.rescue import rescue
 
 _SHOWN = 10

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from hpo_research.analysis.extremes import located
 from hpo_research.analysis.result import Result
-from hpo_research.cli.screen import add_row, plain_table
+from hpo_research.cli.console import add_row, plain_table
 from hpo_research.experiment import Budget
 from hpo_research.store import RunName
 

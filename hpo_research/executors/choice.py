@@ -1,17 +1,18 @@
 """Which executor runs a problem: batches in this process, a simulated clock, or workers."""
 
-from hpo_research.device import Place
-from hpo_research.executors.batches import Batches, Simulated
-from hpo_research.executors.processes import ProcessId
+from hpo_research.device import Compute
+from hpo_research.executors.lock_step import LockStepExecutor
+from hpo_research.executors.processes.executor import ProcessExecutor
+from hpo_research.executors.processes.process_tree import ProcessId
 from hpo_research.executors.protocol import Executor
-from hpo_research.executors.workers import Workers
+from hpo_research.executors.simulated import SimulatedExecutor
 from hpo_research.problems.function import function_of
 from hpo_research.problems.protocol import Problem
 from hpo_research.store import Store
 from hpo_research.threads import processors
 
 
-def executor_for(problem: Problem, execution: str, place: Place, store: Store) -> Executor:
+def executor_for(problem: Problem, execution: str, compute: Compute, store: Store) -> Executor:
     """Return the executor of a problem.
 
     A user's function always runs in worker processes, as every problem does asynchronously;
@@ -19,20 +20,20 @@ def executor_for(problem: Problem, execution: str, place: Place, store: Store) -
     that survivors of a killed experiment are found.
     """
     if execution == "simulated":
-        return Simulated(problem, place.device)
+        return SimulatedExecutor(problem, compute.device)
     function = function_of(problem)
     if function is None and execution == "lock-step":
-        return Batches(problem, place.device)
+        return LockStepExecutor(problem, compute.device)
 
     def remember(process: ProcessId) -> None:
         store.add_process(process.pid, process.created, process.host)
 
     workers = None if function is None else function.workers
-    return Workers(
+    return ProcessExecutor(
         problem,
         workers=workers or processors(),
         lock_step=execution == "lock-step",
-        place=place,
+        compute=compute,
         on_start=remember,
         owner=store.tag,
     )

@@ -12,7 +12,7 @@ from hpo_research.space import Config
 
 
 @dataclass(frozen=True)
-class Known:
+class StoredTrial:
     """What is known of a trial with this configuration: reports in order, then a failure if any."""
 
     config: Config
@@ -27,7 +27,7 @@ class Known:
         return tuple(takewhile(lambda fact: not _lacks(fact, segment, metric), ahead))
 
 
-class Remembered:
+class RememberingExecutor:
     """An executor in lock-step before which trials go through what is known of them.
 
     A segment that begins where facts are known gets one of them a poll, as if it were trained;
@@ -36,7 +36,9 @@ class Remembered:
     trial of open length, in silence: only its training says that it ends.
     """
 
-    def __init__(self, executor: Executor, known: Mapping[Key, Known], problem: Problem) -> None:
+    def __init__(
+        self, executor: Executor, known: Mapping[Key, StoredTrial], problem: Problem
+    ) -> None:
         self._executor = executor
         self._known = known
         self._problem = problem

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hpo_research.analysis.described import stored_answers
+from hpo_research.analysis.rebuild import stored_answers
 from hpo_research.errors import ExperimentError
 from hpo_research.space import SearchSpace
 from hpo_research.space.documents import document

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from hpo_research import habits, options
-from hpo_research.analysis.described import answers_of
+from hpo_research.analysis.rebuild import answers_of
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget

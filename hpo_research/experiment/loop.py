@@ -14,18 +14,18 @@ from typing import TypeVar
 
 from hpo_research import habits, states
 from hpo_research.analysis.result import Result
-from hpo_research.device import Place, resolve, used
+from hpo_research.device import Compute, resolve, used
 from hpo_research.errors import ExperimentError, ProblemError, StateError
 from hpo_research.executors.choice import executor_for
 from hpo_research.executors.protocol import Executor, Poll
-from hpo_research.executors.remembered import Remembered
+from hpo_research.executors.remembered import RememberingExecutor
 from hpo_research.executors.states import taken, unkept
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.ending import Rule, ending, never
 from hpo_research.experiment.experiment import Experiment, parallel_of
-from hpo_research.experiment.opening import Opened, open_experiment
 from hpo_research.experiment.progress import Progress, progress
 from hpo_research.experiment.provenance import Source
+from hpo_research.experiment.session import Session, open_experiment
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given
@@ -70,10 +70,10 @@ def run(
         raise ExperimentError(f"run: expected an Experiment, got {quoted(experiment)}")
     if watch is not None and not callable(watch):
         raise ExperimentError(f"run: watch must be a function of the progress, got {quoted(watch)}")
-    place = Place(resolve(device), threads)
+    compute = Compute(resolve(device), threads)
     with Store.write(Path("results", experiment.name) if out is None else out) as store:
         try:
-            execute(experiment, store, place, watch, source=source, ends=ends)
+            execute(experiment, store, compute, watch, source=source, ends=ends)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{experiment.name} was interrupted; what was done is stored in {store.folder}: "
@@ -85,16 +85,16 @@ def run(
 def execute(
     experiment: Experiment,
     store: Store,
-    place: Place,
+    compute: Compute,
     watch: Watch | None = None,
     *,
     source: Source | None = None,
     ends: Rule = never,
 ) -> None:
     """Run an experiment in an open store."""
-    opened = open_experiment(experiment, store, place.device, source=source)
-    with limited(place.threads), used(place.device):
-        loop = Loop(experiment, store, opened, place, ends=ends)
+    session = open_experiment(experiment, store, compute.device, source=source)
+    with limited(compute.threads), used(compute.device):
+        loop = Loop(experiment, store, session, compute, ends=ends)
         try:
             loop.run(watch)
         finally:
@@ -108,18 +108,18 @@ class Loop:
         self,
         experiment: Experiment,
         store: Store,
-        opened: Opened,
-        place: Place,
+        session: Session,
+        compute: Compute,
         *,
         ends: Rule = never,
     ) -> None:
         self._ends = ends
         self._experiment = experiment
         self._store = store
-        self._opened = opened
-        self._ledgers = opened.ledgers
-        self._turn = Turn(store, opened.ledgers)
-        self._checkpoints = opened.checkpoints
+        self._session = session
+        self._ledgers = session.ledgers
+        self._turn = Turn(store, session.ledgers)
+        self._checkpoints = session.checkpoints
         self._over: set[int] = set()
         self._left = {(run, t) for run, ledger in self._ledgers.items() for t in ledger.stopping}
         now = time.monotonic()
@@ -128,9 +128,9 @@ class Loop:
         self._watched_at = 0.0
         self._executors: dict[str, Executor] = {}
         for problem in experiment.problems:
-            executor = executor_for(problem, experiment.execution, place, store)
-            if opened.known:
-                executor = Remembered(executor, opened.known, problem)
+            executor = executor_for(problem, experiment.execution, compute, store)
+            if session.known:
+                executor = RememberingExecutor(executor, session.known, problem)
             self._executors[problem.name] = executor
 
     def close(self) -> None:
@@ -147,7 +147,7 @@ class Loop:
             if trial not in ledger.stopping
         ]
         self._submit(lost)
-        self._ask(self._opened.ready, self._opened.answer)
+        self._ask(self._session.ready, self._session.answer)
         while True:
             has_ended = not any(ledger.open for ledger in self._ledgers.values())
             if watch is not None and (has_ended or time.monotonic() >= self._watched_at):
@@ -162,7 +162,7 @@ class Loop:
     def _ask(self, ready: Collection[int], texts: Mapping[str, str] | None = None) -> None:
         """Ask the runs that are ready, end those that are to end, and act on all of it."""
         reasons, answered = ending(
-            self._store.folder, self._opened.names, self._ledgers, self._ends
+            self._store.folder, self._session.names, self._ledgers, self._ends
         )
         if not ready and not reasons:
             requests.done(answered)
@@ -170,14 +170,14 @@ class Loop:
         rows, over = self._ended(ready, reasons)
         runs = sorted(set(ready) - {row.run for row in rows})
         for name, strategy in self._experiment.strategies.items():
-            ledgers = [self._ledgers[i] for i in runs if self._opened.names[i].strategy == name]
+            ledgers = [self._ledgers[i] for i in runs if self._session.names[i].strategy == name]
             if not ledgers:
                 continue
             parallel = parallel_of(self._experiment, strategy)
             slots = [self._slots(ledger, parallel) for ledger in ledgers]
             began = time.perf_counter()
             views = [ledger.run() for ledger in ledgers]
-            names = [self._opened.names[ledger.info.id] for ledger in ledgers]
+            names = [self._session.names[ledger.info.id] for ledger in ledgers]
             asks = asks_of(strategy, views, names=names, ledgers=ledgers, slots=slots)
             seconds = (time.perf_counter() - began) / len(ledgers)
             for ledger, ask in zip(ledgers, asks, strict=True):
@@ -212,7 +212,7 @@ class Loop:
         stops: dict[str, list[Key]] = {}
         segments = []
         for row in rows:
-            problem = self._opened.names[row.run].problem
+            problem = self._session.names[row.run].problem
             for grant in row.grants:
                 if isinstance(grant, Stop):
                     stops.setdefault(problem, []).append((row.run, grant.trial))
@@ -224,7 +224,7 @@ class Loop:
     def _submit(self, segments: Sequence[Segment]) -> None:
         by_problem: dict[str, list[Segment]] = {}
         for segment in segments:
-            problem = self._opened.names[segment.run].problem
+            problem = self._session.names[segment.run].problem
             by_problem.setdefault(problem, []).append(segment)
             self._saved_at[segment.key] = time.monotonic()
         for problem, batch in by_problem.items():
@@ -297,7 +297,7 @@ class Loop:
         stopping = {(run, t) for run, ledger in self._ledgers.items() for t in ledger.stopping}
         is_stop_first = bool(stopping) and self._experiment.execution == "simulated"
         wanted = (stopping if is_stop_first else open_keys).difference(left)
-        return {self._opened.names[run].problem for run, _ in wanted}
+        return {self._session.names[run].problem for run, _ in wanted}
 
     def _polls(self, problems: Sequence[str], *, may_wait: bool) -> list[Poll]:
         """Poll every problem; wait, in short turns, only where none has anything yet."""
@@ -327,7 +327,7 @@ class Loop:
         for report in reports:
             key = report.key
             is_due = key in paused or (key not in ended and self._saved_at[key] <= due)
-            if report.state is None and key in paused and key not in self._opened.known:
+            if report.state is None and key in paused and key not in self._session.known:
                 self._check_stateless(report)
             state = self._state(report) if is_due else None
             if state is not None:
@@ -345,7 +345,7 @@ class Loop:
         except StateError as error:
             # No pause: there the executor has failed the trial. Without it no number changes.
             warnings.warn(
-                f"{self._opened.names[report.run].problem}, trial {report.trial}: "
+                f"{self._session.names[report.run].problem}, trial {report.trial}: "
                 f"{unkept(report, error)}; if the process ends before the trial does, the trial is "
                 "trained again from an earlier epoch",
                 stacklevel=2,
@@ -356,7 +356,7 @@ class Loop:
         """Raise `ProblemError` where a problem breaks its word: a bug in it."""
         if self._ledgers[report.run].info.can_resume:
             raise ProblemError(
-                f"{self._opened.names[report.run].problem}: trial {report.trial} was paused at "
+                f"{self._session.names[report.run].problem}: trial {report.trial} was paused at "
                 f"epoch {report.epoch} without a state, though can_resume is True; let its "
                 "reports give a state, or say can_resume=False"
             )
@@ -376,7 +376,7 @@ class Loop:
     def _progress(self) -> Progress:
         return Progress(
             [
-                progress(self._opened.names[run], ledger, run in self._over)
+                progress(self._session.names[run], ledger, run in self._over)
                 for run, ledger in self._ledgers.items()
             ]
         )

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hpo_research.executors.remembered import Known
+from hpo_research.executors.remembered import StoredTrial
 from hpo_research.experiment.experiment import Experiment
 from hpo_research.ledger import Ledger
 from hpo_research.records import Key, Outcome, Report, Start
@@ -46,10 +46,12 @@ def rewind(experiment: Experiment, store: Store, ledgers: Mapping[int, Ledger]) 
     return set(turns)
 
 
-def remembered(store: Store, runs: Collection[int]) -> dict[Key, Known]:
+def remembered(store: Store, runs: Collection[int]) -> dict[Key, StoredTrial]:
     """Return what is known of these runs' trials, beyond what their ledgers hold or not."""
     return {
-        (run, int(trial)): Known(found["config"], tuple(_fact(run, int(trial), f) for f in facts))
+        (run, int(trial)): StoredTrial(
+            found["config"], tuple(_fact(run, int(trial), f) for f in facts)
+        )
         for run in runs
         for trial, found in _stored(store).get(str(run), {}).items()
         if (facts := found["facts"])

@@ -10,16 +10,16 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from hpo_research.ambient import ordinary
-from hpo_research.analysis.curves import Axis
 from hpo_research.analysis.files import write_beside
+from hpo_research.analysis.incumbents import Axis
 from hpo_research.analysis.result import Result
 from hpo_research.errors import HpoError, StoreError
 from hpo_research.figures.finals import finals_figure
 from hpo_research.figures.incumbent import incumbent_figure
+from hpo_research.figures.layout import Picture
 from hpo_research.figures.learning import learning_figure
 from hpo_research.figures.panel import trains_fully
 from hpo_research.figures.ranks import ranks_figure
-from hpo_research.figures.sheet import Picture
 from hpo_research.figures.style import styled
 from hpo_research.figures.surrogate import surrogate_figure
 from hpo_research.paths import Given, place

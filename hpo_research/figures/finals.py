@@ -10,11 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from hpo_research.analysis.extremes import located
 from hpo_research.analysis.finals import Finals, finals
 from hpo_research.analysis.result import Result
-from hpo_research.figures.lines import nothing
-from hpo_research.figures.scales import Scale, lay, scale_for
-from hpo_research.figures.sheet import Picture, fit_labels, name_rows_once, numbers_across, sheet
-from hpo_research.figures.style import DARK, Look, dressed, look, ruled, styled, verbatim
-from hpo_research.figures.words import (
+from hpo_research.figures.labels import (
     FINAL,
     counted,
     listed,
@@ -23,6 +19,10 @@ from hpo_research.figures.words import (
     unfinished,
     value_label,
 )
+from hpo_research.figures.layout import Picture, fit_labels, name_rows_once, numbers_across, sheet
+from hpo_research.figures.lines import nothing
+from hpo_research.figures.scales import Scale, lay, scale_for
+from hpo_research.figures.style import DARK, Look, dressed, look, ruled, styled, verbatim
 
 _BOX, _SPREAD = 0.62, 0.44  # heights of a box and of its points, in rows
 _LETTERS = 36  # of a name beside its row; with more, nothing is left of a panel as wide as a column

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from hpo_research.analysis.curves import Axis
+from hpo_research.analysis.incumbents import Axis
 from hpo_research.analysis.result import Result
+from hpo_research.figures.labels import listed, noted
+from hpo_research.figures.layout import Picture, fit_labels, sheet
 from hpo_research.figures.lines import cost_axis, draw_bands, key, nothing
 from hpo_research.figures.panel import Panel, caption, panel
 from hpo_research.figures.scales import lay
-from hpo_research.figures.sheet import Picture, fit_labels, sheet
 from hpo_research.figures.style import MIDDLE, SMALL, dressed, styled, verbatim
-from hpo_research.figures.words import listed, noted
 
 _HEIGHT = 1.75
 

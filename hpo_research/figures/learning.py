@@ -14,11 +14,11 @@ from hpo_research.analysis.extremes import difference
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
+from hpo_research.figures.labels import EVERY, counted, listed, noted, value_label
+from hpo_research.figures.layout import Picture, fit_labels, inches, sheet
 from hpo_research.figures.lines import nothing
 from hpo_research.figures.scales import Scale, lay, scale_for
-from hpo_research.figures.sheet import Picture, fit_labels, inches, sheet
 from hpo_research.figures.style import DARK, LIGHT, MIDDLE, SMALL, dressed, styled, verbatim
-from hpo_research.figures.words import EVERY, counted, listed, noted, value_label
 from hpo_research.records import OPEN, Run, Start, Stop, Trial
 from hpo_research.store import RunName
 from hpo_research.text import quoted

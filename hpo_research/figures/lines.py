@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from hpo_research.analysis.curves import Band
-from hpo_research.figures.sheet import numbers_across
+from hpo_research.analysis.bootstrap import Band
+from hpo_research.figures.layout import numbers_across
 from hpo_research.figures.style import Look, look, ruled, verbatim
 
 _MARKERS = 5  # on a line

@@ -7,13 +7,13 @@ from typing import get_args
 import numpy as np
 
 from hpo_research.analysis.arguments import check_name, chosen
-from hpo_research.analysis.curves import LEAST_SEEDS, Axis, Band, Curve, band, curve, regret
+from hpo_research.analysis.bootstrap import LEAST_SEEDS, Band, band
 from hpo_research.analysis.finals import finals
+from hpo_research.analysis.incumbents import Axis, Curve, curve, regret
 from hpo_research.analysis.noise_free import is_noisy
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
-from hpo_research.figures.scales import Scale, scale_for
-from hpo_research.figures.words import (
+from hpo_research.figures.labels import (
     BEST,
     counted,
     listed,
@@ -22,6 +22,7 @@ from hpo_research.figures.words import (
     unfinished,
     value_label,
 )
+from hpo_research.figures.scales import Scale, scale_for
 from hpo_research.options import one_of, require
 
 LEVEL, RESAMPLES = 0.95, 2000

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from hpo_research.analysis.curves import LEAST_SEEDS
+from hpo_research.analysis.bootstrap import LEAST_SEEDS
 from hpo_research.analysis.ranks import RankAxis, Ranks, ranks, unit
 from hpo_research.analysis.result import Result
+from hpo_research.figures.labels import counted, listed
+from hpo_research.figures.layout import Picture, sheet
 from hpo_research.figures.lines import cost_axis, draw_bands, key, nothing
-from hpo_research.figures.sheet import Picture, sheet
 from hpo_research.figures.style import dressed, styled
-from hpo_research.figures.words import counted, listed
 
 _HEIGHT = 2.2
 _POINTS = 101  # costs: more would be a fringe of single epochs

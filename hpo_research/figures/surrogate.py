@@ -10,21 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.extremes import difference
+from hpo_research.analysis.rebuild import answers_of
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
+from hpo_research.figures.labels import noted
+from hpo_research.figures.layout import Picture, sheet
 from hpo_research.figures.learning import median_run
 from hpo_research.figures.scales import Scale
-from hpo_research.figures.sheet import Picture, sheet
 from hpo_research.figures.style import BODY, DARK, MIDDLE, dressed, look, styled, verbatim
-from hpo_research.figures.words import noted
 from hpo_research.records import Ask, Note, Run, Trial
 from hpo_research.space import Float as FloatParameter
 from hpo_research.space import Integer
 from hpo_research.store import RunName
 from hpo_research.strategies.answers import View, has, view_of
-from hpo_research.strategies.batches import Known
+from hpo_research.strategies.models.inputs import Observations
 from hpo_research.strategies.protocol import Strategy
 
 Quantity = Literal["median", "uncertainty", "acquisition"]
@@ -83,7 +83,7 @@ def _strategy(result: Result, name: str) -> Strategy | None:
 
 def _counts(run: Run) -> dict[str, Note | None]:
     """Count a run's trials as a model's asks note them."""
-    known = Known.of(run)
+    known = Observations.of(run)
     counts = (len(known.configs), known.failures, len(known.pending))
     return dict(zip(_COUNTS, map(float, counts), strict=True))
 

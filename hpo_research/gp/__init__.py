@@ -6,13 +6,10 @@ hyperparameter; the columns of an unordered choice share one), `s` starts, `m` M
 Everything is float64 and bit-equal, on the CPU, whatever other GPs stand in the batch.
 """
 
-from hpo_research.gp.curve_fit import CurveFit, CurvePriors, curve_evidence, fit_curves
-from hpo_research.gp.curve_posterior import CurvePosterior, condition_curves
-from hpo_research.gp.curves import CurveHyperparameters, Curves
 from hpo_research.gp.data import Data
-from hpo_research.gp.evidence import Hyperparameters, Priors, evidence
 from hpo_research.gp.fit import Fit, best, fit, fits, stacked
 from hpo_research.gp.kernels import KERNELS, Kernel
+from hpo_research.gp.likelihood import Hyperparameters, Priors, evidence
 from hpo_research.gp.paths import Paths, paths_of
 from hpo_research.gp.posterior import Posterior, condition, condition_on_samples
 from hpo_research.gp.transforms import TRANSFORMS
@@ -20,11 +17,6 @@ from hpo_research.gp.transforms import TRANSFORMS
 __all__ = [
     "KERNELS",
     "TRANSFORMS",
-    "CurveFit",
-    "CurveHyperparameters",
-    "CurvePosterior",
-    "CurvePriors",
-    "Curves",
     "Data",
     "Fit",
     "Hyperparameters",
@@ -34,12 +26,9 @@ __all__ = [
     "Priors",
     "best",
     "condition",
-    "condition_curves",
     "condition_on_samples",
-    "curve_evidence",
     "evidence",
     "fit",
-    "fit_curves",
     "fits",
     "paths_of",
     "stacked",

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from hpo_research.device import entries
 from hpo_research.gp.data import Data
-from hpo_research.gp.evidence import Hyperparameters, Priors, evidence
 from hpo_research.gp.kernels import Kernel
+from hpo_research.gp.likelihood import Hyperparameters, Priors, evidence
 from hpo_research.optim import Options, minimise
 
 _ENTRIES = 3 * 2**14  # of the covariances of one block: so few that they stay in the cache
-OPTIONS = Options(evaluations=120, gradient=1e-5, decrease=1e-7, heats=(12, 1), is_recordable=True)
+OPTIONS = Options(evaluations=120, gradient=1e-5, decrease=1e-7, prune=(12, 1), is_recordable=True)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hpo_research.compiled import by_loops
 from hpo_research.gp.compiled import apart, shaped
-from hpo_research.products import product
+from hpo_research.linalg import product
 
 LOG_2PI = math.log(2 * math.pi)
 

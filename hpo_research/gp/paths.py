@@ -14,8 +14,8 @@ from hpo_research.device import entries
 from hpo_research.gp.data import CENTRE
 from hpo_research.gp.kernels import Kernel
 from hpo_research.gp.posterior import Posterior
-from hpo_research.gp.quasi import uniform_set
-from hpo_research.products import product
+from hpo_research.gp.quasi_random import uniform_set
+from hpo_research.linalg import product
 from hpo_research.rng import Stream
 
 FREQUENCIES = 512

@@ -10,10 +10,9 @@ from torch.nn.functional import pad
 from hpo_research.compiled import by_loops
 from hpo_research.gp import compiled
 from hpo_research.gp.data import CENTRE, Data, far
-from hpo_research.gp.evidence import Hyperparameters
-from hpo_research.gp.factor import factorised
 from hpo_research.gp.kernels import Kernel
-from hpo_research.products import product
+from hpo_research.gp.likelihood import Hyperparameters
+from hpo_research.linalg import factorised, product
 
 _NOISELESS = 1e-6  # on the diagonal where the function is known without noise, in those units
 LEAST_VARIANCE = 1e-10

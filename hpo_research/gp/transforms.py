@@ -31,7 +31,7 @@ class Transformed(Protocol):
 
 
 @dataclass(frozen=True)
-class Powered:
+class PowerTransformed:
     """Targets with mean 0 and variance 1, and what led there.
 
     y = (ψ((t − centre)/spread) − location)/scale for targets t, ψ being the power transform
@@ -54,10 +54,10 @@ class Powered:
         target = _unpowered(powered, self.power)
         return self.centre[:, None] + self.spread[:, None] * target
 
-    def where(self, condition: Bool[Tensor, " b"], other: "Powered") -> "Powered":
+    def where(self, condition: Bool[Tensor, " b"], other: "PowerTransformed") -> "PowerTransformed":
         """Return these targets where the condition holds, those of the other elsewhere."""
         pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return Powered(
+        return PowerTransformed(
             *(
                 torch.where(condition.view(-1, *[1] * (own.ndim - 1)), own, its)
                 for own, its in pairs
@@ -123,7 +123,7 @@ def ranked(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Ranked:
     return Ranked(y, *filled)
 
 
-def standardised(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Powered:
+def standardised(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> PowerTransformed:
     """Shift and scale the targets of each GP to mean 0 and variance 1; constant ones become 0."""
     one = torch.ones_like(t[:, 0])
     largest = torch.where(mask, t.abs(), torch.zeros_like(t)).amax(dim=1)
@@ -133,7 +133,7 @@ def standardised(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Powered:
     return _standard(scaled, mask, power=one, centre=one * 0, spread=spread)
 
 
-def yeo_johnson(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Powered:
+def yeo_johnson(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> PowerTransformed:
     """Make the targets of each GP as nearly normal as a power transform can, then standardise.
 
     Yeo and Johnson (Biometrika 2000), equation 2.1, of targets that are centred at their median
@@ -162,7 +162,7 @@ def yeo_johnson(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Powered:
 
 def _standard(
     scaled: Tensor, mask: Tensor, *, power: Tensor, centre: Tensor, spread: Tensor
-) -> Powered:
+) -> PowerTransformed:
     """Power the scaled targets, and standardise them."""
     t = torch.where(power[:, None] == 1, scaled, _powered(scaled, power))
     mean, variance = _moments(t, mask)
@@ -170,7 +170,7 @@ def _standard(
     is_kept = mask & (variance > 0)[:, None]
     y = torch.where(is_kept, (t - mean[:, None]) / scale[:, None], torch.zeros_like(t))
     slope = (power - 1) * _stretch(scaled, mask) - mask.sum(dim=1) * (spread.log() + scale.log())
-    return Powered(y, power, centre, spread, mean, scale, slope)
+    return PowerTransformed(y, power, centre, spread, mean, scale, slope)
 
 
 def _stretch(y: Tensor, mask: Tensor) -> Tensor:

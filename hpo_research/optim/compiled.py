@@ -25,7 +25,7 @@ def judge(
     step: Floats,
     scale: Floats,
     pairs: Floats,
-    shrinks: Ints,
+    backtracks: Ints,
     evaluations: Ints,
     is_done: Bools,
     has_converged: Bools,
@@ -33,7 +33,7 @@ def judge(
     trial_value: Floats,
     trial_gradient: Floats,
     limits: tuple[float, ...],
-    most_shrinks: int,
+    most_backtracks: int,
 ) -> None:
     """Accept the trial point of each row or shrink its step: all arrays begin with the row."""
     sufficient, shrink_least, shrink_most, grow, flat, decrease, level = limits
@@ -59,20 +59,20 @@ def judge(
                 scale[i] *= grow
             ends = fallen <= decrease * max(abs(value[i]), 1.0)
             x[i], value[i], gradient[i] = trial[i], trial_value[i], trial_gradient[i]
-            step[i], shrinks[i] = 1.0, 0
+            step[i], backtracks[i] = 1.0, 0
             if _held(x[i], gradient[i], lower[i], upper[i], free) <= level or ends:
                 is_done[i] = has_converged[i] = True
             else:
                 _turn(direction[i], pairs[i], gradient[i], free, scale[i], flat)
             continue
-        shrinks[i] += 1
+        backtracks[i] += 1
         step[i] *= _shortened(promised, fallen, shrink_least, shrink_most)
         # Beside a bound that does not yet hold a variable the projected step may point uphill:
         # such a row, and one that has shrunk long, begins anew along its gradient.
-        if promised >= 0 or shrinks[i] == most_shrinks // 2:
+        if promised >= 0 or backtracks[i] == most_backtracks // 2:
             _held(x[i], gradient[i], lower[i], upper[i], free)
             direction[i], step[i] = -scale[i] * gradient[i] * free, 1.0
-        if shrinks[i] > most_shrinks:
+        if backtracks[i] > most_backtracks:
             is_done[i] = True
 
 

@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hpo_research.compiled import by_loops
+from hpo_research.linalg import product
 from hpo_research.optim import compiled
 from hpo_research.optim.graphs import is_recorded, recorded
-from hpo_research.products import product
 
 _SUFFICIENT = 1e-4  # of the decrease that the gradient promises (Armijo)
 _SHRINK_LEAST, _SHRINK_MOST = 0.1, 0.5
@@ -42,8 +42,8 @@ class Options:
 
     `gradient`: largest component of x − P(x − g), P the projection onto the bounds. `decrease`:
     relative to max(|f|, 1), of an accepted step. `history`: how many steps the curvature is
-    taken from. `shrinks`: of one step, before the row gives it up. `heats`: after the first number
-    of evaluations only so many rows of a group, those of the least values, go on; None: all do.
+    taken from. `backtracks`: of one step, before the row gives it up. `prune`: after the first
+    number of evaluations only so many rows of a group, those of the least values, go on; None: all.
     `is_recordable`: an evaluation neither waits for a GPU nor copies anything there, so that a step
     may become a CUDA graph.
     """
@@ -52,8 +52,8 @@ class Options:
     gradient: float = 1e-6
     decrease: float = 1e-10
     history: int = 8
-    shrinks: int = 25
-    heats: tuple[int, int] | None = None
+    backtracks: int = 25
+    prune: tuple[int, int] | None = None
     is_recordable: bool = False
 
 
@@ -90,7 +90,7 @@ class _State:
     step: Float[Tensor, "b s"]
     scale: Float[Tensor, "b s"]
     pairs: Float[Tensor, "b s 2 h p"]
-    shrinks: Int[Tensor, "b s"]
+    backtracks: Int[Tensor, "b s"]
     evaluations: Int[Tensor, "b s"]
     is_done: Bool[Tensor, "b s"]
     has_converged: Bool[Tensor, "b s"]
@@ -141,7 +141,7 @@ def minimise(
         return _unscaled(objective, x, (lower, upper), options, scale=scale)
     options = options or Options()
     state = _begun(objective, x.clamp(lower, upper), lower, upper, options)
-    after, kept = options.heats or (options.evaluations, x.shape[1])
+    after, kept = options.prune or (options.evaluations, x.shape[1])
     found = state.best(kept)
     every, share = _looks(x)
     step = None
@@ -228,7 +228,7 @@ def _begun(
         step=torch.ones_like(value),
         scale=scale,
         pairs=x.new_zeros(b, s, 2, options.history, p),
-        shrinks=torch.zeros(b, s, dtype=torch.int64, device=x.device),
+        backtracks=torch.zeros(b, s, dtype=torch.int64, device=x.device),
         evaluations=torch.ones(b, s, dtype=torch.int64, device=x.device),
         is_done=~known | is_flat,
         has_converged=is_flat,
@@ -277,7 +277,7 @@ def _judge(state: _State, trial: Tensor, value: Tensor, gradient: Tensor, option
     trials = [t.contiguous().flatten(0, 1).numpy() for t in (trial, value, gradient)]
     fixed = (_SUFFICIENT, _SHRINK_LEAST, _SHRINK_MOST, _GROW, _FLAT)
     limits = (*fixed, options.decrease, options.gradient)
-    compiled.judge(*state.arrays, *trials, limits, options.shrinks)
+    compiled.judge(*state.arrays, *trials, limits, options.backtracks)
 
 
 def _judged(
@@ -312,8 +312,8 @@ def _judged(
     direction = _direction(pairs, slope_free, free, scale)
     # Beside a bound that does not yet hold a variable the projected step may point uphill: such a
     # row, and one that has shrunk long, begins anew along its gradient.
-    shrinks = (state.shrinks + 1) * refused
-    jammed = refused & ((promised >= 0) | (shrinks == options.shrinks // 2))
+    backtracks = (state.backtracks + 1) * refused
+    jammed = refused & ((promised >= 0) | (backtracks == options.backtracks // 2))
     direction = torch.where(row, direction, state.direction)
     direction = torch.where(jammed[..., None], -scale[..., None] * slope_free, direction)
     is_flat = fallen <= options.decrease * state.value.abs().clamp(min=1)
@@ -331,9 +331,9 @@ def _judged(
         torch.where(refused & ~jammed, state.step * _shrink(promised, fallen), 1.0),
         scale,
         pairs,
-        shrinks,
+        backtracks,
         state.evaluations + is_live,
-        state.is_done | converged | (refused & (shrinks > options.shrinks)),
+        state.is_done | converged | (refused & (backtracks > options.backtracks)),
         state.has_converged | converged,
     )
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from hpo_research.ambient import ordinary
 from hpo_research.errors import ProblemError
 from hpo_research.options import Mistakes, instance, number, seed, whole
+from hpo_research.problems.evaluation import Analytic, in_step, padded, points
 from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation
-from hpo_research.problems.synthetic import Analytic, Synthetic, in_step, padded, points
+from hpo_research.problems.synthetic import Synthetic
 from hpo_research.records import Direction, Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.space import SearchSpace

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.records import Report, Segment
 from hpo_research.space import Config
-from hpo_research.training import Architecture, Data, Recipe, Result, Task, train
+from hpo_research.training import Architecture, Data, EpochResult, Recipe, Task, train
 
 
 def trained(
@@ -48,7 +48,7 @@ def _task(segment: Segment, max_epochs: int) -> Task:
     )
 
 
-def _report(segment: Segment, result: Result) -> Report:
+def _report(segment: Segment, result: EpochResult) -> Report:
     metrics = {
         "accuracy": result.accuracy,
         "log_loss": result.log_loss,

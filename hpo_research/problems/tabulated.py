@@ -11,9 +11,9 @@ from hpo_research import habits
 from hpo_research.errors import ProblemError
 from hpo_research.problems import curve_table
 from hpo_research.problems.curve_table import CurveTable
+from hpo_research.problems.evaluation import in_step
 from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation
-from hpo_research.problems.synthetic import in_step
 from hpo_research.records import Direction, Report, Segment, best_value
 from hpo_research.space import SearchSpace
 from hpo_research.text import quoted

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from hpo_research.errors import ProblemError
 from hpo_research.options import Mistakes, number, seed, whole
+from hpo_research.problems.evaluation import Analytic, Bounds, Point, evaluated
 from hpo_research.problems.naming import add_name
 from hpo_research.problems.protocol import Evaluation, Problem
-from hpo_research.problems.synthetic import Analytic, Bounds, Point, evaluated
 from hpo_research.records import Direction, Key, Report, Segment
 from hpo_research.rng import Stream
 from hpo_research.space import Categorical, Config, Float, Parameter, SearchSpace

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hpo_research.analysis.changes import versions
 from hpo_research.analysis.result import Result
-from hpo_research.report.calls import budget, call
+from hpo_research.report.as_calls import budget, call
 from hpo_research.store.facts import ProblemFacts
 
 _FINALS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.result import Result
-from hpo_research.report.sittings import commands
+from hpo_research.report.sessions import commands
 from hpo_research.store.schema import VERSION
 from hpo_research.text import is_visible
 
@@ -31,7 +31,7 @@ def write_manifest(result: Result, folder: Path, paths: Sequence[Path]) -> Path:
 def manifest(result: Result, folder: Path, paths: Sequence[Path]) -> dict[str, object]:
     """Return what the manifest says; files are named by their path below the folder.
 
-    `versions` are those of the last sitting of the experiment, and of the packages that made the
+    `versions` are those of the last session of the experiment, and of the packages that made the
     report; `schema` is that of the store.
     """
     last = result.provenance[-1] if result.provenance else {}

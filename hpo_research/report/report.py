@@ -18,9 +18,9 @@ from hpo_research.errors import StoreError
 from hpo_research.figures.draw import Drawn, attempt
 from hpo_research.paths import Given, place
 from hpo_research.report import contents
-from hpo_research.report.coincidences import coincidences
+from hpo_research.report.identical_strategies import identical_strategies
 from hpo_research.report.manifest import write_manifest
-from hpo_research.report.sittings import commands, files, sittings
+from hpo_research.report.sessions import commands, files, sessions
 from hpo_research.tables import Table, Written
 from hpo_research.text import visible
 
@@ -97,14 +97,14 @@ def page(
         unfinished=contents.unfinished(result),
         messages=[*result.messages(), *result.endings()],
         changes=result.changes(),
-        coincidences=coincidences(result),
+        identical_strategies=identical_strategies(result),
         summary=next((entry for entry in linked if entry[0].name == "summary"), None),
         figures=[_embedded(own, folder) for own in figures],
         tables=[entry for entry in linked if entry[0].name != "summary"],
         settings=contents.settings(result),
         strategies=contents.strategies(result),
         problems=contents.problems(result),
-        sittings=sittings(result),
+        sessions=sessions(result),
         code=contents.code(result),
         files=files(result),
         commands=commands(result),

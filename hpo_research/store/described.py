@@ -25,13 +25,13 @@ def experiment_of(text: str) -> dict[str, Any]:
 
 
 def provenance_of(text: str) -> list[dict[str, Any]]:
-    """Return the notes of the sittings. Raises `DamagedRows` where they are none."""
+    """Return the notes of the sessions. Raises `DamagedRows` where they are none."""
     found: list[dict[str, Any]] = _checked("provenance", text, _provenance)
     return found
 
 
 def code_of(text: str) -> list[dict[str, Any]]:
-    """Return the digests of code by sitting. Raises `DamagedRows` where they are none."""
+    """Return the digests of code by session. Raises `DamagedRows` where they are none."""
     found: list[dict[str, Any]] = _checked("code", text, _code)
     return found
 

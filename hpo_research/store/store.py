@@ -194,7 +194,7 @@ class Store:
             return None if text is None else experiment_of(text)
 
     def code(self) -> list[dict[str, Any]]:
-        """Return the digests of the user's code, sitting by sitting."""
+        """Return the digests of the user's code, session by session."""
         text = self.meta("code")
         with reading(self.folder):
             return [] if text is None else code_of(text)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hpo_research import habits
-from hpo_research.acquisition import CRITERIA, GPSurface, Search
+from hpo_research.acquisition import CRITERIA, GPAcquisition, Search
 from hpo_research.ambient import ordinary
 from hpo_research.device import current
 from hpo_research.errors import StrategyError
@@ -13,11 +13,10 @@ from hpo_research.gp import TRANSFORMS
 from hpo_research.options import Mistakes, number, one_of, optional, whole
 from hpo_research.records import Ask, Run, start
 from hpo_research.space import Config
-from hpo_research.strategies import botorch_parts as parts
-from hpo_research.strategies.batches import Batch, Known, Modelled, RunModel, batch, grouped, key
-from hpo_research.strategies.botorch_model import BoTorchModel
-from hpo_research.strategies.encoding import Encoding
-from hpo_research.strategies.gp_model import (
+from hpo_research.strategies.models import botorch_classes as parts
+from hpo_research.strategies.models.botorch import BoTorchModel
+from hpo_research.strategies.models.encoding import Encoding
+from hpo_research.strategies.models.gp import (
     AVERAGED,
     CHANGES,
     MODELS,
@@ -26,10 +25,19 @@ from hpo_research.strategies.gp_model import (
     GPModel,
     Notes,
 )
-from hpo_research.strategies.initial_design import begun, places_of, trials_of
-from hpo_research.strategies.picks import drawn_picks, picks
-from hpo_research.strategies.recommend import best_believed
-from hpo_research.strategies.surrogate import Surrogate, fitted_surrogate
+from hpo_research.strategies.models.greedy_batch import drawn_picks, picks
+from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
+from hpo_research.strategies.models.inputs import (
+    Batch,
+    FittedAcquisition,
+    Observations,
+    RunModel,
+    batch,
+    grouped,
+    key,
+)
+from hpo_research.strategies.models.recommend import best_believed
+from hpo_research.strategies.models.surrogate import Surrogate, fitted_surrogate
 from hpo_research.text import is_one_of
 
 
@@ -101,14 +109,14 @@ class Bayesian:
         asks, model = [Ask() for _ in runs], self._model
         names: dict[int, tuple[object, ...]] = {}
         encodings: dict[int, Encoding] = {}
-        known: dict[int, Known] = {}
+        known: dict[int, Observations] = {}
         for i, (run, free) in enumerate(zip(runs, slots, strict=True)):
             if free > 0:
                 model.refuse(run, free)
             places = places_of(run, free)
             if places == 0:
                 continue
-            known[i] = Known.of(run)
+            known[i] = Observations.of(run)
             if len(run.trials) < trials_of(self.initial, run) or known[i].values < 2:
                 asks[i] = begun(run, places, run.max_epochs)
                 continue
@@ -167,7 +175,7 @@ class Bayesian:
             fitted = time.perf_counter()
             search = Search(starts=self.starts)
             if self.acquisition == THOMPSON:
-                assert isinstance(model.surface, GPSurface)
+                assert isinstance(model.surface, GPAcquisition)
                 chosen = drawn_picks(model.surface.posterior, batch, search)
             else:
                 chosen = picks(model, batch, search)
@@ -191,7 +199,7 @@ class Bayesian:
         ]
 
     @ordinary()
-    def surface(self, batch: Batch) -> Modelled:
+    def surface(self, batch: Batch) -> FittedAcquisition:
         """Fit the batch's models, and return their acquisition functions."""
         modelled = self._model.fit(batch)
         notes: list[Notes] = [

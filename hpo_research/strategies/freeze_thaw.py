@@ -18,12 +18,19 @@ from hpo_research.gp import KERNELS, TRANSFORMS
 from hpo_research.gp.posterior import LEAST_VARIANCE
 from hpo_research.options import Mistakes, one_of, optional, whole
 from hpo_research.records import Ask, Proposal, Run, Trial, resume, start
-from hpo_research.strategies.batches import grouped
-from hpo_research.strategies.curved import Curved, Foretold, Key, Notes, fitted, ladder
-from hpo_research.strategies.initial_design import begun, places_of, trials_of
-from hpo_research.strategies.newcomers import newcomers
-from hpo_research.strategies.picks import Pick
-from hpo_research.strategies.recommend import foreseen_best
+from hpo_research.strategies.models.curve_batch import newcomers
+from hpo_research.strategies.models.curve_data import (
+    CurveForecast,
+    CurveRun,
+    Key,
+    Notes,
+    fitted,
+    ladder,
+)
+from hpo_research.strategies.models.greedy_batch import Pick
+from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
+from hpo_research.strategies.models.inputs import grouped
+from hpo_research.strategies.models.recommend import foreseen_best
 
 GREEDY, CURIOUS = "greedy", "curious"
 _BUCKET = 16
@@ -73,12 +80,12 @@ class FreezeThaw:
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Fill every slot: start and resume the trials that are worth it."""
         asks = [Ask() for _ in runs]
-        known: dict[int, Curved] = {}
+        known: dict[int, CurveRun] = {}
         for i, (run, free) in enumerate(zip(runs, slots, strict=True)):
             places = places_of(run, free)
             if free <= 0 or (places == 0 and not _paused(run)):
                 continue
-            one = Curved.of(run)
+            one = CurveRun.of(run)
             is_early = len(run.trials) < trials_of(self.initial, run)
             if places > 0 and (is_early or one.seen.values < 2):
                 asks[i] = begun(run, places, ladder(run.max_epochs)[0])
@@ -103,11 +110,14 @@ class FreezeThaw:
         return foreseen_best(runs, self.transform, self.model)
 
     def _asked(
-        self, members: Sequence[Curved], fits: Sequence[tuple[tuple[float, ...], Notes]], free: int
+        self,
+        members: Sequence[CurveRun],
+        fits: Sequence[tuple[tuple[float, ...], Notes]],
+        free: int,
     ) -> list[Ask]:
         began = time.perf_counter()
         thetas = [theta for theta, _ in fits]
-        model = Foretold.of(members, thetas, self.transform, self.model, current())
+        model = CurveForecast.of(members, thetas, self.transform, self.model, current())
         places = places_of(members[0].run, free)
         new = newcomers(model, places, search=Search(self.starts))
         field = _Field.of(model, new)
@@ -167,7 +177,7 @@ class _Field:
     is_rival: Bool[Tensor, "b q"]
 
     @classmethod
-    def of(cls, model: Foretold, new: Sequence[Sequence[Pick]]) -> "_Field":
+    def of(cls, model: CurveForecast, new: Sequence[Sequence[Pick]]) -> "_Field":
         runs = [one.run for one in model.members]
         width = _width(runs[0])
         first = width + len(new[0])
@@ -203,7 +213,7 @@ class _Field:
         return start(new[row - self.width].config, ladder(run.max_epochs)[0], "model")
 
 
-def _scores(model: Foretold, field: _Field) -> dict[str, Float[Tensor, "b q"]]:
+def _scores(model: CurveForecast, field: _Field) -> dict[str, Float[Tensor, "b q"]]:
     """Return of each row the logarithms of what it is worth to train it.
 
     Greedy: the expected improvement, at the last epoch, on the least loss foreseen there; not on
@@ -222,7 +232,9 @@ def _scores(model: Foretold, field: _Field) -> dict[str, Float[Tensor, "b q"]]:
     }
 
 
-def _rivals(model: Foretold, field: _Field, mean: Float[Tensor, "b q"]) -> Float[Tensor, "b q"]:
+def _rivals(
+    model: CurveForecast, field: _Field, mean: Float[Tensor, "b q"]
+) -> Float[Tensor, "b q"]:
     """Return the least final loss predicted for any other trial, known or new, of each row."""
     there = torch.where(field.is_rival, mean, torch.full_like(mean, torch.inf))
     ends = torch.cat([model.ends, there], dim=1)

@@ -12,14 +12,14 @@ from hpo_research.device import current
 from hpo_research.errors import StrategyError
 from hpo_research.options import Mistakes, optional, whole
 from hpo_research.records import Ask, Run, start
-from hpo_research.strategies.batches import grouped
-from hpo_research.strategies.brackets import Bracket
-from hpo_research.strategies.curved import Curved, Foretold, fitted, ladder
-from hpo_research.strategies.halving import ETA, halved
-from hpo_research.strategies.hyperband import brackets
-from hpo_research.strategies.initial_design import begun, places_of, trials_of
-from hpo_research.strategies.newcomers import newcomers
-from hpo_research.strategies.recommend import foreseen_best
+from hpo_research.strategies.halving.brackets import Bracket
+from hpo_research.strategies.halving.hyperband import brackets
+from hpo_research.strategies.halving.synchronous import ETA, halved
+from hpo_research.strategies.models.curve_batch import newcomers
+from hpo_research.strategies.models.curve_data import CurveForecast, CurveRun, fitted, ladder
+from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
+from hpo_research.strategies.models.inputs import grouped
+from hpo_research.strategies.models.recommend import foreseen_best
 
 _MODEL, _TRANSFORM = "matern52", "yeo-johnson"
 
@@ -81,12 +81,12 @@ class ModelHyperband:
     def _new(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Return new configurations for each run."""
         asks = [Ask() for _ in runs]
-        known: dict[int, Curved] = {}
+        known: dict[int, CurveRun] = {}
         for i, (run, free) in enumerate(zip(runs, slots, strict=True)):
             places = places_of(run, free)
             if places == 0:
                 continue
-            one = Curved.of(run)
+            one = CurveRun.of(run)
             if len(run.trials) < trials_of(self.initial, run) or one.seen.values < 2:
                 asks[i] = begun(run, places, ladder(run.max_epochs)[0])
             else:
@@ -101,7 +101,7 @@ class ModelHyperband:
         for members in grouped(names):
             began = time.perf_counter()
             group, thetas = [known[i] for i in members], [fits[i][0] for i in members]
-            model = Foretold.of(group, thetas, self.transform, self.model, current())
+            model = CurveForecast.of(group, thetas, self.transform, self.model, current())
             places = places_of(runs[members[0]], slots[members[0]])
             found = newcomers(model, places, search=Search(self.starts))
             share = (time.perf_counter() - began) / len(members)

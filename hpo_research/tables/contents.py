@@ -2,16 +2,16 @@
 
 from hpo_research.ambient import ordinary
 from hpo_research.analysis.finals import finals
+from hpo_research.analysis.held_out import on_test_images
 from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.stops import stops
-from hpo_research.analysis.tested import on_test_images
+from hpo_research.tables.held_out import tested_table
 from hpo_research.tables.noise_free import noise_free_table
 from hpo_research.tables.paired import comparisons_table, ranks_table
 from hpo_research.tables.spent import seconds_table, spent_table
 from hpo_research.tables.stops import stops_table
 from hpo_research.tables.table import Table
-from hpo_research.tables.tested import tested_table
 from hpo_research.tables.values import finals_table, summary_table
 
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.noise_free import NoiseFree
+from hpo_research.analysis.rebuild import answers_of
 from hpo_research.analysis.result import Result
 from hpo_research.records import Direction
 from hpo_research.tables.table import (

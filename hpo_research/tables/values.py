@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from hpo_research.analysis.curves import LEAST_SEEDS, Curve, Statistic, band
+from hpo_research.analysis.bootstrap import LEAST_SEEDS, Statistic, band
 from hpo_research.analysis.extremes import located
 from hpo_research.analysis.finals import Finals
+from hpo_research.analysis.incumbents import Curve
 from hpo_research.analysis.noise_free import is_noisy
 from hpo_research.analysis.result import Result
 from hpo_research.records import Direction, sign

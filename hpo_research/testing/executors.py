@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from hpo_research.executors.batches import Batches
+from hpo_research.executors.lock_step import LockStepExecutor
 from hpo_research.executors.protocol import Executor
 from hpo_research.problems.protocol import Evaluation, Problem
 from hpo_research.records import OPEN, Direction, Key, Report, Segment
@@ -157,7 +157,7 @@ def losses(reports: dict[Key, list[Report]]) -> dict[Key, list[tuple[int, float]
 def gives_the_same(make: Make) -> None:
     """As training in this process, to the bit."""
     reports, outcomes = trained(make, Drift(), segments())
-    expected, ends = trained(Batches, Drift(), segments())
+    expected, ends = trained(LockStepExecutor, Drift(), segments())
     same(losses(reports), losses(expected), "the reports")
     same(outcomes, ends, "the outcomes")
 
@@ -165,7 +165,7 @@ def gives_the_same(make: Make) -> None:
 def known_is_silent(make: Make) -> None:
     """They are computed again, and not reported."""
     reports, _ = trained(make, Drift(fails_above=2), segments(known=3))
-    whole, _ = trained(Batches, Drift(fails_above=2), segments())
+    whole, _ = trained(LockStepExecutor, Drift(fails_above=2), segments())
     late = {key: [row for row in rows if row[0] > 3] for key, rows in losses(whole).items()}
     same(losses(reports), late, "the reports after epoch 3")
 
@@ -183,9 +183,9 @@ def states_train_on(make: Make) -> None:
             continue
         on = replace(segment, start=last.epoch, known=last.epoch, until=9, state=last.state())
         work.append(on)
-    rest, outcomes = trained(Batches, problem, work)
+    rest, outcomes = trained(LockStepExecutor, problem, work)
     same({status for status, _, _ in outcomes.values()}, {"finished"}, "how they end")
-    whole, _ = trained(Batches, problem, [replace(s, until=9) for s in segments()])
+    whole, _ = trained(LockStepExecutor, problem, [replace(s, until=9) for s in segments()])
     joined = {key: losses(reports)[key] + losses(rest)[key] for key in rest}
     same(joined, losses(whole), "the curves in one go")
 
@@ -196,7 +196,7 @@ def stops_are_acknowledged(make: Make) -> None:
     What it reports until then is as if it had not been stopped; unknown names are ignored.
     """
     problem, lost = Drift(fails_above=2), {(0, 0), (1, 3)}
-    whole, _ = trained(Batches, problem, segments())
+    whole, _ = trained(LockStepExecutor, problem, segments())
     heard: dict[Key, list[Report]] = {segment.key: [] for segment in segments()}
     ended: list[Key] = []
     with opened(make, problem) as executor:

@@ -14,10 +14,10 @@ so no network may reach into that tail. Reductions run within one network, over 
 """
 
 from hpo_research.training.architecture import Architecture
-from hpo_research.training.batch import Result, train
+from hpo_research.training.batch import EpochResult, train
 from hpo_research.training.cnn import CNN
 from hpo_research.training.data import Data
 from hpo_research.training.mlp import MLP
 from hpo_research.training.recipe import Recipe, Task
 
-__all__ = ["CNN", "MLP", "Architecture", "Data", "Recipe", "Result", "Task", "train"]
+__all__ = ["CNN", "MLP", "Architecture", "Data", "EpochResult", "Recipe", "Task", "train"]

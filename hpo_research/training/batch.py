@@ -15,13 +15,13 @@ from hpo_research.training.architecture import Architecture
 from hpo_research.training.data import Data
 from hpo_research.training.epoch import Evaluated, passed
 from hpo_research.training.recipe import Task
-from hpo_research.training.stack import Curriculum, Signature, Stack, curriculum, stack_of
+from hpo_research.training.stack import PreparedData, Signature, Stack, prepared, stack_of
 
 _LARGEST = 31 << 20  # bytes; glibc's largest threshold is 32 MiB
 
 
 @dataclass(frozen=True)
-class Result:
+class EpochResult:
     """What one network has come to after an epoch.
 
     `id` is its place among the tasks. `accuracy` and `log_loss` are on the validation images,
@@ -40,7 +40,7 @@ class Result:
     state: Callable[[], Mapping[str, Tensor]]
 
 
-Training = Generator[list[Result], Collection[int] | None, None]
+Training = Generator[list[EpochResult], Collection[int] | None, None]
 """Yields one epoch's results; `send(ids)` drops networks before the next."""
 
 
@@ -58,7 +58,7 @@ def train(tasks: Sequence[Task], architecture: Architecture, data: Data, device:
                 "images to train on"
             )
     _keep_freed_memory()
-    subject = curriculum(architecture, data, device)
+    subject = prepared(architecture, data, device)
     stacks = _stacks(tasks, subject)
     while stacks:
         done = [pair for stack in stacks for pair in _passed(stack, subject)]
@@ -81,7 +81,7 @@ def _keep_freed_memory() -> None:
     torch.empty(_LARGEST, dtype=torch.uint8)
 
 
-def _passed(stack: Stack, subject: Curriculum) -> list[tuple[Stack, Evaluated]]:
+def _passed(stack: Stack, subject: PreparedData) -> list[tuple[Stack, Evaluated]]:
     """Train a stack for one epoch, by halves where the memory does not hold it."""
     try:
         return [passed(stack, subject)]
@@ -105,10 +105,10 @@ def _is_out_of_memory(error: Exception) -> bool:
     return "can't allocate memory" in text or "not enough memory" in text
 
 
-def _results(stack: Stack, evaluated: Evaluated) -> list[Result]:
+def _results(stack: Stack, evaluated: Evaluated) -> list[EpochResult]:
     columns = {field.name: getattr(evaluated, field.name).tolist() for field in fields(Evaluated)}
     return [
-        Result(
+        EpochResult(
             id,
             epoch,
             state=ordinary()(partial(stack.state, row)),
@@ -131,7 +131,7 @@ def _going_on(stack: Stack, dropped: Collection[int]) -> Stack | None:
     return stack if len(kept) == len(stack.ids) else stack.keep(kept)
 
 
-def _stacks(tasks: Sequence[Task], subject: Curriculum) -> list[Stack]:
+def _stacks(tasks: Sequence[Task], subject: PreparedData) -> list[Stack]:
     groups = defaultdict(list)
     for id, task in enumerate(tasks):
         if task.start < task.until:

@@ -18,7 +18,7 @@ from hpo_research.training.losses import (
     training_losses,
 )
 from hpo_research.training.optimizers import Rates, rates_of_steps, updated
-from hpo_research.training.stack import Curriculum, Stack
+from hpo_research.training.stack import PreparedData, Stack
 
 _MOST_GATHERED = 1 << 20  # floats of inputs that are gathered at once
 _MOST_EVALUATED = {"cpu": 128, "cuda": 1024}  # images that pass through a network at once
@@ -35,7 +35,7 @@ class Evaluated:
     test_log_loss: Float64[Tensor, " b"]
 
 
-def passed(stack: Stack, subject: Curriculum) -> tuple[Stack, Evaluated]:
+def passed(stack: Stack, subject: PreparedData) -> tuple[Stack, Evaluated]:
     """Train a stack for one epoch and evaluate it; the stack that is given stays as it was."""
     trained, loss = _trained(stack, subject)
     logits = _held_out(trained, subject)
@@ -50,7 +50,7 @@ def passed(stack: Stack, subject: Curriculum) -> tuple[Stack, Evaluated]:
     return trained, Evaluated(*(torch.where(is_finite, each, torch.nan) for each in metrics))
 
 
-def _trained(stack: Stack, subject: Curriculum) -> tuple[Stack, Float64[Tensor, " b"]]:
+def _trained(stack: Stack, subject: PreparedData) -> tuple[Stack, Float64[Tensor, " b"]]:
     """Train a stack for one epoch; return it with each network's mean training loss."""
     classes, size = subject.data.classes, stack.signature.batch_size
     order = _orders(stack, len(subject.inputs)).to(subject.device)
@@ -76,7 +76,7 @@ def _trained(stack: Stack, subject: Curriculum) -> tuple[Stack, Float64[Tensor, 
     return replace(stack, epochs=epochs, parameters=parameters, moments=moments), loss
 
 
-def _held_out(stack: Stack, subject: Curriculum) -> Float32[Tensor, "b m c"]:
+def _held_out(stack: Stack, subject: PreparedData) -> Float32[Tensor, "b m c"]:
     """Return the class scores of the validation and test images, some images at a time."""
     weights = _weights(stack, stack.parameters, subject)
     blocks = torch.split(subject.held_out, _MOST_EVALUATED[subject.device.type])
@@ -88,7 +88,7 @@ def _held_out(stack: Stack, subject: Curriculum) -> Float32[Tensor, "b m c"]:
 
 
 def _batches(
-    stack: Stack, subject: Curriculum, order: Int64[Tensor, "b n"]
+    stack: Stack, subject: PreparedData, order: Int64[Tensor, "b n"]
 ) -> Iterator[tuple[Float32[Tensor, "b n k"], Float32[Tensor, "b n c"]]]:
     """Gather the inputs and targets of each step, several steps at a time."""
     b, size = len(stack.ids), stack.signature.batch_size
@@ -139,7 +139,7 @@ def _moves(stack: Stack, n: int) -> Moves:
 
 
 def _masks(
-    stack: Stack, subject: Curriculum, steps: int
+    stack: Stack, subject: PreparedData, steps: int
 ) -> list[Float32[Tensor, "s b n _"] | None]:
     units = subject.architecture.dropped(stack.signature.shape)
     rates = [recipe.dropout for recipe in stack.recipes]
@@ -150,7 +150,7 @@ def _masks(
     return [mask.to(subject.device) for mask in masks]
 
 
-def _rates(stack: Stack, subject: Curriculum, steps: int) -> list[list[Rates]]:
+def _rates(stack: Stack, subject: PreparedData, steps: int) -> list[list[Rates]]:
     """Return, for each step, the rates of each run of rows."""
     runs = [
         rates_of_steps(optimizer, stack.tasks[rows], stack.epochs[rows], steps).to(subject.device)
@@ -159,6 +159,6 @@ def _rates(stack: Stack, subject: Curriculum, steps: int) -> list[list[Rates]]:
     return [[run[step].unbind() for run in runs] for step in range(steps)]
 
 
-def _weights(stack: Stack, parameters: Float32[Tensor, "b p"], subject: Curriculum) -> Weights:
+def _weights(stack: Stack, parameters: Float32[Tensor, "b p"], subject: PreparedData) -> Weights:
     *inner, (matrix, bias) = stack.layout.weights(parameters)
     return [*inner, (matrix, bias + subject.absent)]

@@ -159,12 +159,12 @@ OPTIMIZERS: dict[str, Optimizer] = {
 }
 
 
-Runs = Sequence[tuple[slice, Optimizer]]
+RowGroups = Sequence[tuple[slice, Optimizer]]
 """Which rows of a stack are trained by which optimiser."""
 
 
 def updated(
-    runs: Runs,
+    runs: RowGroups,
     parameters: Float32[Tensor, "b p"],
     moments: Sequence[Moments],
     gradient: Float32[Tensor, "b p"],

@@ -14,12 +14,12 @@ from hpo_research.training.architecture import Architecture, Shape, Traits
 from hpo_research.training.data import Data
 from hpo_research.training.layout import CLASSES, Layout
 from hpo_research.training.normalisation import groups_of
-from hpo_research.training.optimizers import OPTIMIZERS, Moments, Runs
+from hpo_research.training.optimizers import OPTIMIZERS, Moments, RowGroups
 from hpo_research.training.recipe import Recipe, Task
 
 
 @dataclass(frozen=True)
-class Curriculum:
+class PreparedData:
     """An architecture and its data, prepared on the device once for all epochs.
 
     `targets` are one-hot rows; `absent` is added to the scores: 0 for a class, −1e30 for padding.
@@ -39,11 +39,11 @@ class Curriculum:
         return self.inputs.device
 
 
-def curriculum(architecture: Architecture, data: Data, device: str) -> Curriculum:
+def prepared(architecture: Architecture, data: Data, device: str) -> PreparedData:
     """Prepare the data for an architecture on a device."""
     data = data.to(device)
     classes = torch.arange(CLASSES, device=device, dtype=torch.int64)
-    return Curriculum(
+    return PreparedData(
         architecture,
         data,
         architecture.inputs(data.images),
@@ -85,7 +85,7 @@ class Stack:
     moments: tuple[Moments, ...]
 
     @cached_property
-    def optimizers(self) -> Runs:
+    def optimizers(self) -> RowGroups:
         """Which rows are trained by which optimiser."""
         names = [task.recipe.optimizer for task in self.tasks]
         return [(rows, OPTIMIZERS[name]) for rows, name in _runs(names)]
@@ -130,7 +130,7 @@ class Stack:
         )
 
 
-def initial_state(task: Task, layout: Layout, subject: Curriculum) -> Mapping[str, Tensor]:
+def initial_state(task: Task, layout: Layout, subject: PreparedData) -> Mapping[str, Tensor]:
     """Return the tensors that a network begins with: those of its state, or a draw."""
     if task.state is not None:
         return task.state
@@ -141,7 +141,7 @@ def initial_state(task: Task, layout: Layout, subject: Curriculum) -> Mapping[st
 
 
 def stack_of(
-    ids: Sequence[int], tasks: Sequence[Task], signature: Signature, subject: Curriculum
+    ids: Sequence[int], tasks: Sequence[Task], signature: Signature, subject: PreparedData
 ) -> Stack:
     """Stack the tasks of these ids, sorted by optimiser and activation."""
     members = [tasks[id] for id in ids]
@@ -163,7 +163,7 @@ def stack_of(
 
 
 def _stacked(
-    states: Sequence[Mapping[str, Tensor]], name: str, subject: Curriculum
+    states: Sequence[Mapping[str, Tensor]], name: str, subject: PreparedData
 ) -> Float32[Tensor, "b p"]:
     return torch.stack([state[name] for state in states]).to(subject.device)
 

@@ -18,7 +18,7 @@ from hpo_research.acquisition import (
     Continuous,
     Discrete,
     Domain,
-    GPSurface,
+    GPAcquisition,
     Points,
     Search,
     best_allowed,
@@ -26,7 +26,7 @@ from hpo_research.acquisition import (
 )
 from hpo_research.acquisition.maximise import _climbed, _Hill
 from hpo_research.gp import KERNELS, Data, Hyperparameters, condition
-from hpo_research.gp.quasi import normal_set
+from hpo_research.gp.quasi_random import normal_set
 from hpo_research.rng import Stream
 
 RECORD = Path(__file__).with_name("brute_force.json")
@@ -39,7 +39,7 @@ RAW, CLIMBERS = 100_000, 64
 class Case:
     """An acquisition function of one run, where it is searched, and beside which points."""
 
-    surface: GPSurface
+    surface: GPAcquisition
     domain: Domain
     centres: Points
     lengthscale: torch.Tensor
@@ -90,7 +90,7 @@ def case(number: int, *, is_finite: bool = False) -> Case:
     pending = int(g.integers(0, 3))
     posterior = condition(data, KERNELS["matern52"], hyper, places=pending)
     least = data.y.amin(dim=1)[:, None].repeat(1, 2)
-    surface = GPSurface(posterior, CRITERIA["qlogei"], least, normal_set(64, pending)[None])
+    surface = GPAcquisition(posterior, CRITERIA["qlogei"], least, normal_set(64, pending)[None])
     under_way = domain.placed(torch.from_numpy(g.random((1, pending, p))))
     for k in range(pending):
         surface = surface.pending(under_way.x[:, k])

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from hpo_research.acquisition import CRITERIA, GPSurface, MixedSurface, confidence_bound
+from hpo_research.acquisition import CRITERIA, GPAcquisition, MixtureAcquisition, confidence_bound
 from hpo_research.gp import KERNELS, Data, condition, fits, stacked
-from hpo_research.gp.quasi import normal_set
+from hpo_research.gp.quasi_random import normal_set
 from hpo_research.rng import Stream
 
 LIKE = torch.zeros(1, dtype=torch.float64)
@@ -36,11 +36,11 @@ def surfaces(name):
 
     def surface(own, fit, best):
         posterior = condition(own, fit.kernel, fit.hyperparameters, places=PLACES)
-        return GPSurface(posterior, SCORED[name], best, samples.expand(len(best), -1, -1))
+        return GPAcquisition(posterior, SCORED[name], best, samples.expand(len(best), -1, -1))
 
     log_weight = torch.stack([one.log_evidence for one in found], dim=1).log_softmax(dim=1)
     members = surface(data.take(rows), stacked(found), best[rows])
-    mixture = MixedSurface(members, log_weight, is_log=name == "qlogei")
+    mixture = MixtureAcquisition(members, log_weight, is_log=name == "qlogei")
     return mixture, [surface(data, one, best) for one in found]
 
 
@@ -57,17 +57,17 @@ def test_a_mixture_is_the_weighted_mean_of_what_its_members_expect(name, pending
     expected = (mixture.log_weight.exp().T[..., None] * values).sum(dim=0)
     found = mixture.value(x)
     torch.testing.assert_close(found.exp() if name == "qlogei" else found, expected)
-    torch.testing.assert_close(mixture.screen(x).values(), found)
+    torch.testing.assert_close(mixture.cached(x).values(), found)
 
 
 @pytest.mark.parametrize("name", SCORED)
 def test_a_screen_follows_what_becomes_pending(name):
     mixture, _ = surfaces(name)
     *_, x = drawn()
-    screen = mixture.screen(x).pending(x[:, 0])
+    cached = mixture.cached(x).pending(x[:, 0])
     expected = mixture.pending(x[:, 0])
-    torch.testing.assert_close(screen.values(), expected.value(x), rtol=1e-6, atol=1e-9)
-    torch.testing.assert_close(screen.surface.value(x), expected.value(x))
+    torch.testing.assert_close(cached.values(), expected.value(x), rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(cached.surface.value(x), expected.value(x))
 
 
 @pytest.mark.parametrize("name", SCORED)

@@ -6,10 +6,10 @@ import torch
 from botorch.acquisition.logei import qLogNoisyExpectedImprovement
 from botorch.sampling import SobolQMCNormalSampler
 
-from hpo_research.acquisition import CRITERIA, GPSurface
+from hpo_research.acquisition import CRITERIA, GPAcquisition
 from hpo_research.gp import KERNELS, Data, condition, condition_on_samples
-from hpo_research.gp.dressed import Dressed
-from hpo_research.gp.quasi import normal_set
+from hpo_research.gp.botorch_model import PosteriorModel
+from hpo_research.gp.quasi_random import normal_set
 from tests.gp.drawn import OWNERS, drawn
 
 SAMPLES = 2048
@@ -29,12 +29,12 @@ def test_the_logarithm_of_noisy_improvement_is_botorchs():
     kernel, hyper = KERNELS["matern52"], batch.hyperparameters
     normals = normal_set(SAMPLES, 2 * batch.data.x.shape[1], "noisy")
     posterior, values = condition_on_samples(batch.data, kernel, hyper, normals)
-    surface = GPSurface(
+    surface = GPAcquisition(
         posterior, CRITERIA["qlogei"], values.amin(dim=1), torch.zeros(1, SAMPLES, 0)
     )
     ours = surface.value(batch.asked)[0]
     theirs = qLogNoisyExpectedImprovement(
-        Dressed(condition(batch.data, kernel, hyper)),
+        PosteriorModel(condition(batch.data, kernel, hyper)),
         X_baseline=batch.data.x[0],
         sampler=SobolQMCNormalSampler(torch.Size([SAMPLES]), seed=0),
         prune_baseline=False,

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from hpo_research.acquisition import (
+    AcquisitionFunction,
     Continuous,
     Domain,
-    PathSurface,
+    PathAcquisition,
     Points,
     Search,
-    Surface,
     best_allowed,
     maximise,
     minima,
@@ -28,9 +28,9 @@ def posterior_of(batch: Drawn, name: str = "matern52"):
     return condition(batch.data, KERNELS[name], batch.hyperparameters)
 
 
-def surface_of(batch: Drawn, count: int, frequencies: int = 64) -> PathSurface:
+def surface_of(batch: Drawn, count: int, frequencies: int = 64) -> PathAcquisition:
     streams = [Stream(row) for row in range(len(batch.asked))]
-    return PathSurface.of(posterior_of(batch), streams, count, frequencies=frequencies)
+    return PathAcquisition.of(posterior_of(batch), streams, count, frequencies=frequencies)
 
 
 def centres_of(batch: Drawn, domain: Domain) -> Points:
@@ -42,7 +42,7 @@ def found_in(batch: Drawn, domain: Domain, count: int, rows: list[int]):
     part = batch.take(torch.tensor(rows))
     streams = [Stream(row) for row in rows]
     return minima(
-        PathSurface.of(posterior_of(part), [s.at("paths") for s in streams], count),
+        PathAcquisition.of(posterior_of(part), [s.at("paths") for s in streams], count),
         domain,
         centres_of(part, domain),
         streams=streams,
@@ -52,7 +52,7 @@ def found_in(batch: Drawn, domain: Domain, count: int, rows: list[int]):
 
 def test_it_is_a_surface_that_what_is_pending_does_not_change():
     surface = surface_of(drawn(OWNERS["three"]), 2)
-    assert isinstance(surface, Surface)
+    assert isinstance(surface, AcquisitionFunction)
     assert surface.pending(torch.zeros(8, 3, dtype=torch.float64)) is surface
 
 
@@ -84,7 +84,7 @@ def test_the_minimum_of_every_path_of_every_run_is_found_in_one_search(d):
     domain = Domain(d, tuple(map(Continuous, range(d))))
     found = found_in(batch, domain, count, [0, 1, 2, 3])
     streams = [Stream(row).at("paths") for row in range(4)]
-    surface = PathSurface.of(posterior_of(batch), streams, count)
+    surface = PathAcquisition.of(posterior_of(batch), streams, count)
     side = torch.linspace(0, 1, 100 if d == 2 else 10_000, dtype=torch.float64)
     grid = torch.cartesian_prod(*[side] * d).reshape(1, -1, d).expand(4 * count, -1, -1)
     gap = surface.value(grid).amax(dim=1) - found.value[:, 0]
@@ -107,7 +107,7 @@ def test_minima_are_points_of_the_domain_and_in_a_finite_one_the_best_of_its_tab
         empty = torch.zeros(1, index.shape[1], domain.dimension, dtype=torch.float64)
         table = domain.assigned(empty, index).x[0]
         streams = [Stream(row).at("paths") for row in range(2)]
-        surface = PathSurface.of(posterior_of(batch), streams, count)
+        surface = PathAcquisition.of(posterior_of(batch), streams, count)
         every = torch.ones(2 * count, len(table), dtype=torch.bool)
         _, value = best_allowed(surface.value(table.expand(2 * count, -1, -1)), every)
         torch.testing.assert_close(found.value[:, 0], value)
@@ -157,7 +157,7 @@ def test_a_run_of_nan_is_searched_beside_others_that_keep_their_bits():
     )
     streams = [Stream(0), Stream(1)]
     found = minima(
-        PathSurface.of(posterior, [s.at("paths") for s in streams], 2),
+        PathAcquisition.of(posterior, [s.at("paths") for s in streams], 2),
         domain,
         centres_of(batch, domain),
         streams=streams,
@@ -188,7 +188,7 @@ def test_paths_may_be_searched_from_given_surfaces_too():
         Domain(3, tuple(map(Continuous, range(3)))),
     )
     streams = [Stream(row) for row in range(2)]
-    surface = PathSurface.of(posterior_of(batch), [s.at("paths") for s in streams], count)
+    surface = PathAcquisition.of(posterior_of(batch), [s.at("paths") for s in streams], count)
     by_hand = maximise(
         surface,
         domain,

@@ -7,8 +7,9 @@ import pytest
 from handmade import histories, made
 
 from hpo_research import tables
-from hpo_research.analysis.curves import band, curve, regret
+from hpo_research.analysis.bootstrap import band
 from hpo_research.analysis.extremes import difference, located
+from hpo_research.analysis.incumbents import curve, regret
 from hpo_research.store import RunName
 
 MAX = sys.float_info.max

@@ -10,8 +10,8 @@ from handmade import made
 
 import hpo_research as hpo
 from hpo_research.analysis import noise_free as module
-from hpo_research.analysis.described import strategy_of
 from hpo_research.analysis.noise_free import is_noisy, noise_free
+from hpo_research.analysis.rebuild import strategy_of
 from hpo_research.analysis.result import Result
 from hpo_research.experiment.description import describe
 from hpo_research.problems.wrappers import Noisy

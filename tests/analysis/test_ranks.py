@@ -8,7 +8,7 @@ from handmade import LIMITS, histories, made
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_research.analysis.curves import LEAST_SEEDS
+from hpo_research.analysis.bootstrap import LEAST_SEEDS
 from hpo_research.analysis.ranks import ranks
 from hpo_research.errors import StoreError
 from hpo_research.rng import Stream

@@ -14,7 +14,7 @@ from handmade import made
 import hpo_research as hpo
 from hpo_research.analysis import frames
 from hpo_research.analysis.result import Reading
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.errors import StoreError
 from hpo_research.experiment import loop
 from hpo_research.ledger import AskRow
@@ -220,7 +220,7 @@ def test_a_running_experiment_can_be_read_at_every_turn(tmp_path: Path, monkeypa
         seen.append(got == counts)
 
     with Store.write(tmp_path) as store:
-        loop.execute(experiment(), store, Place(), watch)
+        loop.execute(experiment(), store, Compute(), watch)
     assert len(seen) > 9
     assert all(seen)
 
@@ -283,7 +283,7 @@ def test_a_run_in_which_every_trial_failed_is_named(statuses: list[str], says: b
     assert messages == ([line] if says else [])
 
 
-def test_a_function_whose_source_changed_between_sittings_is_named():
+def test_a_function_whose_source_changed_between_sessions_is_named():
     result = made({RunName("p", "s", 0): [(0, 1, 1.0)]})
     assert result.changes() == []
     notes = [{"sources": {"mine.loss": digest, "mine.same": "c"}} for digest in ("a", "b")]
@@ -303,6 +303,6 @@ def test_looking_again_shows_what_reading_anew_shows(tmp_path: Path, monkeypatch
     for evaluations in (2, 3):  # the larger budget takes back what the smaller one cut short
         with Store.write(tmp_path) as store:
             more = experiment(seeds=[2], budget=hpo.Budget(evaluations=evaluations))
-            loop.execute(more, store, Place(), watch)
+            loop.execute(more, store, Compute(), watch)
     assert len(seen) > 9
     assert all(seen)

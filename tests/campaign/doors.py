@@ -8,7 +8,7 @@ import numpy as np
 
 import hpo_research as hpo
 from hpo_research import figures
-from hpo_research.analysis import curves, export, finals, ranks
+from hpo_research.analysis import export, finals, incumbents, ranks
 from hpo_research.records import Ask, Resume, Start, Stop, start
 from tests.campaign.commands import FILE, command, command_run
 from tests.campaign.uses import (
@@ -314,7 +314,7 @@ RESULTS = (
     Door("Result.read", lambda folder: hpo.Result.read(folder), lambda: dict(folder=mkdtemp()), 10),
     Door(
         "curve",
-        curves.curve,
+        incumbents.curve,
         lambda: dict(result=result(), problem="walk", strategy="r", axis="epochs", points=10),
         6,
     ),

@@ -1,14 +1,15 @@
-"""Kill the parent, its workers and its nursery at random moments, and compare what comes of it.
+"""Kill the parent, its workers and its fork server at random moments, and compare what comes of it.
 
     python -m tests.campaign.kills [KILLS] [SEED]
 
 A killed experiment, run again by the same call, must give the numbers of one that was never killed.
 A killed worker is a crashed trial: it must fail, alone and with a reason, and a search that does
-not look at values must give every other trial as before. So with a killed nursery and the trials
-under way. No process may be left. Prints a line a kind and the totals; the exit code is 1 where
-something was different or left behind.
+not look at values must give every other trial as before. So with a killed fork server and the
+trials under way. No process may be left. Prints a line a kind and the totals; the exit code is 1
+where something was different or left behind.
 
-Experiments run in forks of this process, which has imported the package; their nurseries are fresh.
+Experiments run in forks of this process, which has imported the package; their fork servers are
+fresh.
 """
 
 import contextlib
@@ -67,7 +68,7 @@ KINDS = {
     "parent, folders": "folders",
     "parent, hyperband": "hyperband",
     "worker": "functions",
-    "nursery": "functions",
+    "fork server": "functions",
 }
 
 
@@ -146,15 +147,15 @@ class Ran:
 
 
 def members(parent: int, kind: str) -> list[psutil.Process]:
-    """Return the nursery of a process, once it has workers, or those.
+    """Return the fork server of a process, once it has workers, or those.
 
     One that is killed while it imports is an error of the call and no trial's; it is not counted.
     """
     with contextlib.suppress(psutil.NoSuchProcess):
-        nurseries = psutil.Process(parent).children()
-        if kind == "nursery":
-            return [nursery for nursery in nurseries if len(nursery.children()) >= 3]
-        return [worker for nursery in nurseries for worker in nursery.children()]
+        servers = psutil.Process(parent).children()
+        if kind == "fork server":
+            return [server for server in servers if len(server.children()) >= 3]
+        return [worker for server in servers for worker in server.children()]
     return []
 
 
@@ -186,10 +187,10 @@ def parent_killed(kind: str, folder: Path, chance: random.Random, span: float) -
 
 
 def members_killed(ran: Ran, kind: str, chance: random.Random) -> int:
-    """Kill workers or nurseries of an experiment while they work; return how many."""
+    """Kill workers or fork servers of an experiment while they work; return how many."""
     kills = 0
     while kills < EACH and not ran.has_ended():
-        if len(members(ran.pid, "worker")) < 3 or not members(ran.pid, "nursery"):
+        if len(members(ran.pid, "worker")) < 3 or not members(ran.pid, "fork server"):
             time.sleep(0.01)
             continue
         time.sleep(chance.uniform(0.0, 0.3))

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 import hpo_research as hpo
 from hpo_research.analysis.result import Result
-from hpo_research.cli import app, screen
+from hpo_research.cli import app
+from hpo_research.cli import console as screen
 from hpo_research.problems.synthetic import Synthetic
 from hpo_research.store import sealing
 from hpo_research.text import is_visible, visible

@@ -60,10 +60,10 @@ def test_the_version_is_printed():
     assert (done.exit_code, done.output) == (0, f"hpo_research {hpo_research.__version__}\n")
 
 
-def test_the_screen_is_the_only_way_to_the_terminal():
+def test_the_console_is_the_only_way_to_the_terminal():
     folder = os.path.dirname(hpo_research.cli.__file__)
     for name in sorted(os.listdir(folder)):
-        if name.endswith(".py") and name != "screen.py":
+        if name.endswith(".py") and name != "console.py":
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 source = file.read()
             assert "typer.echo" not in source and "rich.text" not in source, name

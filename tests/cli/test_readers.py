@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import hpo_research
 from hpo_research import Study
 from hpo_research.analysis.result import Result
-from hpo_research.cli import app, checkup, listings, stored
+from hpo_research.cli import app, doctor, listings, status
 from hpo_research.cli.loading import load
 from hpo_research.doctor import Check, checks
 from hpo_research.experiment import loop
@@ -103,7 +103,7 @@ def test_a_watch_says_what_changed_and_ends_with_ctrl_c(halfway, monkeypatch):
         if error := next(pauses):
             raise error
 
-    monkeypatch.setattr(stored.time, "sleep", sleep)
+    monkeypatch.setattr(status.time, "sleep", sleep)
     done = hpo("status", "--watch", halfway)
     assert done.exit_code == 0
     (line,) = done.stdout.splitlines()  # nothing changed between the three looks
@@ -245,7 +245,7 @@ def test_every_kernel_is_bit_equal_on_this_machine():
 )
 def test_doctor_fails_where_a_kernel_differs_on_the_cpu(monkeypatch, device, is_equal, code):
     found = [Check("made", device, True, is_equal, 0.0)]
-    monkeypatch.setattr(checkup, "checks", lambda name: found if name == "cpu" else [])
+    monkeypatch.setattr(doctor, "checks", lambda name: found if name == "cpu" else [])
     done = hpo("doctor")
     assert done.exit_code == code
     assert ("DIFFERS" in done.stdout) is not is_equal

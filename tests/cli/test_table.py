@@ -34,11 +34,11 @@ def test_a_table_is_written_and_becomes_a_problem(tmp_path):
 def test_the_table_says_where_it_comes_from_and_names_no_folder(tmp_path):
     assert table("digits-mlp", *SMALL[2:], "--configurations", "2", "--out", tmp_path / "a.npz")
     facts = curve_table.read(tmp_path / "a.npz").facts
-    (sitting,) = facts["sittings"]
-    assert sitting["command"] == (
+    (session,) = facts["sittings"]
+    assert session["command"] == (
         "hpo table digits-mlp --configurations 2 --epochs 3 --seeds 2 --out a.npz"
     )
-    assert {"commit", "versions", "python", "platform", "device", "machine"} <= sitting.keys()
+    assert {"commit", "versions", "python", "platform", "device", "machine"} <= session.keys()
     assert facts["data"] == "scikit-learn's 8×8 digits"
     assert str(tmp_path) not in json.dumps(facts)
     assert str(Path.home()) not in json.dumps(facts)

@@ -18,9 +18,9 @@ import pytest
 from waiting import SPACE, assert_all_gone, drain, is_gone, segment
 
 from hpo_research.errors import MachineError, ProblemError
-from hpo_research.executors import processes
-from hpo_research.executors.processes import ProcessId
-from hpo_research.executors.workers import Workers
+from hpo_research.executors.processes import process_tree
+from hpo_research.executors.processes.executor import ProcessExecutor
+from hpo_research.executors.processes.process_tree import ProcessId
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.records import Outcome, Report
 
@@ -125,7 +125,7 @@ def bad_outcomes() -> Iterator[dict[str, tuple[Outcome, list[Report]]]]:
     """All bad days, side by side in three workers."""
     started: list[ProcessId] = []
     problem = FunctionProblem(bad_days(), SPACE, timeout=TIMEOUT, memory=MEMORY)
-    executor = Workers(problem, workers=3, lock_step=False, on_start=started.append)
+    executor = ProcessExecutor(problem, workers=3, lock_step=False, on_start=started.append)
     days = [*BAD_DAYS, *GOOD_DAYS]
     with closing(executor):
         executor.submit([segment(i, config={"day": day}) for i, day in enumerate(days)])
@@ -156,7 +156,7 @@ def test_bad_days_do_not_spoil_the_others(bad_outcomes, day: str) -> None:
 
 def test_a_function_that_cannot_be_pickled_is_refused_at_submit() -> None:
     lock = threading.Lock()
-    executor = Workers(FunctionProblem(lambda config: lock, SPACE), workers=1)
+    executor = ProcessExecutor(FunctionProblem(lambda config: lock, SPACE), workers=1)
     with (
         closing(executor),
         pytest.raises(ProblemError, match="function cannot be sent to a worker"),
@@ -172,7 +172,7 @@ def test_a_function_that_cannot_be_loaded_fails_its_trials() -> None:
         def __reduce__(self):
             return (exec, ("raise ImportError('no module named nothing')",))
 
-    with closing(Workers(FunctionProblem(Stubborn(), SPACE), workers=2)) as executor:
+    with closing(ProcessExecutor(FunctionProblem(Stubborn(), SPACE), workers=2)) as executor:
         executor.submit([segment(i) for i in range(3)])
         reports, outcomes = drain(executor)
     assert reports == []
@@ -194,7 +194,7 @@ def test_what_a_function_starts_ends_with_its_worker(tmp_path: Path) -> None:
         for x in (0.0, 1.0)
         for hangs in (False, True)
     ]
-    with closing(Workers(FunctionProblem(f, SPACE, timeout=2), workers=4)) as executor:
+    with closing(ProcessExecutor(FunctionProblem(f, SPACE, timeout=2), workers=4)) as executor:
         executor.submit([segment(i, config=config) for i, config in enumerate(configs)])
         _, outcomes = drain(executor)
         statuses = [outcomes[(0, i)].status for i in range(4)]
@@ -209,7 +209,7 @@ def test_a_timeout_counts_from_the_last_report() -> None:
             report(epoch, 0.0)
 
     problem = FunctionProblem(f, SPACE, max_epochs=3, timeout=1.5)
-    with closing(Workers(problem, workers=1)) as executor:
+    with closing(ProcessExecutor(problem, workers=1)) as executor:
         executor.submit([segment(0, until=3)])
         reports, outcomes = drain(executor)
     assert [r.epoch for r in reports] == [1, 2]
@@ -230,7 +230,7 @@ def test_a_function_of_a_file_loaded_under_another_name_can_be_run(tmp_path: Pat
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    with closing(Workers(FunctionProblem(module.loss, SPACE), workers=1)) as executor:
+    with closing(ProcessExecutor(FunctionProblem(module.loss, SPACE), workers=1)) as executor:
         executor.submit([segment(4)])
         reports, _ = drain(executor)
     del sys.modules[spec.name]
@@ -239,7 +239,7 @@ def test_a_function_of_a_file_loaded_under_another_name_can_be_run(tmp_path: Pat
 
 SCRIPT = """
 import os, sys, time
-from hpo_research.executors.workers import Workers
+from hpo_research.executors.processes.executor import ProcessExecutor
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.records import Segment
 from hpo_research.rng import Stream
@@ -254,7 +254,7 @@ def loss(config, report, hangs="hang" in sys.argv):
 
 problem = FunctionProblem(loss, SearchSpace(x=Float(0, 1)), max_epochs=2)
 ids = []
-executor = Workers(problem, workers=2, on_start=lambda known: ids.append(known.pid))
+executor = ProcessExecutor(problem, workers=2, on_start=lambda known: ids.append(known.pid))
 executor.submit([Segment(0, i, {"x": 0.5}, 2, Stream(0)) for i in range(2)])
 first = executor.poll()
 pids = [int(r.metrics[name]) for r in first.reports for name in ("loss", "child")]
@@ -287,12 +287,12 @@ def test_no_process_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
         time.sleep(0.3)
         alive = [pid for pid in pids if psutil.pid_exists(pid)]
         process.kill()
-    assert len(pids) == 3 + 4  # the nursery, two workers; the workers again, their children
+    assert len(pids) == 3 + 4  # the fork server, two workers; the workers again, their children
     assert alive == pids
     assert [pid for pid in pids if not is_gone(pid)] == []
 
 
-def test_trials_fail_and_the_next_ones_run_when_the_nursery_is_killed() -> None:
+def test_trials_fail_and_the_next_ones_run_when_the_fork_server_is_killed() -> None:
     def f(config, report):
         report(1, 0.0)
         time.sleep(config["x"])
@@ -300,7 +300,7 @@ def test_trials_fail_and_the_next_ones_run_when_the_nursery_is_killed() -> None:
 
     started: list[ProcessId] = []
     problem = FunctionProblem(f, SPACE, max_epochs=3)
-    with closing(Workers(problem, workers=2, on_start=started.append)) as executor:
+    with closing(ProcessExecutor(problem, workers=2, on_start=started.append)) as executor:
         executor.submit([segment(i, until=3, config={"x": 600}) for i in range(2)])
         executor.poll()
         os.kill(started[0].pid, signal.SIGKILL)
@@ -320,7 +320,9 @@ def test_an_interpreter_that_cannot_start_is_an_error_and_costs_no_trial(
     monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which(program) or program)
-    with closing(Workers(FunctionProblem(lambda config: 0.0, SPACE), workers=2)) as executor:
+    with closing(
+        ProcessExecutor(FunctionProblem(lambda config: 0.0, SPACE), workers=2)
+    ) as executor:
         executor.submit([segment(i) for i in range(3)])
         with pytest.raises(MachineError, match="process"):
             drain(executor)
@@ -333,18 +335,18 @@ def test_an_interpreter_that_cannot_start_is_an_error_and_costs_no_trial(
     "case", ["the same", "an older one", "another host", "untagged", "a copy's"]
 )
 def test_only_a_process_that_is_certainly_ours_is_ended_as_a_survivor(case: str) -> None:
-    environment = {**os.environ, processes.TAG: "64:1"}
+    environment = {**os.environ, process_tree.TAG: "64:1"}
     if case == "untagged":
-        del environment[processes.TAG]
+        del environment[process_tree.TAG]
     owner = "64:2" if case == "a copy's" else "64:1"
     with subprocess.Popen(["sleep", "60"], env=environment, start_new_session=True) as process:
-        known = processes.identity(process.pid)
+        known = process_tree.identity(process.pid)
         assert known is not None
         if case == "an older one":
             known = dataclasses.replace(known, created=known.created - 60)
         if case == "another host":
             known = dataclasses.replace(known, host="elsewhere")
-        ended = processes.end_survivors([known], owner)
+        ended = process_tree.end_survivors([known], owner)
         if case == "the same":
             assert ended == [known]
             assert is_gone(process.pid)
@@ -352,4 +354,4 @@ def test_only_a_process_that_is_certainly_ours_is_ended_as_a_survivor(case: str)
             assert ended == []
             assert process.poll() is None
             process.kill()
-    assert processes.end_survivors([known], owner) == []
+    assert process_tree.end_survivors([known], owner) == []

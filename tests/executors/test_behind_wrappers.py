@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from waiting import SPACE, drain, segment
 
-from hpo_research.executors import worker
-from hpo_research.executors.channel import Channel
-from hpo_research.executors.messages import Answer, Ended, Said, from_worker, tell
-from hpo_research.executors.workers import Workers
+from hpo_research.executors.processes import worker
+from hpo_research.executors.processes.channel import Channel
+from hpo_research.executors.processes.executor import ProcessExecutor
+from hpo_research.executors.processes.messages import Answer, Ended, Reported, from_worker, tell
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.wrappers import Discretised, Noisy
@@ -68,7 +68,7 @@ def test_limits_and_reasons_are_kept(wrapper: str) -> None:
         "raises": "ValueError: bad width (test_behind_wrappers.py:",
         "returns": "returned nan for 'loss', expected a finite number",
     }
-    with closing(Workers(WRAPPERS[wrapper](problem), workers=2)) as executor:
+    with closing(ProcessExecutor(WRAPPERS[wrapper](problem), workers=2)) as executor:
         executor.submit([segment(i, until=3, config={"how": how}) for i, how in enumerate(reasons)])
         _, outcomes = drain(executor)
     for trial, reason in enumerate(reasons.values()):
@@ -80,7 +80,7 @@ def test_limits_and_reasons_are_kept(wrapper: str) -> None:
 def test_a_resumed_function_finds_its_files(wrapper: str, tmp_path: Path) -> None:
     problem = WRAPPERS[wrapper](FunctionProblem(totals(), SPACE, max_epochs=9, can_resume=True))
     folder = str(tmp_path / "trial")
-    with closing(Workers(problem, workers=1)) as executor:
+    with closing(ProcessExecutor(problem, workers=1)) as executor:
         executor.submit([segment(1, until=3, folder=folder)])
         early, _ = drain(executor)
         state = early[-1].state
@@ -96,17 +96,17 @@ def test_a_resumed_function_finds_its_files(wrapper: str, tmp_path: Path) -> Non
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def said(problem: Problem, work: Segment) -> list[Said | Ended]:
+def said(problem: Problem, work: Segment) -> list[Reported | Ended]:
     """What a worker says about a segment."""
     ours, theirs = map(Channel, socket.socketpair())
     turn = worker._Turn(theirs, problem, work, "cpu")
     thread = threading.Thread(target=turn.train)
     thread.start()
-    messages: list[Said | Ended] = []
+    messages: list[Reported | Ended] = []
     with closing(ours), closing(theirs):
         while not messages or not isinstance(messages[-1], Ended):
             messages.append(from_worker(ours.receive()))
-            if isinstance(messages[-1], Said):
+            if isinstance(messages[-1], Reported):
                 tell(ours, Answer(True))
         thread.join()
     return messages

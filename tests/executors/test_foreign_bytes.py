@@ -19,11 +19,18 @@ from hypothesis import strategies as st
 from waiting import SPACE, assert_all_gone, drain, segment
 
 from hpo_research.errors import ProblemError
-from hpo_research.executors import messages, pool
-from hpo_research.executors.channel import Channel, Frame, Garbled, pair
-from hpo_research.executors.messages import Born, Died, Ended, Ready, Refused, Said
-from hpo_research.executors.processes import ProcessId
-from hpo_research.executors.workers import Workers
+from hpo_research.executors.processes import messages, pool
+from hpo_research.executors.processes.channel import Channel, Frame, Garbled, pair
+from hpo_research.executors.processes.executor import ProcessExecutor
+from hpo_research.executors.processes.messages import (
+    Ended,
+    Exited,
+    Ready,
+    Refused,
+    Reported,
+    Spawned,
+)
+from hpo_research.executors.processes.process_tree import ProcessId
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.records import Outcome, Report
 from hpo_research.states import pack
@@ -44,7 +51,7 @@ def framed(text: bytes, body: bytes = b"", claimed: int | None = None) -> bytes:
 
 
 def said(trial: int, epoch: int, body: bytes = b"", **others: object) -> bytes:
-    fields = {"kind": "Said", "key": [0, trial], "epoch": epoch, "metrics": {"loss": 0.0}}
+    fields = {"kind": "Reported", "key": [0, trial], "epoch": epoch, "metrics": {"loss": 0.0}}
     return framed(json.dumps({**fields, "seconds": 0.0, "at": 0.0, **others}).encode(), body)
 
 
@@ -166,7 +173,7 @@ def ended() -> Iterator[dict[str, tuple[Outcome, list[Report]]]]:
     found = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "_STALL", 1.0)
-        with closing(Workers(problem, workers=1, on_start=started.append)) as executor:
+        with closing(ProcessExecutor(problem, workers=1, on_start=started.append)) as executor:
             for i, name in enumerate(names):
                 data = WRITTEN[name](i).hex() if name in WRITTEN else ""
                 executor.submit([segment(i, until=5, config={"does": name, "writes": data})])
@@ -207,9 +214,9 @@ def test_what_a_process_says_arrives_as_it_was_said() -> None:
     report = Report(1, 2, 3, {"loss": 0.1 + 0.2, "other": float("nan")}, 1e-9)
     said = [
         Ready("\udcff no such module"),
-        messages.Alive((1, 2), 3),
-        Said(report, pack(state), "no reason"),
-        Ended((1, 2), 3, final=Said(report), seconds=0.5, is_spent=True),
+        messages.Heartbeat((1, 2), 3),
+        Reported(report, pack(state), "no reason"),
+        Ended((1, 2), 3, final=Reported(report), seconds=0.5, is_spent=True),
     ]
     ours, theirs = ends()
     with closing(ours), closing(theirs):
@@ -224,13 +231,13 @@ def test_what_a_process_says_arrives_as_it_was_said() -> None:
     assert arrived["turned"].stride() == (1, 3)
 
 
-def test_what_a_nursery_says_arrives_as_it_was_said() -> None:
-    said = [Born(7), Refused("no room"), Died(7, -9, "", "\ufffd so long")]
+def test_what_a_fork_server_says_arrives_as_it_was_said() -> None:
+    said = [Spawned(7), Refused("no room"), Exited(7, -9, "", "\ufffd so long")]
     ours, theirs = ends()
     with closing(ours), closing(theirs):
         for message in said:
             messages.say(theirs, message)
-        assert [messages.from_nursery(frame) for frame in ours.arrived()] == said
+        assert [messages.from_server(frame) for frame in ours.arrived()] == said
 
 
 @settings(max_examples=50)
@@ -252,13 +259,13 @@ def test_no_bytes_are_taken_for_a_message(data: bytes, cut: int, begins_well: bo
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
 def test_a_message_of_the_wrong_shape_is_garbled(value: object) -> None:
     for name in ("kind", "key", "epoch", "metrics", "seconds", "at"):
-        fields = {"kind": "Said", "key": [0, 1], "epoch": 1, "metrics": {}, "seconds": 1.0}
+        fields = {"kind": "Reported", "key": [0, 1], "epoch": 1, "metrics": {}, "seconds": 1.0}
         text = json.dumps({**fields, "at": 1.0, name: value}).encode()
         try:
             said = messages.from_worker(Frame(text))
         except Garbled:
             continue
-        assert type(said) in (Said, Ready)
+        assert type(said) in (Reported, Ready)
 
 
 def test_a_process_that_does_not_read_holds_nobody_up() -> None:

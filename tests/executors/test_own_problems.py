@@ -11,7 +11,8 @@ import pytest
 import torch
 from doubles import Walk, label
 
-from hpo_research.executors.batches import Batches, Simulated
+from hpo_research.executors.lock_step import LockStepExecutor
+from hpo_research.executors.simulated import SimulatedExecutor
 from hpo_research.records import Report, Segment
 from hpo_research.rng import Stream
 
@@ -72,7 +73,9 @@ WHOLES = [
     [(*case, True) for case in REPORTS] + [(*case, False) for case in WHOLES],
     ids=[label(reason) for _, reason in REPORTS + WHOLES],
 )
-@pytest.mark.parametrize("kind", [Batches, Simulated], ids=["lock-step", "simulated"])
+@pytest.mark.parametrize(
+    "kind", [LockStepExecutor, SimulatedExecutor], ids=["lock-step", "simulated"]
+)
 def test_a_report_that_is_none_fails_its_trial_alone(kind, how, reason: str, is_alone: bool):
     work = [Segment(0, i, {"x": 0.5, "kind": "a"}, 4, Stream(0).at("trial", i)) for i in range(3)]
     executor = kind(Odd(how=how, is_alone=is_alone))
@@ -100,7 +103,7 @@ def test_numbers_of_numpy_and_torch_are_stored_as_floats():
             seconds=np.float32(0.25),
         )
     )
-    executor = Batches(odd)
+    executor = LockStepExecutor(odd)
     executor.submit([Segment(0, 0, {"x": 0.5, "kind": "a"}, 4, Stream(0).at("trial", 0))])
     executor.poll()
     (report,) = executor.poll().reports
@@ -114,7 +117,7 @@ def test_a_state_that_cannot_be_taken_fails_the_trial_with_its_line():
         raise RuntimeError("no state to give")
 
     odd = Odd(how=lambda r: replace(r, state=stateless))
-    executor = Batches(odd)
+    executor = LockStepExecutor(odd)
     executor.submit([Segment(0, 0, {"x": 0.5, "kind": "a"}, 2, Stream(0).at("trial", 0))])
     executor.poll()
     (outcome,) = executor.poll().outcomes

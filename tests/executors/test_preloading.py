@@ -1,13 +1,13 @@
-"""What a nursery loads before it forks: what the problem refers to, and nothing else."""
+"""What a fork server loads before it forks: what the problem refers to, and nothing else."""
 
 import sys
 from importlib import import_module
 
 import pytest
 
-from hpo_research.executors import scripts
-from hpo_research.executors.pickling import dumps
-from hpo_research.executors.preloading import wanted
+from hpo_research.executors.processes import scripts
+from hpo_research.executors.processes.pickling import dumps
+from hpo_research.executors.processes.preloading import wanted
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.space import Float, SearchSpace
 

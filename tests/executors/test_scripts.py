@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 from waiting import SPACE, drain, segment
 
-from hpo_research.executors import scripts
-from hpo_research.executors.workers import Workers
+from hpo_research.executors.processes import scripts
+from hpo_research.executors.processes.executor import ProcessExecutor
 from hpo_research.problems.function import FunctionProblem
 
 SOURCE = """
@@ -167,7 +167,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, s
             jobs += [(place, deed, "") for deed in [*DEEDS, "asks_for_a_lock"]]
             jobs.append((place, "reads", str(written)))
         f = Either(modules["a main program"].by_attribute, modules["a file"].by_globals)
-        with closing(Workers(FunctionProblem(f, SPACE), workers=1)) as executor:
+        with closing(ProcessExecutor(FunctionProblem(f, SPACE), workers=1)) as executor:
             executor.submit(
                 [
                     segment(i, config={"place": place, "does": deed, "path": path})

@@ -12,10 +12,10 @@ import pytest
 from waiting import SPACE, drain, is_gone, segment
 
 from hpo_research.errors import MachineError, ProblemError
-from hpo_research.executors import nursery, pool
-from hpo_research.executors.channel import Channel, pair
-from hpo_research.executors.messages import Refused, say
-from hpo_research.executors.workers import Workers
+from hpo_research.executors.processes import fork_server, pool
+from hpo_research.executors.processes.channel import Channel, pair
+from hpo_research.executors.processes.executor import ProcessExecutor
+from hpo_research.executors.processes.messages import Refused, say
 from hpo_research.problems.function import FunctionProblem
 
 
@@ -24,9 +24,9 @@ def refuse() -> None:
 
 
 class Full:
-    """A nursery that gets no process from the machine."""
+    """A fork server that gets no process from the machine."""
 
-    def __init__(self, orders: object, threads: int, owner: str) -> None:
+    def __init__(self, setup: object, threads: int, owner: str) -> None:
         self.channel, theirs = pair()
         self._theirs = Channel(theirs)
         self.pid = os.getpid()
@@ -50,11 +50,13 @@ def test_a_machine_that_is_full_is_an_error_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     if what == "descriptors":
-        monkeypatch.setattr(nursery, "pair", refuse)
+        monkeypatch.setattr(fork_server, "pair", refuse)
     else:
-        monkeypatch.setattr(pool, "Nursery", Full)
+        monkeypatch.setattr(pool, "ForkServer", Full)
     why = {"descriptors": "Too many open files", "processes": "temporarily unavailable"}[what]
-    with closing(Workers(FunctionProblem(lambda config: 0.0, SPACE), workers=2)) as executor:
+    with closing(
+        ProcessExecutor(FunctionProblem(lambda config: 0.0, SPACE), workers=2)
+    ) as executor:
         executor.submit([segment(i) for i in range(3)])
         with pytest.raises(MachineError, match=rf"{why}.*raise that \(ulimit -n 1024\)") as error:
             drain(executor)
@@ -67,7 +69,9 @@ def test_a_program_that_a_child_imports_does_not_start_its_experiment_again(
     monkeypatch.setattr(
         "multiprocessing.current_process", lambda: type("P", (), {"_inheriting": 1})
     )
-    with closing(Workers(FunctionProblem(lambda config: 0.0, SPACE), workers=1)) as executor:
+    with closing(
+        ProcessExecutor(FunctionProblem(lambda config: 0.0, SPACE), workers=1)
+    ) as executor:
         executor.submit([segment(0)])
         with pytest.raises(ProblemError, match="put that under `if __name__ == '__main__':`"):
             executor.poll()
@@ -81,13 +85,19 @@ time.sleep(600)
 """
 
 
-def test_a_nursery_that_is_still_importing_ends_with_its_parent(tmp_path: Path) -> None:
+def test_a_fork_server_that_is_still_importing_ends_with_its_parent(tmp_path: Path) -> None:
     package = tmp_path / "hpo_research"
     package.mkdir()
     (package / "__init__.py").write_text(
         f"import pathlib, time\npathlib.Path({str(tmp_path / 'began')!r}).touch()\ntime.sleep(600)"
     )
-    command = [sys.executable, "-P", "-c", nursery._CODE, json.dumps([str(tmp_path), *sys.path])]
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        fork_server._CODE,
+        json.dumps([str(tmp_path), *sys.path]),
+    ]
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, *command, "0"], stdout=subprocess.PIPE
     ) as parent:
@@ -100,6 +110,6 @@ def test_a_nursery_that_is_still_importing_ends_with_its_parent(tmp_path: Path) 
     assert is_gone(child)
 
 
-def test_a_nursery_whose_parent_is_gone_already_ends_at_once() -> None:
-    command = [sys.executable, "-P", "-c", nursery._CODE, json.dumps([]), "1", "0"]
+def test_a_fork_server_whose_parent_is_gone_already_ends_at_once() -> None:
+    command = [sys.executable, "-P", "-c", fork_server._CODE, json.dumps([]), "1", "0"]
     assert subprocess.run(command, timeout=60).returncode == 1

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from waiting import SPACE, drain, epochs, segment
 
-from hpo_research.executors.workers import Workers
+from hpo_research.executors.processes.executor import ProcessExecutor
 from hpo_research.problems.function import FunctionProblem
 
 NAP = 0.4
@@ -63,7 +63,7 @@ def test_a_failed_trial_has_the_seconds_since_its_last_report(
 ) -> None:
     options = {"memory": "600 MB"} if how == "eats memory" else {"timeout": 2.0}
     problem = FunctionProblem(ends_badly(), SPACE, max_epochs=3, **options)
-    with closing(Workers(problem, workers=1, lock_step=lock_step)) as executor:
+    with closing(ProcessExecutor(problem, workers=1, lock_step=lock_step)) as executor:
         executor.submit([segment(0, until=3, config={"how": how})])
         reports, outcomes = drain(executor)
     assert [report.epoch for report in reports] == [1]
@@ -74,7 +74,7 @@ def test_a_failed_trial_has_the_seconds_since_its_last_report(
 
 def test_a_trial_that_dies_in_its_report_has_cost_nothing_since() -> None:
     problem = FunctionProblem(ends_badly(), SPACE, max_epochs=3)
-    with closing(Workers(problem, workers=1)) as executor:
+    with closing(ProcessExecutor(problem, workers=1)) as executor:
         executor.submit([segment(0, until=3, config={"how": "returns"})])
         executor.poll()
         (worker,) = executor._running.values()
@@ -93,7 +93,7 @@ def test_a_function_that_cannot_be_loaded_costs_the_time_of_trying() -> None:
 
     bad = Unloadable()
     problem = FunctionProblem(lambda config: bad, SPACE)
-    with closing(Workers(problem, workers=1)) as executor:
+    with closing(ProcessExecutor(problem, workers=1)) as executor:
         executor.submit([segment(0)])
         _, outcomes = drain(executor)
     assert "ZeroDivisionError" in outcomes[0, 0].reason
@@ -102,7 +102,7 @@ def test_a_function_that_cannot_be_loaded_costs_the_time_of_trying() -> None:
 
 def test_lock_step_seconds_are_shares_of_the_wall_time() -> None:
     problem = FunctionProblem(naps(), SPACE, max_epochs=3)
-    with closing(Workers(problem, workers=4)) as executor:
+    with closing(ProcessExecutor(problem, workers=4)) as executor:
         executor.submit([segment(i, until=3) for i in range(4)])
         executor.poll()  # starts the processes
         began = time.perf_counter()
@@ -116,7 +116,7 @@ def test_lock_step_seconds_are_shares_of_the_wall_time() -> None:
 
 def test_one_worker_gives_each_trial_its_own_time() -> None:
     problem = FunctionProblem(naps(), SPACE, max_epochs=2)
-    with closing(Workers(problem, workers=1)) as executor:
+    with closing(ProcessExecutor(problem, workers=1)) as executor:
         executor.submit([segment(i, until=2) for i in range(2)])
         reports, outcomes = drain(executor)
     assert all(report.seconds == pytest.approx(NAP, rel=0.5) for report in reports)
@@ -125,14 +125,16 @@ def test_one_worker_gives_each_trial_its_own_time() -> None:
 
 def test_asynchronous_seconds_are_those_of_the_epoch() -> None:
     problem = FunctionProblem(naps(), SPACE, max_epochs=2)
-    with closing(Workers(problem, workers=3, lock_step=False)) as executor:
+    with closing(ProcessExecutor(problem, workers=3, lock_step=False)) as executor:
         executor.submit([segment(i, until=2) for i in range(3)])
         reports, _ = drain(executor)
     assert len(reports) == 6
     assert all(NAP <= report.seconds < 2 * NAP for report in reports)
 
 
-def advances(executor: Workers, sizes: dict[int, int]) -> dict[int, list[list[tuple[int, int]]]]:
+def advances(
+    executor: ProcessExecutor, sizes: dict[int, int]
+) -> dict[int, list[list[tuple[int, int]]]]:
     """What each run sees: its trials and their epochs, poll by poll."""
     untils = {run: [3 + i % 2 for i in range(size)] for run, size in sizes.items()}
     executor.submit(
@@ -152,7 +154,7 @@ def test_how_a_run_advances_depends_on_no_other_run(
     workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem = FunctionProblem(epochs(), SPACE, max_epochs=9)
-    with closing(Workers(problem, workers=workers)) as executor:
+    with closing(ProcessExecutor(problem, workers=workers)) as executor:
         monkeypatch.setattr(executor, "_most", 4)
         together = advances(executor, {1: 3, 0: 2, 3: 6, 2: 4})
         alone = {run: advances(executor, {run: n})[run] for run, n in {0: 2, 1: 3, 2: 4}.items()}
@@ -166,7 +168,7 @@ def test_a_restart_lets_the_same_trials_of_a_large_run_advance(
     problem = FunctionProblem(epochs(), SPACE, max_epochs=9)
     untils = [3, 2, 5, 4, 3, 2, 4]
 
-    def polls(executor: Workers, known: dict[int, int]) -> list[list[tuple[int, int]]]:
+    def polls(executor: ProcessExecutor, known: dict[int, int]) -> list[list[tuple[int, int]]]:
         executor.submit(
             [
                 segment(i, until=until, known=known.get(i, 0))
@@ -179,7 +181,7 @@ def test_a_restart_lets_the_same_trials_of_a_large_run_advance(
             rows.append([(report.trial, report.epoch) for report in reports])
         return rows
 
-    with closing(Workers(problem, workers=2)) as executor:
+    with closing(ProcessExecutor(problem, workers=2)) as executor:
         monkeypatch.setattr(executor, "_most", 3)
         whole = polls(executor, {})
         for cut in range(1, len(whole)):

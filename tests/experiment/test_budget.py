@@ -7,7 +7,7 @@ import pytest
 from doubles import Walk
 
 import hpo_research as hpo
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment.loop import execute
 from hpo_research.ledger import Limits
@@ -25,7 +25,7 @@ def trials(budget: hpo.Budget, strategy: hpo.Strategy, **options: object):
         **options,
     )
     with Store.in_memory() as store:
-        execute(experiment, store, Place())
+        execute(experiment, store, Compute())
         result = hpo.Result.of(store)
     assert result.is_finished
     return result

@@ -1,4 +1,4 @@
-"""Code that changed between sittings: every door says so, and names the trials of the earlier."""
+"""Code that changed between sessions: every door says so, and names the trials of the earlier."""
 
 import re
 import warnings
@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 import hpo_research as hpo
 from hpo_research.analysis.changes import lines, newer
-from hpo_research.cli import app, running
-from hpo_research.experiment.opening import open_experiment
+from hpo_research.cli import app, run
+from hpo_research.experiment.session import open_experiment
 from hpo_research.report.report import Published, page
 from hpo_research.store import RunName, Store
 
@@ -152,7 +152,7 @@ def test_tune_says_it_of_its_function(tmp_path: Path):
 
 def test_the_command_line_says_it_once_at_once_and_afterwards(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(running, "publish", lambda result, folder: Published(folder / "r.html"))
+    monkeypatch.setattr(run, "publish", lambda result, folder: Published(folder / "r.html"))
     for text in (TEXT, OTHER.replace("trials=4", "trials=6")):
         Path("changing.py").write_text(text)
         done = CliRunner().invoke(app, ["run", "changing.py", "--quiet"])

@@ -9,15 +9,15 @@ from doubles import SPACE, Halving, Walk
 
 import hpo_research as hpo
 from hpo_research.errors import ProblemError
-from hpo_research.executors.batches import Simulated
 from hpo_research.executors.protocol import Poll
+from hpo_research.executors.simulated import SimulatedExecutor
 from hpo_research.experiment import loop
 from hpo_research.ledger import Ledger, Limits, RunInfo
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.records import Ask, Outcome, Report, Run, Segment, Trial, resume, start
 from hpo_research.rng import Stream
 from hpo_research.store import Checkpoints, Store
-from hpo_research.strategies.seen import inner_view
+from hpo_research.strategies.halving.inner_view import inner_view
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ def test_a_crash_takes_no_time_on_a_simulated_clock(tmp_path: Path):
 
 def test_a_simulated_report_gives_the_state_of_its_own_epoch():
     segment = Segment(0, 0, {"x": 0.5, "kind": "a"}, 9, Stream(0).at("trial", 0))
-    executor = Simulated(Walk())
+    executor = SimulatedExecutor(Walk())
     executor.submit([segment])
     for _ in range(4):
         (report,) = executor.poll().reports

@@ -11,7 +11,7 @@ import pytest
 from doubles import SPACE, Halving, Walk, label
 
 import hpo_research as hpo
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.experiment import parallel_of
 from hpo_research.experiment.loop import execute
@@ -167,7 +167,7 @@ def in_turn(*experiments: hpo.Experiment) -> list[hpo.Result]:
     results = []
     with Store.in_memory() as store:
         for experiment in experiments:
-            execute(experiment, store, Place())
+            execute(experiment, store, Compute())
             results.append(hpo.Result.of(store))
     return results
 

@@ -11,7 +11,7 @@ import pytest
 from doubles import SPACE, Halving, Walk
 
 import hpo_research as hpo
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.errors import StrategyError
 from hpo_research.executors.protocol import Poll
 from hpo_research.experiment import loop
@@ -93,7 +93,7 @@ def experiment(**options: object) -> hpo.Experiment:
 
 def run(watch: Callable[[hpo.Progress], None] | None = None, **options: object) -> hpo.Result:
     with Store.in_memory() as store:
-        loop.execute(experiment(**options), store, Place(), watch)
+        loop.execute(experiment(**options), store, Compute(), watch)
         return hpo.Result.of(store)
 
 

@@ -13,7 +13,7 @@ from doubles import SPACE, Walk, label
 from hypothesis import HealthCheck, given, settings
 
 import hpo_research as hpo
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.errors import HpoError, StrategyError, StudyError
 from hpo_research.experiment.loop import execute
 from hpo_research.records import Ask, Resume, Start, Stop, resume, start, stop
@@ -201,7 +201,7 @@ def test_an_exception_in_a_strategy_names_the_run_and_the_line_and_all_is_kept(t
     says.answer.clear()
     mended = hpo.run(own, out=tmp_path, device="cpu")
     with Store.in_memory() as store:
-        execute(own, store, Place())
+        execute(own, store, Compute())
         whole = hpo.Result.of(store)
     columns = ["problem", "strategy", "seed", "trial", "config.x", "value"]
     assert mended.frame()[columns].equals(whole.frame()[columns])
@@ -212,7 +212,7 @@ def test_a_strategy_that_fails_in_company_alone_names_everybody():
     own = experiment(says)
     says.answer.append(lambda runs, slots: [Ask()] if len(runs) == 1 else 1 / 0)
     with Store.in_memory() as store, pytest.raises(StrategyError) as caught:
-        execute(own, store, Place())
+        execute(own, store, Compute())
     assert str(caught.value).startswith(
         "mine on one, two, seeds 0, 1 (asked together; asked alone, none of its runs fails): "
         "ask raised ZeroDivisionError"

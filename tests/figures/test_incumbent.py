@@ -7,7 +7,8 @@ import pytest
 from handmade import histories, made
 from matplotlib.figure import Figure
 
-from hpo_research.analysis.curves import band, curve
+from hpo_research.analysis.bootstrap import band
+from hpo_research.analysis.incumbents import curve
 from hpo_research.errors import StoreError
 from hpo_research.figures.incumbent import draw_incumbent, incumbent_figure
 from hpo_research.figures.panel import panel, trains_fully

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 import hpo_research as hpo
 from hpo_research.analysis.result import Result
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.errors import StoreError
 from hpo_research.experiment import loop
 from hpo_research.figures.draw import pictures
@@ -20,7 +20,7 @@ from hpo_research.figures.surrogate import (
 )
 from hpo_research.records import Report, Run, Segment
 from hpo_research.store import RunName, Store
-from hpo_research.strategies.surrogate import surrogate
+from hpo_research.strategies.models.surrogate import surrogate
 
 LINE = hpo.SearchSpace(rate=hpo.Float(1e-3, 1.0, scale="log"))
 
@@ -113,7 +113,7 @@ def test_a_run_is_rebuilt_as_the_strategy_saw_it(epochs, final, monkeypatch):
         final=final,
     )
     with Store.in_memory() as store:
-        loop.execute(experiment, store, Place())
+        loop.execute(experiment, store, Compute())
         result = Result.of(store)
     name = RunName("slow", "q-EI", 0)
     asks = result.runs[name].asks

@@ -12,13 +12,13 @@ import pytest
 
 from hpo_research.records import Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
-from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
-from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.grid import Grid
-from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.halving.asha import ASHA, AsynchronousHyperband
+from hpo_research.strategies.halving.early_discarding import EarlyDiscarding
+from hpo_research.strategies.halving.hyperband import Hyperband
+from hpo_research.strategies.halving.successive_halving import SuccessiveHalving
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.successive_halving import SuccessiveHalving
 from tests.strategies.simulated import Loop
 
 FILE = Path(__file__).with_name("strategies.json")

@@ -16,7 +16,7 @@ from hpo_research.gp import (
     evidence,
     fit,
 )
-from hpo_research.gp.quasi import normal_set
+from hpo_research.gp.quasi_random import normal_set
 from hpo_research.rng import Stream
 from tests.gp.drawn import LIKE, TIED, drawn
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hpo_research.gp import KERNELS, condition, condition_on_samples
-from hpo_research.gp.quasi import normal_set
+from hpo_research.gp.quasi_random import normal_set
 from tests.gp.drawn import OWNERS, Plain, drawn
 
 NAMES = list(KERNELS)

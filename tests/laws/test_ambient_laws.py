@@ -15,7 +15,7 @@ from doubles import Walk
 from hpo_research.ambient import full_precision, ordinary, stepwise
 from hpo_research.analysis.export import export
 from hpo_research.analysis.result import Result
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.experiment import Budget, Experiment
 from hpo_research.experiment.loop import execute
 from hpo_research.figures.draw import save
@@ -26,10 +26,10 @@ from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.store import Store
 from hpo_research.strategies.answers import recommended
 from hpo_research.strategies.bayesian import Bayesian
-from hpo_research.strategies.curve_stopping import CurveStopping
-from hpo_research.strategies.hyperband import Hyperband
-from hpo_research.strategies.median_stopping import MedianStopping
+from hpo_research.strategies.halving.hyperband import Hyperband
 from hpo_research.strategies.random import Random
+from hpo_research.strategies.stopping.curve import CurveStopping
+from hpo_research.strategies.stopping.median import MedianStopping
 from hpo_research.tables import write
 from hpo_research.testing.problems import bits, segments, states
 from tests.laws.test_problem_laws import PROBLEMS
@@ -99,7 +99,7 @@ def result():
         strategies = {"random": Random(), "median": MedianStopping(Random(), min_trials=1)}
         problem, budget = Walk(max_epochs=3, fails_above=0.5), Budget(epochs=11)
         shown = Experiment("shown", [problem], strategies, [0, 1], budget, parallel=2)
-        execute(shown, store, Place())
+        execute(shown, store, Compute())
         yield Result.of(store)
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import hpo_research as hpo
-from hpo_research.analysis.described import answers_of
 from hpo_research.analysis.noise_free import noise_free
+from hpo_research.analysis.rebuild import answers_of
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.spending import ledger
 from hpo_research.analysis.stops import stops
@@ -25,15 +25,15 @@ from hpo_research.figures.surrogate import believed, surrogate_figure
 from hpo_research.problems.curves import LearningCurves
 from hpo_research.problems.wrappers import Noisy
 from hpo_research.records import Ask, Run, Trial
-from hpo_research.report.coincidences import coincidences
+from hpo_research.report.identical_strategies import identical_strategies
 from hpo_research.store import RunName
 from hpo_research.store.damage import DamagedRows
 from hpo_research.store.described import experiment_of
 from hpo_research.store.facts import facts_of
 from hpo_research.strategies import answers
 from hpo_research.strategies.answers import recommended
-from hpo_research.strategies.surrogate import surrogate
-from hpo_research.strategies.verdicts import name_of
+from hpo_research.strategies.models.surrogate import surrogate
+from hpo_research.strategies.stop_decisions import name_of
 from hpo_research.tables.noise_free import noise_free_table
 
 USERS_FILE = """
@@ -244,7 +244,7 @@ def test_a_store_read_without_the_users_file_says_the_same_of_both(mine, tmp_pat
             np.testing.assert_array_equal(one, other)
         for choice in (clean.recommended, clean.observed):
             np.testing.assert_array_equal(choice.values[own], choice.values[ours])
-    said = [line for line in coincidences(result) if "nothing to judge" in line]
+    said = [line for line in identical_strategies(result) if "nothing to judge" in line]
     assert len(said) == 2
     assert said[0].replace("median (MedianStopping)", "my median (Mine)") == said[1]
     assert "method of its own" not in noise_free_table(result, [clean]).caption

@@ -8,7 +8,7 @@ import pytest
 from doubles import Halving, Walk
 
 import hpo_research as hpo
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.experiment.loop import execute
 from hpo_research.experiment.rewinding import rewind
 from hpo_research.records import Ask, start
@@ -67,7 +67,7 @@ def everything(store):
 def run(*experiments):
     with Store.in_memory() as store:
         for one in experiments:
-            execute(one, store, Place())
+            execute(one, store, Compute())
         return everything(store)
 
 
@@ -121,7 +121,7 @@ def test_killed_while_it_goes_on_with_more_budget_it_comes_to_the_same(
     for door in ("retract", "append_asks", "append_poll"):
         for calls in (1, 3):
             with Store.in_memory() as store, monkeypatch.context() as patch:
-                execute(steps[0], store, Place())
+                execute(steps[0], store, Compute())
                 left, whole = [calls], getattr(Store, door)
 
                 def dying(self, *given, left=left, whole=whole):
@@ -133,7 +133,7 @@ def test_killed_while_it_goes_on_with_more_budget_it_comes_to_the_same(
                 patch.setattr(Store, door, dying)
                 for _ in range(2):
                     with contextlib.suppress(Stopped):
-                        execute(steps[1], store, Place())
+                        execute(steps[1], store, Compute())
                 assert left[0] <= 0 or door == "retract"
                 assert everything(store) == expected
 
@@ -163,10 +163,10 @@ def test_what_was_trained_is_neither_trained_again_nor_changed():
     problem = Moody(max_epochs=4)
     options = {"problems": [problem], "parallel": 4}
     with Store.in_memory() as store:
-        execute(experiment(18, hpo.Random(), **options), store, Place())
+        execute(experiment(18, hpo.Random(), **options), store, Compute())
         before = hpo.Result.of(store).frame().set_index("trial")["value"]
         spent = dict(problem.trained)
-        execute(experiment(33, hpo.Random(), **options), store, Place())
+        execute(experiment(33, hpo.Random(), **options), store, Compute())
         after = hpo.Result.of(store).frame().set_index("trial")["value"]
     assert len(after) == 8 > len(before) == 4
     assert after[before.index].equals(before)
@@ -195,9 +195,9 @@ def test_another_configuration_is_not_given_what_is_known_of_the_one_before():
     problem, values = Walk(max_epochs=4), [0.1, 0.2, 0.3, 0.4]
     options = {"problems": [problem], "parallel": 4}
     with Store.in_memory() as store:
-        execute(experiment(8, Turning(values), **options), store, Place())
+        execute(experiment(8, Turning(values), **options), store, Compute())
         values[1] = 0.9
-        execute(experiment(16, Turning(values), **options), store, Place())
+        execute(experiment(16, Turning(values), **options), store, Compute())
         found = hpo.Result.of(store).frame()["value"].tolist()
     fresh = run(experiment(16, Turning(list(values)), **options))
     assert found == [trial.value for trial in next(iter(fresh.values()))[0]]
@@ -206,7 +206,7 @@ def test_another_configuration_is_not_given_what_is_known_of_the_one_before():
 def test_where_time_is_real_nothing_is_taken_back():
     small = experiment(18, hpo.Random())
     with Store.in_memory() as store:
-        execute(small, store, Place())
+        execute(small, store, Compute())
         grown = replace(experiment(33, hpo.Random()), execution="asynchronous")
         ledgers = {1: grown.ledger(grown.problems[0], 0, 1)}
         rows = store.rows()

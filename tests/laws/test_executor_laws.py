@@ -6,9 +6,10 @@ from contextlib import contextmanager
 import pytest
 from doubles import Walk
 
-from hpo_research.executors.batches import Batches, Simulated
+from hpo_research.executors.lock_step import LockStepExecutor
+from hpo_research.executors.processes.executor import ProcessExecutor
 from hpo_research.executors.protocol import Executor, Poll
-from hpo_research.executors.workers import Workers
+from hpo_research.executors.simulated import SimulatedExecutor
 from hpo_research.problems.protocol import Problem
 from hpo_research.records import Segment
 from hpo_research.rng import Stream
@@ -16,10 +17,10 @@ from hpo_research.testing import executors as laws
 from hpo_research.testing.executors import segments
 
 EXECUTORS: dict[str, Callable[[Problem], Executor]] = {
-    "batches": Batches,
-    "simulated": Simulated,
-    "three workers": lambda problem: Workers(problem, workers=3),
-    "asynchronous": lambda problem: Workers(problem, workers=2, lock_step=False),
+    "batches": LockStepExecutor,
+    "simulated": SimulatedExecutor,
+    "three workers": lambda problem: ProcessExecutor(problem, workers=3),
+    "asynchronous": lambda problem: ProcessExecutor(problem, workers=2, lock_step=False),
 }
 
 

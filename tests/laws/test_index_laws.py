@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hpo_research.records import Run, Trial
 from hpo_research.rows import Rows, forget
 from hpo_research.space import Float, SearchSpace
-from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
-from hpo_research.strategies.curve_stopping import CurveStopping
-from hpo_research.strategies.early_discarding import EarlyDiscarding
-from hpo_research.strategies.hyperband import Hyperband
-from hpo_research.strategies.median_stopping import MedianStopping
+from hpo_research.strategies.halving.asha import ASHA, AsynchronousHyperband
+from hpo_research.strategies.halving.early_discarding import EarlyDiscarding
+from hpo_research.strategies.halving.hyperband import Hyperband
+from hpo_research.strategies.halving.successive_halving import SuccessiveHalving
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.successive_halving import SuccessiveHalving
+from hpo_research.strategies.stopping.curve import CurveStopping
+from hpo_research.strategies.stopping.median import MedianStopping
 
 SPACE = SearchSpace(x=Float(0, 1))
 MOST = 9

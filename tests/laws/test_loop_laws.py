@@ -15,15 +15,15 @@ from doubles import Halving, Walk
 from typer.testing import CliRunner
 
 import hpo_research as hpo
-from hpo_research.analysis import curves, noise_free
+from hpo_research.analysis import incumbents, noise_free
 from hpo_research.analysis.finals import counted
 from hpo_research.cli.app import app
-from hpo_research.device import Place
+from hpo_research.device import Compute
 from hpo_research.errors import ExperimentError, StudyError
 from hpo_research.executors.choice import executor_for
-from hpo_research.executors.pool import Pool
+from hpo_research.executors.processes.executor import ProcessExecutor
+from hpo_research.executors.processes.pool import Pool
 from hpo_research.executors.protocol import Executor
-from hpo_research.executors.workers import Workers
 from hpo_research.experiment import deadline, loop
 from hpo_research.ledger import AskRow
 from hpo_research.problems.protocol import Evaluation
@@ -71,10 +71,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One pool of processes a function: to start one takes longer than its laws do."""
     started: dict[str, Pool] = {}
 
-    def executor(problem: hpo.Problem, execution: str, place: Place, store: Store) -> Executor:
+    def executor(problem: hpo.Problem, execution: str, place: Compute, store: Store) -> Executor:
         if not isinstance(problem, hpo.FunctionProblem):
             return executor_for(problem, execution, place, store)
-        workers = Workers(problem, workers=2, lock_step=execution == "lock-step")
+        workers = ProcessExecutor(problem, workers=2, lock_step=execution == "lock-step")
         if problem.name not in started:
             orders = replace(workers._orders(), modules=())  # none of these functions needs torch
             started[problem.name] = Pool(orders, 1, 2, lambda known: None, owner="laws")
@@ -94,16 +94,16 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module", params=WAYS)
 def live(request: pytest.FixtureRequest, shared: Path) -> Iterator[tuple[Run, Run, hpo.Result]]:
     """A run as the loop that made it holds it at its end, and as its store replays it."""
-    opened: list[loop.Opened] = []
+    session: list[loop.Session] = []
     shared.write_text("")
     with Store.in_memory() as store, pytest.MonkeyPatch.context() as patch:
         opening = loop.open_experiment
         patch.setattr(
-            loop, "open_experiment", lambda *a, **k: opened.append(opening(*a, **k)) or opened[0]
+            loop, "open_experiment", lambda *a, **k: session.append(opening(*a, **k)) or session[0]
         )
-        loop.execute(experiment(request.param), store, Place())
+        loop.execute(experiment(request.param), store, Compute())
         result = hpo.Result.of(store)
-    (ledger,), (replayed,) = opened[0].ledgers.values(), result.runs.values()
+    (ledger,), (replayed,) = session[0].ledgers.values(), result.runs.values()
     yield ledger.run(), replayed, result
 
 
@@ -357,7 +357,7 @@ def test_a_value_may_be_missing_before_the_last_and_is_never_compared(
     assert reports["metric.loss"].isna().equals(reports["epoch"] % 2 == 0)
     assert {report.epoch for report in counted(result, name).values()} == {3, 5}
     for axis in ("epochs", "seconds", "evaluations"):
-        best = curves.curve(result, name.problem, name.strategy, axis).values[0]
+        best = incumbents.curve(result, name.problem, name.strategy, axis).values[0]
         assert not np.any(np.diff(best) > 0)
         assert best[-1] == run.best().value or axis != "evaluations"
     assert not noise_free.is_noisy(result, name.problem)
@@ -455,7 +455,7 @@ def test_a_trial_of_open_length_is_finished_where_it_ends(
     frame = result.frame()
     assert frame["until"].tolist() == [2, 4, 2, None]
     assert len(result.reports()) == 12
-    assert len(curves.curve(result, name.problem, name.strategy, "evaluations").cost) == 4
+    assert len(incumbents.curve(result, name.problem, name.strategy, "evaluations").cost) == 4
     status = CliRunner().invoke(app, ["status", str(tmp_path / "whole")])
     assert status.exit_code == 0
     larger = replace(experiment, budget=hpo.Budget(evaluations=5), strategies={"r": hpo.Random()})

@@ -11,9 +11,10 @@ import safetensors.torch
 from recorded import file
 
 from hpo_research.problems.curves import LearningCurves
+from hpo_research.problems.evaluation import Analytic
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.registry import problem
-from hpo_research.problems.synthetic import FUNCTIONS, Analytic, Synthetic
+from hpo_research.problems.synthetic import FUNCTIONS, Synthetic
 from hpo_research.problems.tabulated import Tabulated
 from hpo_research.problems.wrappers import Discretised, Noisy, Rotated, Shifted
 from hpo_research.records import Segment

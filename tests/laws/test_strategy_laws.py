@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from hpo_research.records import Run, Trial
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.strategies.answers import recommended
-from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
-from hpo_research.strategies.curve_stopping import CurveStopping
-from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.freeze_thaw import FreezeThaw
 from hpo_research.strategies.grid import Grid
-from hpo_research.strategies.hyperband import Hyperband
-from hpo_research.strategies.median_stopping import MedianStopping
+from hpo_research.strategies.halving.asha import ASHA, AsynchronousHyperband
+from hpo_research.strategies.halving.early_discarding import EarlyDiscarding
+from hpo_research.strategies.halving.hyperband import Hyperband
+from hpo_research.strategies.halving.successive_halving import SuccessiveHalving
 from hpo_research.strategies.model_hyperband import ModelHyperband
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.successive_halving import SuccessiveHalving
+from hpo_research.strategies.stopping.curve import CurveStopping
+from hpo_research.strategies.stopping.median import MedianStopping
 from hpo_research.testing import strategies as laws
 from hpo_research.testing.strategies import open_total
 from tests.strategies.simulated import Loop, accepted, settled

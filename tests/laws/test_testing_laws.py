@@ -6,7 +6,7 @@ import pytest
 from doubles import Halving, Walk
 
 import hpo_research as hpo
-from hpo_research.executors.batches import Batches
+from hpo_research.executors.lock_step import LockStepExecutor
 from hpo_research.executors.protocol import Poll
 from hpo_research.records import Ask, Report, resume, start
 from hpo_research.testing import LawError, check_executor, check_problem, check_strategy
@@ -21,7 +21,7 @@ def test_what_keeps_the_laws_passes():
     check_strategy(hpo.Random("sobol"), space=LINE)
     for problem in (Walk(), hpo.problem("branin"), Drift()):
         check_problem(problem)
-    check_executor(Batches)
+    check_executor(LockStepExecutor)
 
 
 # --- strategies ---
@@ -201,7 +201,7 @@ class Around:
     """An executor in this process, of which the wrong ones below are made."""
 
     def __init__(self, problem):
-        self.inner = Batches(problem)
+        self.inner = LockStepExecutor(problem)
 
     def __getattr__(self, name):
         return getattr(self.inner, name)

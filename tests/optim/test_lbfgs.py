@@ -242,7 +242,7 @@ def test_a_scale_changes_the_way_and_not_the_end(condition):
 
 def test_only_the_best_rows_go_on_after_a_heat():
     case = quadratics(6, 1e4, 0.5)
-    found = case.minimum(replace(OPTIONS, heats=(5, 2)))
+    found = case.minimum(replace(OPTIONS, prune=(5, 2)))
     early = case.minimum(replace(OPTIONS, evaluations=5))
     whole = case.minimum()
     order = early.value.argsort(dim=1, stable=True)[:, :2]
@@ -264,18 +264,18 @@ class Replay:
 
 @pytest.mark.parametrize("loops", [False, True])
 @pytest.mark.parametrize("graphs", [False, True])
-@pytest.mark.parametrize("heats", [None, (5, 2)])
-def test_what_a_gpu_does_otherwise_changes_no_bit(heats, graphs, loops, monkeypatch):
+@pytest.mark.parametrize("prune", [None, (5, 2)])
+def test_what_a_gpu_does_otherwise_changes_no_bit(prune, graphs, loops, monkeypatch):
     """It looks seldom which groups have ended, leaves them out late, and may replay its steps."""
     case = CASES["quadratic of 6, condition 100, free"]
     if not loops:  # operations on tensors, as on a GPU
         monkeypatch.setattr(lbfgs, "by_loops", lambda *tensors: False)
-    whole = case.minimum(replace(OPTIONS, heats=heats))
+    whole = case.minimum(replace(OPTIONS, prune=prune))
     assert len(whole.evaluations.unique()) > 1
     monkeypatch.setattr(lbfgs, "_looks", lambda x: (8, 0.5))
     monkeypatch.setattr(lbfgs, "is_recorded", lambda x: graphs)
     monkeypatch.setattr(lbfgs, "recorded", Replay)
-    found = case.minimum(replace(OPTIONS, heats=heats, is_recordable=True))
+    found = case.minimum(replace(OPTIONS, prune=prune, is_recordable=True))
     for field in fields(whole):
         assert torch.equal(getattr(whole, field.name), getattr(found, field.name))
 

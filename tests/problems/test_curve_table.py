@@ -97,9 +97,9 @@ def test_a_shipped_table_says_where_it_comes_from(name):
     table = curve_table.read(curve_table.place(name))
     assert table.problem == name
     assert {"data", "licence", "sittings"} <= table.facts.keys()
-    for sitting in table.facts["sittings"]:
-        assert sitting["command"].startswith(f"hpo table {name} ")
-        assert {"commit", "versions", "machine", "device"} <= sitting.keys()
+    for session in table.facts["sittings"]:
+        assert session["command"].startswith(f"hpo table {name} ")
+        assert {"commit", "versions", "machine", "device"} <= session.keys()
     finite = np.isfinite(table.metrics[table.metric][:, :, -1])
     assert finite.mean() > 0.5
     assert (table.seconds > 0).all()

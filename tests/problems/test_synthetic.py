@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo_research.errors import ProblemError
-from hpo_research.problems.synthetic import FUNCTIONS, Synthetic, padded
+from hpo_research.problems.evaluation import padded
+from hpo_research.problems.synthetic import FUNCTIONS, Synthetic
 from hpo_research.records import Segment
 from hpo_research.rng import Stream
 from hpo_research.space import Float

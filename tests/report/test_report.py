@@ -20,7 +20,7 @@ from hpo_research.experiment.provenance import Source
 from hpo_research.figures import draw as drawing
 from hpo_research.figures.draw import attempt
 from hpo_research.problems.wrappers import Noisy
-from hpo_research.report.coincidences import coincidences
+from hpo_research.report.identical_strategies import identical_strategies
 from hpo_research.store import Store
 from hpo_research.store.schema import VERSION
 
@@ -163,7 +163,7 @@ def test_hyperband_on_one_epoch_is_said_to_equal_its_inner_strategy(inner, said)
     with Store.in_memory() as store:
         options = {"strategies": {"bohb": hpo.Hyperband(inner=inner)}, "seeds": [0]}
         loop.open_experiment(experiment(**options), store, "cpu")
-        assert coincidences(Result.of(store)) == [
+        assert identical_strategies(Result.of(store)) == [
             "walk has a single epoch, so there is nothing to stop early: bohb (Hyperband) has one "
             f"rung there and equals {said}."
         ]
@@ -185,7 +185,7 @@ def test_what_stops_early_is_said_to_equal_its_inner_strategy_on_one_epoch(strat
     with Store.in_memory() as store:
         options = {"strategies": {"early": strategy}, "seeds": [0]}
         loop.open_experiment(experiment(**options), store, "cpu")
-        assert coincidences(Result.of(store)) == [
+        assert identical_strategies(Result.of(store)) == [
             "walk has a single epoch, so there is nothing to stop early: early "
             f"({type(strategy).__name__}) has {has} there and equals random search."
         ]
@@ -253,7 +253,7 @@ def test_an_experiment_from_python_has_no_file_and_the_page_says_so(tmp_path):
     assert json.loads((tmp_path / "manifest.json").read_text())["commands"] == []
 
 
-def test_a_file_that_changed_between_sittings_is_shown_as_it_was_too(tmp_path):
+def test_a_file_that_changed_between_sessions_is_shown_as_it_was_too(tmp_path):
     for text, seeds in {"first = 1": [0], "second = 2": [0, 1]}.items():
         source = Source("mine.py", text)
         hpo.run(experiment(name="twice", seeds=seeds), out=tmp_path, device="cpu", source=source)

@@ -57,7 +57,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def whole() -> dict[object, object]:
     """The numbers of a run from the start."""
     with Store.in_memory() as store:
-        hpo.experiment.loop.execute(old.experiment(), store, hpo.device.Place("cpu", 1))
+        hpo.experiment.loop.execute(old.experiment(), store, hpo.device.Compute("cpu", 1))
         return numbers(Result.of(store))
 
 

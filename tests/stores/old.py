@@ -18,7 +18,7 @@ from doubles import Walk
 
 import hpo_research as hpo
 from hpo_research.store import Store
-from hpo_research.strategies import asha
+from hpo_research.strategies.halving import asha
 
 KILLED_AT, PAUSED_AT = 4, 12  # polls
 

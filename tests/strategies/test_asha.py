@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hpo_research.errors import StrategyError
 from hpo_research.problems.curves import LearningCurves
 from hpo_research.records import Run, Trial, resume
-from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
-from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.halving.asha import ASHA, AsynchronousHyperband
+from hpo_research.strategies.halving.hyperband import Hyperband
+from hpo_research.strategies.halving.successive_halving import SuccessiveHalving
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.successive_halving import SuccessiveHalving
 from tests.strategies.simulated import Loop, accepted, born, settled
 from tests.strategies.test_hyperband import SPACE, TINY, schedule_of, table_curve
 
@@ -213,7 +213,7 @@ def test_a_trial_goes_on_within_the_quantile_of_numpy(values, eta, direction):
         assert [p.trial for p in ask.proposals] == ([len(values) - 1] if is_worse else [])
 
 
-def test_every_verdict_is_noted_and_the_first_trial_is_not_judged():
+def test_every_decision_is_noted_and_the_first_trial_is_not_judged():
     (ask,) = ASHA("continual").ask([at_rung([1.0], running=1)], [0])
     assert ask.proposals == ()
     assert ask.notes == {}

@@ -11,10 +11,11 @@ from hpo_research.problems.curves import LearningCurves
 from hpo_research.records import Run, Trial
 from hpo_research.rng import Stream
 from hpo_research.space import Float, SearchSpace
-from hpo_research.strategies import curve_model, curve_stopping
-from hpo_research.strategies.curve_model import Prior, fitted, forecast, learnt
-from hpo_research.strategies.curve_stopping import CurveStopping
 from hpo_research.strategies.random import Random
+from hpo_research.strategies.stopping import curve as curve_stopping
+from hpo_research.strategies.stopping import curve_extrapolation
+from hpo_research.strategies.stopping.curve import CurveStopping
+from hpo_research.strategies.stopping.curve_extrapolation import Prior, fitted, forecast, learnt
 from tests.strategies.simulated import born
 
 LAST = 27
@@ -34,23 +35,23 @@ def test_a_cell_is_the_joint_normal_of_its_definition():
     """Evidence, mean and sd of every cell against SciPy's dense normal, built term by term."""
     draws = np.random.default_rng(1)
     y, at = draws.normal(size=(3, 4)), (1, 2, 5, 9)
-    k = 16 * len(curve_model._DRIFTS) * len(curve_model._NOISES)
+    k = 16 * len(curve_extrapolation._DRIFTS) * len(curve_extrapolation._NOISES)
     prior = Prior(LAST, 2.0, (0.5, 3.0), (1.0, 0.7), np.full(k, 1 / k))
     fit = fitted(prior, y, at)
     t = np.array([*at, LAST], dtype=float)
-    shapes = [(t**-p - LAST**-p) / (1 - LAST**-p) for p in curve_model._POWERS]
+    shapes = [(t**-p - LAST**-p) / (1 - LAST**-p) for p in curve_extrapolation._POWERS]
     shapes.append(1 - np.log(t) / np.log(LAST))
-    for rate in curve_model._DECAYS:
+    for rate in curve_extrapolation._DECAYS:
         raw = np.exp(-rate * (t - 1) / (LAST - 1))
         shapes.append((raw - raw[-1]) / (raw[0] - raw[-1]))
-    for middle, power in curve_model._HILLS:
+    for middle, power in curve_extrapolation._HILLS:
         raw = 1 / (1 + ((t - 1) / (LAST - 1) / middle) ** power)
         shapes.append((raw - raw[-1]) / (raw[0] - raw[-1]))
     log = np.log(t) / np.log(LAST)
     cells = [
         (shape, 2.0 * drift, 2.0 * noise)
-        for drift in curve_model._DRIFTS
-        for noise in curve_model._NOISES
+        for drift in curve_extrapolation._DRIFTS
+        for noise in curve_extrapolation._NOISES
         for shape in shapes
     ]
     assert len(cells) == fit.mean.shape[1]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hpo_research.acquisition import Continuous
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
-from hpo_research.strategies.encoding import TABLE, Encoding
+from hpo_research.strategies.models.encoding import TABLE, Encoding
 
 MIXED = SearchSpace(
     lr=Float(1e-5, 1e-1, scale="log"),

@@ -10,9 +10,15 @@ from hpo_research.acquisition import Search
 from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Run, Trial
 from hpo_research.space import Categorical, Float, SearchSpace
-from hpo_research.strategies.curved import Curved, Foretold, Seen, ladder, thinned
 from hpo_research.strategies.freeze_thaw import FreezeThaw
-from hpo_research.strategies.newcomers import newcomers
+from hpo_research.strategies.models.curve_batch import newcomers
+from hpo_research.strategies.models.curve_data import (
+    CurveForecast,
+    CurveObservations,
+    CurveRun,
+    ladder,
+    thinned,
+)
 from hpo_research.strategies.random import Random
 from tests.strategies.simulated import Loop, accepted, born, settled
 
@@ -50,7 +56,9 @@ def test_curves_are_thinned_to_the_rungs_and_the_last_epoch():
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
 def test_a_failed_trial_counts_as_bad_as_the_worst_where_it_failed(direction):
     failed = Trial(1, {"x": 0.1, "y": 0.1}, "failed", 9, epochs=(1, 2), values=(-5.0, -6.0))
-    seen = Seen.of(replace(RUN, direction=direction, trials=(paused([3.0, 2.0]), failed)))
+    seen = CurveObservations.of(
+        replace(RUN, direction=direction, trials=(paused([3.0, 2.0]), failed))
+    )
     worst = 3.0 if direction == "minimize" else -2.0
     assert [(o.trial, o.epoch, o.loss) for o in seen.observations if o.trial == 1] == [
         (1, 3, worst)
@@ -60,9 +68,9 @@ def test_a_failed_trial_counts_as_bad_as_the_worst_where_it_failed(direction):
 
 def test_of_many_observations_the_last_ones_of_the_best_trials_are_kept():
     trials = tuple(paused([9.0, float(k)], id=k) for k in range(10))
-    seen = Seen.of(replace(RUN, trials=trials), most=4)
+    seen = CurveObservations.of(replace(RUN, trials=trials), most=4)
     assert [(o.trial, o.epoch) for o in seen.observations] == [(k, 2) for k in range(4)]
-    whole = Seen.of(replace(RUN, trials=trials), most=20)
+    whole = CurveObservations.of(replace(RUN, trials=trials), most=20)
     assert len(whole.observations) == 20
 
 
@@ -126,7 +134,7 @@ def test_the_others_go_where_the_least_foreseen_end_is_expected_to_fall_most(see
     (ask,) = FreezeThaw(greedy=1000).ask([run], [16])
     assert set(ask.notes["winner"].split()) == {"curious"}
     thetas = [tuple(ask.notes["curve_fit"])]
-    model = Foretold.of([Curved.of(run)], thetas, "yeo-johnson", "matern52", "cpu")
+    model = CurveForecast.of([CurveRun.of(run)], thetas, "yeo-johnson", "matern52", "cpu")
     (new,) = newcomers(model, 16, search=Search(16))
     rows = [(trial.config, trial.id, 2.0) for trial in run.trials]
     rows += [(one.config, -1, 1.0) for one in new]
@@ -159,9 +167,9 @@ def test_fits_go_on_when_there_are_more_observations_than_a_model_takes():
     trials = tuple(paused([2.0, float(k)], id=k) for k in range(200))
     notes = {"curve_fit": [0.0] * 9, "curve_observations": 256.0, "curve_fits": 3.0}
     known = replace(RUN, trials=trials, asks=(Ask(notes=notes),))
-    seen = Seen.of(known)
+    seen = CurveObservations.of(known)
     assert (len(seen.observations), seen.count, seen.is_due) == (256, 400, True)
-    assert not Seen.of(
+    assert not CurveObservations.of(
         replace(known, asks=(Ask(notes={**notes, "curve_observations": 400.0}),))
     ).is_due
     (ask,) = FreezeThaw(starts=2).ask([known], [1])

@@ -5,10 +5,10 @@ import pytest
 from hpo_research.errors import StrategyError
 from hpo_research.records import Run
 from hpo_research.strategies.bayesian import Bayesian
-from hpo_research.strategies.early_discarding import EarlyDiscarding
-from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.halving.early_discarding import EarlyDiscarding
+from hpo_research.strategies.halving.hyperband import Hyperband
+from hpo_research.strategies.halving.successive_halving import SuccessiveHalving
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.successive_halving import SuccessiveHalving
 from tests.strategies.simulated import Loop, born
 from tests.strategies.test_hyperband import SPACE
 

@@ -12,7 +12,7 @@ from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Run, Trial, start
 from hpo_research.space import Categorical, Float, SearchSpace
 from hpo_research.strategies.grid import Grid
-from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.halving.hyperband import Hyperband
 from hpo_research.strategies.random import Random
 from tests.strategies.simulated import Loop, accepted, born, settled
 

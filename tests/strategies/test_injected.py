@@ -13,7 +13,7 @@ from hpo_research.acquisition import (
     CRITERIA,
     Continuous,
     Domain,
-    GPSurface,
+    GPAcquisition,
     Points,
     Search,
     maximise,
@@ -293,7 +293,7 @@ def test_a_surface_that_is_nan_everywhere_is_searched_beside_others_that_keep_th
         best = data.y[rows].amin(dim=1)[:, None].repeat(1, 2)
         samples = torch.zeros(len(rows), 8, 0, dtype=torch.float64)
         found = maximise(
-            GPSurface(posterior, CRITERIA["qlogei"], best, samples),
+            GPAcquisition(posterior, CRITERIA["qlogei"], best, samples),
             domain,
             centres.take(at),
             lengthscale=hyper.lengthscale[rows],

@@ -10,12 +10,12 @@ import hpo_research as hpo
 from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Run, Trial, stop
 from hpo_research.space import Float, SearchSpace
-from hpo_research.strategies.asha import ASHA
 from hpo_research.strategies.bayesian import Bayesian
-from hpo_research.strategies.curve_stopping import CurveStopping
-from hpo_research.strategies.hyperband import Hyperband
-from hpo_research.strategies.median_stopping import KINDS, MedianStopping
+from hpo_research.strategies.halving.asha import ASHA
+from hpo_research.strategies.halving.hyperband import Hyperband
 from hpo_research.strategies.random import Random
+from hpo_research.strategies.stopping.curve import CurveStopping
+from hpo_research.strategies.stopping.median import KINDS, MedianStopping
 from tests.strategies.simulated import born
 
 SPACE = SearchSpace(x=Float(0.0, 1.0))

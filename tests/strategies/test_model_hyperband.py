@@ -6,7 +6,7 @@ import pytest
 from hpo_research.errors import StrategyError
 from hpo_research.records import Run, Trial
 from hpo_research.space import Float, SearchSpace
-from hpo_research.strategies.hyperband import Hyperband
+from hpo_research.strategies.halving.hyperband import Hyperband
 from hpo_research.strategies.model_hyperband import ModelHyperband
 from tests.strategies.simulated import Loop, born
 

@@ -10,19 +10,19 @@ from botorch.models import SingleTaskGP
 from hpo_research.records import Run, Trial
 from hpo_research.space import Config, Float, SearchSpace
 from hpo_research.strategies.answers import recommended
-from hpo_research.strategies.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.bayesian import Bayesian
-from hpo_research.strategies.curve_stopping import CurveStopping
-from hpo_research.strategies.curved import Curved, Foretold, fitted
-from hpo_research.strategies.early_discarding import EarlyDiscarding
 from hpo_research.strategies.freeze_thaw import FreezeThaw
 from hpo_research.strategies.grid import Grid
-from hpo_research.strategies.hyperband import Hyperband
-from hpo_research.strategies.median_stopping import MedianStopping
+from hpo_research.strategies.halving.asha import ASHA, AsynchronousHyperband
+from hpo_research.strategies.halving.early_discarding import EarlyDiscarding
+from hpo_research.strategies.halving.hyperband import Hyperband
+from hpo_research.strategies.halving.successive_halving import SuccessiveHalving
 from hpo_research.strategies.model_hyperband import ModelHyperband
+from hpo_research.strategies.models.curve_data import CurveForecast, CurveRun, fitted
+from hpo_research.strategies.models.surrogate import surrogate
 from hpo_research.strategies.random import Random
-from hpo_research.strategies.successive_halving import SuccessiveHalving
-from hpo_research.strategies.surrogate import surrogate
+from hpo_research.strategies.stopping.curve import CurveStopping
+from hpo_research.strategies.stopping.median import MedianStopping
 
 LINE = SearchSpace(x=Float(0, 1))
 BAYESIAN = Bayesian()
@@ -183,9 +183,9 @@ def test_inside_hyperband_of_one_rung_it_is_that_of_the_inner_strategy():
 def foreseen(strategy, run: Run, asked: Run | None = None) -> list[float]:
     """The predicted losses of trials at the last epoch, from the fit of the next ask."""
     transform = getattr(strategy, "transform", "yeo-johnson")
-    known = Curved.of(run)
+    known = CurveRun.of(run)
     ((theta, _),) = fitted({0: known}, transform, "matern52", "cpu").values()
-    model = Foretold.of([known], [theta], transform, "matern52", "cpu")
+    model = CurveForecast.of([known], [theta], transform, "matern52", "cpu")
     x = known.encoding.points([trial.config for trial in run.trials]).x
     trial = torch.tensor([[trial.id for trial in run.trials]])
     return model.posterior.predict(x, trial, model.epochs(run.max_epochs, trial))[0][0].tolist()

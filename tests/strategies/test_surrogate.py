@@ -5,7 +5,7 @@ from hpo_research.errors import StrategyError
 from hpo_research.records import Run, Trial
 from hpo_research.space import Float, Integer, SearchSpace
 from hpo_research.strategies.bayesian import Bayesian
-from hpo_research.strategies.surrogate import surrogate
+from hpo_research.strategies.models.surrogate import surrogate
 
 SPACE = SearchSpace(x=Float(0, 1), n=Integer(1, 4))
 

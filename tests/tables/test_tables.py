@@ -8,7 +8,8 @@ from handmade import made
 
 import hpo_research as hpo
 from hpo_research import tables
-from hpo_research.analysis.curves import Curve, band
+from hpo_research.analysis.bootstrap import band
+from hpo_research.analysis.incumbents import Curve
 from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreWriteError

@@ -13,12 +13,22 @@ from training.conftest import classes_of_noise
 
 from hpo_research.errors import ProblemError
 from hpo_research.rng import Stream
-from hpo_research.training import CNN, MLP, Architecture, Data, Recipe, Result, Task, batch, train
+from hpo_research.training import (
+    CNN,
+    MLP,
+    Architecture,
+    Data,
+    EpochResult,
+    Recipe,
+    Task,
+    batch,
+    train,
+)
 from hpo_research.training.architecture import Shape
 from hpo_research.training.data import check_labels
 from hpo_research.training.epoch import Evaluated, passed
 from hpo_research.training.layout import CLASSES, Layout
-from hpo_research.training.stack import Curriculum, Stack
+from hpo_research.training.stack import PreparedData, Stack
 
 Draw = Callable[[Architecture, int], list[Recipe]]
 States = dict[int, dict[int, Mapping[str, Tensor]]]
@@ -38,7 +48,7 @@ def tasks_of(recipes: Sequence[Recipe], until: int = EPOCHS) -> list[Task]:
     ]
 
 
-def bits(result: Result) -> bytes:
+def bits(result: EpochResult) -> bytes:
     """Metrics as bytes, so that NaN equals NaN and nothing else is forgiven."""
     return struct.pack("5d", *(getattr(result, name) for name in METRICS))
 
@@ -230,7 +240,7 @@ def test_no_step_is_spent_on_a_network_that_has_diverged(
 ) -> None:
     rows: list[int] = []
 
-    def counted(stack: Stack, subject: Curriculum) -> tuple[Stack, Evaluated]:
+    def counted(stack: Stack, subject: PreparedData) -> tuple[Stack, Evaluated]:
         rows.append(len(stack.ids))
         return passed(stack, subject)
 
@@ -258,7 +268,7 @@ def test_a_stack_that_does_not_fit_in_memory_is_halved_and_changes_no_number(
     expected, _ = trained(tasks, architecture, data)
     sizes: list[int] = []
 
-    def crowded(stack: Stack, subject: Curriculum) -> tuple[Stack, Evaluated]:
+    def crowded(stack: Stack, subject: PreparedData) -> tuple[Stack, Evaluated]:
         sizes.append(len(stack.ids))
         if len(stack.ids) > 2:
             raise error
@@ -273,7 +283,7 @@ def test_a_stack_that_does_not_fit_in_memory_is_halved_and_changes_no_number(
 def test_a_network_that_does_not_fit_alone_says_so(
     monkeypatch: pytest.MonkeyPatch, tasks: list[Task], data: Data
 ) -> None:
-    def full(stack: Stack, subject: Curriculum) -> tuple[Stack, Evaluated]:
+    def full(stack: Stack, subject: PreparedData) -> tuple[Stack, Evaluated]:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(batch, "passed", full)
@@ -286,7 +296,7 @@ def test_another_error_is_not_taken_for_a_full_memory(
 ) -> None:
     calls: list[int] = []
 
-    def broken(stack: Stack, subject: Curriculum) -> tuple[Stack, Evaluated]:
+    def broken(stack: Stack, subject: PreparedData) -> tuple[Stack, Evaluated]:
         calls.append(1)
         raise RuntimeError("size mismatch")
 

@@ -1,0 +1,190 @@
+"""A criterion over the posteriors of Gaussian processes as an acquisition function."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hpo_research.acquisition.criteria import Criterion
+from hpo_research.acquisition.protocol import CachedScores, UncachedScores
+from hpo_research.device import entries
+from hpo_research.gp.posterior import LEAST_VARIANCE, Posterior
+from hpo_research.linalg import product
+
+_ROWS = 256  # of one block: fixed, since the bits of a row may depend on how many there are
+_MANY_ROWS = 2**14  # of one block on a GPU, where no bits are promised
+_ENTRIES = 2**16  # of the largest tensor of one block: 512 KiB, so that a few stay in the cache
+
+_KEPT = 2**20  # numbers that are kept of a run: 8 MiB; where it were more, it computes anew
+
+
+@dataclass(frozen=True)
+class GPAcquisition:
+    """A criterion over the posteriors of a batch of GPs.
+
+    `best` is the least value to improve on, in each of m samples of what is pending (2 equal ones
+    while nothing is). `samples`
+    holds the standard normal deviations of the points that may become pending, of which `taken`
+    are; the posterior has a free row for each.
+    """
+
+    posterior: Posterior
+    criterion: Criterion
+    best: Float[Tensor, "b m"]
+    samples: Float[Tensor, "b samples k"]
+    taken: int = 0
+    is_recordable: ClassVar[bool] = True
+
+    def value(self, x: Float[Tensor, "b q d"]) -> Float[Tensor, "b q"]:
+        """Return the criterion at any number of points, in blocks."""
+        b, runs = len(x), self._runs(_rows(x))
+        return torch.cat(
+            [self.take(slice(i, i + runs))._blocks(x[i : i + runs]) for i in range(0, b, runs)]
+        )
+
+    def _runs(self, rows: int) -> int:
+        """Return of how many runs so many rows are computed together."""
+        weights = self.posterior.weights
+        return max(1, entries(weights, cached=_ENTRIES) // (rows * max(weights.shape[1:])))
+
+    def _blocks(self, x: Tensor) -> Tensor:
+        parts = torch.split(x, _rows(x), dim=1)
+        return torch.cat([self._value(part) for part in parts], dim=1)
+
+    def _value(self, x: Tensor) -> Tensor:
+        prediction = self.posterior.predict(x)
+        return self.criterion(prediction.mean, prediction.variance, self.best).value
+
+    def value_and_gradient(
+        self, x: Float[Tensor, "b q d"]
+    ) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q d"]]:
+        """Return the criterion and its derivatives by the points, in closed form."""
+        runs = self._runs(x.shape[1])
+        if runs >= len(x):
+            return self._slope(x)
+        parts = [
+            self.take(slice(i, i + runs))._slope(x[i : i + runs]) for i in range(0, len(x), runs)
+        ]
+        value, gradient = (torch.cat(part) for part in zip(*parts, strict=True))
+        return value, gradient
+
+    def _slope(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        prediction, pullback = self.posterior.predict_with_pullback(x)
+        score = self.criterion(prediction.mean, prediction.variance, self.best)
+        return score.value, pullback(score.by_mean, score.by_variance)
+
+    def moments(
+        self, x: Float[Tensor, "b q d"]
+    ) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q"]]:
+        """Return mean and variance of the function, samples of what is not known included."""
+        found = self.posterior.predict(x)
+        spread = found.mean.var(dim=-1, correction=0)
+        return found.mean.mean(dim=-1), found.variance + spread
+
+    def take(self, groups: Int[Tensor, " k"] | slice) -> "GPAcquisition":
+        """Return the surfaces of some runs only."""
+        return replace(
+            self,
+            posterior=self.posterior.take(groups),
+            best=self.best[groups],
+            samples=self.samples[groups],
+        )
+
+    @property
+    def place(self) -> int:
+        """The posterior's row that the next pending point will take."""
+        return self.posterior.mask.shape[1] - self.samples.shape[-1] + self.taken
+
+    def cached(self, x: Float[Tensor, "b r d"]) -> CachedScores:
+        """Return points whose values are wanted again whenever a further point is under way."""
+        if x.shape[1] * self.posterior.x.shape[1] > _KEPT:
+            return UncachedScores(self, x)
+        runs = self._runs(x.shape[1])
+        parts = [
+            self.posterior.take(slice(i, i + runs)).project(x[i : i + runs])
+            for i in range(0, len(x), runs)
+        ]
+        predictions, rows, halves = zip(*parts, strict=True)
+        return GPCachedScores(
+            self,
+            torch.cat(rows),
+            torch.cat(halves),
+            (),
+            torch.cat([p.mean for p in predictions]),
+            torch.cat([p.variance for p in predictions]),
+        )
+
+    def pending(self, x: Float[Tensor, "b d"]) -> "GPAcquisition":
+        """Return the surface when a point is under way: sampled at its mean plus deviations."""
+        z = self.samples[..., self.taken]
+        prediction = self.posterior.predict(x[:, None, :].expand(-1, 2, -1))
+        mean, best = prediction.mean[:, 0], self.best
+        if mean.shape != z.shape:  # nothing was pending: all samples have been alike so far
+            mean, best = mean[:, :1], best[:, :1]
+        sampled = mean + prediction.variance[:, :1].sqrt() * z
+        return replace(
+            self,
+            posterior=self.posterior.extended(x, z, self.place),
+            best=torch.minimum(best, sampled),
+            taken=self.taken + 1,
+        )
+
+
+def _rows(x: Tensor) -> int:
+    return _ROWS if x.is_cpu else max(1, min(x.shape[1], _MANY_ROWS))
+
+
+@dataclass(frozen=True)
+class GPCachedScores:
+    """A surface's means and variances at fixed points: a pending point costs each only O(n).
+
+    `rows` are the points, scaled; `half` holds L⁻¹k of each, and `columns` what the points that
+    have become pending since would add to it.
+    """
+
+    surface: GPAcquisition
+    rows: Float[Tensor, "b r d"]
+    half: Float[Tensor, "b r n"]
+    columns: tuple[tuple[int, Float[Tensor, "b r"]], ...]
+    mean: Float[Tensor, "b r m"]
+    variance: Float[Tensor, "b r"]
+
+    def values(self) -> Float[Tensor, "b r"]:
+        """Return the criterion at the fixed points."""
+        size = max(1, entries(self.mean, cached=_ENTRIES) // self.mean[0].numel())
+        criterion, best = self.surface.criterion, self.surface.best
+        return torch.cat(
+            [
+                criterion(
+                    self.mean[i : i + size], self.variance[i : i + size], best[i : i + size]
+                ).value
+                for i in range(0, len(best), size)
+            ]
+        )
+
+    def pending(self, x: Float[Tensor, "b d"]) -> "GPCachedScores":
+        """Return the same when one more point of each run is under way.
+
+        The covariance with it, c = k − (L⁻¹k)'(L⁻¹k'), over its deviation δ is what extends each
+        L⁻¹k: variances lose (c/δ)², means gain (c/δ)z.
+        """
+        surface = self.surface
+        posterior, z = surface.posterior, surface.samples[..., surface.taken]
+        prediction, row, half = posterior.project(x[:, None, :].expand(-1, 2, -1))
+        k, _ = posterior.kernel.between(self.rows, row[:, :1])
+        c = k[..., 0] - product(self.half, half.transpose(1, 2))[..., 0]
+        for place, column in self.columns:
+            c = c - column * half[:, :1, place]
+        column = c / prediction.variance[:, :1].sqrt()
+        variance = (self.variance - column * column).clamp(min=LEAST_VARIANCE)
+        mean = self.mean if self.mean.shape[-1] == z.shape[-1] else self.mean[..., :1]
+        return GPCachedScores(
+            surface.pending(x),
+            self.rows,
+            self.half,
+            (*self.columns, (surface.place, column)),
+            mean + column[..., None] * z[:, None, :],
+            variance,
+        )

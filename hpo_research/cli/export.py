@@ -1,0 +1,20 @@
+"""`hpo export`: the frames of a results folder as files."""
+
+from pathlib import Path
+
+from hpo_research import analysis
+from hpo_research.analysis.result import Result
+from hpo_research.cli.console import say, screen, warn
+
+
+def export(folder: Path, format: str) -> None:
+    """Write the frames of a folder's store beside it."""
+    result = Result.read(folder)
+    paths = analysis.export.export(result, folder / "export", format)
+    risky = [] if format != "csv" else analysis.files.formulas(result.frame())
+    if risky:
+        warn(
+            "a spreadsheet takes text that begins with = + - @ for a formula; let it import as "
+            f"text: {', '.join(risky)}"
+        )
+    say(screen(), f"wrote {' and '.join(map(str, paths))}")

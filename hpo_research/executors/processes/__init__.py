@@ -1,0 +1,1 @@
+"""Worker processes: what runs users' code, and may end as it likes."""

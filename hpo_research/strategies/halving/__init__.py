@@ -1,0 +1,1 @@
+"""Successive halving: brackets of rungs, synchronous and asynchronous."""

@@ -1,0 +1,1 @@
+"""What strategies fit to runs: inputs, models, and batches chosen by them."""

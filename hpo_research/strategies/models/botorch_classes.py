@@ -1,0 +1,151 @@
+"""Classes of BoTorch as parts of a strategy: their names, what they need, what is refused."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import botorch.acquisition
+import torch
+from botorch.acquisition.acquisition import AcquisitionFunction, OneShotAcquisitionFunction
+from botorch.acquisition.analytic import AnalyticAcquisitionFunction
+from botorch.acquisition.logei import qLogExpectedImprovement, qLogNoisyExpectedImprovement
+from botorch.acquisition.monte_carlo import qExpectedImprovement, qUpperConfidenceBound
+from botorch.models.fully_bayesian import AbstractFullyBayesianSingleTaskGP
+from botorch.models.fully_bayesian_multitask import SaasFullyBayesianMultiTaskGP
+from botorch.models.model import Model
+
+from hpo_research.errors import MissingPackageError, StrategyError
+from hpo_research.records import Run
+from hpo_research.strategies.models.encoding import Encoding
+
+Factory = Callable[..., Any]
+"""A class of BoTorch, a `functools.partial` of one, or a function that makes one's objects."""
+
+# What an acquisition function is given by name.
+SUPPLIED = ("model", "best_f", "X_baseline", "X_observed", "X_pending", "sampler")
+# Models that are sampled, by NumPyro.
+NUTS = (AbstractFullyBayesianSingleTaskGP, SaasFullyBayesianMultiTaskGP)
+SAAS = "fully Bayesian models need NumPyro: pip install 'hpo_research[saas]'"
+
+
+def counterpart(acquisition: str, beta: float) -> Factory:
+    """Return BoTorch's class for an acquisition function of ours."""
+    classes: Mapping[str, Factory] = {
+        "qlogei": qLogExpectedImprovement,
+        "qlognei": qLogNoisyExpectedImprovement,
+        "qei": qExpectedImprovement,
+        "ucb": partial(qUpperConfidenceBound, beta=beta),
+    }
+    return classes[acquisition]
+
+
+def name_of(part: object) -> str:
+    """Return the name of a model or an acquisition function, without what is bound to it."""
+    part = part if isinstance(part, str) else _unbound(part)
+    return part if isinstance(part, str) else getattr(part, "__name__", type(part).__name__)
+
+
+def _unbound(part: object) -> object:
+    while isinstance(part, partial):
+        part = part.func
+    return part
+
+
+def bound(part: object) -> set[str]:
+    """Return the names of the arguments that the user has bound."""
+    return set(part.keywords) if isinstance(part, partial) else set()
+
+
+def parameters(factory: Factory) -> Mapping[str, inspect.Parameter]:
+    """Return what a factory takes, by name; nothing for a compiled function, which tells nobody."""
+    try:
+        return inspect.signature(factory).parameters
+    except ValueError:
+        return {}
+
+
+def _is_required(parameter: inspect.Parameter) -> bool:
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return parameter.default is inspect.Parameter.empty and parameter.kind not in variadic
+
+
+def model_mistakes(model: object) -> list[str]:
+    """Say what is wrong with something that is to make models."""
+    if isinstance(model, torch.nn.Module):
+        return [f"got an object of {name_of(type(model))}; give its class: it is made at each ask"]
+    target = _unbound(model)
+    if not callable(target) or (isinstance(target, type) and not issubclass(target, Model)):
+        return [f"{model!r} makes no BoTorch model"]
+    return _unsupplied(model, target, (*list(parameters(target))[:2], "cat_dims"))
+
+
+def acquisition_mistakes(acquisition: object) -> list[str]:
+    """Say what is wrong with something that is to make acquisition functions."""
+    if isinstance(acquisition, torch.nn.Module):
+        name = name_of(type(acquisition))
+        return [f"got an object of {name}; give its class: it is made at each ask"]
+    target = _unbound(acquisition)
+    made = target if isinstance(target, type) else AcquisitionFunction
+    if not callable(target) or not issubclass(made, AcquisitionFunction):
+        return [f"{acquisition!r} makes no BoTorch acquisition function"]
+    if issubclass(made, OneShotAcquisitionFunction):
+        return [
+            f"{name_of(target)} is maximised over its fantasies as well, which is not supported; "
+            "use an acquisition function of the points alone, as qLogNoisyExpectedImprovement"
+        ]
+    return _unsupplied(acquisition, target, SUPPLIED)
+
+
+def _unsupplied(part: Any, target: Any, supplied: Sequence[str]) -> list[str]:
+    missing = [
+        name
+        for name, parameter in parameters(part).items()
+        if name not in supplied and _is_required(parameter)
+    ]
+    bound = ", ".join(f"{name}=..." for name in missing)
+    call = f"functools.partial({name_of(target)}, {bound})"
+    return [f"{name_of(target)} also needs {', '.join(missing)}; bind it: {call}"] * bool(missing)
+
+
+def refuse(model: object, acquisition: object, run: Run, slots: int) -> None:
+    """Raise `StrategyError` where a run is not one for these parts, before it has any trial.
+
+    `MissingPackageError` where the model cannot be fitted here.
+    """
+    target = _unbound(acquisition)
+    if isinstance(target, type) and issubclass(target, AnalyticAcquisitionFunction):
+        refuse_batches(target, slots + len(run.running))
+    made = _unbound(model)
+    if isinstance(made, type) and issubclass(made, NUTS) and find_spec("numpyro") is None:
+        raise MissingPackageError(f"{name_of(made)}: {SAAS}")
+    if callable(model) and takes_dims(model):
+        needed = _is_required(parameters(model)["cat_dims"])
+        if needed and not unordered(Encoding(run.space)):
+            raise StrategyError(
+                f"{name_of(model)}: it needs unordered categories (cat_dims) and the space has "
+                "none; use SingleTaskGP"
+            )
+
+
+def refuse_batches(acquisition: type, points: int) -> None:
+    """Raise `StrategyError` for several points of a function that values one alone."""
+    if points <= 1:
+        return
+    name = acquisition.__name__
+    several = f"q{name}" if hasattr(botorch.acquisition, f"q{name}") else "qLogExpectedImprovement"
+    raise StrategyError(
+        f"{name} values one point alone, and {points} trials would be under way at once; "
+        f"use {several}, or run with parallel=1"
+    )
+
+
+def takes_dims(model: Any) -> bool:
+    """Return whether a model is to be told which columns are categories."""
+    return "cat_dims" in parameters(model) and "cat_dims" not in bound(model)
+
+
+def unordered(encoding: Encoding) -> list[int]:
+    """Return the numbers of the hyperparameters that are unordered choices."""
+    return [i for i, (kind, _) in enumerate(encoding.signature) if kind == "unordered"]

@@ -1,0 +1,249 @@
+"""Runs as tensors: what a model is fitted to, for runs that are computed together."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hpo_research.acquisition import AcquisitionFunction, Domain, Points
+from hpo_research.gp import Data, Fit, Hyperparameters, stacked
+from hpo_research.gp.transforms import PowerTransformed, Transformed
+from hpo_research.records import Note, Run
+from hpo_research.rng import Stream
+from hpo_research.space import Config
+from hpo_research.strategies.models.encoding import Encoding
+
+Item = TypeVar("Item", bound=Hashable)
+
+_BUCKET = 8
+_CENTRES = 4
+_COLD = 10
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What a run's model may learn from.
+
+    `configs` and `losses` are of ended trials; one that failed, or was stopped without a value,
+    has the worst loss of the others, so that a model leaves the place. `pending` are running.
+    `fitted` is (ℓ_1, ..., ℓ_p, σ², μ) of the model of an earlier ask, to begin the next fit from;
+    every tenth fit begins without it.
+    """
+
+    configs: tuple[Config, ...]
+    losses: tuple[float, ...]
+    pending: tuple[Config, ...]
+    values: int
+    failures: int
+    fitted: tuple[float, ...] | None
+
+    @classmethod
+    def of(cls, run: Run) -> "Observations":
+        """Sort a run's trials."""
+        pending = tuple(trial.config for trial in run.trials if trial.is_running)
+        ended = [
+            (trial, float(loss))
+            for trial, loss in zip(run.trials, run.losses, strict=True)
+            if not trial.is_running
+        ]
+        found = [loss for _, loss in ended if np.isfinite(loss)]
+        worst = max(found, default=0.0)
+        losses = tuple(loss if np.isfinite(loss) else worst for _, loss in ended)
+        configs = tuple(trial.config for trial, _ in ended)
+        failures = len(ended) - len(found)
+        return cls(configs, losses, pending, len(found), failures, _fitted(run))
+
+
+def _fitted(run: Run) -> tuple[float, ...] | None:
+    notes = [ask.notes for ask in run.asks if "log_evidence" in ask.notes]
+    if len(notes) % _COLD == 0:
+        return None
+    lengthscale, rest = notes[-1]["lengthscale"], [notes[-1][name] for name in ("noise", "mean")]
+    assert isinstance(lengthscale, list)
+    return (*lengthscale, *(value for value in rest if isinstance(value, float)))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs of spaces that look alike to a model, with as many pending trials and slots each.
+
+    `encodings` are the runs' own: bounds, scales and names may differ. `data` holds padded rows
+    and raw losses; `pending` the running trials; `centres` the points of the least losses,
+    repeated where there are few; `warm` what the last models were, None where fits begin anew;
+    `streams` what each run draws from now.
+    """
+
+    runs: tuple[Run, ...]
+    known: tuple[Observations, ...]
+    encodings: tuple[Encoding, ...]
+    slots: int
+    data: Data
+    pending: Points
+    centres: Points
+    warm: Hyperparameters | None
+    streams: tuple[Stream, ...]
+    device: str
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The domain that the runs share, on the batch's device."""
+        return moved(self.encodings[0].domain, self.device)
+
+
+@dataclass(frozen=True)
+class FittedAcquisition:
+    """A batch's acquisition functions before the first point, running trials being pending.
+
+    `lengthscale` says how far from an incumbent it is worth to look; `notes` what was fitted;
+    `transformed` holds the targets.
+    """
+
+    surface: AcquisitionFunction
+    lengthscale: Float[Tensor, "b p"]
+    notes: Sequence[Mapping[str, Note]]
+    transformed: Transformed
+
+
+class RunModel(Protocol):
+    """What a strategy searches by: fitted to the runs of a batch, it values any point for each."""
+
+    @property
+    def takes_one_run(self) -> bool:
+        """Whether runs are computed one by one."""
+        ...
+
+    def refuse(self, run: Run, slots: int) -> None:
+        """Raise `StrategyError` where a run with so many slots is not one for this model."""
+        ...
+
+    def guarded(self, batch: Batch) -> AbstractContextManager[None]:
+        """Surround all that is computed for a batch, the search included."""
+        ...
+
+    def fit(self, batch: Batch) -> FittedAcquisition:
+        """Fit the batch's models, and return their acquisition functions."""
+        ...
+
+
+@dataclass(frozen=True)
+class FittedModels:
+    """Data with transformed targets, and what was fitted to them: the best, and each kernel's."""
+
+    data: Data
+    transformed: Transformed
+    fit: Fit
+    fits: tuple[Fit, ...]
+
+    def better(self, other: "FittedModels") -> "FittedModels":
+        """Return of each run what has more evidence as a density of the losses; ties stay.
+
+        Both must have power transforms, whose Jacobians are known.
+        """
+        ours, theirs = self.transformed, other.transformed
+        assert isinstance(ours, PowerTransformed) and isinstance(theirs, PowerTransformed)
+        stays = ~(
+            other.fit.log_evidence + theirs.log_jacobian > self.fit.log_evidence + ours.log_jacobian
+        )
+        transformed = ours.where(stays, theirs)
+        data = replace(self.data, y=transformed.y)
+        fits = tuple(a.where(stays, b) for a, b in zip(self.fits, other.fits, strict=True))
+        return FittedModels(data, transformed, self.fit.where(stays, other.fit), fits)
+
+    @property
+    def log_weight(self) -> Float[Tensor, "b k"]:
+        """The logarithms of the kernels' probabilities, equal before the data."""
+        return torch.stack([one.log_evidence for one in self.fits], dim=1).log_softmax(dim=1)
+
+    @property
+    def members(self) -> "FittedModels":
+        """What every kernel makes of every run, one kernel after another."""
+        rows = torch.arange(len(self.data.x), device=self.data.x.device, dtype=torch.int64).repeat(
+            len(self.fits)
+        )
+        return replace(self, data=self.data.take(rows), fit=stacked(self.fits))
+
+
+def grouped(names: Mapping[Item, Hashable]) -> list[list[Item]]:
+    """Return items that share a name, in the order in which the names first come."""
+    groups: dict[Hashable, list[Item]] = {}
+    for item, name in names.items():
+        groups.setdefault(name, []).append(item)
+    return list(groups.values())
+
+
+def key(run: Run, known: Observations, slots: int, encoding: Encoding) -> tuple[object, ...]:
+    """Return what runs must share to be computed together: shapes that each has by itself."""
+    n = -(-len(known.configs) // _BUCKET) * _BUCKET
+    return encoding.key, n, len(known.pending), known.fitted is None, slots
+
+
+def batch(
+    runs: Sequence[Run],
+    known: Sequence[Observations],
+    encodings: Sequence[Encoding],
+    *,
+    slots: int,
+    device: str,
+) -> Batch:
+    """Stack runs that share a `key`."""
+    n = -(-len(known[0].configs) // _BUCKET) * _BUCKET
+    domain, owner = encodings[0].domain, encodings[0].owner
+    x = torch.full((len(runs), n, domain.dimension), 0.5, dtype=torch.float64)
+    y = torch.zeros(len(runs), n, dtype=torch.float64)
+    mask = torch.zeros(len(runs), n, dtype=torch.bool)
+    centres, pending = [], []
+    for i, (one, encoding) in enumerate(zip(known, encodings, strict=True)):
+        points, count = encoding.points(one.configs), len(one.configs)
+        x[i, :count], mask[i, :count] = points.x[0], True
+        y[i, :count] = torch.tensor(one.losses, dtype=torch.float64)
+        centres.append(points.at(_least(one.losses)[None]))
+        pending.append(encoding.points(one.pending))
+    data = Data.of(x.to(device), y.to(device), mask.to(device), owner)
+    streams = tuple(run.stream.at("bayesian", len(run.trials)) for run in runs)
+    return Batch(
+        tuple(runs),
+        tuple(known),
+        tuple(encodings),
+        slots,
+        data,
+        _stacked(pending, device),
+        _stacked(centres, device),
+        _warm(known, device),
+        streams,
+        device,
+    )
+
+
+def _warm(known: Sequence[Observations], device: str) -> Hyperparameters | None:
+    fitted = [one.fitted for one in known if one.fitted is not None]
+    if not fitted:
+        return None
+    values = torch.tensor(fitted, dtype=torch.float64, device=device)
+    return Hyperparameters(values[:, :-2], values[:, -2], values[:, -1])
+
+
+def _least(losses: Sequence[float]) -> Tensor:
+    order = torch.tensor(losses, dtype=torch.float64).argsort(stable=True)
+    return order[torch.arange(_CENTRES, dtype=torch.int64) % len(order)]
+
+
+def _stacked(parts: Sequence[Points], device: str) -> Points:
+    x = torch.cat([part.x for part in parts]).to(device)
+    return Points(x, torch.cat([part.index for part in parts]).to(device))
+
+
+def moved(domain: Domain, device: str) -> Domain:
+    """Return a domain whose tensors are on a device."""
+    if device == "cpu":
+        return domain
+    choices = tuple(
+        replace(c, points=c.points.to(device), edges=c.edges.to(device)) for c in domain.choices
+    )
+    table = None if domain.table is None else domain.table.to(device)
+    return replace(domain, choices=choices, table=table)

@@ -1,0 +1,81 @@
+"""Which trial a run stands for in the end: where values are noisy, not the luckiest one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hpo_research.acquisition import GPAcquisition, MixtureAcquisition
+from hpo_research.device import current
+from hpo_research.records import Run
+from hpo_research.strategies.models.curve_data import CurveForecast, CurveRun, fitted
+from hpo_research.strategies.models.encoding import Encoding
+from hpo_research.strategies.models.inputs import (
+    Batch,
+    FittedAcquisition,
+    Observations,
+    batch,
+    grouped,
+    key,
+)
+
+
+def best_believed(
+    runs: Sequence[Run], model: Callable[[Batch], FittedAcquisition]
+) -> list[int | None]:
+    """Return the trials of the best posterior means; None below two values.
+
+    The mean is that of the function without noise, on the scale of the transformed losses, where it
+    is the median of the metric, under the model that `model` fits as the next ask would. Ties go to
+    the lower id. Eligible are the ended trials with a value; those that failed shape the model and
+    are never recommended, and running ones count for nothing. Runs that can share a batch are
+    computed in one.
+    """
+    chosen: list[int | None] = [None] * len(runs)
+    known = [replace(Observations.of(run), pending=()) for run in runs]
+    encodings = [Encoding(run.space) for run in runs]
+    rows = enumerate(zip(runs, known, encodings, strict=True))
+    names = {i: key(run, own, 1, space) for i, (run, own, space) in rows if own.values >= 2}
+    for members in grouped(names):
+        one = batch(
+            [runs[i] for i in members],
+            [known[i] for i in members],
+            [encodings[i] for i in members],
+            slots=1,
+            device=current(),
+        )
+        surface = model(one).surface
+        assert isinstance(surface, GPAcquisition | MixtureAcquisition)
+        means = surface.moments(one.data.x)[0].tolist()
+        for i, own_means in zip(members, means, strict=True):
+            chosen[i] = _least(runs[i], own_means)
+    return chosen
+
+
+def foreseen_best(runs: Sequence[Run], transform: str, kernel: str) -> list[int | None]:
+    """Return the trials whose own curves are foreseen to end best; None below two values.
+
+    By a model of whole learning curves, at the last epoch, however far a trial was trained. A
+    running one is eligible too, since what it has reported is part of the model.
+    """
+    known = {i: one for i, run in enumerate(runs) if (one := CurveRun.of(run)).seen.values >= 2}
+    fits = fitted(known, transform, kernel, current())
+    chosen: list[int | None] = [None] * len(runs)
+    for members in grouped({i: one.key for i, one in known.items()}):
+        thetas = [fits[i][0] for i in members]
+        model = CurveForecast.of([known[i] for i in members], thetas, transform, kernel, current())
+        for i, ends in zip(members, model.ends.tolist(), strict=True):
+            pairs = zip(ends, known[i].seen.trials, strict=False)
+            chosen[i] = min(pair for pair in pairs if runs[i].trials[pair[1]].value is not None)[1]
+    return chosen
+
+
+def _least(run: Run, means: Sequence[float]) -> int:
+    """Return the trial of the least mean; `means` are those of the ended trials, then padding."""
+    ended = [
+        (trial.id, loss)
+        for trial, loss in zip(run.trials, run.losses, strict=True)
+        if not trial.is_running
+    ]
+    pairs = zip(means, ended, strict=False)
+    return min((mean, trial) for mean, (trial, loss) in pairs if not np.isnan(loss))[1]
