@@ -5,10 +5,11 @@ Names are loaded when they are first used (SPEC 1 of Scientific Python); `__init
 
 import lazy_loader
 
-from hpo_research import habits
+from hpo_research import habits, moved
 
 _load, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __getattr__ = habits.named(_load, __all__)
+moved.import_old_paths()
 
 
 def __dir__() -> list[str]:

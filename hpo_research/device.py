@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from hpo_research import heavy
+from hpo_research import heavy, moved
 from hpo_research.errors import DeviceError
 from hpo_research.options import Mistakes, whole
 from hpo_research.text import quoted
@@ -102,3 +102,6 @@ def current() -> str:
 def has_graphs() -> bool:
     """Return whether the steps of searches on a GPU are recorded."""
     return _used.get()[1]
+
+
+moved.answer_for_old_names(__name__)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from hpo_research import moved
 from hpo_research.entries import AskRow as AskRow
 from hpo_research.entries import Final as Final
 from hpo_research.entries import Limits as Limits
@@ -314,3 +315,6 @@ class Ledger:
         self.clock = max(self.clock, clock)
         self.seconds += seconds
         self._view = None
+
+
+moved.answer_for_old_names(__name__)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 
 # From the ground up. A module imports from lower floors and from its own package, nothing else.
 FLOORS = [
-    {"text", "heavy", "version"},
+    {"text", "heavy", "version", "moved"},
     {"errors", "options", "scratch"},
     {"ambient", "rng", "threads", "device", "linalg", "compiled", "paths"}
     | {"rows", "habits", "origin", "scalars", "lists"},
@@ -41,7 +41,7 @@ FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
 # Tensors in, tensors out: these know no records, store, strategies or spaces.
 TENSORS_ONLY = {"optim", "gp", "curve_gp", "acquisition", "training"}
 BELOW_TENSORS = TENSORS_ONLY | {"errors", "ambient", "rng", "threads", "device", "linalg"}
-BELOW_TENSORS |= {"compiled", "options"}
+BELOW_TENSORS |= {"compiled", "options", "moved"}
 
 OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
 HEAVY = set(heavy.PACKAGES)

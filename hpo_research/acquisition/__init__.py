@@ -3,6 +3,7 @@
 Shapes as in `gp/`. Losses are minimised; `best` is the least value to improve on.
 """
 
+from hpo_research import moved
 from hpo_research.acquisition.criteria import CRITERIA, Criterion, confidence_bound
 from hpo_research.acquisition.domain import Choice, Continuous, Discrete, Domain, Points
 from hpo_research.acquisition.gp_acquisition import GPAcquisition
@@ -48,3 +49,5 @@ __all__ = [
     "minima",
     "ucb",
 ]
+
+moved.answer_for_old_names(__name__)

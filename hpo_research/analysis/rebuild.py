@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib import import_module
 from typing import Any
 
+from hpo_research.moved import current_path
 from hpo_research.store.facts import Described, Facts
 from hpo_research.strategies import answers
 from hpo_research.strategies.protocol import Strategy
@@ -105,7 +106,7 @@ def strategy_of(described: Described) -> Strategy | None:
 
 
 def _class_of(described: Described) -> type[Any] | None:
-    module, _, name = str(described.get("class", "")).rpartition(".")
+    module, _, name = current_path(str(described.get("class", ""))).rpartition(".")
     if not module.startswith(_ROOM):
         return None
     try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hpo_research.analysis.rebuild import stored_answers
 from hpo_research.errors import ExperimentError
+from hpo_research.moved import first_path
 from hpo_research.space import SearchSpace
 from hpo_research.space.documents import document
 from hpo_research.strategies.protocol import Strategy
@@ -72,7 +73,7 @@ def _bound(value: object) -> Json:
 def _qualified(value: object) -> str:
     module = getattr(value, "__module__", type(value).__module__)
     name = getattr(value, "__qualname__", type(value).__qualname__)
-    return f"{module}.{name}"
+    return first_path(f"{module}.{name}")
 
 
 def stored(strategies: Mapping[str, Strategy]) -> Json:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hpo_research import heavy
+from hpo_research.moved import first_path
 from hpo_research.origin import is_own_module
 
 _PLAIN = (str, int, float, complex, bool, bytes, type(None), type(...), PurePath, range, slice)
@@ -24,7 +25,7 @@ _CODE = (FunctionType, BuiltinFunctionType, MethodType, partial, type, ModuleTyp
 def qualified(value: object) -> str:
     """Return module and name of a function, a class, or a value's class."""
     module = getattr(value, "__module__", None) or type(value).__module__
-    return f"{module}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    return first_path(f"{module}.{getattr(value, '__qualname__', type(value).__qualname__)}")
 
 
 @dataclass

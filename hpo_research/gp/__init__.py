@@ -6,6 +6,7 @@ hyperparameter; the columns of an unordered choice share one), `s` starts, `m` M
 Everything is float64 and bit-equal, on the CPU, whatever other GPs stand in the batch.
 """
 
+from hpo_research import moved
 from hpo_research.gp.data import Data
 from hpo_research.gp.fit import Fit, best, fit, fits, stacked
 from hpo_research.gp.kernels import KERNELS, Kernel
@@ -33,3 +34,5 @@ __all__ = [
     "paths_of",
     "stacked",
 ]
+
+moved.answer_for_old_names(__name__)

@@ -10,6 +10,7 @@ import torch
 from botorch.test_functions import synthetic as botorch
 from torch import Tensor
 
+from hpo_research import moved
 from hpo_research.ambient import ordinary, single
 from hpo_research.errors import ProblemError
 from hpo_research.options import Mistakes, whole
@@ -298,3 +299,5 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "sphere": Function("Sphere: the sum of squares", _sphere, _cube(-5.0, 5.0), _all(0.0), _zero),
 }
+
+moved.answer_for_old_names(__name__)

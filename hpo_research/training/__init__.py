@@ -13,6 +13,7 @@ floats: torch's vectorised kernels treat the tail of an array in scalar code, wi
 so no network may reach into that tail. Reductions run within one network, over a fixed length.
 """
 
+from hpo_research import moved
 from hpo_research.training.architecture import Architecture
 from hpo_research.training.batch import EpochResult, train
 from hpo_research.training.cnn import CNN
@@ -21,3 +22,5 @@ from hpo_research.training.mlp import MLP
 from hpo_research.training.recipe import Recipe, Task
 
 __all__ = ["CNN", "MLP", "Architecture", "Data", "EpochResult", "Recipe", "Task", "train"]
+
+moved.answer_for_old_names(__name__)

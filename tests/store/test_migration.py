@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 import hpo_research as hpo
 from hpo_research.analysis.result import Result
 from hpo_research.cli.app import app
+from hpo_research.device import Compute
 from hpo_research.errors import StoreError, StoreWriteError
+from hpo_research.experiment.loop import execute
 from hpo_research.store import Store, migration, schema
 from hpo_research.store.rescue import rescue
 from hpo_research.store.store import FILE
@@ -57,7 +59,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def whole() -> dict[object, object]:
     """The numbers of a run from the start."""
     with Store.in_memory() as store:
-        hpo.experiment.loop.execute(old.experiment(), store, hpo.device.Compute("cpu", 1))
+        execute(old.experiment(), store, Compute("cpu", 1))
         return numbers(Result.of(store))
 
 
