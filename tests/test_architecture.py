@@ -37,6 +37,30 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
+# The same within the packages that have rooms of their own; a room is a module or a package.
+ROOMS = {
+    "strategies": [
+        {"protocol", "tried", "lattice", "ordered", "sobol"},
+        {"answers", "random", "grid"},
+        {"stop_decisions", "sparing"},
+        {"models", "halving"},
+        {"stopping"},
+        {"bayesian", "freeze_thaw"},
+        {"model_hyperband"},
+    ],
+    "executors": [
+        {"protocol", "states"},
+        {"streams", "remembered", "processes"},
+        {"lock_step", "simulated"},
+        {"choice"},
+    ],
+}
+ROOM = {
+    f"{unit}.{room}": level
+    for unit, floors in ROOMS.items()
+    for level, rooms in enumerate(floors)
+    for room in rooms
+}
 
 # Tensors in, tensors out: these know no records, store, strategies or spaces.
 TENSORS_ONLY = {"optim", "gp", "curve_gp", "acquisition", "training"}
@@ -111,6 +135,11 @@ STUBS = {
 
 def unit_of(module: str) -> str:
     return module.split(".")[0]
+
+
+def room_of(module: str) -> str:
+    """The module's room within its package: `strategies.halving` for `strategies.halving.asha`."""
+    return ".".join(module.split(".")[:2])
 
 
 def imported(tree: ast.AST, module: str) -> Iterator[tuple[str, int]]:
@@ -218,6 +247,17 @@ def imports_that_go_up(tree: ast.Module, module: str) -> list[str]:
         for one in (tree, STUBS.get(module, ast.Module([], [])))
         for target, line in inner_imports(one, module)
         if unit_of(target) != own and FLOOR.get(unit_of(target), 99) >= FLOOR.get(own, 99)
+    ]
+
+
+def rooms_that_go_up(tree: ast.Module, module: str) -> list[str]:
+    own = room_of(module)
+    return [
+        f"line {line}: {module} may not import {target}: {own} is not above {room_of(target)}"
+        for target, line in inner_imports(tree, module)
+        if unit_of(target) == unit_of(module) and unit_of(module) in ROOMS
+        if own != room_of(target) and room_of(target) != unit_of(module) != module
+        if ROOM.get(room_of(target), 99) >= ROOM.get(own, 99)
     ]
 
 
@@ -380,13 +420,18 @@ def missing_docstrings(tree: ast.Module, module: str) -> list[str]:
 
 
 def missing_floors(tree: ast.Module, module: str) -> list[str]:
-    return [] if unit_of(module) in FLOOR else [f"{module}: place {unit_of(module)} in FLOORS"]
+    unit, room = unit_of(module), room_of(module)
+    if unit not in FLOOR:
+        return [f"{module}: place {unit} in FLOORS"]
+    is_placed = unit not in ROOMS or module == unit or room in ROOM
+    return [] if is_placed else [f"{module}: place {room} in ROOMS"]
 
 
 Check = Callable[[ast.Module, str], list[str]]
 CHECKS: list[Check] = [
     missing_floors,
     imports_that_go_up,
+    rooms_that_go_up,
     records_among_tensors,
     hidden_imports,
     heavy_with_light,
@@ -460,6 +505,32 @@ WRONG = [
     ),
     (imports_that_go_up, "study", "from hpo_research import Float", f"may not import {PACKAGE}"),
     (imports_that_go_up, "rng", "def f():\n    import hpo_research.space", "import space"),
+    (missing_floors, "strategies.attic", "", "place strategies.attic in ROOMS"),
+    (
+        rooms_that_go_up,
+        "strategies.halving.asha",
+        "from hpo_research.strategies.stopping.median import MedianStopping",
+        "strategies.halving is not above strategies.stopping",
+    ),
+    (
+        rooms_that_go_up,
+        "strategies.models.inputs",
+        "from hpo_research.strategies import bayesian",
+        "may not import strategies.bayesian",
+    ),
+    (
+        rooms_that_go_up,
+        "strategies.halving.asha",
+        "from hpo_research.strategies.models import encoding",
+        "may not import strategies.models.encoding",
+    ),
+    (
+        rooms_that_go_up,
+        "executors.processes.pool",
+        "def f():\n    from hpo_research.executors.choice import executor_for",
+        "line 2",
+    ),
+    (rooms_that_go_up, "executors.streams", "from .choice import executor_for", "line 1"),
     (records_among_tensors, "training.mlp", "from hpo_research.space import Float", "space"),
     (records_among_tensors, "gp.fit", "from hpo_research.store import Store", "store"),
     (hidden_imports, "store", "def f():\n    import json", "json is imported inside f"),
@@ -516,6 +587,15 @@ RIGHT = [
     (imports_that_go_up, "space.bins", "from hpo_research.space.scale import LINEAR"),
     (imports_that_go_up, "space.bins", "from .scale import LINEAR"),
     (imports_that_go_up, "cli", "import hpo_research as hpo"),
+    (missing_floors, "strategies.halving.attic", ""),
+    (rooms_that_go_up, "strategies.halving.asha", "from hpo_research.strategies import answers"),
+    (
+        rooms_that_go_up,
+        "strategies.halving.asha",
+        "from hpo_research.strategies.halving import hyperband",
+    ),
+    (rooms_that_go_up, "strategies.random", "from hpo_research import strategies"),
+    (rooms_that_go_up, "executors.choice", "from hpo_research.space import Float"),
     (records_among_tensors, "acquisition.ei", "from hpo_research.gp import Model"),
     (hidden_imports, "store", "def f():\n    import pyarrow.parquet"),
     (heavy_with_light, "gp.fit", "import torch"),
