@@ -87,8 +87,13 @@ LIGHT = {
         "store.store",
     ),
     *("store.rescue", "analysis.result", "strategies.grid", "strategies.random", "study", "tune"),
-    *("experiment.loop", "executors.workers", "executors.forking", "problems.function"),
-    "strategies.median_stopping",
+    *(
+        "experiment.loop",
+        "executors.processes.executor",
+        "executors.processes.forking",
+        "problems.function",
+    ),
+    "strategies.stopping.median",
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
