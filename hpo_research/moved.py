@@ -84,6 +84,7 @@ NAMES: Mapping[str, str] = {
     "problems.synthetic.Analytic": "problems.evaluation.Analytic",
     "problems.synthetic.in_step": "problems.evaluation.in_step",
     "problems.synthetic.points": "problems.evaluation.points",
+    "strategies.recommend.recommended": "strategies.answers.recommended",
     "training.Result": "training.EpochResult",
 }
 """A name's old path inside the package, and its new one."""
