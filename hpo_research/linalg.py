@@ -55,8 +55,8 @@ def attempted(
     k: Float[Tensor, "b n n"], noise: Float[Tensor, " b"], mask: Bool[Tensor, "b n"]
 ) -> Float[Tensor, "b n n"]:
     """Return the factor of `factorised` without a jitter, NaN where there is none: nobody looks."""
-    root, info = torch.linalg.cholesky_ex(_with_noise(k, noise, mask))
-    return torch.where((info > 0)[:, None, None], torch.nan, root)
+    cholesky, info = torch.linalg.cholesky_ex(_with_noise(k, noise, mask))
+    return torch.where((info > 0)[:, None, None], torch.nan, cholesky)
 
 
 def _with_noise(k: Tensor, noise: Tensor, mask: Tensor) -> Tensor:
@@ -70,14 +70,14 @@ def lower_factor(k: Float[Tensor, "b n n"], bump: Float[Tensor, "b n"]) -> Float
 
     NaN where the largest jitter fails too.
     """
-    root: Tensor
-    root, info = torch.linalg.cholesky_ex(k)
+    cholesky: Tensor
+    cholesky, info = torch.linalg.cholesky_ex(k)
     for jitter in JITTERS[1:]:
         failed = (info > 0).nonzero()[:, 0]
         if failed.numel() == 0:
-            return root
+            return cholesky
         again, info_again = torch.linalg.cholesky_ex(
             k[failed] + torch.diag_embed(jitter * bump[failed])
         )
-        root[failed], info[failed] = again, info_again
-    return root.masked_fill_((info > 0)[:, None, None], torch.nan)
+        cholesky[failed], info[failed] = again, info_again
+    return cholesky.masked_fill_((info > 0)[:, None, None], torch.nan)

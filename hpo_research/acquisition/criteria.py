@@ -100,13 +100,13 @@ def confidence_bound(beta: float) -> Criterion:
     In a batch this is GP-BUCB (Desautels, Krause and Burdick, JMLR 2014): pending points shrink
     the deviation and, on average, leave the mean.
     """
-    root = math.sqrt(beta)
+    width = math.sqrt(beta)
 
     def score(mean: Tensor, variance: Tensor, best: Tensor) -> Score:
         deviation = variance.sqrt()
-        value = root * deviation - mean.mean(dim=-1)
+        value = width * deviation - mean.mean(dim=-1)
         by_mean = torch.full_like(mean, -1 / mean.shape[-1])
-        return Score(value, by_mean, root / (2 * deviation))
+        return Score(value, by_mean, width / (2 * deviation))
 
     return score
 

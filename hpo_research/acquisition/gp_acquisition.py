@@ -140,13 +140,13 @@ def _rows(x: Tensor) -> int:
 class GPCachedScores:
     """A surface's means and variances at fixed points: a pending point costs each only O(n).
 
-    `rows` are the points, scaled; `half` holds L⁻¹k of each, and `columns` what the points that
+    `rows` are the points, scaled; `whitened` holds L⁻¹k of each, and `columns` what the points that
     have become pending since would add to it.
     """
 
     surface: GPAcquisition
     rows: Float[Tensor, "b r d"]
-    half: Float[Tensor, "b r n"]
+    whitened: Float[Tensor, "b r n"]
     columns: tuple[tuple[int, Float[Tensor, "b r"]], ...]
     mean: Float[Tensor, "b r m"]
     variance: Float[Tensor, "b r"]
@@ -172,18 +172,18 @@ class GPCachedScores:
         """
         surface = self.surface
         posterior, z = surface.posterior, surface.samples[..., surface.taken]
-        prediction, row, half = posterior.project(x[:, None, :].expand(-1, 2, -1))
+        prediction, row, whitened = posterior.project(x[:, None, :].expand(-1, 2, -1))
         k, _ = posterior.kernel.between(self.rows, row[:, :1])
-        c = k[..., 0] - product(self.half, half.transpose(1, 2))[..., 0]
+        c = k[..., 0] - product(self.whitened, whitened.transpose(1, 2))[..., 0]
         for place, column in self.columns:
-            c = c - column * half[:, :1, place]
+            c = c - column * whitened[:, :1, place]
         column = c / prediction.variance[:, :1].sqrt()
         variance = (self.variance - column * column).clamp(min=LEAST_VARIANCE)
         mean = self.mean if self.mean.shape[-1] == z.shape[-1] else self.mean[..., :1]
         return GPCachedScores(
             surface.pending(x),
             self.rows,
-            self.half,
+            self.whitened,
             (*self.columns, (surface.place, column)),
             mean + column[..., None] * z[:, None, :],
             variance,

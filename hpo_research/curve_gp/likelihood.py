@@ -66,11 +66,11 @@ def curve_evidence(
     times = Epochs.of(hyper, epoch, epoch)
     c, t = curves.heads.both(k), curves.times.both(times.value)
     shared = curves.times.both(trend(epoch, epoch))
-    root = factorised(shared.addcmul_(c, t), curves, hyper["noise"])
-    inverse = inverse_of(root)
+    cholesky = factorised(shared.addcmul_(c, t), curves, hyper["noise"])
+    inverse = inverse_of(cholesky)
     y = data.y * data.mask
     alpha = product(inverse, y[..., None].expand(-1, -1, 2))[..., 0]
-    logdet = 2 * root.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
+    logdet = 2 * cholesky.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
     value = -0.5 * ((y * alpha).sum(dim=-1) + logdet + data.count * LOG_2PI)
     w = (alpha[:, :, None] * alpha[:, None, :]).sub_(inverse)
     noise = 0.5 * hyper["noise"] * (w.diagonal(dim1=1, dim2=2) * data.mask).sum(dim=-1)

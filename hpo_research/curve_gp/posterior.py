@@ -29,7 +29,7 @@ class JointPrediction(NamedTuple):
 class CurvePosterior:
     """GPs conditioned on learning curves.
 
-    `x` holds the scaled configurations of the curves, `root` the inverse of the lower Cholesky
+    `x` holds the scaled configurations of the curves, `whitening` the inverse of the lower Cholesky
     factor of the observations' covariance without the shared trend, whose mean given the data is
     taken as known: what is unsure about it is the same for all configurations. `alpha` is K⁻¹y with
     the trend in K.
@@ -39,7 +39,7 @@ class CurvePosterior:
     hyperparameters: CurveHyperparameters
     curves: Curves
     x: Float[Tensor, "b c d"]
-    root: Float[Tensor, "b n n"]
+    whitening: Float[Tensor, "b n n"]
     alpha: Float[Tensor, "b n"]
 
     def level(self, epoch: Float[Tensor, "b q"]) -> Float[Tensor, "b q"]:
@@ -92,13 +92,13 @@ class CurvePosterior:
         first, second = self._variance(halves[0], epoch), self._variance(halves[1], other)
         return JointPrediction(mean, first, covariance, second)
 
-    def _variance(self, half: Tensor, epoch: Tensor) -> Tensor:
+    def _variance(self, whitened: Tensor, epoch: Tensor) -> Tensor:
         hyper = self.hyperparameters
         prior = (1 + hyper["own"][:, None]) * between(hyper, epoch, epoch)
-        return (prior - (half * half).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
+        return (prior - (whitened * whitened).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
 
     def _half(self, cross: Tensor) -> Tensor:
-        return product(cross, self.root.transpose(1, 2))
+        return product(cross, self.whitening.transpose(1, 2))
 
     def _alike(self, x: Tensor, trial: Tensor) -> Tensor:
         """Return k(x, x') + τ² of each observation, the latter where it is of the same trial."""
@@ -124,11 +124,11 @@ class CurvePosterior:
         unit = between(hyper, epoch[:, None], epoch[:, None])[:, 0].sqrt()
         row = Epochs.of(hyper, epoch[:, None], curves.epoch).value[:, 0] / unit[:, None]
         row = row * curves.data.mask
-        summed = product(self.root * row[:, None, :], curves.heads.membership)
+        summed = product(self.whitening * row[:, None, :], curves.heads.membership)
         triangle = torch.linalg.qr(summed, mode="r").R
-        root = torch.eye(c + places, dtype=self.x.dtype, device=self.x.device).repeat(b, 1, 1)
-        root[:, :c, :c] = 0.0
-        root[:, : triangle.shape[1], :c] = triangle
+        whitening = torch.eye(c + places, dtype=self.x.dtype, device=self.x.device).repeat(b, 1, 1)
+        whitening[:, :c, :c] = 0.0
+        whitening[:, : triangle.shape[1], :c] = triangle
         weights = torch.zeros(b, c + places, 2, dtype=self.x.dtype, device=self.x.device)
         shares = (row * self.alpha)[:, None, :].expand(-1, 2, -1)
         weights[:, :c] = product(shares, curves.heads.membership).transpose(1, 2)
@@ -142,7 +142,7 @@ class CurvePosterior:
             hyper.lengthscale[:, curves.data.index],
             torch.cat([self.x, free], dim=1),
             mask,
-            root,
+            whitening,
             weights,
         )
         return posterior, unit
@@ -167,5 +167,5 @@ def condition_curves(
     factor = factorised(covariance, curves, hyper["noise"])
     n = curves.epoch.shape[1]
     eye = torch.eye(n, dtype=x.dtype, device=x.device).expand(len(x), -1, -1)
-    root = torch.linalg.solve_triangular(factor, eye, upper=False)
-    return CurvePosterior(kernel, hyper, curves, x, root, alpha)
+    whitening = torch.linalg.solve_triangular(factor, eye, upper=False)
+    return CurvePosterior(kernel, hyper, curves, x, whitening, alpha)

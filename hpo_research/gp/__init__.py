@@ -3,6 +3,7 @@
 The legend of shapes, here and in `acquisition/`: `b` independent GPs (runs), `n` known rows
 (padded; a mask says which count), `q` rows asked, `d` encoded columns, `p` lengthscales (one a
 hyperparameter; the columns of an unordered choice share one), `s` starts, `m` Monte-Carlo samples.
+And of words: `cholesky` is L with K = LL', `whitening` L⁻¹, what it makes of k(x, ·) is `whitened`.
 Everything is float64 and bit-equal, on the CPU, whatever other GPs stand in the batch.
 """
 

@@ -86,9 +86,10 @@ class PosteriorModel(Model):
         known = fitted.x.expand(len(rows), -1, -1)
         k = _correlation(fitted.kernel, rows, known) * fitted.mask.to(rows)
         mean = fitted.hyperparameters.mean + (k * fitted.weights[:, None, :, 0]).sum(dim=-1)
-        half = k @ fitted.root[0].T
-        covariance = _correlation(fitted.kernel, rows, rows) - half @ half.transpose(-1, -2)
-        variance = 1 - (half * half).sum(dim=-1)  # to the last bit what the posterior predicts
+        whitened = k @ fitted.whitening[0].T
+        covariance = _correlation(fitted.kernel, rows, rows) - whitened @ whitened.transpose(-1, -2)
+        # To the last bit what the posterior predicts.
+        variance = 1 - (whitened * whitened).sum(dim=-1)
         least = variance.clamp(min=LEAST_VARIANCE) - covariance.diagonal(dim1=-2, dim2=-1)
         covariance = covariance + torch.diag_embed(least)
         return -mean.reshape(*batch, q), covariance.reshape(*batch, q, q)

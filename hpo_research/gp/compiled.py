@@ -13,13 +13,13 @@ from hpo_research.compiled import Bools, Floats, compiled
 
 @compiled
 @no_type_check
-def apart(x: Floats, z: Floats, shape: Floats, r: Floats, e: Floats) -> None:
+def apart(x: Floats, z: Floats, coefficients: Floats, r: Floats, e: Floats) -> None:
     """Write r and the exponent of the kernel, w1·r + w2·r². Shapes: b n d, b m d, b 7, b n m."""
     b, n, d = x.shape
     m = z.shape[1]
     columns, r2 = np.empty((d, m)), np.empty(m)
     for g in range(b):
-        w1, w2 = shape[g, 0], shape[g, 1]
+        w1, w2 = coefficients[g, 0], coefficients[g, 1]
         for j in range(d):
             for k in range(m):
                 columns[j, k] = z[g, k, j]
@@ -32,23 +32,24 @@ def apart(x: Floats, z: Floats, shape: Floats, r: Floats, e: Floats) -> None:
                     gap = at - columns[j, k]
                     r2[k] += gap * gap
             for k in range(m):
-                root = math.sqrt(r2[k])
-                r[g, i, k] = root
-                e[g, i, k] = w1 * root + w2 * r2[k]
+                distance = math.sqrt(r2[k])
+                r[g, i, k] = distance
+                e[g, i, k] = w1 * distance + w2 * r2[k]
 
 
 @compiled
 @no_type_check
-def shaped(shape: Floats, r: Floats, e: Floats) -> None:
+def shaped(coefficients: Floats, r: Floats, e: Floats) -> None:
     """Turn r into k and the exponential into H, both in place. Shapes: b 7, b n m, b n m."""
     b, n, m = r.shape
     for g in range(b):
-        a1, a2, h0, h1 = shape[g, 2], shape[g, 3], shape[g, 4], shape[g, 5]
+        a1, a2 = coefficients[g, 2], coefficients[g, 3]
+        h0, h1 = coefficients[g, 4], coefficients[g, 5]
         for i in range(n):
             for k in range(m):
-                root, exponential = r[g, i, k], e[g, i, k]
-                r[g, i, k] = (1.0 + root * (a1 + a2 * root)) * exponential
-                e[g, i, k] = (h0 + h1 * root) * exponential
+                distance, exponential = r[g, i, k], e[g, i, k]
+                r[g, i, k] = (1.0 + distance * (a1 + a2 * distance)) * exponential
+                e[g, i, k] = (h0 + h1 * distance) * exponential
 
 
 @compiled

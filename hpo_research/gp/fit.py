@@ -50,7 +50,7 @@ class Fit:
         ours, theirs = self.hyperparameters, other.hyperparameters
         each = condition[:, None]
         return Fit(
-            Kernel(torch.where(each, self.kernel.shape, other.kernel.shape)),
+            Kernel(torch.where(each, self.kernel.coefficients, other.kernel.coefficients)),
             Hyperparameters(
                 torch.where(each, ours.lengthscale, theirs.lengthscale),
                 torch.where(condition, ours.noise, theirs.noise),
@@ -110,7 +110,7 @@ def fits(
     first = _fitted(data, own[0], priors, starts.contiguous())
     if len(kernels) == 1:
         return [first]
-    others = Kernel(torch.cat([kernel.shape for kernel in own[1:]]))
+    others = Kernel(torch.cat([kernel.coefficients for kernel in own[1:]]))
     rows = torch.arange(b, device=data.x.device, dtype=torch.int64).repeat(len(kernels) - 1)
     theta = first.hyperparameters.theta[rows, None]
     rest = _fitted(data.take(rows), others, priors, theta)
@@ -124,7 +124,7 @@ def stacked(found: Sequence[Fit]) -> Fit:
     """Return the fits of all kernels as one batch, one kernel after another."""
     hyper = [one.hyperparameters for one in found]
     return Fit(
-        Kernel(torch.cat([one.kernel.shape for one in found])),
+        Kernel(torch.cat([one.kernel.coefficients for one in found])),
         Hyperparameters(
             torch.cat([h.lengthscale for h in hyper]),
             torch.cat([h.noise for h in hyper]),

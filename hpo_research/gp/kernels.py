@@ -21,28 +21,28 @@ class Kernel:
     """k(x, z) = k(r) with r² = Σ_j ((x_j − z_j) / ℓ_j)² and k(0) = 1: of each GP, or one for all.
 
     k = E·(1 + a1·r + a2·r²) and H = −2 dk/d(r²) = E·(h0 + h1·r) with E = exp(w1·r + w2·r²): GPs
-    with different kernels are computed in one batch. `shape` holds w1, w2, a1, a2, h0, h1 and the
-    degrees of freedom of the t distribution of the frequencies (0: they are normal).
+    with different kernels are computed in one batch. `coefficients` are w1, w2, a1, a2, h0, h1 and
+    the degrees of freedom of the t distribution of the frequencies (0: they are normal).
     """
 
-    shape: Float[Tensor, "k 7"]
+    coefficients: Float[Tensor, "k 7"]
 
     def expanded(self, b: int, *, like: Tensor) -> "Kernel":
         """Return one for each of b GPs, on the device of their data."""
-        return Kernel(self.shape.to(like.device).expand(b, -1))
+        return Kernel(self.coefficients.to(like.device).expand(b, -1))
 
     def take(self, groups: Int[Tensor, " g"] | slice) -> "Kernel":
         """Return the kernels of some GPs only."""
-        return Kernel(self.shape[groups])
+        return Kernel(self.coefficients[groups])
 
     @property
     def degrees(self) -> Float[Tensor, " k"]:
         """The degrees of freedom of the t distribution of the frequencies; 0: they are normal."""
-        return self.shape[:, -1]
+        return self.coefficients[:, -1]
 
     @cached_property
     def _columns(self) -> tuple[Tensor, ...]:
-        return self.shape.T.contiguous().unbind()
+        return self.coefficients.T.contiguous().unbind()
 
     def profile(
         self, r2: Float[Tensor, "*rows"]
@@ -62,10 +62,10 @@ class Kernel:
         if not by_loops(x, z):
             return self.profile(squared_distances(x, z))
         r, e = (x.new_empty(len(x), x.shape[1], z.shape[1]) for _ in range(2))
-        shape = self.shape.expand(len(x), -1).contiguous().numpy()
-        apart(x.contiguous().numpy(), z.contiguous().numpy(), shape, r.numpy(), e.numpy())
+        coefficients = self.coefficients.expand(len(x), -1).contiguous().numpy()
+        apart(x.contiguous().numpy(), z.contiguous().numpy(), coefficients, r.numpy(), e.numpy())
         e.exp_()
-        shaped(shape, r.numpy(), e.numpy())
+        shaped(coefficients, r.numpy(), e.numpy())
         return r, e
 
 

@@ -105,10 +105,10 @@ def evidence(
     k, h = kernel.between(x, x)
     # To see that a factor failed is to wait for the device; a search refuses where there is none.
     factor = factorised if k.is_cpu else attempted
-    root = factor(k, hyper.noise, data.mask)
-    inverse = inverse_of(root)
+    cholesky = factor(k, hyper.noise, data.mask)
+    inverse = inverse_of(cholesky)
     residual = (data.y - hyper.mean[:, None]) * data.mask
-    known = _Factored(x, h, root, inverse, residual, data.mask, hyper.noise)
+    known = _Factored(x, h, cholesky, inverse, residual, data.mask, hyper.noise)
     slopes = _compiled_slopes if by_loops(x, residual) else _slopes
     value, columns, ends = slopes(known)
     value = value - 0.5 * LOG_2PI * data.count
@@ -125,7 +125,7 @@ class _Factored(NamedTuple):
 
     x: Float[Tensor, "b n d"]
     h: Float[Tensor, "b n n"]
-    root: Float[Tensor, "b n n"]
+    cholesky: Float[Tensor, "b n n"]
     inverse: Float[Tensor, "b n n"]
     residual: Float[Tensor, "b n"]
     mask: Bool[Tensor, "b n"]
@@ -134,9 +134,9 @@ class _Factored(NamedTuple):
 
 def _slopes(known: _Factored) -> tuple[Tensor, Tensor, Tensor]:
     """Return the evidence without its constant, its derivatives by ln scales, by ln σ² and μ."""
-    x, h, root, inverse, residual, mask, noise = known
+    x, h, cholesky, inverse, residual, mask, noise = known
     alpha = product(inverse, residual[..., None].expand(-1, -1, 2))[..., 0]
-    logdet = 2 * root.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
+    logdet = 2 * cholesky.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
     value = -0.5 * ((residual * alpha).sum(dim=-1) + logdet)
     trace = ((alpha * alpha - inverse.diagonal(dim1=1, dim2=2)) * mask).sum(dim=-1)
     m = (alpha[:, :, None] * alpha[:, None, :]).sub_(inverse).mul_(h)
@@ -148,10 +148,10 @@ def _slopes(known: _Factored) -> tuple[Tensor, Tensor, Tensor]:
 
 def _compiled_slopes(known: _Factored) -> tuple[Tensor, Tensor, Tensor]:
     """Do the same on the CPU."""
-    x, h, root, inverse, residual, mask, noise = known
+    x, h, cholesky, inverse, residual, mask, noise = known
     b, _, d = x.shape
     found = x.new_empty(b), x.new_empty(b, d), x.new_empty(b, 2)
-    pivots = root.diagonal(dim1=1, dim2=2)
+    pivots = cholesky.diagonal(dim1=1, dim2=2)
     given = (x, h, pivots, inverse.mT, residual, mask, noise)  # as LAPACK has them in memory
     compiled.slopes(*(t.contiguous().numpy() for t in (*given, *found)))
     return found

@@ -161,8 +161,8 @@ def paths_of(
     noise = torch.stack([s.at("noise").normal(count, n, like=like) for s in streams])
     noisy = drawn + hyper.noise.sqrt()[:, None, None] * noise
     noisy = torch.where(posterior.mask[:, None, :], noisy, torch.zeros_like(noisy))
-    half = product(noisy, posterior.root.transpose(1, 2))
-    weights = posterior.weights[:, None, :, 0] - product(half, posterior.root)
+    whitened = product(noisy, posterior.whitening.transpose(1, 2))
+    weights = posterior.weights[:, None, :, 0] - product(whitened, posterior.whitening)
     return Paths(
         posterior.kernel,
         hyper.mean,

@@ -31,7 +31,7 @@ class Prediction:
 class Posterior:
     """GPs conditioned on data, and on sampled values at points that are still pending.
 
-    `x` holds scaled rows, `root` the inverse of the lower Cholesky factor, `weights` the vectors
+    `x` holds scaled rows, `whitening` L⁻¹ with K = LL', `weights` the vectors
     K⁻¹(y − μ), one for each of the m samples (two equal ones while nothing is pending, since
     products of one column take another path). Rows outside `mask` are free places, far off.
     """
@@ -41,7 +41,7 @@ class Posterior:
     scale: Float[Tensor, "b d"]
     x: Float[Tensor, "b n d"]
     mask: Bool[Tensor, "b n"]
-    root: Float[Tensor, "b n n"]
+    whitening: Float[Tensor, "b n n"]
     weights: Float[Tensor, "b n m"]
 
     def take(self, groups: Int[Tensor, " k"] | slice) -> "Posterior":
@@ -52,7 +52,7 @@ class Posterior:
             self.scale[groups],
             self.x[groups],
             self.mask[groups],
-            self.root[groups],
+            self.whitening[groups],
             self.weights[groups],
         )
 
@@ -66,21 +66,21 @@ class Posterior:
         """Predict, and return the scaled rows and L⁻¹k of each: what further points subtract."""
         scaled = (x - CENTRE) / self.scale[:, None, :]
         k = self.kernel.between(scaled, self.x)[0]
-        prediction, half = self._predicted(k)
-        return prediction, scaled, half
+        prediction, whitened = self._predicted(k)
+        return prediction, scaled, whitened
 
     def predict_with_pullback(self, x: Float[Tensor, "b q d"]) -> tuple[Prediction, "Pullback"]:
         """Predict, and return what turns derivatives by the prediction into derivatives by x."""
         scaled = (x - CENTRE) / self.scale[:, None, :]
         k, h = self.kernel.between(scaled, self.x)
-        prediction, half = self._predicted(k)
-        return prediction, Pullback(self, scaled, h, half)
+        prediction, whitened = self._predicted(k)
+        return prediction, Pullback(self, scaled, h, whitened)
 
     def _predicted(self, k: Tensor) -> tuple[Prediction, Tensor]:
         mean = product(k, self.weights).add_(self.hyperparameters.mean[:, None, None])
-        half = product(k, self.root.transpose(1, 2))
-        variance = (1 - (half * half).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
-        return Prediction(mean, variance), half
+        whitened = product(k, self.whitening.transpose(1, 2))
+        variance = (1 - (whitened * whitened).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
+        return Prediction(mean, variance), whitened
 
     def extended(self, x: Float[Tensor, "b d"], z: Float[Tensor, "b m"], place: int) -> "Posterior":
         """Condition on the value at one more point: its mean plus z deviations, in each sample.
@@ -90,16 +90,18 @@ class Posterior:
         that row times z, since L'⁻¹(y' − μ) gains exactly z. Values are those of the function:
         pending points are conditioned on without noise.
         """
-        prediction, scaled, half = self.project(x[:, None, :].expand(-1, 2, -1))
+        prediction, scaled, whitened = self.project(x[:, None, :].expand(-1, 2, -1))
         deviation = prediction.variance[:, 0].sqrt()
-        row = -product(half, self.root)[:, 0] / deviation[:, None]
+        row = -product(whitened, self.whitening)[:, 0] / deviation[:, None]
         row[:, place] = 1 / deviation
-        root, points, mask = self.root.clone(), self.x.clone(), self.mask.clone()
-        root[:, place], points[:, place], mask[:, place] = row, scaled[:, 0], True
+        whitening, points, mask = self.whitening.clone(), self.x.clone(), self.mask.clone()
+        whitening[:, place], points[:, place], mask[:, place] = row, scaled[:, 0], True
         is_sampled = self.weights.shape[-1] == z.shape[-1]
         weights = self.weights if is_sampled else self.weights[..., :1]
         weights = weights + row[:, :, None] * z[:, None, :]
-        return Posterior(self.kernel, self.hyperparameters, self.scale, points, mask, root, weights)
+        return Posterior(
+            self.kernel, self.hyperparameters, self.scale, points, mask, whitening, weights
+        )
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Pullback:
     posterior: Posterior
     x: Float[Tensor, "b q d"]
     h: Float[Tensor, "b q n"]
-    half: Float[Tensor, "b q n"]
+    whitened: Float[Tensor, "b q n"]
 
     def __call__(
         self, by_mean: Float[Tensor, "b q m"], by_variance: Float[Tensor, "b q"]
@@ -117,7 +119,7 @@ class Pullback:
         """Return ∂/∂x = [(wX̃) − (w1)x̃]/ℓ with w = c ∘ H, c = ∂f/∂k."""
         posterior = self.posterior
         c = product(by_mean, posterior.weights.transpose(1, 2))
-        whole = product(self.half, posterior.root)
+        whole = product(self.whitened, posterior.whitening)
         given = (self.x, posterior.x, self.h, c, whole, by_variance, posterior.scale)
         if not by_loops(*given):
             return self._pulled(c, whole, by_variance)
@@ -143,8 +145,8 @@ def condition(
     """Condition GPs on their data; `places` rows are kept free for pending points."""
     known = _Known.of(data, kernel, hyperparameters)
     inverse = known.inverse(hyperparameters.noise)
-    half = (inverse * known.residual[:, None, :]).sum(dim=-1)
-    weights = (inverse * half[:, :, None]).sum(dim=1)
+    whitened = (inverse * known.residual[:, None, :]).sum(dim=-1)
+    weights = (inverse * whitened[:, :, None]).sum(dim=1)
     return known.posterior(inverse, weights[..., None].expand(-1, -1, 2), places)
 
 
@@ -215,8 +217,9 @@ class _Known:
     ) -> Posterior:
         """Return the posterior with so many free places."""
         b, n, d = self.x.shape
-        root = torch.eye(n + places, dtype=inverse.dtype, device=inverse.device).repeat(b, 1, 1)
-        root[:, :n, :n] = inverse
+        eye = torch.eye(n + places, dtype=inverse.dtype, device=inverse.device)
+        whitening = eye.repeat(b, 1, 1)
+        whitening[:, :n, :n] = inverse
         free = far(places, like=self.x).expand(b, places, d)
         return Posterior(
             self.kernel,
@@ -224,6 +227,6 @@ class _Known:
             self.scale,
             torch.cat([self.x, free], dim=1),
             pad(self.mask, (0, places)),
-            root,
+            whitening,
             pad(weights, (0, 0, 0, places)),
         )
