@@ -117,7 +117,7 @@ def test_a_gp_does_not_see_the_kernels_of_the_others(n):
 def mixed(b: int) -> Kernel:
     """One kernel after the other."""
     kernels = list(KERNELS.values())
-    return Kernel(torch.cat([kernels[i % len(kernels)].shape for i in range(b)]))
+    return Kernel(torch.cat([kernels[i % len(kernels)].coefficients for i in range(b)]))
 
 
 @pytest.mark.parametrize("kernels", [("matern52",), tuple(KERNELS)], ids=["one", "all"])
