@@ -1,7 +1,6 @@
 """The one-liner: tune a function of your own."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from hpo_research import habits, strategies
@@ -69,7 +68,7 @@ def tune(
         result = Result.of(store)
     best = result.runs[name].best()
     if best is None:
-        reasons = replace(result, runs={name: result.runs[name]}).messages()
+        reasons = result.messages([name])
         raise AllTrialsFailedError("\n".join(reasons))
     return best
 

@@ -1,8 +1,10 @@
 """Results made by hand: histories of values, without running anything."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from hpo_research.analysis.result import Cost, Result
+from hpo_research.analysis.history import Cost, RunHistory
+from hpo_research.analysis.result import Result
 from hpo_research.records import Direction, Outcome, Report, Run, Trial
 from hpo_research.rng import Stream
 from hpo_research.space import Float, SearchSpace
@@ -70,13 +72,26 @@ def made(
     return Result(
         description,
         {},
-        {name: _run(entries, direction, max_epochs) for name, entries in histories.items()},
-        {name: _history(entries) for name, entries in histories.items()},
-        frozenset(histories if over else ()),
-        {name: Cost(len(entries)) for name, entries in histories.items()},
-        dict.fromkeys(histories, ()) | dict(asked or {}),
-        {name: _outcomes(entries) for name, entries in histories.items()},
+        {
+            name: RunHistory(
+                _run(entries, direction, max_epochs),
+                _history(entries),
+                _outcomes(entries),
+                (asked or {}).get(name, ()),
+                Cost(len(entries)),
+                over,
+            )
+            for name, entries in histories.items()
+        },
     )
+
+
+def changed(result: Result, field: str, by_name: Mapping[RunName, object]) -> Result:
+    """The same result, in which runs have another field of their `RunHistory`."""
+    others = {
+        name: replace(result.histories[name], **{field: value}) for name, value in by_name.items()
+    }
+    return replace(result, histories={**result.histories, **others})
 
 
 def _run(entries: Sequence[Entry], direction: Direction, max_epochs: int) -> Run:

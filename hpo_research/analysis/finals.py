@@ -39,8 +39,8 @@ def finals(result: Result, problem: str) -> Finals:
     Nothing is normalised by what other runs found. Raises `StoreError` where the result holds no
     run of the problem.
     """
-    named = sorted(result.runs.items()) if isinstance(problem, str) else []
-    runs = {name: run for name, run in named if name.problem == problem}
+    named = result.select(problem) if isinstance(problem, str) else {}
+    runs = {name: own.run for name, own in named.items()}
     if not runs:
         known = ", ".join(sorted({name.problem for name in result.runs})) or "none"
         raise StoreError(f"no runs on {problem}; there are runs on {known}")
@@ -88,7 +88,7 @@ def counted(result: Result, name: RunName) -> dict[int, Report]:
     """
     facts = result.facts.problems[name.problem]
     metric, sign = facts.metric, facts.sign
-    own = as_reports(result.history[name])  # by trial and epoch
+    own = as_reports(result.histories[name].reports)  # by trial and epoch
     places: dict[int, int] = {}
     losses = (sign * own.metrics.of(metric)).tolist()
     is_last = result.facts.final == "last"

@@ -18,9 +18,7 @@ def on_test_images(result: Result) -> list[Finals]:
     """
     found = []
     for problem in result.facts.problems:
-        values = {
-            name: _accuracy(result, name) for name in sorted(result.runs) if name.problem == problem
-        }
+        values = {name: _accuracy(result, name) for name in result.select(problem)}
         if any(not np.isnan(value) for value in values.values()):
             seeds, own = by_strategy(result, problem, values)
             found.append(Finals(problem, METRIC, "maximize", False, seeds, own))

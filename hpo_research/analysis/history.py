@@ -27,7 +27,10 @@ class Cost:
 class RunHistory:
     """A run with its reports by trial and epoch, the outcomes and asks as they came, and its cost.
 
-    Each with its turn, as `Result` has them by name. `final` is the experiment's rule.
+    Each with its turn; a report also with the epochs that the run had spent with it, an ask with
+    the seconds that it took (the run's share where several were asked together; asks that changed
+    nothing are not stored). `final` is the experiment's rule, `ended` why the run was ended before
+    its budget, empty where it was not.
     """
 
     run: Run
@@ -37,6 +40,13 @@ class RunHistory:
     cost: Cost
     is_over: bool
     final: Final = "last"
+    ended: str = ""
+
+    @property
+    def begun(self) -> list[int]:
+        """The turn in which each trial was begun, by id."""
+        asks = zip(self.run.asks, self.asked, strict=True)
+        return [turn for ask, (turn, _) in asks for p in ask.proposals if p.kind == "start"]
 
     def at(self, ask: int) -> Run:
         """Return the run as a model saw it when it was asked for the ask-th time.

@@ -71,7 +71,7 @@ def curve(
     mistakes.check("points", points, foreign(whole(2)))
     mistakes.refuse(StoreError)
     named = isinstance(problem, str) and isinstance(strategy, str)
-    names = sorted(name for name in result.runs if named and name[:2] == (problem, strategy))
+    names = list(result.select(problem, strategy)) if named else []
     if not names:
         known = sorted({f"{name.strategy} on {name.problem}" for name in result.runs})
         raise StoreError(f"no runs of {strategy} on {problem}; there are {', '.join(known)}")
@@ -109,13 +109,13 @@ def _steps(result: Result, name: RunName, axis: Axis) -> Steps:
 
 
 def _reports(result: Result, name: RunName, axis: Axis) -> Steps:
-    own = as_reports(result.history[name])
+    own = as_reports(result.histories[name].reports)
     came = own.rows(np.lexsort((own.epoch, own.trial, own.turn)))
     values = came.metrics.of(result.facts.problems[name.problem].metric)
     if axis == "epochs":
         cost = came.spent.astype(float)
     elif result.facts.execution == "lock-step":
-        cost = _training_and_search(came, result.asked[name])
+        cost = _training_and_search(came, result.histories[name].asked)
     else:
         cost = np.maximum.accumulate(np.maximum(came.clock, 0.0))
     return cost, values
@@ -133,7 +133,7 @@ def _training_and_search(
 
 def _evaluations(result: Result, name: RunName) -> Steps:
     turns: dict[int, int] = {}
-    own = as_reports(result.history[name])
+    own = as_reports(result.histories[name].reports)
     for trial_id, turn in zip(own.trial.tolist(), own.turn.tolist(), strict=True):
         turns[trial_id] = max(turn, turns.get(trial_id, turn))
     ended: list[tuple[int, int, float]] = []

@@ -35,7 +35,7 @@ class NoiseFree:
 def is_noisy(result: Result, problem: str) -> bool:
     """Return whether any report of a problem differs from its value without noise."""
     metric = result.facts.problems[problem].metric
-    own = (as_reports(h).metrics for name, h in result.history.items() if name.problem == problem)
+    own = (as_reports(own.reports).metrics for own in result.select(problem).values())
     pairs = ((metrics.of(METRIC), metrics.of(metric)) for metrics in own)
     return any((np.isfinite(clean - noisy) & (clean != noisy)).any() for clean, noisy in pairs)
 

@@ -129,7 +129,7 @@ def _pairs(result: Result, compared: Sequence[str]) -> tuple[dict[str, list[int]
     """Return the seeds of each problem that can be ranked, and sentences on the others."""
     pairs, left_out = {}, []
     for problem in result.facts.problems:
-        seeds = sorted({name.seed for name in result.runs if name.problem == problem})
+        seeds = sorted({name.seed for name in result.select(problem)})
         runs = {seed: [RunName(problem, name, seed) for name in compared] for seed in seeds}
         over = [seed for seed in seeds if all(name in result.over for name in runs[seed])]
         found = [s for s in over if any(result.runs[name].best() for name in runs[s])]

@@ -1,7 +1,7 @@
 """A result: what a store holds, rebuilt for reading, with the experiment that it came from."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,30 +25,20 @@ from hpo_research.store.migration import UNDIGESTED
 class Result:
     """Everything known about an experiment, read at one moment.
 
-    `description` is the resolved experiment as plain JSON, `provenance` the versions, commit and
-    device of every session it ran in. `history` holds each run's reports by trial and epoch, each
-    with the epochs that the run had spent and its turn. `over` names the runs that have ended.
-    `asked` holds the turns in which each run was asked, ascending, with the seconds that this took
-    (the run's share where several were asked together); asks that changed nothing are not stored.
-    `outcomes` holds how each run's segments ended, each with its turn, in the order of writing.
-    `undigested` counts the rows that were stored before there were digests: what happened to them
-    until then cannot be checked.
+    `description` is the resolved experiment as plain JSON, `facts` what it says, `provenance` the
+    versions, commit and device of every session it ran in. `histories` holds all that is known of
+    each run; `runs`, `history`, `over`, `costs`, `asked`, `outcomes` and `ended` are views of it by
+    name. `undigested` counts the rows that were stored before there were digests: what happened to
+    them until then cannot be checked.
     `code` holds the digests of the user's code, session by session (see `analysis.changes`).
-    `ended` says why runs were ended before their budget.
     """
 
     description: Mapping[str, Any]
     provenance: Sequence[Mapping[str, Any]]
-    runs: Mapping[RunName, Run]
-    history: Mapping[RunName, Sequence[tuple[Report, int, int]]]
-    over: frozenset[RunName]
-    costs: Mapping[RunName, Cost]
-    asked: Mapping[RunName, Sequence[tuple[int, float]]]
-    outcomes: Mapping[RunName, Sequence[tuple[int, Outcome]]]
+    histories: Mapping[RunName, RunHistory]
     folder: Path | None = None
     undigested: int = 0
     code: History = ()
-    ended: Mapping[RunName, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Given) -> "Result":
@@ -65,15 +55,52 @@ class Result:
 
     def run_history(self, name: RunName) -> RunHistory:
         """Return all that is known of a run."""
-        return RunHistory(
-            self.runs[name],
-            self.history[name],
-            self.outcomes[name],
-            self.asked[name],
-            self.costs[name],
-            name in self.over,
-            self.facts.final,
-        )
+        return self.histories[name]
+
+    def select(
+        self, problem: str | None = None, strategy: str | None = None
+    ) -> dict[RunName, RunHistory]:
+        """Return the runs of a problem, of a strategy, of both or of all, sorted by name."""
+        return {
+            name: own
+            for name, own in sorted(self.histories.items())
+            if problem in (None, name.problem) and strategy in (None, name.strategy)
+        }
+
+    @cached_property
+    def runs(self) -> Mapping[RunName, Run]:
+        """Each run as a strategy would see it now."""
+        return {name: own.run for name, own in self.histories.items()}
+
+    @cached_property
+    def over(self) -> frozenset[RunName]:
+        """The runs that have ended."""
+        return frozenset(name for name, own in self.histories.items() if own.is_over)
+
+    @cached_property
+    def history(self) -> Mapping[RunName, Sequence[tuple[Report, int, int]]]:
+        """Each run's reports by trial and epoch, the epochs that it had spent, and the turn."""
+        return {name: own.reports for name, own in self.histories.items()}
+
+    @cached_property
+    def costs(self) -> Mapping[RunName, Cost]:
+        """What each run has cost."""
+        return {name: own.cost for name, own in self.histories.items()}
+
+    @cached_property
+    def asked(self) -> Mapping[RunName, Sequence[tuple[int, float]]]:
+        """The turns in which each run was asked, ascending, with the seconds that this took."""
+        return {name: own.asked for name, own in self.histories.items()}
+
+    @cached_property
+    def outcomes(self) -> Mapping[RunName, Sequence[tuple[int, Outcome]]]:
+        """How each run's segments ended, with the turn, in the order of writing."""
+        return {name: own.outcomes for name, own in self.histories.items()}
+
+    @cached_property
+    def ended(self) -> Mapping[RunName, str]:
+        """Why runs were ended before their budget, of those that were."""
+        return {name: own.ended for name, own in self.histories.items() if own.ended}
 
     @cached_property
     def facts(self) -> Facts:
@@ -129,15 +156,7 @@ class Result:
 
     def changes(self) -> list[str]:
         """Say which code changed between the sessions, and which trials were begun before."""
-        begun = {
-            name: [
-                turn
-                for ask, (turn, _) in zip(run.asks, self.asked[name], strict=True)
-                for proposal in ask.proposals
-                if proposal.kind == "start"
-            ]
-            for name, run in self.runs.items()
-        }
+        begun = {name: own.begun for name, own in self.histories.items()}
         return [*_noted_before(self.provenance), *lines(self.code, begun)]
 
 
@@ -153,10 +172,6 @@ def _noted_before(provenance: Sequence[Mapping[str, Any]]) -> list[str]:
         for function, own in digests.items()
         if len(set(own)) > 1
     ]
-
-
-def _cost(ledger: Ledger) -> Cost:
-    return Cost(ledger.spent, ledger.seconds, ledger.clock)
 
 
 @dataclass(frozen=True)
@@ -205,25 +220,29 @@ def _read(store: Store, known: _Known | None) -> _Known:
 
 
 def _result(known: _Known, folder: Path | None) -> Result:
-    found, ledgers, names = known.stored, known.ledgers, known.stored.runs
+    found, names = known.stored, known.stored.runs
     with reading(folder):
         provenance = tuple(provenance_of(found.meta.get("provenance", "[]")))
         code = tuple(code_of(found.meta.get("code", "[]")))
-    rows = {name: found.of(i) for name, i in names.items()}
     return Result(
         known.description,
         provenance,
-        {name: ledgers[i].run() for name, i in names.items()},
-        {name: own.reports for name, own in rows.items()},
-        frozenset(name for name, i in names.items() if i in found.over),
-        {name: _cost(ledgers[i]) for name, i in names.items()},
-        {
-            name: [(turn, row.seconds) for turn, row in own.asks if row.is_ask]  # as `Run.asks`
-            for name, own in rows.items()
-        },
-        {name: own.outcomes for name, own in rows.items()},
+        {name: _history(known, number) for name, number in names.items()},
         folder,
         int(found.meta.get(UNDIGESTED, 0)),
         code,
-        {name: why for name, i in names.items() if (why := ledgers[i].ended)},
+    )
+
+
+def _history(known: _Known, number: int) -> RunHistory:
+    rows, ledger = known.stored.of(number), known.ledgers[number]
+    return RunHistory(
+        ledger.run(),
+        rows.reports,
+        rows.outcomes,
+        [(turn, row.seconds) for turn, row in rows.asks if row.is_ask],  # as `Run.asks`
+        Cost(ledger.spent, ledger.seconds, ledger.clock),
+        number in known.stored.over,
+        ledger.info.final,
+        ledger.ended,
     )

@@ -54,7 +54,7 @@ def ledger(result: Result) -> pd.DataFrame:
 
 def spending(result: Result, name: RunName) -> Spending:
     """Return what a run cost."""
-    run, cost = result.runs[name], result.costs[name]
+    run, cost = result.runs[name], result.histories[name].cost
     by_status: Counter[str] = Counter()
     for trial in run.trials:
         by_status[trial.status] += trial.reached

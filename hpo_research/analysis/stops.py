@@ -47,7 +47,7 @@ def stops(result: Result) -> list[Stops]:
     rows = []
     for problem in result.facts.problems:
         for strategy in result.facts.strategies:
-            names = sorted(name for name in result.runs if name[:2] == (problem, strategy))
+            names = list(result.select(problem, strategy))
             row = _stops(result, problem, strategy, names)
             if row.stopped or row.paused:
                 rows.append(row)

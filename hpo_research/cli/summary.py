@@ -42,7 +42,7 @@ def rows(result: Result) -> list[Row]:
 
 
 def _row(result: Result, problem: str, strategy: str) -> Row:
-    names = [name for name in result.runs if name[:2] == (problem, strategy)]
+    names = list(result.select(problem, strategy))
     trials = [trial for name in names for trial in result.runs[name].trials]
     best = [trial.value for name in names if (trial := result.runs[name].best()) is not None]
     values = [value for value in best if value is not None]
@@ -55,7 +55,7 @@ def _row(result: Result, problem: str, strategy: str) -> Row:
         trials=len(trials),
         running=sum(trial.is_running for trial in trials),
         failed=sum(trial.status == "failed" for trial in trials),
-        epochs=sum(result.costs[name].epochs for name in names),
+        epochs=sum(result.histories[name].cost.epochs for name in names),
         best=float(located(np.median, values)) if values else None,
         share=sum(shares) / len(names) if shares else None,
     )
@@ -68,7 +68,7 @@ def _share(result: Result, name: RunName) -> float | None:
     if name in result.over:
         return 1.0
     limits = Budget(**asdict(budget)).limits(result.runs[name].max_epochs)
-    cost = result.costs[name]
+    cost = result.histories[name].cost
     is_timed_by_clock = result.facts.execution != "lock-step"
     elapsed = cost.clock if is_timed_by_clock else cost.seconds
     return limits.share(cost.epochs, len(result.runs[name].trials), elapsed)

@@ -33,7 +33,7 @@ def noted(notes: Mapping[str, Sequence[str]]) -> list[str]:
 
 def unfinished(result: Result, problem: str, strategies: Collection[str]) -> list[str]:
     """Note how many runs of a problem are not over, nothing where all are."""
-    runs = [n for n in result.runs if n.problem == problem and n.strategy in strategies]
+    runs = [name for name in result.select(problem) if name.strategy in strategies]
     left = sum(name not in result.over for name in runs)
     return [f"{left} of {len(runs)} runs are not over"] if left else []
 

@@ -94,10 +94,10 @@ def median_run(result: Result, problem: str, strategy: str) -> RunName | None:
     Equal values go by seed.
     """
     found = []
-    for name, run in sorted(result.runs.items()):
-        best = run.best()
-        if name[:2] == (problem, strategy) and best is not None:
-            found.append((float(run.losses[best.id]), name.seed, name))
+    for name, own in result.select(problem, strategy).items():
+        best = own.run.best()
+        if best is not None:
+            found.append((float(own.run.losses[best.id]), name.seed, name))
     return sorted(found)[len(found) // 2][2] if found else None
 
 
@@ -299,7 +299,7 @@ def _caption(result: Result, shown: Sequence[RunName]) -> str:
 
 def _sentences(result: Result, name: RunName) -> list[str]:
     run = result.runs[name]
-    seeds = sum(other[:2] == name[:2] for other in result.runs)
+    seeds = len(result.select(name.problem, name.strategy))
     median = f", the median of {seeds} seeds by its best value" if seeds > 1 else ""
     steps = [str(epoch) for epoch in rungs(run).epochs]
     where = ""

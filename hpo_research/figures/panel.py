@@ -73,7 +73,7 @@ def panel(
     check_name("problem", problem, known)
     require("axis", axis, one_of(get_args(Axis)), error=StoreError)
     facts = known[problem]
-    present = {name.strategy for name in result.runs if name.problem == problem}
+    present = {name.strategy for name in result.select(problem)}
     wanted = chosen(strategies, result.facts.strategies)
     names = [n for n in result.facts.strategies if n in present and n in wanted]
     curves = {name: curve(result, problem, name, axis) for name in names}

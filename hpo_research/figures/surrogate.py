@@ -57,7 +57,7 @@ def believed(result: Result, name: RunName, ask: int | None = None) -> View:
     if strategy is None or not modelled or (ask is not None and ask not in modelled):
         raise StoreError(f"{tuple(name)} holds no ask {which}")
     number = modelled[0] if ask is None else ask
-    then, noted = result.run_history(name).at(number), _noted(run.asks[number])
+    then, noted = result.histories[name].at(number), _noted(run.asks[number])
     if _counts(then) != noted:
         raise StoreError(
             f"{tuple(name)}: ask number {number} noted {noted}, but the stored reports and "
@@ -93,7 +93,7 @@ def _noted(ask: Ask) -> dict[str, Note | None]:
 
 
 def _is_as_noted(result: Result, name: RunName, ask: int) -> bool:
-    return _counts(result.run_history(name).at(ask)) == _noted(result.runs[name].asks[ask])
+    return _counts(result.histories[name].at(ask)) == _noted(result.runs[name].asks[ask])
 
 
 def draw_belief(axes: Axes, view: View) -> None:
@@ -334,7 +334,7 @@ def _legend(view: View) -> Sequence[Artist]:
 
 
 def _caption(result: Result, name: RunName, view: View) -> str:
-    seeds = sum(other[:2] == name[:2] for other in result.runs)
+    seeds = len(result.select(name.problem, name.strategy))
     median = f", the median of {seeds} seeds by its best value" if seeds > 1 else ""
     spoken = _SPOKEN.get(view.acquisition_name, view.acquisition_name)
     down = f", down to {_NATS:g} below its largest value" if _is_log(view) else ""

@@ -44,7 +44,7 @@ def unfinished(result: Result) -> list[str]:
     lines = []
     for problem in result.facts.problems:
         for strategy in result.facts.strategies:
-            names = [name for name in result.runs if name[:2] == (problem, strategy)]
+            names = list(result.select(problem, strategy))
             over = sum(name in result.over for name in names)
             if over < len(names):
                 trials = [trial for name in names for trial in result.runs[name].trials]

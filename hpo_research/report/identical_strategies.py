@@ -7,7 +7,6 @@ from hpo_research.analysis.rebuild import answers_of, strategy_of
 from hpo_research.analysis.result import Result
 from hpo_research.figures.labels import listed
 from hpo_research.report.as_calls import call, class_of
-from hpo_research.store import RunName
 from hpo_research.strategies.random import Random
 
 
@@ -19,7 +18,7 @@ def identical_strategies(result: Result) -> list[str]:
     """
     lines = []
     for problem, facts in result.facts.problems.items():
-        present = {name.strategy for name in result.runs if name.problem == problem}
+        present = {name.strategy for name in result.select(problem)}
         strategies = [name for name in result.facts.strategies if name in present]
         if facts.max_epochs == 1:
             lines += [
@@ -51,7 +50,7 @@ def _groups(result: Result, problem: str, strategies: Sequence[str]) -> list[lis
 
 
 def _did(result: Result, problem: str, strategy: str) -> list[tuple[int, list[Any]]]:
-    names = sorted(RunName(*name) for name in result.runs if name[:2] == (problem, strategy))
+    names = list(result.select(problem, strategy))
     return [
         (name.seed, [(trial.config, trial.values) for trial in result.runs[name].trials])
         for name in names

@@ -100,7 +100,7 @@ def _pairs(result: Result) -> Iterator[tuple[str, str, Sequence[RunName]]]:
     """Yield each problem and strategy in the experiment's order, with its runs by seed."""
     for problem in result.facts.problems:
         for strategy in result.facts.strategies:
-            names = sorted(name for name in result.runs if name[:2] == (problem, strategy))
+            names = list(result.select(problem, strategy))
             if names:
                 yield problem, strategy, names
 

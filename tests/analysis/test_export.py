@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from handmade import made
+from handmade import changed, made
 
 from hpo_research.analysis.export import export
 from hpo_research.errors import MissingPackageError, StoreError, StoreWriteError
@@ -27,7 +27,7 @@ def result():
     )
     failed = Trial(2, {"kind": "ü", "mixed": 0.5}, "failed", 9, reason="ValueError: so, it failed")
     runs = {**plain.runs, RunName("p", "s", 0): replace(run, trials=(*trials, failed))}
-    return replace(plain, runs=runs)
+    return changed(plain, "run", runs)
 
 
 def test_csv_read_back_equals_the_frames(result, tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from botorch.models import SingleTaskGP
-from handmade import made
+from handmade import changed, made
 
 import hpo_research as hpo
 from hpo_research.analysis import noise_free as module
@@ -38,9 +38,8 @@ def disturbed(clean: dict[RunName, list[float]], **options: object) -> Result:
         for name, entries in result.history.items()
     }
     described = {"random": describe(hpo.Random(), "random")}
-    return replace(
-        result, history=history, description={**result.description, "strategies": described}
-    )
+    result = changed(result, "reports", history)
+    return replace(result, description={**result.description, "strategies": described})
 
 
 def described(strategy: hpo.Strategy) -> dict[str, object]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import LIMITS, histories, made
+from handmade import LIMITS, changed, histories, made
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,9 +109,9 @@ def test_a_pair_without_a_run_of_every_strategy_is_left_out_and_named():
 
 def test_a_run_that_is_not_over_is_left_out():
     result = made(histories(seeds=2))
-    result = replace(result, over=result.over - {RunName("p", "random", 0)})
+    result = changed(result, "is_over", {RunName("p", "random", 0): False})
     assert ranks(result).seeds == (1,)
-    nothing = ranks(replace(result, over=frozenset()))
+    nothing = ranks(changed(result, "is_over", dict.fromkeys(result.runs, False)))
     assert (nothing.bands, nothing.pairs) == ({}, 0)
 
 

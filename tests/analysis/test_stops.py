@@ -7,7 +7,8 @@ from handmade import SPACE
 
 import hpo_research as hpo
 from hpo_research import tables
-from hpo_research.analysis.result import Cost, Result
+from hpo_research.analysis.history import Cost, RunHistory
+from hpo_research.analysis.result import Result
 from hpo_research.analysis.stops import Stops, stops
 from hpo_research.records import Report, Run, Trial
 from hpo_research.store import RunName
@@ -55,12 +56,10 @@ def result(ours: dict[int, list[Trial]], theirs: dict[int, list[Trial]], **optio
             "final": "last",
         },
         (),
-        runs,
-        {name: reports(run) for name, run in runs.items()},
-        frozenset(runs if options.get("over", True) else ()),
-        dict.fromkeys(runs, Cost()),
-        dict.fromkeys(runs, ()),
-        dict.fromkeys(runs, ()),
+        {
+            name: RunHistory(run, reports(run), (), (), Cost(), options.get("over", True))
+            for name, run in runs.items()
+        },
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import histories, made
+from handmade import changed, histories, made
 from matplotlib import image, rcParams
 from PIL import Image
 
@@ -36,7 +36,7 @@ def sparing(result, *strategies):
         name: replace(run, asks=asks) if name.strategy in strategies else run
         for name, run in result.runs.items()
     }
-    return replace(result, runs=runs)
+    return changed(result, "run", runs)
 
 
 def test_three_formats_of_each_figure_are_written_and_nothing_else(small, tmp_path):

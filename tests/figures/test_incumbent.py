@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import histories, made
+from handmade import changed, histories, made
 from matplotlib.figure import Figure
 
 from hpo_research.analysis.bootstrap import band
@@ -98,7 +98,7 @@ def test_an_optimum_without_noise_is_said_to_be_one():
         ]
         for name, entries in result.history.items()
     }
-    picture = incumbent_figure(replace(result, history=history))
+    picture = incumbent_figure(changed(result, "reports", history))
     assert picture.figure.axes[0].texts[0].get_text() == "optimum without noise"
     said = "On p, the optimum is that without noise, and values with noise may lie beyond it."
     assert said in picture.caption
@@ -220,8 +220,8 @@ def test_a_failed_trial_is_an_evaluation_and_a_paused_one_is_not():
     for status, is_one in (("failed", True), ("paused", False)):
         run = result.runs[name]
         first = replace(run.trials[0], status=status, epochs=(1,), values=(0.5,), value=None)
-        runs = {**result.runs, name: replace(run, trials=(first, *run.trials[1:]))}
-        assert trains_fully(replace(result, runs=runs), "p", "grid") == is_one
+        other = changed(result, "run", {name: replace(run, trials=(first, *run.trials[1:]))})
+        assert trains_fully(other, "p", "grid") == is_one
 
 
 def test_what_is_left_out_over_evaluations_is_said():

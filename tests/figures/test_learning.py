@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from handmade import histories, made
+from handmade import changed, histories, made
 from matplotlib.figure import Figure
 
 import hpo_research as hpo
@@ -51,7 +51,7 @@ ASKS = (
 
 def run_by_hand(**changes: object) -> hpo.Result:
     result = made({NAME: [(0, 1, 1.0)]}, **changes)
-    return replace(result, runs={NAME: replace(result.runs[NAME], trials=TRIALS, asks=ASKS)})
+    return changed(result, "run", {NAME: replace(result.runs[NAME], trials=TRIALS, asks=ASKS)})
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_the_caption_says_which_run_is_shown(result):
 
 
 def test_the_caption_names_trials_that_cannot_be_drawn():
-    text = learning_figure(replace(run_by_hand(), over=frozenset()), "s").caption
+    text = learning_figure(changed(run_by_hand(), "is_over", {NAME: False}), "s").caption
     assert "p: seed 0, 7 trials; rungs at 1 and 3. Not drawn: one trial without a report." in text
     assert text.endswith("This run is not over.")
 
@@ -211,6 +211,6 @@ def test_many_rungs_on_a_narrow_panel_are_numbered_as_far_as_there_is_room(eta):
     asks = (Ask((start({"x": 0.5}, 1, ""),)), *(Ask((resume(0, goal),)) for goal in goals[1:]))
     base = made({RunName(f"p{i}", "s", 0): [(0, 1, 1.0)] for i in range(5)}, max_epochs=goals[-1])
     runs = {n: replace(run, trials=(one,), asks=asks) for n, run in base.runs.items()}
-    figure = learning_figure(replace(base, runs=runs), "s").figure
+    figure = learning_figure(changed(base, "run", runs), "s").figure
     assert len(figure.axes[0].get_xticks()) >= 3
     assert mistakes(figure) == []

@@ -3,6 +3,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from handmade import changed
 from matplotlib.figure import Figure
 
 import hpo_research as hpo
@@ -136,13 +137,10 @@ def test_a_trial_that_ended_later_without_a_report_was_running(result, status):
     ]
     reports = [row for row in result.history[name] if row[0].trial != 5]
     trials = (*run.trials[:5], silent, *run.trials[6:])
-    changed = replace(noting(result, pending=1.0, trials=7.0), history={name: reports})
-    changed = replace(
-        changed,
-        outcomes={name: late},
-        runs={name: replace(changed.runs[name], trials=trials)},
-    )
-    trials = believed(changed, name, ask=2).run.trials
+    other = changed(noting(result, pending=1.0, trials=7.0), "reports", {name: reports})
+    other = changed(other, "outcomes", {name: late})
+    other = changed(other, "run", {name: replace(other.runs[name], trials=trials)})
+    trials = believed(other, name, ask=2).run.trials
     assert [trial.status for trial in trials] == ["finished"] * 5 + ["running"] + ["finished"] * 2
 
 
@@ -152,7 +150,7 @@ def noting(result: Result, ask: int = 2, **counts: float) -> Result:
     run = result.runs[name]
     asks = list(run.asks)
     asks[ask] = replace(asks[ask], notes={**asks[ask].notes, **counts})
-    return replace(result, runs={**result.runs, name: replace(run, asks=tuple(asks))})
+    return changed(result, "run", {name: replace(run, asks=tuple(asks))})
 
 
 @pytest.mark.parametrize("counts", [{"trials": 5.0}, {"failed": 1.0}, {"pending": 2.0}], ids=str)

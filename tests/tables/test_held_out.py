@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import made
+from handmade import changed, made
 
 from hpo_research import tables
 from hpo_research.analysis.held_out import on_test_images
@@ -37,7 +37,7 @@ def result(seeds: int = 5, *, strategies: tuple[str, ...] = ("a", "b")) -> Resul
             for report, spent, turn in found.history[name]
         ]
 
-    return replace(found, history={name: measured(name) for name in found.history})
+    return changed(found, "reports", {name: measured(name) for name in found.history})
 
 
 def shown(found: Result):
@@ -80,8 +80,8 @@ def test_below_five_seeds_there_is_no_interval():
 def test_a_run_without_a_value_is_left_out_and_counted():
     found = result()
     name = RunName("p", "a", 2)
-    runs = {**found.runs, name: replace(found.runs[name], trials=())}
-    table = shown(replace(found, runs=runs, history={**found.history, name: []}))
+    found = changed(found, "run", {name: replace(found.runs[name], trials=())})
+    table = shown(changed(found, "reports", {name: []}))
     assert table.rows[0][-1].text == "4/5"
     assert table.data["mean"][0] == pytest.approx(0.82)
 
