@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from hpo_research.records import Direction, Note, Proposal
 from hpo_research.space import SearchSpace
@@ -32,6 +32,26 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Restart:
+    """The running segment of a trial was lost, and is begun anew from epoch 0: its next `attempt`.
+
+    Granted, and proposed by no strategy.
+    """
+
+    trial: int
+    until: int
+    attempt: int
+    kind: ClassVar[Literal["restart"]] = "restart"
+    start: ClassVar[int] = 0
+    config: ClassVar[None] = None
+    origin: ClassVar[str] = ""
+
+
+Granted = Proposal | Restart
+"""What a run's books grant, and a store keeps."""
+
+
+@dataclass(frozen=True)
 class AskRow:
     """One stored ask of a run: what was granted, why, when, and at what cost.
 
@@ -41,7 +61,7 @@ class AskRow:
     """
 
     run: int
-    grants: tuple[Proposal, ...] = ()
+    grants: tuple[Granted, ...] = ()
     notes: Mapping[str, Note] = field(default_factory=dict)
     exhausted: str = ""
     clock: float = 0.0
@@ -55,6 +75,11 @@ class AskRow:
         return not self.grants and not self.exhausted and self.ended is None
 
     @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What was granted of a strategy's answer."""
+        return tuple(grant for grant in self.grants if not isinstance(grant, Restart))
+
+    @property
     def begun(self) -> list[int]:
         """The trials whose segments begin, in order."""
         return [g.trial for g in self.grants if g.kind != "stop" and g.trial is not None]
@@ -62,7 +87,7 @@ class AskRow:
     @property
     def is_ask(self) -> bool:
         """Whether it is one of `Run.asks`: what was granted nothing a larger budget makes again."""
-        return bool(self.grants) and self.ended is None
+        return bool(self.proposals) and self.ended is None
 
 
 class RunningSegment(NamedTuple):

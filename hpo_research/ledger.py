@@ -9,13 +9,14 @@ a trial fails is charged too.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from hpo_research import moved
 from hpo_research.entries import AskRow as AskRow
 from hpo_research.entries import Final as Final
 from hpo_research.entries import Limits as Limits
+from hpo_research.entries import Restart
 from hpo_research.entries import RunInfo as RunInfo
 from hpo_research.entries import RunningSegment as RunningSegment
 from hpo_research.records import (
@@ -30,7 +31,7 @@ from hpo_research.records import (
     Trial,
     best_value,
 )
-from hpo_research.rows import Rows
+from hpo_research.rows import Rows, forget
 
 Line = tuple[int, int, float | None, float, float]
 """Of a report: trial, epoch, the value of the objective (None: there is none), clock, seconds."""
@@ -70,7 +71,6 @@ class Ledger:
         self.clock = 0.0
         self.is_exhausted = False
         self.ended = ""
-        self._attempts: dict[int, int] = {}
         self._reports = 0
         self._paused = 0
         self._ended = 0
@@ -89,8 +89,8 @@ class Ledger:
 
     @property
     def left(self) -> float:
-        """Epochs that can still be promised."""
-        return self.limits.epochs - self.spent - self.committed
+        """Epochs that can still be promised, which lost attempts may have cost already."""
+        return max(self.limits.epochs - self.spent - self.committed, 0)
 
     @property
     def elapsed(self) -> float:
@@ -166,7 +166,7 @@ class Ledger:
             return replace(proposal, trial=count)
         trial = self.trials[proposal.trial]
         start = trial.reached if self.info.can_resume else 0
-        return replace(proposal, start=start, attempt=self._attempts[trial.id] + 1)
+        return replace(proposal, start=start, attempt=trial.attempt)
 
     def append_ask(self, row: AskRow) -> None:
         """Enter a stored ask: new trials, segments, stops."""
@@ -180,14 +180,16 @@ class Ledger:
                 self._trials.append(trial)
             else:
                 number = grant.trial
-                self._change(number, status="running", until=grant.until)
-            self._attempts[number] = grant.attempt
+                if isinstance(grant, Restart):
+                    self._restart(grant)
+                else:
+                    self._change(number, status="running", until=grant.until)
             self.open[number] = RunningSegment(
                 grant.attempt, grant.start, grant.until, grant.start, row.clock
             )
             self.committed += grant.until - grant.start
         if row.is_ask:
-            self.asks.append(Ask(row.grants, row.notes, row.parts))
+            self.asks.append(Ask(row.proposals, row.notes, row.parts))
         self.is_exhausted |= row.exhausted == self.limits.name
         self.ended = self.ended if row.ended is None else row.ended
         self._enter(row.clock, row.seconds)
@@ -196,6 +198,23 @@ class Ledger:
         """Return a trial's last epoch whose report is stored, with a value or without."""
         segment, reached = self.open.get(trial), self.trials[trial].reached
         return reached if segment is None else max(reached, segment.position)
+
+    def restart(self, trials: Collection[int], clock: float = 0.0) -> AskRow:
+        """Return the row by which running trials, whose attempts were lost, are begun anew."""
+        lost = [(trial, self.open[trial]) for trial in sorted(trials)]
+        grants = (Restart(trial, own.until, own.attempt + 1) for trial, own in lost)
+        return AskRow(self.info.id, tuple(grants), clock=clock)
+
+    def _restart(self, grant: Restart) -> None:
+        """Close the books on a lost attempt: what it was trained is charged, one epoch at least."""
+        number = grant.trial
+        self._settle(number)
+        segment = self.open[number]
+        self.spent += max(1 - segment.position, 0)
+        self.committed -= segment.until - segment.position
+        empty = {"epochs": (), "values": (), "arrivals": (), "value": None}
+        self._change(number, attempt=grant.attempt, **empty)
+        forget(self._seen_trials)  # what strategies keep follows curves that only grow
 
     def spent_with(self, reports: Sequence[Report]) -> list[int]:
         """Return the epochs that the run has spent with each report, were they entered in order."""

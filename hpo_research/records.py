@@ -150,7 +150,8 @@ class Segment:
     what the trial carried at epoch `start`, or None when it begins from nothing; it is the
     segment's own, on the CPU, and may be changed in place. Reports up to
     epoch `known` (at least `start`) are stored already: they are computed again in silence.
-    `begun` is the run's clock at epoch `known`. `folder` is where a user's function may keep
+    `begun` is the run's clock at epoch `known`. `attempt` counts the times that the trial was begun
+    anew, because its process was lost. `folder` is where a user's function may keep
     files of its own.
     """
 
@@ -181,7 +182,8 @@ class Report:
     gives the trial's state after this epoch; it may be called until the next epoch is asked for.
     A state is a dict of tensors (of any dtype and layout, sharing memory or not), NumPy arrays,
     numbers, strings, bytes and None, in dicts, lists, tuples and sets: all that `state_dict()`
-    gives. One that holds anything else fails the trial where it pauses.
+    gives. One that holds anything else fails the trial where it pauses. `attempt` is that of the
+    trial; the loop knows it.
     """
 
     run: int
@@ -190,6 +192,7 @@ class Report:
     metrics: Mapping[str, float]
     seconds: float | None = None
     clock: float = 0.0
+    attempt: int = 0
     state: Callable[[], State] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -238,6 +241,8 @@ class Trial:
     best), None before any report and for a failed trial. `until` is the epoch it is to reach,
     `seconds` what its epochs cost, `origin` why it was proposed. `place` is its place among the
     run's trials that have ended (finished, stopped or failed): 0 the first to end, None before.
+    `attempt` counts how often it was begun anew, asynchronously, after its process was lost: its
+    curve is that of this attempt, its `seconds` those of all.
     """
 
     id: int
@@ -252,6 +257,7 @@ class Trial:
     reason: str = ""
     arrivals: tuple[int, ...] = field(default=(), compare=False)
     place: int | None = field(default=None, compare=False)
+    attempt: int = 0
 
     def __post_init__(self) -> None:
         """Fix the configuration."""

@@ -129,7 +129,7 @@ def test_a_trial_that_cannot_resume_is_charged_again(can_resume: bool, begin: in
     report(book, 0, 1)
     end(book, 0, "paused")
     (grant,) = granted(book, Ask((resume(0, 3),))).grants
-    assert (grant.start, grant.until, grant.attempt) == (begin, 3, 1)
+    assert (grant.start, grant.until, grant.attempt) == (begin, 3, 0)
     assert book.left == 20 - spent
     report(book, 0, 2)
     assert report(book, 0, 3) == spent
@@ -282,6 +282,26 @@ def test_a_granted_proposal_is_the_strategys_own_with_its_trial_and_segment():
     book.append_outcome(Outcome(1, 0, "paused", 3))
     (again,) = granted(book, Ask((resume(0, 5),))).grants
     assert again == resume(0, 5)
-    assert (again.trial, again.start, again.until, again.attempt) == (0, 3, 5, 1)
+    assert (again.trial, again.start, again.until, again.attempt) == (0, 3, 5, 0)
     assert [type(p) for p in (ask.proposals[0], again, stop(0))] == [Start, Resume, Stop]
     assert all(isinstance(p, Proposal) for p in (ask.proposals[0], again, stop(0)))
+
+
+def test_an_attempt_that_was_lost_is_charged_one_epoch_at_least_and_leaves_the_curve():
+    book = ledger(epochs=8)
+    granted(book, starts(3, 3))
+    report(book, 0, 1)
+    report(book, 0, 2)
+    assert (book.spent, book.committed, book.left) == (2, 4, 2)
+    asks = len(book.run().asks)
+    book.append_ask(book.restart([0, 1]))
+    # Two epochs of trial 0 and one of trial 1 are gone, and both are to be trained whole.
+    assert (book.spent, book.committed, book.left) == (3, 6, 0)
+    first, second = book.run().trials
+    assert (first.attempt, first.epochs, first.values, first.value) == (1, (), (), None)
+    assert (first.status, first.seconds, second.attempt) == ("running", 4.0, 1)
+    assert len(book.run().asks) == asks
+    report(book, 0, 1, 0.7)
+    again = book.run().trials[0]
+    assert (again.epochs, again.values, again.seconds) == ((1,), (0.7,), 6.0)
+    assert (book.spent, book.committed) == (4, 5)

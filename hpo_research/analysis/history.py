@@ -52,7 +52,8 @@ class RunHistory:
         """Return the run as a model saw it when it was asked for the ask-th time.
 
         A trial was running if fewer of its segments had ended by then than had been proposed; it
-        is without values, since a model uses none of them.
+        is without values, since a model uses none of them. One that was begun anew has the values
+        of its last attempt alone.
         """
         run, (turn, _) = self.run, self.asked[ask]
         segments, came = _segments(run.asks[:ask]), as_reports(self.reports)

@@ -136,6 +136,12 @@ class Result:
                 lines.append(
                     f"{who}: all {len(failed)} trials failed; the first: {failed[0].reason}"
                 )
+            again = [trial for trial in run.trials if trial.attempt]
+            if again:
+                lines.append(
+                    f"{who}: {len(again)} trials were begun anew after their process was lost; "
+                    "what was lost is charged, and no part of their curves"
+                )
             if not run.trials and name in self.over:
                 lines.append(
                     f"{who}: no trial was started; the strategy proposed none that fits the budget"
@@ -236,9 +242,10 @@ def _result(known: _Known, folder: Path | None) -> Result:
 
 def _history(known: _Known, number: int) -> RunHistory:
     rows, ledger = known.stored.of(number), known.ledgers[number]
+    run = ledger.run()
     return RunHistory(
-        ledger.run(),
-        rows.reports,
+        run,
+        rows.reports.of_attempts([trial.attempt for trial in run.trials]),
         rows.outcomes,
         [(turn, row.seconds) for turn, row in rows.asks if row.is_ask],  # as `Run.asks`
         Cost(ledger.spent, ledger.seconds, ledger.clock),

@@ -5,6 +5,7 @@ transaction (all asks of the turn); stop and submit. A process killed between an
 goes on, at the next call, with the same numbers: the store is the state.
 """
 
+import json
 import time
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,6 +22,7 @@ from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.remembered import RememberingExecutor
 from hpo_research.executors.states import taken, unkept
 from hpo_research.experiment.asking import asks_of
+from hpo_research.experiment.attempts import begin, lost
 from hpo_research.experiment.ending import Rule, ending, never
 from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.progress import Progress, progress
@@ -140,13 +142,13 @@ class Loop:
 
     def run(self, watch: Watch | None) -> None:
         """Turn until no run has anything running."""
-        lost = [
+        left = [
             self._segment(run, trial)
             for run, ledger in self._ledgers.items()
             for trial in ledger.open
             if trial not in ledger.stopping
         ]
-        self._submit(lost)
+        self._submit(self._attempted(left, were_running=True))
         self._ask(self._session.ready, self._session.answer)
         while True:
             has_ended = not any(ledger.open for ledger in self._ledgers.values())
@@ -219,7 +221,21 @@ class Loop:
             segments += [self._segment(row.run, trial) for trial in row.begun]
         for problem, keys in stops.items():
             self._executors[problem].stop(keys)
-        self._submit(segments)
+        self._submit(self._attempted(segments))
+
+    def _attempted(self, work: Sequence[Segment], *, were_running: bool = False) -> list[Segment]:
+        """Return segments; in place of lost ones, where time is real, the trials' next attempts."""
+        anew = set[Key]()
+        if self._experiment.execution == "asynchronous":
+            anew = lost(work, self._ledgers, self._checkpoints, were_running=were_running)
+        if anew:
+            texts = None
+            if were_running:  # the last poll is unanswered still
+                unanswered = self._session.unanswered | self._session.ready
+                self._session = replace(self._session, unanswered=unanswered)
+                texts = {"unanswered": json.dumps(sorted(unanswered))}
+            begin(self._turn, self._checkpoints, anew, self._clock, texts)
+        return [self._segment(*own.key) if own.key in anew else own for own in work]
 
     def _submit(self, segments: Sequence[Segment]) -> None:
         by_problem: dict[str, list[Segment]] = {}

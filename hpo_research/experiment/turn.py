@@ -5,7 +5,7 @@ store does not, so that a process killed between the two goes on from the store 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.records import Outcome, Report
@@ -44,6 +44,10 @@ class Turn:
         """Store what a poll brought, if anything, and enter it; return the runs that got rows."""
         if not reports and not outcomes:
             return set()
+        reports = [
+            replace(report, attempt=self.ledgers[report.run].open[report.trial].attempt)
+            for report in reports
+        ]
         self.store.append_poll(self._charged(reports), outcomes, checkpoints)
         for report in reports:
             self.ledgers[report.run].append_report(report)

@@ -112,7 +112,7 @@ class Checkpoints:
                     warnings.warn(
                         f"{path}: the checkpoint of trial {key[1]} of run {key[0]} at epoch "
                         f"{epoch} {reason}; the trial is trained again from an earlier epoch, and "
-                        "no number changes",
+                        "no number changes (asynchronously, where there is none, as a new attempt)",
                         stacklevel=2,
                     )
         return 0, None

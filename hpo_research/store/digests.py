@@ -45,6 +45,13 @@ def of_rows(table: str, rows: Iterable[Row]) -> list[bytes]:
     ]
 
 
+def before_attempts(table: str, rows: Iterable[Row]) -> list[bytes]:
+    """Return the digests, as `of_rows`, that rows had in schema 3: a report had no attempt."""
+    if table == "report":
+        rows = [(*row[:-2], row[-1]) for row in rows]
+    return of_rows(table, rows)
+
+
 def of_content(content: bytes) -> bytes:
     """Return the digest of the bytes of a file, as `checkpoint.digest` holds it."""
     return blake2b(content, digest_size=_FILE_SIZE).digest()

@@ -19,8 +19,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from hpo_research.entries import Granted
 from hpo_research.ledger import Ledger
-from hpo_research.records import Proposal
 from hpo_research.store import digests
 from hpo_research.store.damage import Damage, damaged, place_of
 from hpo_research.store.digests import SEAL, SIZE, Row, Seal, Sum, Tail, seal_of
@@ -40,6 +40,8 @@ from hpo_research.store.rows import (
 Made = TypeVar("Made")
 Read = Callable[[str], Iterable[Row]]
 """Gives the rows of a table, in the order of their keys: the columns, then the digest."""
+Digested = Callable[[str, Iterable[Row]], list[bytes]]
+"""Gives the digests of rows of a table."""
 
 _BLOCK = 1024  # rows that are checked at once
 
@@ -92,13 +94,21 @@ class History:
         return self.last
 
 
-def history(read: Read, folder: Path | None, known: History | None = None) -> History:
+def history(
+    read: Read,
+    folder: Path | None,
+    known: History | None = None,
+    digested: Digested = digests.of_rows,
+) -> History:
     """Read a whole store, or what came after a history of it, and hold it against its digests.
 
     For the latter `read` gives, of reports, outcomes, proposals, asks and turns, the rows of later
-    turns alone. Where anything is wrong then, the store must be read anew.
+    turns alone. Where anything is wrong then, the store must be read anew. `digested` gives the
+    digests of the version that wrote the rows.
     """
-    scan = Scan(read) if known is None else Scan(read, known.tail.links, known.turns)
+    scan = Scan(read, digested=digested)
+    if known is not None:
+        scan = Scan(read, known.tail.links, known.turns)
     meta, runs, lost = scan.meta(), scan.summed("run"), scan.summed("lost")
     rows = scan.collect()
     last, turns = scan.turns()
@@ -168,9 +178,14 @@ class Scan:
     """A reading under way: what is wrong so far, and the rows that wait for their turn."""
 
     def __init__(
-        self, read: Read, links: Mapping[int, bytes] | None = None, turns: Sum | None = None
+        self,
+        read: Read,
+        links: Mapping[int, bytes] | None = None,
+        turns: Sum | None = None,
+        digested: Digested = digests.of_rows,
     ) -> None:
         self._read = read
+        self._digested = digested
         self.seal: Seal | None = None
         self.chain = _Chain()
         self.damages: list[Damage] = []
@@ -187,7 +202,7 @@ class Scan:
         """Yield the rows that are as they were written, each with its digest, in blocks."""
         rows = iter(self._read(table))
         while block := list(islice(rows, _BLOCK)):
-            made = digests.of_rows(table, block)
+            made = self._digested(table, block)
             if made == [row[-1] for row in block] and are_typed(table, block):
                 yield block
             else:
@@ -287,7 +302,7 @@ class Scan:
         return found.by_run()
 
     def _asks(self) -> dict[int, list[Asked]]:
-        granted: dict[int, list[tuple[Proposal, bytes]]] = {}
+        granted: dict[int, list[tuple[Granted, bytes]]] = {}
         for row, digest in self._whole("proposal"):
             if grant := self._made("proposal", grant_of, row):
                 granted.setdefault(row[0], []).append((grant, digest))

@@ -10,7 +10,7 @@ from hpo_research.store import digests
 from hpo_research.store.damage import DamagedRows
 from hpo_research.store.described import experiment_of, list_of
 from hpo_research.store.digests import SEAL, Row
-from hpo_research.store.history import History
+from hpo_research.store.history import Digested, History
 from hpo_research.store.migration import UNDIGESTED
 from hpo_research.store.rows import check_types
 from hpo_research.store.schema import COLUMNS, VERSION
@@ -35,9 +35,18 @@ def kept(
     what: History,
     cuts: Mapping[int, int],
     checkpoints: Mapping[tuple[int, int, int], bytes],
+    *,
+    digested: Digested = digests.of_rows,
 ) -> Kept:
     """Return what is kept of all rows, given with their digests; `cuts` are turns by run."""
-    whole = {table: [row[:-1] for row in rows[table] if _is_whole(table, row)] for table in COLUMNS}
+    whole = {
+        table: [
+            row[:-1]
+            for row, made in zip(rows[table], digested(table, rows[table]), strict=True)
+            if row[-1] == made and _is_typed(table, row[:-1])
+        ]
+        for table in COLUMNS
+    }
     known = {row[0] for row in whole["run"]}
 
     def stays(run: int, turn: int) -> bool:
@@ -60,11 +69,9 @@ def kept(
     return Kept(new, own, resumable, any(row[0] == UNDIGESTED for row in whole["meta"]))
 
 
-def _is_whole(table: str, row: Row) -> bool:
-    if row[-1] != digests.of_row(table, row[:-1]):
-        return False
+def _is_typed(table: str, row: Row) -> bool:
     try:
-        return check_types(table, row[:-1])
+        return check_types(table, row)
     except ValueError:
         return False
 

@@ -21,9 +21,10 @@ from typing import Any
 from hpo_research.errors import StoreWriteError
 from hpo_research.store.damage import Damage, DamagedRows
 from hpo_research.store.described import breaks
+from hpo_research.store.digests import before_attempts
 from hpo_research.store.history import history
 from hpo_research.store.rows import parsed
-from hpo_research.store.schema import COLUMNS, SELECT, VERSION
+from hpo_research.store.schema import COLUMNS, SELECT, TABLES, VERSION
 from hpo_research.store.sealing import seal
 
 UNDIGESTED = "undigested"
@@ -85,6 +86,8 @@ def migrate(db: sqlite3.Connection, version: int) -> None:
 
     Raises `DamagedRows` where rows are of no use, and `sqlite3.Error`.
     """
+    if version > 2:  # before that there were no digests
+        _check(db)
     for number in range(version, VERSION):
         STEPS[number](db)
     db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(VERSION),))
@@ -126,6 +129,38 @@ def _digests(db: sqlite3.Connection) -> None:
     db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (UNDIGESTED, str(undigested)))
 
 
+def _check(db: sqlite3.Connection) -> None:
+    """Raise `DamagedRows` where a store of schema 3 is not as it was written."""
+    select = {**SELECT, "report": BEFORE_ATTEMPTS}
+    found = history(lambda table: db.execute(select[table]), None, digested=before_attempts)
+    if found.damages:
+        raise DamagedRows(found.damages)
+
+
+BEFORE_ATTEMPTS = (
+    "SELECT run, trial, epoch, turn, metrics, spent, clock, seconds, 0 AS attempt, digest "
+    "FROM report ORDER BY run, trial, epoch"
+)
+"""Every report of schema 2 or 3 in the order of its key, in its first attempt."""
+
+
+def _attempts(db: sqlite3.Connection) -> None:
+    """Step from 3 to 4: reports say their attempt; an attempt is no segment any more."""
+    for table in ("report", "proposal"):
+        db.execute(f"ALTER TABLE {table} RENAME TO {table}_before")
+        (statement,) = (text for text in TABLES if text.startswith(f"CREATE TABLE {table} "))
+        db.execute(statement)
+    db.execute(
+        "INSERT INTO report SELECT run, trial, epoch, turn, metrics, spent, clock, seconds, 0, "
+        "NULL FROM report_before"
+    )
+    db.execute("INSERT INTO proposal SELECT * FROM proposal_before")
+    for table in ("report", "proposal"):
+        db.execute(f"DROP TABLE {table}_before")
+    for table in ("proposal", "lost"):
+        db.execute(f"UPDATE {table} SET attempt = 0")
+
+
 def changed_text(key: str, text: str) -> tuple[str, str]:
     """Return a row of `meta` as step 2 makes it. Raises `ValueError` for what is no JSON."""
     if key != "experiment":
@@ -149,4 +184,4 @@ def _with_continual(described: Any) -> Any:
     return changed
 
 
-STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {2: _digests}
+STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {2: _digests, 3: _attempts}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
 
-from hpo_research.ledger import AskRow, Ledger, Line
+from hpo_research.entries import AskRow, Restart
+from hpo_research.ledger import Ledger, Line
 from hpo_research.records import Outcome, Start, Stop
 from hpo_research.store.reports import Reports
 
@@ -128,6 +129,11 @@ def _impossible(ledger: Ledger, row: AskRow) -> str:
         if isinstance(grant, Stop):
             if grant.trial not in busy:
                 return f"{trial} is stopped while it is not running"
+            continue
+        if isinstance(grant, Restart):
+            own = ledger.open.get(grant.trial)
+            if own is None or (grant.attempt, grant.until) != (own.attempt + 1, own.until):
+                return f"{trial} is begun anew, as attempt {grant.attempt}, where it does not run"
             continue
         if isinstance(grant, Start):
             if grant.trial != count:

@@ -18,7 +18,7 @@ from hpo_research.records import Report
 from hpo_research.store.digests import Row
 
 Number = int | float
-COLUMNS = ("trial", "epoch", "turn", "spent", "clock", "seconds")
+COLUMNS = ("trial", "epoch", "turn", "spent", "attempt", "clock", "seconds")
 _EXACT = 2**53  # up to here a float holds every integer
 
 
@@ -140,6 +140,7 @@ class Reports(Sequence[Reported]):
     epoch: "heavy.jaxtyping.Int[np.ndarray, ' n']"
     turn: "heavy.jaxtyping.Int[np.ndarray, ' n']"
     spent: "heavy.jaxtyping.Int[np.ndarray, ' n']"
+    attempt: "heavy.jaxtyping.Int[np.ndarray, ' n']"
     clock: "heavy.jaxtyping.Float[np.ndarray, ' n']"
     seconds: "heavy.jaxtyping.Float[np.ndarray, ' n']"
 
@@ -171,6 +172,7 @@ class Reports(Sequence[Reported]):
             self.metrics[i],
             float(self.seconds[i]),
             float(self.clock[i]),
+            int(self.attempt[i]),
         )
         return Reported(report, int(self.spent[i]), int(self.turn[i]))
 
@@ -185,20 +187,26 @@ class Reports(Sequence[Reported]):
         columns = (getattr(self, name)[chosen] for name in COLUMNS)
         return Reports(self.run, self.metrics.rows(chosen), *columns)
 
+    def of_attempts(self, attempts: Sequence[int]) -> "Reports":
+        """Return the reports of one attempt of each trial, given by the trial's id."""
+        if not self.attempt.any() and not any(attempts):
+            return self
+        return self.rows(np.flatnonzero(self.attempt == np.array(attempts)[self.trial]))
+
     def joined(self, other: "Reports") -> "Reports":
         """Return these reports and others of the same run, by trial and epoch."""
         if not len(other):
             return self
         both = (np.concatenate([getattr(self, n), getattr(other, n)]) for n in COLUMNS)
         whole = Reports(self.run, self.metrics.joined(other.metrics), *both)
-        return whole.rows(np.lexsort((whole.epoch, whole.trial)))
+        return whole.rows(np.lexsort((whole.attempt, whole.epoch, whole.trial)))
 
 
 class Collected:
     """Reports being gathered from rows, of all runs."""
 
     def __init__(self) -> None:
-        self._integers = [array("q") for _ in range(5)]  # run, trial, epoch, turn, spent
+        self._integers = [array("q") for _ in range(6)]  # run, trial, epoch, turn, spent, attempt
         self._reals = [array("d") for _ in range(2)]  # clock, seconds
         self._shapes: dict[Shape, int] = {}
         self._known: dict[tuple[object, ...], int] = {}
@@ -209,8 +217,10 @@ class Collected:
         """Take in rows of the table `report`, and what their metrics say."""
         if not rows:
             return
-        run, trial, epoch, turn, _, spent, clock, seconds = list(zip(*rows, strict=True))[:8]
-        for own, new in zip(self._integers, (run, trial, epoch, turn, spent), strict=True):
+        columns = list(zip(*rows, strict=True))
+        run, trial, epoch, turn, _, spent, clock, seconds, attempt = columns[:9]
+        integers = (run, trial, epoch, turn, spent, attempt)
+        for own, new in zip(self._integers, integers, strict=True):
             own.extend(new)
         for reals, more in zip(self._reals, (clock, seconds), strict=True):
             reals.extend(more)
@@ -271,7 +281,7 @@ def as_reports(entries: Sequence[tuple[Report, int, int]]) -> Reports:
     found = Collected()
     found.add(
         [
-            (0, r.trial, r.epoch, turn, "", spent, r.clock, r.seconds or 0.0)
+            (0, r.trial, r.epoch, turn, "", spent, r.clock, r.seconds or 0.0, r.attempt)
             for r, spent, turn in entries
         ],
         [dict(report.metrics) for report, _, _ in entries],
@@ -283,7 +293,7 @@ def none(run: int) -> Reports:
     """Return no reports of a run."""
     whole, real = np.empty(0, dtype=np.int64), np.empty(0)
     metrics = Metrics((), whole, whole, real, {})
-    return Reports(run, metrics, whole, whole, whole, whole, real, real)
+    return Reports(run, metrics, whole, whole, whole, whole, whole, real, real)
 
 
 def _nearest(value: Number) -> float:

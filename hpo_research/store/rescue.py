@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
@@ -18,7 +18,7 @@ from hpo_research.store import digests, migration
 from hpo_research.store.connection import FILE, writing
 from hpo_research.store.damage import Damage, reading
 from hpo_research.store.described import breaks
-from hpo_research.store.digests import Row
+from hpo_research.store.digests import Row, before_attempts
 from hpo_research.store.history import history
 from hpo_research.store.kept import Kept, kept
 from hpo_research.store.schema import COLUMNS, INSERT, TABLES, VERSION
@@ -81,11 +81,14 @@ def _rescue(source: Path, target: Path) -> Rescued:
         workplace = Path(name)
         with reading(source), wreck(source, workplace) as found:
             rows, broken, notes = _rows_of(found)
+            digested = before_attempts if found.version == 3 else digests.of_rows
             checkpoints = found.checkpoints()
             notes += found.damages
-        what = history(rows.__getitem__, None)
+        what = history(rows.__getitem__, None, digested=digested)
         cuts, illegal = breaks(what, broken)
-        keep = kept(rows, what, cuts, checkpoints)
+        keep = kept(rows, what, cuts, checkpoints, digested=digested)
+        if found.version < VERSION:
+            keep = replace(keep, rows=_in_first_attempts(keep.rows))
         with writing(target):
             _write(workplace / "new.sqlite", keep)
         files = _copy_files(source, workplace / "checkpoints", keep)
@@ -111,13 +114,22 @@ def _rescue(source: Path, target: Path) -> Rescued:
 def _rows_of(found: Wreck) -> tuple[dict[str, list[Row]], dict[int, int], list[Damage]]:
     """Return all rows that can be read, with digests; where runs break off; what is wrong."""
     rows = {table: found.rows(table) for table in COLUMNS}
-    if found.version == VERSION:
+    if found.version > 2:
         return rows, {}, []
     whole, cuts, notes = undigested({table: [r[:-1] for r in own] for table, own in rows.items()})
     count = sum(map(len, rows.values()))
     whole["meta"] = [_changed(*row) for row in whole["meta"]]
     whole["meta"].append((migration.UNDIGESTED, str(count)))
     return sealed(whole), cuts, notes
+
+
+def _in_first_attempts(rows: Mapping[str, Sequence[Row]]) -> dict[str, Sequence[Row]]:
+    """Return rows of earlier versions, which counted segments, with all attempts the first."""
+    found = dict(rows)
+    for table in ("proposal", "lost"):
+        place = list(COLUMNS[table]).index("attempt")
+        found[table] = [(*row[:place], 0, *row[place + 1 :]) for row in rows[table]]
+    return found
 
 
 def _changed(key: str, text: str) -> Row:

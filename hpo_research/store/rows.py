@@ -11,8 +11,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
-from hpo_research.ledger import AskRow
-from hpo_research.records import Outcome, Proposal, Report, Resume, Start, Stop
+from hpo_research.entries import AskRow, Granted, Restart
+from hpo_research.records import Outcome, Report, Resume, Start, Stop
 from hpo_research.store.digests import Row
 from hpo_research.store.schema import COLUMNS
 
@@ -36,7 +36,7 @@ def report_row(report: Report, turn: int, spent: int) -> Row:
     metrics = _written(report.metrics)
     return (
         *(int(report.run), int(report.trial), int(report.epoch), turn, metrics, int(spent)),
-        *(_real(report.clock), _real(report.seconds or 0.0)),
+        *(_real(report.clock), _real(report.seconds or 0.0), int(report.attempt)),
     )
 
 
@@ -80,7 +80,7 @@ def ask_row(row: AskRow, number: int, turn: int) -> Row:
     return (number, int(row.run), turn, exhausted, notes, clock, seconds, parts)
 
 
-def proposal_row(ask: int, position: int, grant: Proposal) -> Row:
+def proposal_row(ask: int, position: int, grant: Granted) -> Row:
     """Return the row of what an ask granted."""
     assert grant.trial is not None  # a ledger granted it
     config = None if grant.config is None else json.dumps(grant.config, allow_nan=False)
@@ -106,9 +106,9 @@ def check_types(table: str, row: Row) -> bool:
 
 def report_of(row: Row) -> tuple[Report, int]:
     """Return a report and the epochs its run had spent with it."""
-    run, trial, epoch, _, text, spent, clock, seconds = row
+    run, trial, epoch, _, text, spent, clock, seconds, attempt = row
     metrics = _numbers("metrics", text)
-    return Report(run, trial, epoch, metrics, seconds, clock), spent
+    return Report(run, trial, epoch, metrics, seconds, clock, attempt), spent
 
 
 def outcome_of(row: Row) -> Outcome:
@@ -119,7 +119,7 @@ def outcome_of(row: Row) -> Outcome:
     return Outcome(run, trial, status, epoch, reason, clock, seconds)
 
 
-def ask_of(row: Row, grants: Sequence[Proposal]) -> AskRow:
+def ask_of(row: Row, grants: Sequence[Granted]) -> AskRow:
     """Return an ask with what it granted."""
     _, run, _, exhausted, notes, clock, seconds, parts = row
     why, took = _mapping("notes", notes), _numbers("parts", parts)
@@ -129,11 +129,11 @@ def ask_of(row: Row, grants: Sequence[Proposal]) -> AskRow:
     return AskRow(run, tuple(grants), why, exhausted, clock, seconds, took, ended)
 
 
-def grant_of(row: Row) -> Proposal:
+def grant_of(row: Row) -> Granted:
     """Return what an ask granted."""
     _, _, kind, trial, attempt, start, until, text, origin = row
-    if kind not in ("start", "resume", "stop"):
-        raise ValueError(f"kind is {kind!r}, expected start, resume or stop")
+    if kind not in ("start", "resume", "stop", "restart"):
+        raise ValueError(f"kind is {kind!r}, expected start, resume, stop or restart")
     config = None if text is None else _mapping("config", text)
     if (config is None) == (kind == "start"):
         raise ValueError(f"a {kind} has config {text!r:.80}")
@@ -141,6 +141,8 @@ def grant_of(row: Row) -> Proposal:
         raise ValueError(f"a start has attempt {attempt} after epoch {start}, expected 0 and 0")
     if config is not None:
         return Start(config, until, origin, trial)
+    if kind == "restart":
+        return Restart(trial, until, attempt)
     return Stop(trial) if kind == "stop" else Resume(trial, until, start, attempt)
 
 

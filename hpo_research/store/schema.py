@@ -5,16 +5,17 @@ from pathlib import Path
 
 from hpo_research.errors import StoreError
 
-VERSION = 3
+VERSION = 4
 OLDEST = 2
 """The oldest version that `migration` can bring to this one."""
 
 # Every transaction of the loop is one row of `turn`; its rows carry the turn's id. Clocks and
 # seconds are in seconds; `ask.parts` says what the parts of an ask took. `report.spent` counts the
-# run's epochs up to and with that report. `lost` has a row for each time that a process ended while
-# an attempt was running, with the last epoch stored by then. A `digest` is that of the row
-# (`digests.py`); `turn.runs` holds the links of the runs that have rows in the turn, and
-# `checkpoint.digest` is that of the file.
+# run's epochs up to and with that report. An attempt after a trial's first, 0, begins by a proposal
+# of kind `restart`; `report.attempt` says to which a report belongs. `lost` has a row for each time
+# that a process ended while an attempt was running, with the last epoch stored by then. A `digest`
+# is that of the row (`digests.py`); `turn.runs` holds the links of the runs that have rows in the
+# turn, and `checkpoint.digest` is that of the file.
 TABLES = (
     """CREATE TABLE meta (
         key TEXT PRIMARY KEY, value TEXT NOT NULL, digest BLOB
@@ -37,7 +38,7 @@ TABLES = (
     )""",
     """CREATE TABLE proposal (
         ask INTEGER NOT NULL REFERENCES ask, position INTEGER NOT NULL,
-        kind TEXT NOT NULL CHECK (kind IN ('start', 'resume', 'stop')),
+        kind TEXT NOT NULL CHECK (kind IN ('start', 'resume', 'stop', 'restart')),
         trial INTEGER NOT NULL, attempt INTEGER NOT NULL,
         start INTEGER NOT NULL, until INTEGER NOT NULL, config TEXT, origin TEXT NOT NULL,
         digest BLOB,
@@ -46,8 +47,8 @@ TABLES = (
     """CREATE TABLE report (
         run INTEGER NOT NULL REFERENCES run, trial INTEGER NOT NULL, epoch INTEGER NOT NULL,
         turn INTEGER NOT NULL REFERENCES turn, metrics TEXT NOT NULL, spent INTEGER NOT NULL,
-        clock REAL NOT NULL, seconds REAL NOT NULL, digest BLOB,
-        PRIMARY KEY (run, trial, epoch)
+        clock REAL NOT NULL, seconds REAL NOT NULL, attempt INTEGER NOT NULL, digest BLOB,
+        PRIMARY KEY (run, trial, epoch, attempt)
     ) WITHOUT ROWID""",
     """CREATE TABLE outcome (
         run INTEGER NOT NULL REFERENCES run, trial INTEGER NOT NULL, number INTEGER NOT NULL,
@@ -89,7 +90,7 @@ COLUMNS: Mapping[str, Mapping[str, type]] = {
     },
     "report": {
         **{"run": int, "trial": int, "epoch": int, "turn": int, "metrics": str, "spent": int},
-        **{"clock": float, "seconds": float},
+        **{"clock": float, "seconds": float, "attempt": int},
     },
     "outcome": {
         **{"run": int, "trial": int, "number": int, "turn": int, "status": str, "epoch": int},
@@ -101,7 +102,7 @@ KEYS: Mapping[str, int] = {
     **{"meta": 1, "run": 1, "turn": 1, "ask": 1, "proposal": 2, "report": 3, "outcome": 3},
     "lost": 1,
 }
-"""How many leading columns are a table's key."""
+"""How many leading columns are a table's key; that of a report ends with its attempt."""
 
 INSERT: Mapping[str, str] = {
     table: f"INSERT INTO {table} VALUES ({', '.join('?' * (len(columns) + 1))})"
@@ -111,7 +112,7 @@ INSERT: Mapping[str, str] = {
 
 SELECT: Mapping[str, str] = {
     table: f"SELECT {', '.join(columns)}, digest FROM {table} "
-    f"ORDER BY {', '.join(list(columns)[: KEYS[table]])}"
+    f"ORDER BY {', '.join(list(columns)[: KEYS[table]])}{', attempt' if table == 'report' else ''}"
     for table, columns in COLUMNS.items()
 }
 """Every row in the order of its key: the columns, then the digest."""

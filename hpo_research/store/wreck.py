@@ -55,7 +55,8 @@ class Wreck:
         """Read rows into `found` until the end, or until the error that is returned."""
         try:
             for row in self._db.execute(f"{self._select(table)} {condition}", values):
-                found[row[: KEYS[table]]] = row
+                key = row[: KEYS[table]]
+                found[(*key, row[-2]) if table == "report" else key] = row
         except _UNREADABLE as error:
             return error
         return None
@@ -64,7 +65,11 @@ class Wreck:
         columns = list(COLUMNS[table])
         if self.version < 3:
             old = {"runs": "x''", "id": "rowid AS id"} if table in ("turn", "lost") else {}
+            if table == "report":
+                old = {"attempt": "0 AS attempt"}
             return f"SELECT {', '.join(old.get(c, c) for c in columns)}, NULL FROM {table}"
+        if self.version < 4 and table == "report":
+            columns[-1] = "0 AS attempt"
         return f"SELECT {', '.join(columns)}, digest FROM {table}"
 
     def _probes(self, table: str, found: Iterable[Row]) -> Iterator[tuple[str, Sequence[object]]]:
@@ -129,8 +134,13 @@ def _version(path: Path) -> int | None:
             tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
             if not tables & COLUMNS.keys():
                 return None
-            columns = [row[1] for row in db.execute("PRAGMA table_info(turn)")]
-            return VERSION if not columns or "digest" in columns else 2
+            turn, report = (
+                [row[1] for row in db.execute(f"PRAGMA table_info({name})")]
+                for name in ("turn", "report")
+            )
+            if turn and "digest" not in turn:
+                return 2
+            return 3 if report and "attempt" not in report else VERSION
     except _UNREADABLE:
         return None
 

@@ -2,7 +2,6 @@
 
 import math
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from doubles import Halving, Walk
+from functions import LENGTHS, any_of_them, endless, gappy, is_gap, marked, steps
 from typer.testing import CliRunner
 
 import hpo_research as hpo
@@ -27,25 +27,17 @@ from hpo_research.executors.protocol import Executor
 from hpo_research.experiment import deadline, loop
 from hpo_research.ledger import AskRow
 from hpo_research.problems.protocol import Evaluation
-from hpo_research.records import Report, Run, Segment
+from hpo_research.records import Ask, Report, Run, Segment, resume, start
 from hpo_research.store import Store, requests
 from hpo_research.testing import check_problem
 
 ENDED = ("finished", "stopped", "failed")
 
 
-def steps(config, report):
-    """A function that is slow to return when it is told to, and says when it is alive."""
-    with open(os.environ["HPO_LAWS"], "a") as file:
-        file.write(f"{time.monotonic()} 1\n")
-    for epoch in range(report.start + 1, report.until + 1):
-        if not report(epoch, config["x"] + 1 / epoch):
-            time.sleep(0.05)
-            break
-    with open(os.environ["HPO_LAWS"], "a") as file:
-        file.write(f"{time.monotonic()} -1\n")
-
-
+ANY = hpo.FunctionProblem(
+    any_of_them, Walk().space, max_epochs=None, has_missing_values=True, can_resume=True
+)
+"""What the processes hold: it may do all that one of the others may."""
 FUNCTION = hpo.FunctionProblem(steps, Walk().space, max_epochs=4, workers=2)
 WAYS: dict[str, dict[str, object]] = {
     "lock-step": {"problems": [Walk()], "execution": "lock-step"},
@@ -68,17 +60,18 @@ def experiment(way: str, **options: object) -> hpo.Experiment:
 
 @pytest.fixture(scope="module", autouse=True)
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One pool of processes a function: to start one takes longer than its laws do."""
-    started: dict[str, Pool] = {}
+    """One pool of processes for all laws: to start one takes longer than they all do."""
+    started: list[Pool] = []
 
     def executor(problem: hpo.Problem, execution: str, place: Compute, store: Store) -> Executor:
         if not isinstance(problem, hpo.FunctionProblem):
             return executor_for(problem, execution, place, store)
         workers = ProcessExecutor(problem, workers=2, lock_step=execution == "lock-step")
-        if problem.name not in started:
-            orders = replace(workers._orders(), modules=())  # none of these functions needs torch
-            started[problem.name] = Pool(orders, 1, 2, lambda known: None, owner="laws")
-        workers._pool = started[problem.name]
+        if not started:
+            orders = ProcessExecutor(ANY, workers=2)._orders()
+            started.append(Pool(orders, 1, 2, lambda known: None, owner="laws"))
+        Path(os.environ["HPO_LAWS"] + ".function").write_text(problem.f.__name__)
+        workers._pool = started[0]
         workers.close = lambda: workers.stop(list(workers._running))
         return workers
 
@@ -87,7 +80,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("HPO_LAWS", str(alive))
         patch.setattr(loop, "executor_for", executor)
         yield alive
-    for pool in started.values():
+    for pool in started:
         pool.close()
 
 
@@ -273,10 +266,6 @@ def test_a_study_that_was_stopped_asks_for_nothing_until_it_is_reopened(tmp_path
 X = (0.0, 0.0, 1.0, 1.0)  # of four trials
 
 
-def is_gap(epoch: int, x: float) -> bool:
-    return epoch % 2 == 0 or (epoch == 5 and x > 0.5)
-
-
 @dataclass(frozen=True)
 class Gappy(Walk):
     """A walk whose values at even epochs are missing, or not finite; with x > 0.5 the last."""
@@ -300,16 +289,6 @@ class Gappy(Walk):
             return report
         value = {} if report.trial % 2 else {"loss": float("nan")}
         return replace(report, metrics={"double": 1.0, **value})
-
-
-def gappy(config, report):
-    """The same for worker processes."""
-    for epoch in range(report.start + 1, report.until + 1):
-        value = config["x"] + 1 / epoch
-        if is_gap(epoch, config["x"]):
-            value = (None, float("inf"), {"double": 1.0})[epoch // 2 % 3]
-        if not report(epoch, value):
-            return
 
 
 def given(way: str, inside: hpo.Problem, workers: hpo.FunctionProblem) -> hpo.Experiment:
@@ -398,8 +377,6 @@ def test_a_study_may_be_told_that_a_value_is_missing(tmp_path: Path):
 
 # --- open length ---
 
-LENGTHS = {"a": 2, "b": 4, "c": 1}
-
 
 @dataclass(frozen=True)
 class Endless(Walk):
@@ -426,14 +403,6 @@ class Endless(Walk):
                 else report
                 for report in reports
             ]
-
-
-def endless(config, report):
-    """The same for worker processes."""
-    for epoch in range(report.start + 1, report.until + 1):
-        value = float("nan") if epoch == 4 and config["x"] > 0.5 else config["x"] + 1 / epoch
-        if not report(epoch, value) or epoch == {"a": 2, "b": 4}[config["kind"]]:
-            return
 
 
 ENDLESS = hpo.FunctionProblem(endless, Walk().space, max_epochs=None, has_missing_values=True)
@@ -514,3 +483,110 @@ def test_a_study_is_told_where_a_trial_of_open_length_ends(tmp_path: Path):
         hpo.Study(Walk().space, hpo.MedianStopping(hpo.Random()), path=tmp_path, max_epochs=3)
     with pytest.raises(StudyError, match="finish: trials of this study end at epoch 3"):
         hpo.Study(Walk().space, hpo.Random(), max_epochs=3).finish(0)
+
+
+# --- attempts ---
+
+
+MARKED = hpo.FunctionProblem(marked, Walk().space, max_epochs=4, workers=2)
+RESUMABLE = replace(MARKED, can_resume=True, name="resumable")
+
+
+@dataclass(frozen=True)
+class Twice:
+    """Lets each of two trials pause at epoch 2, and goes on with it at once."""
+
+    def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
+        return [self._ask(run, free) for run, free in zip(runs, slots, strict=True)]
+
+    def _ask(self, run: Run, free: int) -> Ask:
+        on = [resume(trial.id, 4) for trial in run.trials if trial.status == "paused"][:free]
+        new = start({"x": 0.5, "kind": "a"}, 2, "twice")
+        return Ask((*on, *[new] * min(free - len(on), 2 - len(run.trials))))
+
+
+def in_sessions(
+    given: hpo.Experiment, folder: Path, shared: Path, monkeypatch: pytest.MonkeyPatch, polls: int
+) -> hpo.Result:
+    """Run an experiment in three sessions, of which two are killed after so many polls."""
+    for session in (1, 2):
+        Path(f"{shared}.sitting").write_text(str(session))
+        with killed_after(polls, monkeypatch):
+            hpo.run(given, out=folder, device="cpu")
+    Path(f"{shared}.sitting").write_text("3")
+    return hpo.run(given, out=folder, device="cpu")
+
+
+def sessions(trial: hpo.Trial) -> list[int]:
+    return [int(value // 10) for value in trial.values]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_lost_is_the_next_attempt_where_time_is_real_and_silent_elsewhere(
+    way: str, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+):
+    experiment = given(way, Walk(fails_above=2.0), MARKED)
+    result = in_sessions(experiment, tmp_path / "killed", shared, monkeypatch, 2)
+    ((name, run),) = result.runs.items()
+    assert [trial.status for trial in run.trials] == ["finished"] * 4
+    assert {trial.epochs for trial in run.trials} <= {tuple(range(1, 5)), tuple(range(1, 10))}
+    with Store.read(tmp_path / "killed") as store:
+        (rows,) = store.history().rows.values()
+    stored = [(report.trial, report.attempt) for report, _, _ in rows.reports]
+    if way != "asynchronous":
+        assert {trial.attempt for trial in run.trials} == {0} == {attempt for _, attempt in stored}
+        if way != "lock-step, workers":
+            assert hpo.run(experiment, out=tmp_path / "whole", device="cpu").runs[name] == run
+        assert result.messages() == []
+        return
+    # No trial reports more than once a poll: the first two ran in both sessions that were killed.
+    assert [trial.attempt for trial in run.trials] == [2, 2, 0, 0]
+    for trial in run.trials:
+        assert len(set(sessions(trial))) == 1  # a curve of its own
+        assert sum(attempt == trial.attempt for t, attempt in stored if t == trial.id) == 4
+    lost = [stored.count((t.id, a)) for t in run.trials for a in range(t.attempt)]
+    assert len(stored) == 16 + sum(lost)
+    assert result.costs[name].epochs == 16 + sum(max(own, 1) for own in lost)
+    assert len(result.history[name]) == len(result.reports()) == 16
+    assert "begun anew after their process was lost" in result.messages()[0]
+    assert hpo.run(experiment, out=tmp_path / "killed", device="cpu").runs == result.runs
+
+
+@pytest.mark.parametrize(
+    ("status", "is_there"), [("running", True), ("running", False), ("paused", False)]
+)
+def test_a_trial_goes_on_in_its_attempt_from_a_checkpoint_and_only_from_one(
+    status: str, is_there: bool, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+):
+    experiment = given("asynchronous", Walk(), RESUMABLE)
+    experiment = replace(experiment, strategies={"twice": Twice()}, parallel=1)
+    append = Store.append_asks
+
+    def killing(self: Store, rows: Sequence[AskRow], *rest: object) -> None:
+        resumes = any(grant.kind == "resume" for row in rows for grant in row.grants)
+        if not (resumes and status == "paused"):
+            append(self, rows, *rest)
+        if resumes:
+            raise Killed
+
+    Path(f"{shared}.sitting").write_text("1")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Store, "append_asks", killing)
+        hpo.run(experiment, out=tmp_path, device="cpu")
+    (run,) = hpo.Result.read(tmp_path).runs.values()
+    assert [trial.status for trial in run.trials] == [status]
+    checkpoints = sorted(tmp_path.glob("checkpoints/*/*/2.safetensors"))
+    assert checkpoints
+    Path(f"{shared}.sitting").write_text("2")
+    if is_there:
+        (run,) = hpo.run(experiment, out=tmp_path, device="cpu").runs.values()
+    else:
+        for path in checkpoints:
+            path.unlink()
+        with pytest.warns(UserWarning, match=r"is missing; the trial is trained again from"):
+            (run,) = hpo.run(experiment, out=tmp_path, device="cpu").runs.values()
+    assert [trial.status for trial in run.trials] == ["finished"] * 2
+    resumed = run.trials[0]
+    assert resumed.epochs == (1, 2, 3, 4)
+    assert sessions(resumed) == ([1, 1, 2, 2] if is_there else [2, 2, 2, 2])
+    assert resumed.attempt == (0 if is_there else 1)

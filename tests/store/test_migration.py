@@ -1,4 +1,4 @@
-"""Stores of schema 2 are read without writing, migrated whole, and go on to the same numbers."""
+"""Old stores are read without writing, migrated whole, and go on to the same numbers."""
 
 import json
 import os
@@ -229,3 +229,54 @@ def test_status_counts_the_rows_that_cannot_be_checked(tmp_path: Path):
 
 def test_there_is_a_step_for_every_version():
     assert list(migration.STEPS) == list(range(schema.OLDEST, schema.VERSION))
+
+
+# --- schema 3, which had digests and no attempts ---
+
+LATER = STORES.with_name("schema3")
+
+
+@pytest.fixture(params=NAMES)
+def later(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(LATER / request.param, tmp_path / request.param))
+
+
+def test_a_store_of_schema_3_is_migrated_whole_and_goes_on(later: Path, whole):
+    before = facts(Result.read(later))
+    Store.write(later).close()
+    assert facts(Result.read(later)) == before
+    assert not later.joinpath("store.schema3.sqlite").exists()
+    result = hpo.run(old.experiment(), out=later, device="cpu")
+    assert numbers(result) == whole
+    assert result.undigested == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE report SET spent = spent + 1 WHERE trial = 1", "the row is not as it was written"),
+        ("DELETE FROM report WHERE run = 1 AND trial = 1", "rows of run 1 are missing"),
+        ("DELETE FROM turn WHERE id = 3", "table turn: 23 rows instead of 24"),
+    ],
+)
+def test_a_damaged_store_of_schema_3_is_refused_and_can_be_rescued(
+    tmp_path: Path, whole, statement: str, message: str
+):
+    store = Path(shutil.copytree(LATER / "paused", tmp_path / "paused"))
+    edited(statement)(store)
+    for opening in (Result.read, Store.write):
+        with pytest.raises(StoreError, match=message):
+            opening(store)
+    found = rescue(store, tmp_path / "out")
+    assert found.damages
+    assert found.has_experiment
+    assert numbers(hpo.run(old.experiment(), out=tmp_path / "out", device="cpu")) == whole
+
+
+def test_what_a_store_of_schema_3_lost_is_in_its_first_attempt(tmp_path: Path):
+    store = Path(shutil.copytree(LATER / "lost", tmp_path / "lost"))
+    before = Result.read(store)
+    (run,) = before.runs.values()
+    assert [(trial.status, trial.attempt) for trial in run.trials] == [("running", 0)] * 2
+    Store.write(store).close()
+    assert facts(Result.read(store)) == facts(before)

@@ -42,8 +42,8 @@ def test_the_lock_dies_with_its_process(tmp_path: Path):
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (99, r"newer version \(schema 99, this version reads 3\)"),
-        (1, r"older version \(schema 1, this version reads 2 to 3\)"),
+        (99, r"newer version \(schema 99, this version reads 4\)"),
+        (1, r"older version \(schema 1, this version reads 2 to 4\)"),
     ],
 )
 def test_a_store_of_another_version_is_refused_and_left_as_it_was(
