@@ -68,8 +68,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             return executor_for(problem, execution, place, store)
         workers = ProcessExecutor(problem, workers=2, lock_step=execution == "lock-step")
         if not started:
-            orders = ProcessExecutor(ANY, workers=2)._orders()
-            started.append(Pool(orders, 1, 2, lambda known: None, owner="laws"))
+            setup = ProcessExecutor(ANY, workers=2)._setup()
+            started.append(Pool(setup, 1, 2, lambda known: None, owner="laws"))
         Path(os.environ["HPO_LAWS"] + ".function").write_text(problem.f.__name__)
         workers._pool = started[0]
         workers.close = lambda: workers.stop(list(workers._running))
