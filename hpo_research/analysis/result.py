@@ -142,7 +142,7 @@ class Result:
                     f"{who}: {len(again)} trials were begun anew after their process was lost; "
                     "what was lost is charged, and no part of their curves"
                 )
-            if not run.trials and name in self.over:
+            if not run.trials and name in self.over and name not in self.ended:
                 lines.append(
                     f"{who}: no trial was started; the strategy proposed none that fits the budget"
                 )

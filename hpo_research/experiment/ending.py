@@ -46,15 +46,21 @@ def ending(
             if name in request.runs:
                 reasons.setdefault(run, request.reason)
     for run, ledger in ledgers.items():
-        if ledger.open and not ledger.ended and run not in reasons:
-            reason = rule(ledger.run())
-            if not isinstance(reason, str):
-                raise ExperimentError(
-                    f"ends: expected why the run ends, as a string, got {quoted(reason)}"
-                )
-            if reason:
-                reasons[run] = reason
+        is_asked = ledger.open and not ledger.ended and run not in reasons
+        if is_asked and (reason := reason_of(rule, ledger)):
+            reasons[run] = reason
     return {run: why for run, why in reasons.items() if not ledgers[run].ended}, paths
+
+
+def reason_of(rule: Rule, ledger: Ledger) -> str:
+    """Return why a rule ends a run, empty where it does not.
+
+    Raises `ExperimentError` where it says neither.
+    """
+    reason = rule(ledger.run())
+    if not isinstance(reason, str):
+        raise ExperimentError(f"ends: expected why the run ends, as a string, got {quoted(reason)}")
+    return reason
 
 
 def reopened(

@@ -234,6 +234,26 @@ def test_a_rule_ends_the_same_runs_also_when_it_is_killed_in_between(
     assert (result.over, result.ended) == (whole.over, whole.ended)
 
 
+@pytest.mark.parametrize("way", ["lock-step", "simulated"])
+def test_a_rule_ends_runs_whose_trials_have_one_epoch(way: str, tmp_path: Path):
+    def rule(run: Run) -> str:
+        return "enough trials" if len(run.trials) >= 4 else ""
+
+    given = experiment(way, problems=[Walk(max_epochs=1)], strategies={"r": hpo.Random()})
+    result = hpo.run(given, out=tmp_path / "a", device="cpu", ends=rule)
+    assert set(result.ended.values()) == {"enough trials"}
+    assert set(result.frame()["status"]) == {"finished"}
+    assert len(result.frame()) == 4
+    (none,) = hpo.run(given, out=tmp_path / "b", device="cpu", ends=deadline(0.0)).runs.values()
+    assert none.trials == ()
+
+
+def test_a_rule_does_not_end_what_is_over(tmp_path: Path):
+    given = experiment("lock-step", problems=[hpo.problem("branin")])
+    hpo.run(given, out=tmp_path, device="cpu")
+    assert hpo.run(given, out=tmp_path, device="cpu", ends=deadline(0.0)).ended == {}
+
+
 def test_a_deadline_ends_what_runs(tmp_path: Path):
     result = hpo.run(experiment("simulated"), out=tmp_path, device="cpu", ends=deadline(0.0))
     assert set(result.ended.values()) == {"the deadline, after 0 seconds"}
