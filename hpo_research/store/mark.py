@@ -175,8 +175,8 @@ def _mistake(connection: sqlite3.Connection, folder: Path, path: Path) -> str:
     if alone.generation == both.generation or (is_next and is_last):
         return ""
     return (
-        f"{path.name} and {beside.name} are of different moments: they were copied while something "
-        "was writing; copy the whole folder while nothing runs in it"
+        f"{path.name} and {beside.name} are from different moments: they were copied while "
+        "something was writing; copy the whole folder while nothing runs in it"
     )
 
 
