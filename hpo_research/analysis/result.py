@@ -108,7 +108,7 @@ class Result:
         return facts_of(self.description)
 
     def __repr__(self) -> str:
-        over = f"{len(self.over)} of {len(self.runs)} runs over"
+        over = f"{len(self.over)} of {len(self.runs)} runs finished"
         return f"<Result of {self.facts.name!r}: {over}, in {self.folder or 'memory'}>"
 
     def frame(self) -> "heavy.pandas.DataFrame":

@@ -136,9 +136,9 @@ class Experiment:
         mistakes.check_all(self, _RULES)
         if self.parallel is None and isinstance(self.budget, Budget):
             if self.budget.counts_time_alone:
-                mistakes.add(" a budget of seconds alone needs parallel, the trials at once")
+                mistakes.add(" a budget of seconds alone needs parallel, the trials at a time")
             elif is_one_of(self.execution, ("asynchronous",)):
-                mistakes.add(" asynchronous execution needs parallel, the trials at once")
+                mistakes.add(" asynchronous execution needs parallel, the trials at a time")
 
     def _length_mistakes(self) -> Iterator[str]:
         """Yield what cannot be where a problem leaves the length of its trials open."""
@@ -225,7 +225,7 @@ def parallel_of(experiment: Experiment, strategy: Strategy) -> int | None:
     if experiment.parallel is not None:
         return experiment.parallel
     batch: int | None = batch_of(strategy)
-    hint = "where parallel=None it is how many trials train at once; name the field otherwise"
+    hint = "with parallel=None it sets how many trials train at a time; rename the field"
     rule, who = options.optional(options.whole(hint=hint)), type(strategy).__name__
     options.require("batch", batch, rule, error=StrategyError, call=who)
     return batch

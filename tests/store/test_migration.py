@@ -105,7 +105,7 @@ def test_a_migration_without_room_says_so_and_changes_nothing(tmp_path: Path):
     store = Path(shutil.copytree(STORES / "paused", tmp_path / "paused"))
     (store / f"{KEPT}.part").mkdir()
     before = (store / FILE).read_bytes()
-    with pytest.raises(StoreWriteError, match="could not be kept beside the new one"):
+    with pytest.raises(StoreWriteError, match="could not be kept next to the new one"):
         Store.write(store)
     assert (store / FILE).read_bytes() == before
 
