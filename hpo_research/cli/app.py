@@ -136,8 +136,9 @@ def stop(
 ) -> None:
     """End runs before their budget is spent.
 
-    It takes effect at the next turn of `hpo run`, now or when it is next started: no new trial
-    starts in these runs, and their running trials are stopped.
+    It takes effect at the next turn of `hpo run`, or when that is next started.
+
+    No new trial starts in these runs, and their running trials are stopped.
     """
     with readable():
         cli.stop.stop(folder, reason, tuple(only or ()), undo)
@@ -156,14 +157,15 @@ def export(
 
 
 @app.command(
-    epilog="Exit codes: 0 OUT holds all that was intact; 1 an error, on stderr; 2 wrong usage."
+    epilog="Exit codes: 0 OUT holds all that was intact; 1 an error, on stderr; 2 wrong usage; "
+    "130 interrupted by Ctrl-C, 143 by SIGTERM."
 )
 def rescue(
     folder: Folder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that is new or empty.")],
     show_traceback: Traceback = False,
 ) -> None:
-    """Copy the intact part of a damaged store to OUT, to be reported and resumed there."""
+    """Copy the intact part of a damaged store to OUT, to be reported on and resumed there."""
     with readable(show_traceback), exits.interruptible():
         cli.rescue.rescued(folder, out)
 
@@ -205,7 +207,9 @@ def strategies() -> None:
     cli.listings.strategies()
 
 
-@app.command(epilog="Exit codes: 0 all well; 1 a kernel is not bit-equal on the CPU.")
+@app.command(
+    epilog="Exit codes: 0 all well; 1 a kernel is not bit-equal on the CPU; 2 wrong usage."
+)
 def doctor() -> None:
     """Describe this machine, and test whether its numbers repeat bit for bit."""
     raise typer.Exit(cli.doctor.doctor())
