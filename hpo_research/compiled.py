@@ -60,7 +60,7 @@ def _kept_in_scratch(function: Callable[..., Any]) -> Any:
             pass
         finally:
             settings.CACHE_DIR = before
-    _warn("neither the package's folder, nor the home folder, nor the temporary one can be written")
+    _warn("neither the package's folder, nor the home folder, nor the temporary one is writable")
     return _compile()(function)
 
 
@@ -80,8 +80,8 @@ def _forgiving(save: Callable[..., None]) -> Callable[..., None]:
 @cache  # once a process, and not for each loop
 def _warn(reason: str) -> None:
     warnings.warn(
-        f"compiled loops cannot be kept, since {reason}: every process compiles them anew, about "
-        "ten seconds each; set NUMBA_CACHE_DIR to a folder that can be written",
+        f"compiled loops cannot be cached, since {reason}: every process compiles them again, "
+        "about ten seconds each; set NUMBA_CACHE_DIR to a writable folder",
         RuntimeWarning,
         stacklevel=3,
     )

@@ -214,7 +214,7 @@ _TRIAL = _table(
         "loss score objective values_": "trial.value",
         "intermediate_values": "trial.values, at trial.epochs",
         "report": "study.report(trial.id, epoch, value)",
-        "should_prune": "what study.report(...) returns: whether to go on",
+        "should_prune": "what study.report(...) returns: whether to continue",
         "suggest_float suggest_int suggest_categorical suggest_uniform suggest_loguniform": "a "
         "SearchSpace, given to the study; the values are in trial.config",
     }

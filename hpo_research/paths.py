@@ -37,7 +37,7 @@ def place(given: object, name: str, error: type[HpoError]) -> Path:
         return Path(text).expanduser()
     except RuntimeError as wrong:
         raise error(
-            f"{name}: {text!r} begins with the home folder of nobody that this machine knows; "
+            f"{name}: {text!r} begins with the home folder of a user unknown to this machine; "
             f"write ./{text} for a folder of that name, or the whole path"
         ) from wrong
 
@@ -45,7 +45,7 @@ def place(given: object, name: str, error: type[HpoError]) -> Path:
 def refusal(folder: Path, error: OSError) -> str:
     """Say why a folder could not be made."""
     if folder.is_symlink() and not folder.exists():
-        return f"is a link to {os.readlink(folder)}, which does not exist; mend or remove the link"
+        return f"is a link to {os.readlink(folder)}, which does not exist; fix or remove the link"
     if folder.exists():
         return "is a file; expected a folder, or a path where one can be made"
     return f"cannot be made ({error.strerror}); choose another folder"

@@ -63,8 +63,8 @@ class Design:
         Mistakes.of(self, rules).refuse(ExperimentError)
         if self.problem.max_epochs is None:
             raise ExperimentError(
-                f"{self.problem.name}: a table has as many epochs for every training, and the "
-                "length of its trials is open; give it max_epochs="
+                f"{self.problem.name}: a table needs equally many epochs for every training, and "
+                "the length of its trials is open; give it max_epochs="
             )
 
     @property
@@ -87,8 +87,8 @@ class Design:
         if len(found) < wanted:
             size = "a continuum" if space.size is None else f"{space.size} configurations"
             raise ExperimentError(
-                f"{self.problem.name}: no {wanted} distinct configurations were found in its "
-                f"space ({size}); ask for fewer"
+                f"{self.problem.name}: fewer than {wanted} distinct configurations were found in "
+                f"its space ({size}); ask for fewer"
             )
         return SearchSpace(space.parameters, among=list(found.values())[:wanted])
 
@@ -172,7 +172,7 @@ def _read(path: Path, folder: Path) -> Iterator[None]:
     ) as error:
         raise ExperimentError(
             f"{path}: is damaged or cannot be read ({error}); remove it to train what it held "
-            f"again, or {folder} to begin anew"
+            f"again, or {folder} to start over"
         ) from error
 
 
@@ -253,7 +253,7 @@ def _opened(folder: Path, design: Design, facts: Mapping[str, Any]) -> _Parts:
             lines, sessions = differences(known["design"], described), known["sittings"]
         if lines:
             raise ExperimentError(
-                f"{folder}: holds what is recorded of another design; remove the folder, name "
+                f"{folder}: holds the recordings of another design; remove the folder, name "
                 "another file, or undo:\n" + "\n".join(lines)
             )
     if dict(facts) not in sessions:

@@ -140,7 +140,7 @@ class Study:
         self._check_here()
         with self._turns.one():
             if self._is_closed:
-                raise StudyError("the study is closed; make it again to go on")
+                raise StudyError("the study is closed; create it again to continue")
             yield
 
     def _check_here(self) -> None:

@@ -77,11 +77,11 @@ def _interrupted(result: Result, name: RunName, path: Given | None) -> str:
     run = result.runs.get(name)
     best = None if run is None else run.best()
     found = (
-        "no trial had ended" if best is None else f"best so far: {best.config} with {best.value}"
+        "no trial has finished" if best is None else f"best so far: {best.config} with {best.value}"
     )
     kept = (
-        "give path= to keep what was done, next time"
+        "give path= next time to keep the trials"
         if path is None
-        else f"what was done is stored in {path}: call it again to go on"
+        else f"completed work is stored in {path}: call it again to resume"
     )
     return f"tune was interrupted; {found}; {kept}"

@@ -96,7 +96,7 @@ def test_what_is_no_path_is_refused_in_our_words(door, path: object, tmp_path, m
         (None, "out: expected a path as a string or a Path, got None"),
         ("a\0b", "which holds a NUL"),
         ("\ud800", r"got '\\ud800', which no file can have"),
-        ("~nobody-of-this-name/a", "begins with the home folder of nobody that this machine knows"),
+        ("~nobody-of-this-name/a", "begins with the home folder of a user unknown to this machine"),
     ],
 )
 def test_the_words_say_what_came_and_what_to_do(path: object, message: str):
@@ -136,7 +136,7 @@ def test_every_door_means_the_home_folder(home: Path):
         "fashion", str(home / "file.npz")
     )
     for door in (hpo.Tabulated, curve_table.read):
-        with pytest.raises(hpo.HpoError, match=f"{home}/file.npz: is no table"):
+        with pytest.raises(hpo.HpoError, match=f"{home}/file.npz: is not a table"):
             door("~/file.npz")
     told = CliRunner().invoke(app, ["status", "~/run"])
     assert told.exit_code == 0, told.output

@@ -54,7 +54,7 @@ def test_loops_are_kept_in_the_temporary_folder_where_nothing_else_can_be_writte
 @needs_proc
 def test_loops_that_can_be_kept_nowhere_are_compiled_and_it_is_said_once(temporary, monkeypatch):
     monkeypatch.setattr(compiled, "scratch", lambda: None)
-    with pytest.warns(RuntimeWarning, match="cannot be kept, since neither the package's") as said:
+    with pytest.warns(RuntimeWarning, match="cannot be cached, since neither the") as said:
         loops = [compiled.compiled(unwritable_loop()) for _ in range(3)]
     assert len(said) == 1
     assert [loop(1.0) for loop in loops] == [2.0] * 3
@@ -117,6 +117,6 @@ def test_the_doctor_says_where_loops_are_kept(monkeypatch):
     def cells() -> list[str]:
         return [str(cell) for column in _facts().columns for cell in column._cells]
 
-    assert f"kept in {compiled.place()}" in cells()
+    assert f"cached in {compiled.place()}" in cells()
     monkeypatch.setattr(compiled, "place", lambda: "")
     assert NOWHERE in cells()

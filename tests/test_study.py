@@ -122,7 +122,7 @@ def test_a_trial_that_the_strategy_stops_is_told_so():
     assert [t.status for t in study.trials] == ["running", "stopped"]
     assert [t.id for t in study.pending] == [good.id]
     assert not study.report(bad.id, 3, 0.9)  # the same again is harmless, and still a no
-    with pytest.raises(StudyError, match="trial 1 is stopped since epoch 3"):
+    with pytest.raises(StudyError, match="trial 1 is already stopped, at epoch 3"):
         study.report(bad.id, 4, 0.9)
 
 
@@ -207,7 +207,7 @@ def test_a_value_that_is_not_finite_is_a_failure(study: hpo.Study, value: float)
     assert (trial.status, trial.value) == ("failed", None)
     assert trial.reason == f"value is {float(value)} at epoch 9"
     assert study.best is None
-    with pytest.raises(StudyError, match="trial 0 is failed since epoch 1"):
+    with pytest.raises(StudyError, match="trial 0 is already failed, at epoch 1"):
         study.tell(0, 0.5)
 
 
@@ -281,7 +281,7 @@ def test_a_failure_keeps_its_reason(study: hpo.Study):
     (trial,) = study.trials
     assert (trial.status, trial.reason, trial.values) == ("failed", "out of memory", (0.5,))
     assert trial.value is None
-    with pytest.raises(StudyError, match="trial 0 is failed since epoch 3"):
+    with pytest.raises(StudyError, match="trial 0 is already failed, at epoch 3"):
         study.fail(0, "another")
     study.tell(0, math.nan)
     assert study.trials[0].reason == "out of memory"
@@ -289,7 +289,7 @@ def test_a_failure_keeps_its_reason(study: hpo.Study):
 
 def test_a_trial_that_ended_cannot_fail(study: hpo.Study):
     study.tell(0, 0.5)
-    with pytest.raises(StudyError, match="trial 0 is finished since epoch 9"):
+    with pytest.raises(StudyError, match="trial 0 is already finished, at epoch 9"):
         study.fail(0, "too late")
 
 
@@ -487,7 +487,7 @@ def test_a_configuration_can_be_enqueued_when_the_strategy_has_finished(tmp_path
     [
         ({"x": 2.0, "kind": "a"}, r"enqueue: x: .*2\.0"),
         ({"x": 0.5}, "enqueue: 'kind' is missing"),
-        ({"x": 0.5, "kind": "a", "y": 1}, "enqueue: 'y' is no hyperparameter"),
+        ({"x": 0.5, "kind": "a", "y": 1}, "enqueue: 'y' is not a hyperparameter"),
         ("x=0.5", "enqueue: expected a mapping"),
     ],
 )
@@ -672,7 +672,7 @@ def test_a_closed_study_can_be_read_and_not_told(tmp_path: Path, path: str | Non
         lambda: study.fail(0, "why"),
         lambda: study.enqueue(MIDDLE),
     ):
-        with pytest.raises(StudyError, match="the study is closed; make it again to go on"):
+        with pytest.raises(StudyError, match="the study is closed; create it again to continue"):
             act()
 
 
@@ -764,7 +764,7 @@ class Says:
         ([Ask((resume(0, 9),))], "cannot resume trial 0, which does not exist"),
         ([Ask((start(MIDDLE, 10, "own"),))], "until must be an integer above 0 and at most 9"),
         ([Ask((start({"x": 3}, 9, "own"),))], "proposal: 'kind' is missing"),
-        ([Ask((start(MIDDLE, 9, "own"),) * 3)], "2 slots were free, 3 proposals came"),
+        ([Ask((start(MIDDLE, 9, "own"),) * 3)], "2 slots were free, got 3 proposals"),
     ],
     ids=["too few", "unknown", "too long", "outside", "too many"],
 )

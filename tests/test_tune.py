@@ -245,7 +245,7 @@ def test_an_interrupt_passes_on_with_the_best_so_far(
 
 
 def test_an_interrupt_before_any_value_says_so(without_processes):
-    with pytest.raises(KeyboardInterrupt, match="no trial had ended"):
+    with pytest.raises(KeyboardInterrupt, match="no trial has finished"):
         hpo.tune(hopeless, SPACE, strategy=Interrupting(1), trials=2)
 
 
@@ -261,6 +261,6 @@ def test_an_interrupted_experiment_says_how_to_go_on(tmp_path: Path):
         )
         return hpo.run(experiment, out=tmp_path, device="cpu")
 
-    with pytest.raises(KeyboardInterrupt, match=f"stored in {tmp_path}: run it again to go on"):
+    with pytest.raises(KeyboardInterrupt, match=f"stored in {tmp_path}: run it again to resume"):
         ran(2)
     assert len(ran(99).frame()) == 4

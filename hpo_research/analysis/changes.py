@@ -149,10 +149,10 @@ def _line(changes: Sequence[Change]) -> str:
     pieces = f" ({', '.join(shown)})" if shown else ""
     trials = _trials(counts)
     if first.is_known:
-        return f"the code of {named} changed{pieces}: {trials} begun with the earlier code"
+        return f"the code of {named} changed{pieces}: {trials} started with the earlier code"
     return (
-        f"whether the code of {named} changed{pieces} since {trials} begun cannot be told: it was "
-        f"noted {'under another Python without its source' if shown else 'not at all'} before"
+        f"whether the code of {named} changed{pieces} since {trials} started is unknown: before, "
+        f"it was recorded {'under another Python without its source' if shown else 'not at all'}"
     )
 
 

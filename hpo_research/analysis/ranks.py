@@ -55,7 +55,7 @@ def ranks(
     At a cost, the strategies of one problem and seed are ranked by their incumbents (as in
     `curve`): 1 is best, equal values share the mean of their ranks, and runs without a value come
     last, sharing too. The mean is taken over all pairs of a problem and a seed on which every
-    strategy has a run that is over and some run has a value; the others are left out. Nothing is
+    strategy has a finished run and some run has a value; the others are left out. Nothing is
     normalised.
 
     `axis="budget"` is the fraction of each run's budget: of its epochs (an evaluation counts
@@ -138,7 +138,7 @@ def _pairs(result: Result, compared: Sequence[str]) -> tuple[dict[str, list[int]
         if len(over) < len(seeds):
             few = f"{len(seeds) - len(over)} of {len(seeds)} seeds on " if over else ""
             left_out.append(
-                f"Left out: {few}{problem}, where not every strategy has a run that is over."
+                f"Left out: {few}{problem}, where not every strategy has a finished run."
             )
         if len(found) < len(over):
             few = f"{len(over) - len(found)} of {len(seeds)} seeds on " if found else ""

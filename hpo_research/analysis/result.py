@@ -108,7 +108,7 @@ class Result:
         return facts_of(self.description)
 
     def __repr__(self) -> str:
-        over = f"{len(self.over)} of {len(self.runs)} runs over"
+        over = f"{len(self.over)} of {len(self.runs)} runs finished"
         return f"<Result of {self.facts.name!r}: {over}, in {self.folder or 'memory'}>"
 
     def frame(self) -> "heavy.pandas.DataFrame":
@@ -139,8 +139,8 @@ class Result:
             again = [trial for trial in run.trials if trial.attempt]
             if again:
                 lines.append(
-                    f"{who}: {len(again)} trials were begun anew after their process was lost; "
-                    "what was lost is charged, and no part of their curves"
+                    f"{who}: {len(again)} trials were restarted after their process was lost; "
+                    "the lost epochs are charged, but are not part of their curves"
                 )
             if not run.trials and name in self.over and name not in self.ended:
                 lines.append(
@@ -173,8 +173,8 @@ def _noted_before(provenance: Sequence[Mapping[str, Any]]) -> list[str]:
         for function, digest in note.get("sources", {}).items():
             digests.setdefault(function, []).append(digest)
     return [
-        f"the source of {function} changed between sessions, and runs from before and after "
-        "stand side by side; if its values changed too, run it in another folder"
+        f"the source of {function} changed between sessions, and this folder mixes runs from "
+        "before and after; if its values changed too, run it in another folder"
         for function, own in digests.items()
         if len(set(own)) > 1
     ]

@@ -44,9 +44,9 @@ def _hpo(
 
 
 @app.command(
-    epilog="Exit codes: 0 all runs are over; 1 an error, on stderr; 2 wrong usage; 3 over, but in "
-    "some run every trial failed; 130 interrupted by Ctrl-C, 143 by SIGTERM: what was done is "
-    "stored, and the same command goes on.",
+    epilog="Exit codes: 0 all runs are finished; 1 an error, on stderr; 2 wrong usage; 3 finished, "
+    "but in some run every trial failed; 130 interrupted by Ctrl-C, 143 by SIGTERM: completed work "
+    "is stored, and the same command resumes.",
 )
 def run(
     file: Annotated[
@@ -57,20 +57,20 @@ def run(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     seeds: Annotated[
-        str | None, typer.Option(help="Other seeds than the file's: 0:10, or 0,3,5, or 5.")
+        str | None, typer.Option(help="Seeds instead of those in the file: 0:10, or 0,3,5, or 5.")
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="A strategy or problem to run; may be repeated.")
     ] = None,
     threads: Annotated[
-        int, typer.Option(min=1, help="Threads a process; numbers repeat bit for bit with 1.")
+        int, typer.Option(min=1, help="Threads per process; with 1, numbers repeat bit for bit.")
     ] = 1,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only where the results are.")
     ] = False,
     show_traceback: Traceback = False,
 ) -> None:
-    """Run an experiment, or go on where it stopped, and write its report."""
+    """Run an experiment, or resume it where it stopped, and write its report."""
     wanted = cli.run.RunOptions(file, out, device, threads, seeds, tuple(only or ()), quiet)
     with readable(show_traceback), exits.interruptible():
         code = cli.run.run(wanted)
@@ -78,8 +78,8 @@ def run(
 
 
 @app.command(
-    epilog="Exit codes: 0 every report is written; 1 an error or a missing figure, on stderr: all "
-    "else is written; 2 wrong usage; 130 interrupted by Ctrl-C, 143 by SIGTERM.",
+    epilog="Exit codes: 0 every report is written; 1 an error or a missing figure, on stderr: "
+    "everything else is written; 2 wrong usage; 130 interrupted by Ctrl-C, 143 by SIGTERM.",
 )
 def report(
     folders: Annotated[
@@ -89,24 +89,27 @@ def report(
 ) -> None:
     """Write DIR/report.html, figures and tables from the store alone.
 
-    The experiment may be running at the same time; the report then says what is not over yet.
+    The experiment may be running at the same time; the report then says what is not finished yet.
     """
     with exits.interruptible():
         code = cli.report.reports(folders, show_traceback)
     raise typer.Exit(code)
 
 
-@app.command()
+@app.command(
+    epilog="Exit codes: 0 the progress is printed, also where Ctrl-C ends --watch; 1 an error, on "
+    "stderr; 2 wrong usage.",
+)
 def status(
     folder: Folder,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document for scripts.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on until every run is over; Ctrl-C ends it.")
+        bool, typer.Option("--watch", help="Keep updating until every run is finished, or Ctrl-C.")
     ] = False,
 ) -> None:
-    """Say how far an experiment is; it may be running at the same time."""
+    """Show the progress of an experiment; it may be running at the same time."""
     if watch and as_json:
         raise typer.BadParameter("--json prints one document; leave out --watch")
     with readable():
@@ -116,42 +119,53 @@ def status(
             cli.status.status(folder, as_json)
 
 
-@app.command()
+@app.command(
+    epilog="Exit codes: 0 the request is written; 1 an error, on stderr; 2 wrong usage.",
+)
 def stop(
     folder: Folder,
-    reason: Annotated[str, typer.Option(help="Why; shown by status and report.")] = "asked to",
+    reason: Annotated[
+        str, typer.Option(help="Why the runs end; shown by status and report.")
+    ] = "asked to",
     only: Annotated[
         list[str] | None, typer.Option(help="A strategy or problem to end; may be repeated.")
     ] = None,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Let runs that were ended go on at the next `hpo run`.")
+        bool, typer.Option("--undo", help="Let ended runs continue at the next `hpo run`.")
     ] = False,
 ) -> None:
-    """End runs before their budget: a loop at work sees it at its next turn, or the next to come.
+    """End runs before their budget is spent.
 
-    No new trial begins in them, and those that run are stopped.
+    It takes effect at the next turn of `hpo run`, or when that is next started.
+
+    No new trial starts in these runs, and their running trials are stopped.
     """
     with readable():
         cli.stop.stop(folder, reason, tuple(only or ()), undo)
 
 
-@app.command()
+@app.command(
+    epilog="Exit codes: 0 the files are written; 1 an error, on stderr; 2 wrong usage.",
+)
 def export(
     folder: Folder,
     format: Annotated[str, typer.Option(help="csv or parquet.")] = "csv",
 ) -> None:
-    """Write DIR/export/trials and reports: one row a trial, one a report, sorted."""
+    """Write DIR/export/trials and reports: one row per trial and one per report, sorted."""
     with readable():
         cli.export.export(folder, format)
 
 
-@app.command(epilog="Exit codes: 0 OUT holds what was whole; 1 an error, on stderr; 2 wrong usage.")
+@app.command(
+    epilog="Exit codes: 0 OUT holds all that was intact; 1 an error, on stderr; 2 wrong usage; "
+    "130 interrupted by Ctrl-C, 143 by SIGTERM."
+)
 def rescue(
     folder: Folder,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that is new or empty.")],
     show_traceback: Traceback = False,
 ) -> None:
-    """Copy what is whole of a damaged store to OUT, where it can be reported and go on."""
+    """Copy the intact part of a damaged store to OUT, to be reported on and resumed there."""
     with readable(show_traceback), exits.interruptible():
         cli.rescue.rescued(folder, out)
 
@@ -159,14 +173,16 @@ def rescue(
 @app.command(
     epilog="Exit codes: 0 the table is written; 1 an error, on stderr; 2 wrong usage; 130 "
     "interrupted by Ctrl-C, 143 by SIGTERM: what was trained is kept in OUT.parts, and the same "
-    "command goes on.",
+    "command resumes.",
 )
 def table(
-    name: Annotated[str, typer.Argument(metavar="PROBLEM", help="A problem by its name.")],
-    out: Annotated[Path, typer.Option(help="The file to write, which ends in .npz.")],
-    configurations: Annotated[int, typer.Option(min=1, help="How many are trained.")] = 1000,
-    epochs: Annotated[int, typer.Option(min=1, help="How far each is trained.")] = 27,
-    seeds: Annotated[int, typer.Option(min=1, help="How often each is trained.")] = 2,
+    name: Annotated[str, typer.Argument(metavar="PROBLEM", help="The name of a problem.")],
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    configurations: Annotated[
+        int, typer.Option(min=1, help="How many configurations to train.")
+    ] = 1000,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs to train each for.")] = 27,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each, one per seed.")] = 2,
     data: Annotated[
         str | None, typer.Option(help="An .npz file with the images, for problems that take one.")
     ] = None,
@@ -179,19 +195,21 @@ def table(
         cli.table.record(wanted)
 
 
-@app.command()
+@app.command(epilog="Exit codes: 0 the list is printed; 2 wrong usage.")
 def problems() -> None:
     """List the problems that come with the package."""
     cli.listings.problems()
 
 
-@app.command()
+@app.command(epilog="Exit codes: 0 the list is printed; 2 wrong usage.")
 def strategies() -> None:
     """List the strategies, their options and defaults."""
     cli.listings.strategies()
 
 
-@app.command(epilog="Exit codes: 0 all well; 1 a kernel is not bit-equal on the CPU.")
+@app.command(
+    epilog="Exit codes: 0 all well; 1 a kernel is not bit-equal on the CPU; 2 wrong usage."
+)
 def doctor() -> None:
     """Describe this machine, and test whether its numbers repeat bit for bit."""
     raise typer.Exit(cli.doctor.doctor())

@@ -15,7 +15,7 @@ from hpo_research.doctor import Check, checks
 from hpo_research.experiment import provenance
 from hpo_research.threads import processors
 
-NOWHERE = "kept nowhere: every process compiles them; set NUMBA_CACHE_DIR"
+NOWHERE = "not cached: every process compiles them again; set NUMBA_CACHE_DIR"
 
 
 def doctor() -> int:
@@ -43,11 +43,11 @@ def _facts() -> Table:
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "device": devices.resolve("auto"),
         **{f"cuda:{i}": torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())},
-        "processors": f"{processors()} usable, {os.cpu_count()} in all",
+        "processors": f"{processors()} usable, {os.cpu_count()} in total",
         "threads": f"{torch.get_num_threads()} in torch now; one while an experiment runs",
         "commit": commit or "none (no repository, or no git)",
         "default folder": _default_folder(),
-        "compiled loops": f"kept in {place}" if (place := compiled.place()) else NOWHERE,
+        "compiled loops": f"cached in {place}" if (place := compiled.place()) else NOWHERE,
         **provenance.versions(),
     }
     table = plain_table("what", "found")

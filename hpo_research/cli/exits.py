@@ -65,12 +65,12 @@ def telling_of_code() -> Iterator[list[str]]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """End cleanly on Ctrl-C (exit code 130) and on SIGTERM (143), and say how to go on."""
+    """End cleanly on Ctrl-C (exit code 130) and on SIGTERM (143), and say how to resume."""
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     except (KeyboardInterrupt, Terminated) as stop:
-        warn("what was done is stored; run the same command again to go on", "interrupted")
+        warn("completed work is stored; run the same command again to resume", "interrupted")
         code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
         raise typer.Exit(code) from None
     finally:

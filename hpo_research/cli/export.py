@@ -14,7 +14,7 @@ def export(folder: Path, format: str) -> None:
     risky = [] if format != "csv" else analysis.files.formulas(result.frame())
     if risky:
         warn(
-            "a spreadsheet takes text that begins with = + - @ for a formula; let it import as "
-            f"text: {', '.join(risky)}"
+            "a spreadsheet reads text that begins with = + - @ as a formula; have it import these "
+            f"columns as text: {', '.join(risky)}"
         )
     say(screen(), f"wrote {' and '.join(map(str, paths))}")

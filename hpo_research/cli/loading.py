@@ -27,7 +27,7 @@ def load(path: Path) -> Experiment:
     if not path.is_file():
         what = "there is no such file"
         if path.exists():
-            what = "is a folder" if path.is_dir() else "is no regular file"
+            what = "is a folder" if path.is_dir() else "is not a regular file"
         raise ExperimentError(f"{path}: {what}; name a Python file that defines `experiment`")
     if path.suffix != ".py":
         raise ExperimentError(f"{path}: expected a Python file, whose name ends in .py")

@@ -13,7 +13,7 @@ def rescued(folder: Path, out: Path) -> None:
     found = rescue(folder, out)
     console = screen()
     table = plain_table("table")
-    for title in ("rows copied", "rows left"):
+    for title in ("rows copied", "rows left out"):
         table.add_column(title, justify="right")
     for name, count in found.copied.items():
         add_row(table, name, f"{count:,}", f"{found.left[name]:,}")
@@ -25,9 +25,9 @@ def rescued(folder: Path, out: Path) -> None:
     for run, turn in found.cuts.items():
         say(console, f"{run}: kept up to turn {turn}; what came after cannot be replayed")
     if not found.damages:
-        say(console, "the store is whole: all of it was copied")
+        say(console, "the store is intact: all of it was copied")
     say(console, f"{found.files} checkpoints were copied to {found.folder}")
-    then = "the same experiment with --out (a study: with path) goes on there"
+    then = "to resume there, run the same experiment with --out (a study: with path)"
     if not found.has_experiment:
-        then = f"what the experiment was is lost, so nothing can be reported yet; {then}"
+        then = f"the description of the experiment is lost, so nothing can be reported yet; {then}"
     say(console, then)

@@ -23,7 +23,7 @@ def seeds(text: str) -> list[int]:
         first = int(named[1])
         last = first + 1 if named[2] is None else int(named[2])
         if last <= first:
-            raise ExperimentError(f"{text!r}: {part.strip()} holds no seed; the end is left out")
+            raise ExperimentError(f"{text!r}: {part.strip()} contains no seed; the end is excluded")
         chosen += range(first, last)
     return list(dict.fromkeys(chosen))
 

@@ -83,10 +83,10 @@ def _end(result: Result, console: Console) -> None:
     for message in [*result.messages(), *result.endings(), *result.changes()]:
         warn(message)
     if result.undigested:
-        say(console, f"{result.undigested:,} rows from before digests cannot be checked")
+        say(console, f"{result.undigested:,} rows predate digests and cannot be checked")
     say(console, _over(result))
 
 
 def _over(result: Result) -> str:
-    over = f"{len(result.over)} of {len(result.runs)} runs are over"
+    over = f"{len(result.over)} of {len(result.runs)} runs are finished"
     return f"{result.facts.name}: {over}"

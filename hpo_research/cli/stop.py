@@ -30,5 +30,5 @@ def stop(folder: Path, reason: str, only: Sequence[str], undo: bool) -> None:
         and (run in result.ended) == undo
     ]
     requests.write(folder, requests.Request(tuple(runs), storable(reason), undo))
-    what = "go on at the next `hpo run`" if undo else "end at the next turn of `hpo run`"
+    what = "continue at the next `hpo run`" if undo else "end at the next turn of `hpo run`"
     say(screen(), f"{result.facts.name}: {len(runs)} runs {what}")

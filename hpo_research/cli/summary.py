@@ -80,7 +80,7 @@ def table(rows: Sequence[Row], *, is_final: bool = False) -> Table:
     for title in ("seeds", "median best", "trials", "failed", "epochs"):
         drawn.add_column(title, justify="right")
     if not is_final:
-        for title in ("running", "runs over", "budget"):
+        for title in ("running", "runs finished", "budget"):
             drawn.add_column(title, justify="right")
     for row in rows:
         cells = [
@@ -100,4 +100,4 @@ def table(rows: Sequence[Row], *, is_final: bool = False) -> Table:
 def rest(result: Result) -> str:
     """Say what is not over, to be put behind a line; nothing where all is."""
     left = len(result.runs) - len(result.over)
-    return f"; {left} of its {len(result.runs)} runs are not over" if left else ""
+    return f"; {left} of its {len(result.runs)} runs are not finished" if left else ""

@@ -16,7 +16,7 @@ from hpo_research.records import Ask, Note, Proposal, Resume, Run, Start, Stop, 
 from hpo_research.store import RunName
 from hpo_research.strategies.protocol import Strategy
 
-_KEPT = "everything stored so far is kept, and the same call goes on once the strategy is mended"
+_KEPT = "everything stored so far is kept, and the same call resumes once the strategy is fixed"
 _FAULTS = (Exception, SystemExit)  # Ctrl-C is no fault of the strategy's
 
 
@@ -43,7 +43,7 @@ def asks_of(
         what = str(cause) if isinstance(cause, StrategyError) else f"ask raised {told(cause)}"
         raise StrategyError(f"{who}: {what}; {_KEPT}") from (cause.__cause__ or cause)
     if not isinstance(asks, list | tuple):
-        raise StrategyError(f"{name}: expected a list of one Ask a run, got {_shown(asks)}")
+        raise StrategyError(f"{name}: expected a list of one Ask per run, got {_shown(asks)}")
     if len(asks) != len(runs):
         raise StrategyError(f"{name}: asked {len(runs)} runs, got {len(asks)} asks")
     rows = zip(names, ledgers, asks, slots, strict=True)
@@ -110,14 +110,14 @@ def _checked(who: str, ledger: Ledger, ask: object, slots: int) -> Ask:
             )
     taken = [proposal for proposal in given if not isinstance(proposal, Stop)]
     if len(taken) > slots:
-        raise StrategyError(f"{who}: {slots} slots were free, {len(taken)} proposals came")
+        raise StrategyError(f"{who}: {slots} slots were free, got {len(taken)} proposals")
     notes, seconds = _notes(who, ask.notes), _seconds(who, ask.seconds)
     proposals = tuple(_proposal(who, ledger, proposal) for proposal in given)
     named = [proposal.trial for proposal in proposals if proposal.trial is not None]
     twice = sorted(repeated(named))
     if twice:
         listed = ", ".join(map(str, twice))
-        raise StrategyError(f"{who}: trial {listed} is resumed or stopped twice at once")
+        raise StrategyError(f"{who}: trial {listed} is resumed or stopped twice in one ask")
     return Ask(proposals, notes, seconds)
 
 

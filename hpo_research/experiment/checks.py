@@ -19,7 +19,7 @@ def strategy_mistake(strategy: object, max_epochs: int | None = None) -> str:
     if isinstance(strategy, type):
         return f"must have ask(runs, slots), got the class {strategy!r}; call it to make one"
     if not callable(getattr(strategy, "ask", None)):
-        hint = "; make one, as Random()" if isinstance(strategy, str) else ""
+        hint = "; use Random()" if isinstance(strategy, str) else ""
         return f"must have ask(runs, slots), got {quoted(strategy)}{hint}"
     options = getattr(strategy, "__dataclass_params__", None)
     if options is not None and not options.frozen:

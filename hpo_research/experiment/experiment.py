@@ -25,7 +25,7 @@ from hpo_research.text import is_one_of, name_mistake, quoted
 
 Execution = Literal["lock-step", "asynchronous", "simulated"]
 _RULES: Mapping[str, options.Rule] = {
-    "budget": options.instance(Budget, "a Budget; make one, as Budget(evaluations=48)"),
+    "budget": options.instance(Budget, "a Budget, such as Budget(evaluations=48)"),
     "execution": options.one_of(get_args(Execution)),
     "final": options.FINAL,
     "parallel": options.optional(options.whole(most=MOST_AT_ONCE)),
@@ -101,7 +101,7 @@ class Experiment:
         if wrong:
             return [
                 f"problems must be problems, got {quoted(problem)}"
-                + (f"; make one, as problem({problem!r})" if isinstance(problem, str) else "")
+                + (f"; use problem({problem!r})" if isinstance(problem, str) else "")
                 for problem in wrong
             ]
         named = [("name", problem.name) for problem in problems]
@@ -136,9 +136,9 @@ class Experiment:
         mistakes.check_all(self, _RULES)
         if self.parallel is None and isinstance(self.budget, Budget):
             if self.budget.counts_time_alone:
-                mistakes.add(" a budget of seconds alone needs parallel, the trials at once")
+                mistakes.add(" a budget of seconds alone needs parallel, the trials at a time")
             elif is_one_of(self.execution, ("asynchronous",)):
-                mistakes.add(" asynchronous execution needs parallel, the trials at once")
+                mistakes.add(" asynchronous execution needs parallel, the trials at a time")
 
     def _length_mistakes(self) -> Iterator[str]:
         """Yield what cannot be where a problem leaves the length of its trials open."""
@@ -148,7 +148,7 @@ class Experiment:
             if self.budget.epochs is not None:
                 yield (
                     f"a budget cannot count epochs of {problem.name}, whose trials have an open "
-                    "length; count them, as Budget(trials=48), or give the problem max_epochs="
+                    "length; count trials, as in Budget(trials=48), or give the problem max_epochs="
                 )
             for name, strategy in self.strategies.items():
                 if mistake := length_mistake(strategy, problem.name):
@@ -225,7 +225,7 @@ def parallel_of(experiment: Experiment, strategy: Strategy) -> int | None:
     if experiment.parallel is not None:
         return experiment.parallel
     batch: int | None = batch_of(strategy)
-    hint = "where parallel=None it is how many trials train at once; name the field otherwise"
+    hint = "with parallel=None it sets how many trials train at a time; rename the field"
     rule, who = options.optional(options.whole(hint=hint)), type(strategy).__name__
     options.require("batch", batch, rule, error=StrategyError, call=who)
     return batch
@@ -237,7 +237,7 @@ def _seed_mistakes(seeds: object) -> list[str]:
     except ExperimentError as error:
         count = options.as_integer(seeds)
         is_count = count is not None and 0 < count <= LONGEST
-        hint = f"; range({count}) holds so many" if is_count else ""
+        hint = f"; range({count}) has that many" if is_count else ""
         return [f"{error}{hint}"]
     if not seeds:
         return ["seeds is empty; name at least one, or a range"]
@@ -272,7 +272,7 @@ def merged(old: Json | None, new: Json) -> Json:
     lines += _budget_differences(old, new)
     if lines:
         raise ExperimentError(
-            "the experiment has changed since this folder's store was begun; run it with another "
+            "the experiment has changed since this folder's store was created; run it with another "
             "--out (or name), or undo:\n" + "\n".join(sorted(lines))
         )
     return {

@@ -78,8 +78,8 @@ def run(
             execute(experiment, store, compute, watch, source=source, ends=ends)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
-                f"{experiment.name} was interrupted; what was done is stored in {store.folder}: "
-                "run it again to go on"
+                f"{experiment.name} was interrupted; completed work is stored in {store.folder}: "
+                "run it again to resume"
             ) from None
         return Result.of(store)
 

@@ -52,8 +52,8 @@ def _warn(store: Store, history: changes.History) -> None:
     if not lines:
         return
     advice = (
-        f"{store.folder or 'the store'} goes on with the code of now beside them; begin another "
-        "folder where that is not meant, and see the report for which trials are whose"
+        f"{store.folder or 'the store'} continues with the current code alongside them; if that "
+        "is not intended, use another folder; the report says which trials used which code"
     )
     file, line = caller()
     # With a registry of its own: code that changes back and forth is told of each time.

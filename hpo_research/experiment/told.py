@@ -31,7 +31,7 @@ def number_of(trial: int, value: object, *, may_be_none: bool = False) -> float:
     if not options.is_real(number):
         raise StudyError(
             f"trial {trial}: expected a number, got {value!r} of type {type(value).__name__}; "
-            "use fail(id, reason) for a trial that gave none"
+            "use fail(id, reason) for a trial without a value"
         )
     try:
         return float(number)
@@ -93,8 +93,8 @@ def check_open(info: RunInfo) -> None:
     """Raise `StudyError` where the length of trials is known."""
     if info.max_epochs != OPEN:
         raise StudyError(
-            f"finish: trials of this study end at epoch {info.max_epochs}; tell(id, value) says "
-            "what one gave there, and Study(..., max_epochs=None) leaves the length open"
+            f"finish: trials of this study end at epoch {info.max_epochs}; tell(id, value) gives "
+            "the value there, and Study(..., max_epochs=None) leaves the length open"
         )
 
 
@@ -114,13 +114,13 @@ def end_of(books: Ledger, trial: Trial, value: float | None) -> tuple[str, str] 
         return "failed", f"value is {value} at epoch {reached + 1}"
     if not reached:
         raise StudyError(
-            f"trial {trial.id}: nothing was reported of it; tell(id, value) says what it gave, and "
-            "fail(id, reason) that it gave nothing"
+            f"trial {trial.id}: nothing was reported for it; call tell(id, value) to give its "
+            "value, or fail(id, reason) if it has none"
         )
     last = trial.value_at(reached)
     if value is not None and value != last:
         raise StudyError(
-            f"trial {trial.id}: its last epoch, {reached}, was reported as {last!r}, and now it is "
+            f"trial {trial.id}: its last epoch, {reached}, was reported as {last!r}, and is now "
             f"told as {value!r}; report(id, {reached + 1}, value) first, then finish(id)"
         )
     return ("finished", "") if last is not None else ("failed", f"no value at epoch {reached}")
@@ -152,15 +152,15 @@ def in_a_child(process: int) -> StudyError:
     """Return what a child of a study's process is told."""
     return StudyError(
         f"the study belongs to process {process}, and this is its child, process {os.getpid()}, "
-        "which it would never hear of; return the value to that process (through a queue, or as a "
-        "pool's result), and ask and tell there"
+        "whose results it would never see; return the value to that process (through a queue, or "
+        "as a pool's result), and ask and tell there"
     )
 
 
 def _over(trial: Trial) -> str:
     return (
-        f"trial {trial.id} is {trial.status} since epoch {trial.reached}; "
-        "only trials that ask() gave out can be told"
+        f"trial {trial.id} is already {trial.status}, at epoch {trial.reached}; "
+        "only trials that ask() returned can be told"
     )
 
 

@@ -133,10 +133,10 @@ def _caption(result: Result, drawn: Sequence[Finals]) -> str:
     seeds = counted([len(own.seeds) for own in drawn], "seed")
     return " ".join(
         [
-            f"Best value that each run ended with on {listed(problems)}, over {seeds}.",
+            f"Final best value of each run on {listed(problems)}, over {seeds}.",
             *regret_where(problems, [own.problem for own in drawn if own.is_regret]),
-            "Points: seeds. Boxes: the middle half of the seeds, with the median; whiskers reach "
-            "to the least and the greatest value.",
+            "Points: seeds. Boxes: the interquartile range over seeds, with the median; whiskers "
+            "extend to the minimum and the maximum.",
             *noted({own.problem: _notes(result, own) for own in drawn}),
             *noted({problem: ["no run has a value"] for problem in absent}),
         ]

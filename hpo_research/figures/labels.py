@@ -35,7 +35,7 @@ def unfinished(result: Result, problem: str, strategies: Collection[str]) -> lis
     """Note how many runs of a problem are not over, nothing where all are."""
     runs = [name for name in result.select(problem) if name.strategy in strategies]
     left = sum(name not in result.over for name in runs)
-    return [f"{left} of {len(runs)} runs are not over"] if left else []
+    return [f"{left} of {len(runs)} runs are not finished"] if left else []
 
 
 def wrapped(text: str, letters: int) -> str:

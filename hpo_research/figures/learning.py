@@ -291,7 +291,7 @@ def _caption(result: Result, shown: Sequence[RunName]) -> str:
         [
             f"Every trial of one run of {shown[0].strategy}, its value at each epoch.",
             *([at_rungs] if has_rungs else []),
-            "The last marker of a curve says what became of the trial.",
+            "The last marker of a curve shows the status of its trial.",
             *(sentence for name in shown for sentence in _sentences(result, name)),
         ]
     )
@@ -314,5 +314,5 @@ def _sentences(result: Result, name: RunName) -> list[str]:
     if silent:
         sentences.append(f"Not drawn: {counted([silent], 'trial')} without a report.")
     if name not in result.over:
-        sentences.append("This run is not over.")
+        sentences.append("This run is not finished.")
     return sentences

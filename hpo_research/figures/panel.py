@@ -90,7 +90,7 @@ def panel(
     line = None if is_regret or not bands else optimum
     line = None if line is None else float(scale.shown(np.array(line)))
     if has_noise := line is not None and is_noisy(result, problem):
-        notes.append("the optimum is that without noise, and values with noise may lie beyond it")
+        notes.append("the optimum is noise-free, so noisy values may be better than it")
     return Panel(
         problem,
         bands,
@@ -193,8 +193,8 @@ def caption(panels: Sequence[Panel], axis: Axis) -> str:
 def _bands(counts: Collection[int]) -> str:
     """Say what the bands are over these numbers of seeds, and where there is none."""
     if max(counts) < LEAST_SEEDS:
-        return f"There is no band below {LEAST_SEEDS} seeds."
-    few = f"; no band below {LEAST_SEEDS} seeds" if min(counts) < LEAST_SEEDS else ""
+        return f"No band is drawn for fewer than {LEAST_SEEDS} seeds."
+    few = f"; none for fewer than {LEAST_SEEDS} seeds" if min(counts) < LEAST_SEEDS else ""
     return (
         f"Bands: pointwise {LEVEL:.0%} percentile bootstrap over seeds "
         f"({RESAMPLES:,} resamples){few}."

@@ -81,7 +81,7 @@ def _caption(result: Result, shown: Ranks) -> str:
     band = (
         "Bands: pointwise 95% percentile bootstrap over seeds (2,000 resamples)."
         if seeds >= LEAST_SEEDS
-        else f"There is no band below {LEAST_SEEDS} seeds."
+        else f"No band is drawn for fewer than {LEAST_SEEDS} seeds."
     )
     return " ".join(
         [
@@ -89,11 +89,11 @@ def _caption(result: Result, shown: Ranks) -> str:
             f"{listed(shown.problems)} ({counted([shown.pairs], 'pair')}); 1 is best.",
             f"At each {at}, strategies are ranked by their {value} on one problem and seed; equal "
             "values share the mean of their ranks, and runs without a value come last. Each pair "
-            "of a problem and a seed counts alike; pairs without any value are left out.",
+            "of a problem and a seed counts equally; pairs without any value are left out.",
             band,
             *shown.left_out,
-            "The table of mean ranks has a rule of its own and may differ: it ranks final values "
-            "by the experiment's rule, and counts problems alike and seeds without any value as "
-            "ties.",
+            "The table of mean ranks follows another rule and may differ: it ranks final values "
+            "by the experiment's rule, weights problems equally, and counts seeds without any "
+            "value as ties.",
         ]
     )

@@ -49,7 +49,7 @@ class Scale:
         if self.is_cut:
             low, high = _ENDS[self.kind]
             ends = f"below {low:g} or above {high:g}"
-            notes.append(f"values {ends} are drawn there, the tables have them as they are")
+            notes.append(f"values {ends} are drawn at that limit; tables have the true values")
         return notes
 
     def shown(self, values: np.ndarray) -> np.ndarray:

@@ -53,20 +53,20 @@ def believed(result: Result, name: RunName, ask: int | None = None) -> View:
     strategy = _strategy(result, name.strategy)
     run = result.runs[name]
     modelled = _modelled(run)
-    which = "of a model of our own" if ask is None else f"number {ask} of a model of our own"
+    which = "of a built-in model" if ask is None else f"number {ask} of a built-in model"
     if strategy is None or not modelled or (ask is not None and ask not in modelled):
-        raise StoreError(f"{tuple(name)} holds no ask {which}")
+        raise StoreError(f"{tuple(name)} has no ask {which}")
     number = modelled[0] if ask is None else ask
     then, noted = result.histories[name].at(number), _noted(run.asks[number])
     if _counts(then) != noted:
         raise StoreError(
             f"{tuple(name)}: ask number {number} noted {noted}, but the stored reports and "
-            f"outcomes come to {_counts(then)}; what it believed cannot be shown"
+            f"outcomes give {_counts(then)}; what its model believed cannot be shown"
         )
     chosen = [p.config for p in run.asks[number].proposals if p.config is not None]
     view = view_of(strategy, then, chosen)
     if view is None:
-        raise StoreError(f"{tuple(name)} holds no ask {which}")
+        raise StoreError(f"{tuple(name)} has no ask {which}")
     return view
 
 
@@ -108,7 +108,7 @@ def draw_belief(axes: Axes, view: View) -> None:
         x = _values(view, cube, name)
         belief, shown = view.believe(cube), _laid(view).shown
         low, high = shown(belief.low), shown(belief.high)
-        axes.fill_between(x, low, high, color=MIDDLE, alpha=0.25, linewidth=0, label="middle 95 %")
+        axes.fill_between(x, low, high, color=MIDDLE, alpha=0.25, linewidth=0, label="central 95%")
         axes.plot(x, shown(belief.median), color=DARK, linewidth=1.2, label="median")
         seen = [trial for trial in view.run.trials if trial.value is not None]
         values = [float(t.value) for t in seen if t.value is not None]
@@ -154,7 +154,7 @@ def draw_acquisition(axes: Axes, view: View) -> None:
 def draw_surface(axes: Axes, view: View, quantity: Quantity) -> None:
     """Draw the median, the uncertainty or the acquisition function over two hyperparameters.
 
-    Uncertainty is the width of the middle 95 % of the function's values. Light means large. Circles
+    Uncertainty is the width of the central 95% of the function's values. Light means large. Circles
     are trials with values; numbers are the points of the batch in the order of their choice.
     """
     with styled():
@@ -291,7 +291,7 @@ def _is_log(view: View) -> bool:
 def _names(view: View) -> Mapping[Quantity, str]:
     return {
         "median": "model's median",
-        "uncertainty": "95 % width",
+        "uncertainty": "95% width",
         "acquisition": _ACQUISITIONS.get(view.acquisition_name, view.acquisition_name),
     }
 
@@ -324,11 +324,11 @@ def _legend(view: View) -> Sequence[Artist]:
         return [
             dots,
             Line2D([], [], label="median", color=DARK, linewidth=1.2),
-            Patch(label="middle 95 %", color=MIDDLE, alpha=0.25, linewidth=0),
+            Patch(label="central 95%", color=MIDDLE, alpha=0.25, linewidth=0),
             Line2D([], [], label="batch", color=_BATCH, linestyle=(0, (4, 2)), linewidth=0.9),
         ]
     dots.set_markerfacecolor("white")
-    batch = Line2D([], [], label="batch, in its order", linestyle="none", marker="o", markersize=7)
+    batch = Line2D([], [], label="batch, in order", linestyle="none", marker="o", markersize=7)
     batch.set(markeredgecolor=_BATCH, markeredgewidth=1.2, markerfacecolor="white")
     return [dots, batch]
 
@@ -339,11 +339,11 @@ def _caption(result: Result, name: RunName, view: View) -> str:
     spoken = _SPOKEN.get(view.acquisition_name, view.acquisition_name)
     down = f", down to {_NATS:g} below its largest value" if _is_log(view) else ""
     shown = (
-        "Above: the model's median and the middle 95 % of the function's values, without noise. "
+        "Above: the model's median and the central 95% of the function's values, without noise. "
         f"Below: the {spoken}, one line for each point of the batch, the points before it being "
         "pending; each triangle is the point chosen."
         if view.run.space.dimension == 1
-        else "From above: the model's median; the width of the middle 95 % of the function's "
+        else "From above: the model's median; the width of the central 95% of the function's "
         f"values; the {spoken} before the first point{down}."
     )
     values = sum(trial.value is not None for trial in view.run.trials)

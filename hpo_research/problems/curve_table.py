@@ -135,7 +135,7 @@ def place(name: str) -> Path:
     if name not in shipped():
         known = ", ".join(shipped()) or "none"
         raise ProblemError(
-            f"{quoted(name)} is no recorded table; expected one that comes with the package "
+            f"{quoted(name)} is not a recorded table; expected one that comes with the package "
             f"({known}) or the path of a file that `hpo table` wrote, which ends in .npz"
         )
     return SHIPPED / f"{name}.npz"
@@ -171,7 +171,7 @@ def _parsed(path: str, _digest: str) -> CurveTable:
         version = header["version"]
     except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ProblemError(
-            f"{path}: is no table that `hpo table` wrote, or is damaged ({error}); make it again"
+            f"{path}: is not a table that `hpo table` wrote, or is damaged ({error}); make it again"
         ) from error
     if version != _VERSION:
         raise ProblemError(

@@ -251,8 +251,8 @@ def _openml(title: str, number: int) -> Callable[[], Labelled]:
         except OSError as error:  # what the network and the cache raise
             raise MissingDataError(
                 f"the images of {title} are not on this machine and could not be fetched from "
-                f"OpenML, data set {number} ({error}); connect it once, or name a file with "
-                "data='FILE.npz' that holds x_train, y_train, x_test and y_test"
+                f"OpenML, data set {number} ({error}); connect to the internet once, or name a "
+                "file with data='FILE.npz' that holds x_train, y_train, x_test and y_test"
             ) from error
         pixels = np.asarray(found.data).astype(np.uint8)
         return Labelled(pixels, np.asarray(found.target).astype(int))

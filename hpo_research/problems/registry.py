@@ -52,7 +52,7 @@ _ENTRIES: Mapping[str, _Entry] = {
         for name, function in FUNCTIONS.items()
     },
     "curves": _Entry(
-        "Learning curves that fall to a synthetic function, early ranks agreeing as asked",
+        "Learning curves that converge to a synthetic function, early ranks agreeing as set",
         LearningCurves,
     ),
     **{
@@ -88,7 +88,7 @@ def problem(name: str, /, **options: Any) -> Problem:
     unknown = [option for option in options if option not in legal]
     if unknown:
         raise ProblemError(
-            f"problem({name!r}): {', '.join(unknown)} is no option of it; it has {', '.join(legal)}"
+            f"problem({name!r}): no option {', '.join(unknown)}; it has {', '.join(legal)}"
         )
     return entry.build(**options)
 

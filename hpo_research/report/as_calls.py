@@ -54,4 +54,4 @@ def budget(found: BudgetFacts | None) -> str:
     if found is None:
         return "none"
     limits = [f"{limit:g} {unit}" for unit, limit in asdict(found).items() if limit is not None]
-    return " or ".join(limits) + " a run" + (", whichever ends first" if len(limits) > 1 else "")
+    return " or ".join(limits) + " per run" + (", whichever is first" if len(limits) > 1 else "")

@@ -28,14 +28,14 @@ class Problem:
 
 
 def heading(result: Result) -> str:
-    """Say how many runs are over."""
+    """Say how many runs are finished."""
     runs, over = len(result.runs), len(result.over)
     if not runs:
-        return "No run has begun."
+        return "No run has started."
     if over == runs:
-        return "Its run is over." if runs == 1 else f"All {runs} runs are over."
+        return "Its run is finished." if runs == 1 else f"All {runs} runs are finished."
     verb = "is" if runs - over == 1 else "are"
-    left = f"{runs - over} of {runs} runs {verb} not over yet"
+    left = f"{runs - over} of {runs} runs {verb} not finished yet"
     return f"{left}: this page shows what was known when it was made."
 
 
@@ -50,7 +50,7 @@ def unfinished(result: Result) -> list[str]:
                 trials = [trial for name in names for trial in result.runs[name].trials]
                 running = sum(trial.is_running for trial in trials)
                 lines.append(
-                    f"{strategy} on {problem}: {over} of {len(names)} runs over, "
+                    f"{strategy} on {problem}: {over} of {len(names)} runs finished, "
                     f"{len(trials)} trials, {running} of them running"
                 )
     return lines
@@ -62,7 +62,7 @@ def settings(result: Result) -> dict[str, str]:
     return {
         "seeds": _seeds(facts.seeds),
         "budget": budget(facts.budget),
-        "trials at once": "as many as wanted" if parallel is None else f"{parallel} in a run",
+        "parallel trials": "no limit" if parallel is None else f"{parallel} per run",
         "execution": facts.execution,
         "final value": _FINALS[facts.final],
     }

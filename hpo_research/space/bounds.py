@@ -78,7 +78,7 @@ def check_continuum(call: str, low: float, high: float, scale: Scale) -> None:
     rounding = 4 * _EPS * max(abs(low), abs(high), slope * line)
     if high - low < _NARROWEST or rounding > TOLERANCE * (high - low):
         raise SpaceError(
-            f"{call}: the range is too narrow beside its bounds to be exact in float64; "
+            f"{call}: the range is too narrow relative to its bounds to be exact in float64; "
             "search over the offset from low instead"
         )
 

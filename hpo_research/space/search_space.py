@@ -190,7 +190,7 @@ class SearchSpace:
         if not isinstance(config, Mapping):
             raise SpaceError(f"{what}: expected a mapping from name to value, got {quoted(config)}")
         mistakes = [
-            f"{quoted(name)} is no hyperparameter of this space; it has {', '.join(self.names)}"
+            f"{quoted(name)} is not a hyperparameter of this space; it has {', '.join(self.names)}"
             for name in config
             if name not in self.parameters
         ]
@@ -237,8 +237,8 @@ class SearchSpace:
         is_cube = isinstance(cube, np.ndarray) and cube.ndim == 2 and cube.dtype.kind == "f"
         if not is_cube or cube.shape[1] != self.dimension:  # type: ignore[attr-defined]
             raise SpaceError(
-                f"expected an array of floats with {self.dimension} columns, one a hyperparameter, "
-                f"got {quoted(cube)}"
+                f"expected an array of floats with {self.dimension} columns, one per "
+                f"hyperparameter, got {quoted(cube)}"
             )
 
     def _nearest(self, cube: np.ndarray) -> list[int]:
@@ -254,7 +254,7 @@ def _check_parameters(parameters: Mapping[str, object]) -> None:
         if not isinstance(parameter, Float | Integer | Categorical):
             hint = "a fixed value belongs in the problem, not in the space"
             if isinstance(parameter, list | tuple | set | range):
-                hint = "make one, as Float(low, high), Integer(low, high) or Categorical(values)"
+                hint = "use Float(low, high), Integer(low, high) or Categorical(values)"
             raise SpaceError(
                 f"SearchSpace: {name} must be Float, Integer or Categorical, got "
                 f"{quoted(parameter)}; {hint}"

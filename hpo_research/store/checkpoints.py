@@ -126,7 +126,7 @@ class Checkpoints:
         if digest is None:
             packing.unpack(content)
         elif digest != of_content(content):
-            raise StateError("it is damaged, or another than was written")
+            raise StateError("it is damaged, or not the one that was written")
         return packing.Packed(content)
 
     def forget(self, key: Key) -> None:

@@ -19,12 +19,12 @@ _PATIENCE = 5.0  # seconds to wait for another program that holds the database
 # What SQLite calls a refusal, by the first part of its code, and what to do about it.
 _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full: make room",
-    sqlite3.SQLITE_READONLY: "the file or its file system can only be read, or the file was moved: "
+    sqlite3.SQLITE_READONLY: "the file or its file system is read-only, or the file was moved: "
     "allow writing, or put it back",
-    sqlite3.SQLITE_IOERR: "the disk or the network reported a fault: look at both",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: see who may write to it, and how many "
+    sqlite3.SQLITE_IOERR: "the disk or the network reported a fault: check both",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: check its permissions, and how many "
     "files this process may have open",
-    sqlite3.SQLITE_PERM: "this user may not write to the file: see who may",
+    sqlite3.SQLITE_PERM: "this user may not write to the file: check its permissions",
     sqlite3.SQLITE_NOMEM: "there is no memory left: free some",
 }
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

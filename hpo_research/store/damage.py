@@ -56,7 +56,7 @@ def damaged(folder: Path | None, damages: Sequence[Damage]) -> StoreError:
     lines = "\n".join(f"  {line}" for line in shown)
     return StoreError(
         f"{folder}: the store is damaged or was edited:\n{lines}\n"
-        f"nothing was changed; `hpo rescue {folder} OUT` copies what is whole to the folder OUT"
+        f"nothing was changed; `hpo rescue {folder} OUT` copies what is intact to the folder OUT"
     )
 
 

@@ -54,7 +54,7 @@ def spaces_of(facts: Facts) -> dict[str, SearchSpace]:
         try:
             spaces[name] = from_document(problem.space)
         except (HpoError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged("experiment", f"the space of {name!r} is none: {error}") from error
+            raise _damaged("experiment", f"the space of {name!r} is not valid: {error}") from error
     return spaces
 
 

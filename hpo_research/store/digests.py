@@ -130,7 +130,7 @@ def seal_of(text: str) -> Seal:
     try:
         sums = {table: Sum(int(found[table][0]), int(found[table][1], 16)) for table in SUMMED}
     except (LookupError, TypeError) as error:
-        raise ValueError(f"{text!r:.80} is no seal") from error
+        raise ValueError(f"{text!r:.80} is not a seal") from error
     return Seal(sums)
 
 

@@ -123,7 +123,7 @@ def _held_by(descriptor: int, path: Path, said: str) -> str:
     is_gone = said.endswith(f" on {socket.gethostname()}") and said not in map(_name, seen)
     if seen and is_gone:
         who = " and ".join(map(described, seen))
-        return f"{who} holds its lock, inherited from {said}, which is gone; end what is left of it"
+        return f"{who} holds its lock, inherited from {said}, which has ended; end the holder"
     return f"{said or 'another process'} is writing to it; wait until it ends, or stop it"
 
 

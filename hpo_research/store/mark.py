@@ -166,8 +166,8 @@ def _mistake(connection: sqlite3.Connection, folder: Path, path: Path) -> str:
             return ""
         return (
             f"{path.name} does not hold the last rows: they are in {beside.name}, which is missing "
-            "or empty; copy the whole folder while nothing runs in it, or take what is there with "
-            "`hpo rescue`"
+            "or empty; copy the whole folder while nothing runs in it, or recover what is there "
+            "with `hpo rescue`"
         )
     # Where the next log had not begun when the writer was killed, the last one is still there.
     is_next = alone.generation == (both.generation + 1) % _GENERATIONS
@@ -175,8 +175,8 @@ def _mistake(connection: sqlite3.Connection, folder: Path, path: Path) -> str:
     if alone.generation == both.generation or (is_next and is_last):
         return ""
     return (
-        f"{path.name} and {beside.name} are of different moments: they were copied while something "
-        "was writing; copy the whole folder while nothing runs in it"
+        f"{path.name} and {beside.name} are from different moments: they were copied while "
+        "something was writing; copy the whole folder while nothing runs in it"
     )
 
 

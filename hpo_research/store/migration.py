@@ -55,7 +55,7 @@ def keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
         os.replace(beside, kept)
     except OSError as error:
         raise StoreWriteError(
-            f"{path.parent}: the store, of an older version, could not be kept beside the new one "
+            f"{path.parent}: the store, of an older version, could not be kept next to the new one "
             f"({error.strerror}); nothing was changed: make room for both, or repair the disk"
         ) from error
     return kept

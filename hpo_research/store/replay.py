@@ -133,7 +133,7 @@ def _impossible(ledger: Ledger, row: AskRow) -> str:
         if isinstance(grant, Restart):
             own = ledger.open.get(grant.trial)
             if own is None or (grant.attempt, grant.until) != (own.attempt + 1, own.until):
-                return f"{trial} is begun anew, as attempt {grant.attempt}, where it does not run"
+                return f"{trial} is restarted, as attempt {grant.attempt}, while it is not running"
             continue
         if isinstance(grant, Start):
             if grant.trial != count:

@@ -66,4 +66,4 @@ def _read(path: Path) -> Request:
         runs = tuple(RunName(str(p), str(s), int(seed)) for p, s, seed in found["runs"])
         return Request(runs, str(found["reason"]), found["reopens"] is True)
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise StoreError(f"{path}: is no request ({error}); remove it") from error
+        raise StoreError(f"{path}: is not a request ({error}); remove it") from error

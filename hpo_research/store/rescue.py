@@ -52,7 +52,7 @@ def rescue(folder: str | Path, out: str | Path) -> Rescued:
     source, target = Path(folder), Path(out)
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise StoreError(f"{target}: is there already; name a folder that is new or empty")
+            raise StoreError(f"{target}: already exists; name a folder that is new or empty")
         _check_idle(source)
         target.mkdir(parents=True, exist_ok=True)
         return _rescue(source, target)

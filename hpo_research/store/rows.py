@@ -179,7 +179,7 @@ def parsed(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{name} is no JSON ({error}): {text!r:.80}") from error
+        raise ValueError(f"{name} is not JSON ({error}): {text!r:.80}") from error
 
 
 def _mapping(name: str, text: str) -> dict[str, Any]:

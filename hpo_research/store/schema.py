@@ -133,7 +133,7 @@ def check_version(found: int, folder: Path | None) -> None:
     if found > VERSION:
         raise StoreError(
             f"{folder}: written by a newer version (schema {found}, this version reads "
-            f"{VERSION}); nothing was changed: upgrade hpo_research to go on"
+            f"{VERSION}); nothing was changed: upgrade hpo_research to continue"
         )
     if found < OLDEST:
         raise StoreError(

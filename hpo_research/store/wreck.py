@@ -120,7 +120,7 @@ def wreck(folder: Path, workplace: Path) -> Iterator[Wreck]:
         _replace_first_page(copy)
         version = _version(copy)
     if version is None:
-        raise StoreError(f"{folder}: nothing of {FILE} can be read; is it a store of hpo_research?")
+        raise StoreError(f"{folder}: nothing of {FILE} can be read; is it an hpo_research store?")
     with closing(sqlite3.connect(copy, isolation_level=None)) as db:
         # A text that is not UTF-8 is one damaged row, and not the end of the table.
         db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")

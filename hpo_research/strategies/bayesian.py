@@ -98,7 +98,7 @@ class Bayesian:
         is_averaged = is_one_of(self.model, (AVERAGED,))
         if is_averaged and (self.acquisition == THOMPSON or not self._is_ours):
             mistakes.add(
-                "(model='averaged'): expected an acquisition function of ours that can be averaged "
+                "(model='averaged'): expected a built-in acquisition function that can be averaged "
                 f"({', '.join([*CRITERIA, NOISY, 'ucb'])}), got {parts.name_of(self.acquisition)!r}"
             )
         mistakes.refuse(StrategyError)

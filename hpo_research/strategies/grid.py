@@ -204,5 +204,5 @@ def _checked(name: object, points: object) -> int | tuple[Value, ...]:
         if values := tuple(items(points, "points", StrategyError)):
             return values
     except StrategyError as error:
-        raise StrategyError(f"{call}: {error}; an integer >= 1 is taken too") from error
+        raise StrategyError(f"{call}: {error}; an integer >= 1 is accepted too") from error
     raise StrategyError(f"{call}: points must be an integer >= 1, or a list of at least one value")

@@ -91,7 +91,7 @@ def _own_methods(result: Result) -> str:
         return ""
     return (
         f"Of {', '.join(names)}, which recommends by a method of its own, the best observed trial "
-        "stands in both columns: tables are made from the store, without the user's code. "
+        "appears in both columns: tables are made from the store, without the user's code. "
     )
 
 

@@ -51,15 +51,16 @@ def ranks_table(result: Result, compared: Sequence[Finals]) -> Table:
         ]
     ).astype({"seeds": "Int64"})
     has_all = len(compared) > 1
-    and_problems = "; in the last column, over problems, each counting alike" if has_all else ""
+    and_problems = "; in the last column, over problems, each weighted equally" if has_all else ""
     head = ["Strategy", *(f"{p} (n = {counts[p]})" if p in counts else p for p in columns)]
     caption = (
-        "Strategies are ranked by the final values of a seed; 1 is the best, equal values share "
+        "Strategies are ranked by their final values on a seed; 1 is the best, equal values share "
         "the mean of their ranks, and so do runs without a value, which come last. "
         f"{RULES[result.facts.final]} Means over the n seeds in which the run of every "
-        f"strategy is over{and_problems}. The figure of mean ranks has a rule of its own and may "
-        "differ: it ranks the best values so far, at any epoch unless the budget counts trials, "
-        "counts each pair of a problem and a seed alike, and leaves out pairs without any value."
+        f"strategy is finished{and_problems}. The figure of mean ranks follows another rule and "
+        "may differ: it ranks the best values so far, at any epoch unless the budget counts "
+        "trials, counts each pair of a problem and a seed equally, and leaves out pairs without "
+        "any value."
     )
     return Table("ranks", "Mean ranks", caption, data, head, rows)
 
@@ -126,7 +127,7 @@ def comparisons_table(result: Result, compared: Sequence[Finals]) -> Table:
         "Seeds are pairs: a seed gives both strategies the same initial weights, data order and "
         "noise, and the same initial design where they begin with the same kind. Wins, ties and "
         "losses are those of A; the difference is the median of A − B over seeds in which both "
-        "have a value. n counts the seeds in which both runs are over; a run without a value "
+        "have a value. n counts the seeds in which both runs are finished; a run without a value "
         "loses. p: two-sided Wilcoxon signed-rank test over the pairs that differ, given where at "
         f"least {FEWEST} do. Holm: corrected for all pairs of the problem."
     )

@@ -57,13 +57,13 @@ def spent_table(result: Result) -> Table:
         for problem, row, own in zip(unrepeated(problems), data, counts, strict=True)
     ]
     caption = (
-        "Sums over all runs. An evaluation is as many epochs as a whole training of the problem "
-        "has; the epochs of trials that were stopped or failed count. Of the epochs, those on "
-        "trials that were stopped, and on trials that are paused; and those trained on after a "
-        "pause. The file has the rest of the ledger."
+        "Sums over all runs. One evaluation is as many epochs as a full training of the problem; "
+        "the epochs of trials that were stopped or failed count. “On stopped” and “On paused” are "
+        "the epochs spent on trials that were stopped and on trials that are paused; “Continued” "
+        "are those trained after a pause. The CSV file has the rest of the ledger."
     )
-    head = ["Problem", "Strategy", "Runs", "Over", "Trials", "Failed", "Epochs"]
-    head += ["On stopped", "On paused", "Continued", "Evaluations a run"]
+    head = ["Problem", "Strategy", "Runs", "Finished", "Trials", "Failed", "Epochs"]
+    head += ["On stopped", "On paused", "Continued", "Evaluations per run"]
     frame = pd.DataFrame(map(asdict, data))
     return Table("spent", "What was spent", caption, frame, head, rows, breaks(problems))
 
@@ -85,13 +85,13 @@ def seconds_table(result: Result) -> Table:
         for problem, row in zip(unrepeated(problems), data, strict=True)
     ]
     caption = (
-        "Search is the time that asking took. Runs are asked and trained in batches: a run's "
+        "Search is the time spent on asks. Runs are asked and trained in batches: a run's "
         "seconds are its share of the wall time of its batches. Problems that replay recorded "
-        "trainings count the recorded seconds. Waiting is what slots stood idle by the "
-        "runs' clocks; there is none where all train in step."
+        "trainings count the recorded seconds. Waiting is the time that slots were "
+        "idle by the runs' clocks; in lock-step there is none."
     )
     head = ["Problem", "Strategy", "Search (s)", "Training (s)", "Waiting (s)"]
-    head += ["Search a run (s)", "Training a run (s)"]
+    head += ["Search per run (s)", "Training per run (s)"]
     frame = pd.DataFrame(map(asdict, data))
     return Table("seconds", "Seconds", caption, frame, head, rows, breaks(problems))
 

@@ -28,13 +28,13 @@ def stops_table(cut: Sequence[Stops]) -> Table:
         for problem, row in zip(unrepeated(problems), cut, strict=True)
     ]
     caption = (
-        "Trials that did not fail, over all seeds; of them those that were stopped, and those left "
-        "paused in runs that are over. Saved are the epochs that it would have taken besides to "
-        "train each of them to the end. A trial that was stopped or left would have won if its "
+        "Trials that did not fail, over all seeds; of these, those that were stopped, and those "
+        "left paused in finished runs. Saved: the further epochs that training all of them to the "
+        "end would have taken. A trial that was stopped or left paused would have won if its "
         "configuration, trained to the end in the run of the same seed by the strategy named under "
-        "“Against”, came out better than all that the run itself trained to the end. “Winners cut” "
-        "are such trials, of those for which this is known; “Runs that lost one” are the runs with "
-        "such a trial, of those in which it is known of any."
+        "“Against”, ended better than every trial that the run itself trained to the end. “Winners "
+        "cut” are such trials, out of those for which this is known; “Runs that lost one” are the "
+        "runs with such a trial, out of those in which it is known of any."
     )
     head = ["Problem", "Strategy", "Trials", "Stopped", "Left", "Saved", "Against", "Winners cut"]
     head += ["Runs that lost one"]

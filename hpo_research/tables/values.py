@@ -26,8 +26,8 @@ from hpo_research.tables.table import (
 )
 
 RULES = {
-    "last": "A trial is worth the value of its last epoch.",
-    "best": "A trial is worth its best value at any epoch.",
+    "last": "The value of a trial is that of its last epoch.",
+    "best": "The value of a trial is its best at any epoch.",
 }
 """What counts as a trial's value, by the experiment's rule `final`."""
 
@@ -92,7 +92,7 @@ def explanation(result: Result, known: Sequence[Finals]) -> str:
     left = len(result.runs) - len(result.over)
     if left:
         sentences.append(
-            f"{left} of {len(result.runs)} runs {'is' if left == 1 else 'are'} not over."
+            f"{left} of {len(result.runs)} runs {'is' if left == 1 else 'are'} not finished."
         )
     return " ".join(sentences)
 
@@ -159,8 +159,12 @@ def finals_table(result: Result, known: Sequence[Finals]) -> Table:
 def intervals(counts: Sequence[int], statistic: Statistic = "median") -> str:
     """Say what the intervals are, and where there is none; `counts` are seeds with a value."""
     if max(counts) < LEAST_SEEDS:
-        return f"There is no interval below {LEAST_SEEDS} seeds with a value."
-    few = f"; none below {LEAST_SEEDS} seeds with a value" if min(counts) < LEAST_SEEDS else ""
+        return f"No interval is given for fewer than {LEAST_SEEDS} seeds with a value."
+    few = (
+        f"; none for fewer than {LEAST_SEEDS} seeds with a value"
+        if min(counts) < LEAST_SEEDS
+        else ""
+    )
     return (
         f"The interval is that of the {statistic}: 95% percentile bootstrap over seeds (2,000 "
         f"resamples){few}."

@@ -90,7 +90,7 @@ def no_runs_give_no_asks(strategy: Strategy) -> None:
 def an_ask_is_lawful(strategy: Strategy, run: Run, slots: int) -> None:
     """One ask, no more than the slots, in the space; only what can be stopped and resumed is."""
     asks = strategy.ask([run], [slots])
-    need(isinstance(asks, list | tuple) and len(asks) == 1, "a list of one Ask a run", asks)
+    need(isinstance(asks, list | tuple) and len(asks) == 1, "a list of one Ask per run", asks)
     (ask,) = asks
     need(isinstance(ask, Ask), "an Ask", ask)
     work = [proposal for proposal in ask.proposals if proposal.kind != "stop"]

@@ -86,7 +86,7 @@ class Task:
         if (self.start > 0) != (self.state is not None):
             given = "none" if self.state is None else "one"
             raise ProblemError(
-                f"Task(start={self.start}, state=...): a network that goes on needs the state it "
+                f"Task(start={self.start}, state=...): a network that resumes needs the state it "
                 f"had at `start`, a new one has none; got {given}"
             )
         if self.recipe.schedule == "constant" and self.recipe.warmup == 0:

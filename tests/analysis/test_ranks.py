@@ -102,8 +102,8 @@ def test_a_pair_without_a_run_of_every_strategy_is_left_out_and_named():
     shown = ranks(made(found))
     assert (shown.problems, shown.seeds, shown.pairs) == (("p", "r"), (0, 1), 3)
     assert shown.left_out == (
-        "Left out: 1 of 2 seeds on p, where not every strategy has a run that is over.",
-        "Left out: q, where not every strategy has a run that is over.",
+        "Left out: 1 of 2 seeds on p, where not every strategy has a finished run.",
+        "Left out: q, where not every strategy has a finished run.",
     )
 
 

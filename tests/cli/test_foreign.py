@@ -71,7 +71,7 @@ def shown(*arguments: object) -> str:
 
 def test_its_status_does_not_reach_the_terminal(foreign):
     printed = shown("status", foreign)
-    assert f"{SEEN}: 2 of 2 runs are over" in printed
+    assert f"{SEEN}: 2 of 2 runs are finished" in printed
     assert f"warning: {SEEN} on {SEEN}, seed 0: all 3 trials failed; the first: {SEEN}" in printed
 
 
@@ -95,7 +95,7 @@ def test_its_report_is_written_and_every_file_of_it_can_be_read(foreign):
 
 def test_its_export_is_written_and_warns_of_formulas(foreign):
     printed = shown("export", foreign)
-    assert "warning: a spreadsheet takes text that begins with = + - @ for a formula" in printed
+    assert "warning: a spreadsheet reads text that begins with = + - @ as a formula" in printed
     assert "problem, strategy, origin, reason" in printed
     shown("export", foreign, "--format", "parquet")
     table = pd.read_csv(foreign / "export" / "trials.csv", keep_default_na=False)

@@ -43,7 +43,7 @@ def test_a_file_that_is_no_experiment_is_refused_with_its_line(tmp_path, content
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/dev/null", "/dev/null: is no regular file; name a Python file"),
+        ("/dev/null", "/dev/null: is not a regular file; name a Python file"),
         (".", "is a folder; name a Python file"),
         ("nothere.py", "there is no such file; name a Python file"),
         ("[red]\x1b[31m\udce9.py", r"[red]\x1b[31m\udce9.py: there is no such file"),

@@ -27,6 +27,9 @@ def finished(tmp_path_factory):
     return place / "out"
 
 
+COMMANDS = [command.callback.__name__ for command in app.registered_commands]
+
+
 def hpo(*arguments: object):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
@@ -57,7 +60,7 @@ def halfway(tmp_path, monkeypatch):
 def test_status_counts_runs_trials_and_epochs(finished):
     done = hpo("status", finished)
     assert done.exit_code == 0
-    assert done.stdout.splitlines()[-1] == "small: 12 of 12 runs are over"
+    assert done.stdout.splitlines()[-1] == "small: 12 of 12 runs are finished"
     (line,) = [line for line in done.stdout.splitlines() if "curves" in line and "grid" in line]
     assert line.split()[2] == "2"
     assert line.split()[4:] == ["8", "0", "24", "0", "2/2", "100%"]
@@ -107,7 +110,7 @@ def test_a_watch_says_what_changed_and_ends_with_ctrl_c(halfway, monkeypatch):
     done = hpo("status", "--watch", halfway)
     assert done.exit_code == 0
     (line,) = done.stdout.splitlines()  # nothing changed between the three looks
-    assert re.fullmatch(r".+: \d+ of \d+ runs are over, [\d,]+ trials, [\d,]+ epochs", line)
+    assert re.fullmatch(r".+: \d+ of \d+ runs are finished, [\d,]+ trials, [\d,]+ epochs", line)
 
 
 def test_a_watch_prints_no_document():
@@ -185,8 +188,8 @@ def test_a_folder_without_a_store_does_not_keep_the_others_from_their_reports(fi
 def test_a_report_of_an_unfinished_experiment_says_what_is_left(halfway):
     done = hpo("report", halfway)
     assert done.exit_code == 0, done.output
-    assert re.search(r"report\.html; \d+ of its 12 runs are not over$", done.stdout)
-    assert "Not over yet" in (halfway / "report.html").read_text()
+    assert re.search(r"report\.html; \d+ of its 12 runs are not finished$", done.stdout)
+    assert "Not finished yet" in (halfway / "report.html").read_text()
 
 
 def test_a_report_is_made_while_another_process_writes(finished):
@@ -226,7 +229,12 @@ def test_help_lists_the_commands_and_the_exit_codes():
     text = hpo("--help").stdout
     for command in ("run", "report", "status", "export", "table", "problems", "doctor"):
         assert f" {command} " in text
-    assert "Exit codes: 0 all runs are over; 1 an error" in hpo("run", "--help").stdout
+    assert "Exit codes: 0 all runs are finished; 1 an error" in hpo("run", "--help").stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_lists_its_exit_codes(command):
+    assert "Exit codes: 0 " in " ".join(hpo(command, "--help").stdout.split())
 
 
 # -- doctor

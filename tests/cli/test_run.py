@@ -200,7 +200,7 @@ def test_a_mistake_in_the_file_is_one_message_with_its_line(place, text, message
         (["run", "small.py", "--device", "tpu"], r"device='tpu': expected auto, cpu or cuda:N", 1),
         (["run", "small.py", "--device", "cuda:99"], r"this machine has \d+ CUDA devices", 1),
         (["run", "small.py", "--seeds", "1,a"], r"Invalid value for --seeds: '1,a': expected", 2),
-        (["run", "small.py", "--seeds", "5:5"], r"5:5 holds no seed", 2),
+        (["run", "small.py", "--seeds", "5:5"], r"5:5 contains no seed", 2),
         (["run", "small.py", "--seeds", "-1"], r"expected seeds such as 5", 2),
         (["run"], r"Missing argument '\{?FILE", 2),
         (["walk"], r"No such command 'walk'", 2),
@@ -265,11 +265,11 @@ def test_an_interrupted_run_says_how_to_go_on_and_keeps_what_it_did(place, numbe
         process.communicate()
         raise
     assert process.returncode == code, err
-    assert err == "interrupted: what was done is stored; run the same command again to go on\n"
+    assert err == "interrupted: completed work is stored; run the same command again to resume\n"
     assert out.startswith("long: 1 runs on cpu")
     status = hpo("status", "results/long")
     assert status.exit_code == 0
-    assert "long: 0 of 1 runs are over" in status.stdout
+    assert "long: 0 of 1 runs are finished" in status.stdout
 
 
 def test_a_wrong_file_ends_a_real_process_without_a_traceback(place):
@@ -311,5 +311,5 @@ experiment = hpo.Experiment(
     (place / "own.py").write_text(text.replace("1 / 0", "pass"))
     done = hpo("run", "own.py", "--quiet")
     assert done.exit_code == 0
-    assert "(experiment_own.Mine.ask): trials 0 to 1 on branin, seed 4, were begun" in done.stderr
+    assert "(experiment_own.Mine.ask): trials 0 to 1 on branin, seed 4, were started" in done.stderr
     assert len(Result.read(place / "results/own").frame()) == 3

@@ -76,6 +76,6 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path, monkeypatch):
         patch.setattr(recording._Parts, "append", interrupted)
         done = table("curves", *SMALL, "--out", tmp_path / "a.npz")
     assert done.exit_code == 130
-    assert "run the same command again to go on" in done.stderr
+    assert "run the same command again to resume" in done.stderr
     assert table("curves", *SMALL, "--out", tmp_path / "a.npz").exit_code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]

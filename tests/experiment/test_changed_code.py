@@ -69,9 +69,9 @@ def test_run_says_it_at_each_change_and_not_otherwise(tmp_path: Path):
     assert [len(messages) for messages in said] == [0, 0, 1, 0, 1, 1]
     assert said[2][0].splitlines()[0] == (
         "the code of strategy mine changed (__main__.STREAM): trials 0 to 4 on branin, seed 3, "
-        "were begun with the earlier code"
+        "were started with the earlier code"
     )
-    assert f"{tmp_path} goes on with the code of now" in said[2][0]
+    assert f"{tmp_path} continues with the current code" in said[2][0]
     changes = hpo.Result.read(tmp_path).changes()
     # More budget asks the last ask again, which is then of the code of now.
     assert [re.findall(r"trials 0 to (\d)", line) for line in changes] == [["3"], ["5"], ["7"]]
@@ -129,7 +129,7 @@ def test_a_study_says_it(tmp_path: Path):
     assert told(lambda: [opened(TEXT), opened(TEXT)]) == []
     (message,) = told(lambda: opened(OTHER))
     assert message.startswith(
-        "the code of the study changed (__main__.STREAM): trials 0 to 1 were begun with the earlier"
+        "the code of the study changed (__main__.STREAM): trials 0 to 1 were started with the"
     )
 
 
@@ -146,20 +146,20 @@ def test_tune_says_it_of_its_function(tmp_path: Path):
     first, values = tuned(100), []
     (message,) = told(lambda: values.append(tuned(1000)))
     assert "the code of problem function changed (shift of " in message
-    assert "trial 0 on function, seed 0, was begun with the earlier code" in message
+    assert "trial 0 on function, seed 0, was started with the earlier code" in message
     assert values == [first]
 
 
 def test_the_command_line_says_it_once_at_once_and_afterwards(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "publish", lambda result, folder: Published(folder / "r.html"))
+    monkeypatch.setattr(run.report, "publish", lambda result, folder: Published(folder / "r.html"))
     for text in (TEXT, OTHER.replace("trials=4", "trials=6")):
         Path("changing.py").write_text(text)
         done = CliRunner().invoke(app, ["run", "changing.py", "--quiet"])
         assert done.exit_code == 0, done.output
     line = (
         "warning: the code of strategy mine changed (experiment_changing.STREAM): trials 0 to 3 on "
-        "branin, seed 3, were begun with the earlier code\n"
+        "branin, seed 3, were started with the earlier code\n"
     )
     assert done.stderr.startswith(line) and done.stderr.count("changed (") == 1
     for command in ("status", "run"):
@@ -175,10 +175,10 @@ RUNS = [RunName("p", "s", seed) for seed in range(3)]
 @pytest.mark.parametrize(
     ("begun", "line"),
     [
-        ([[1]], "trial 0 on p, seed 0, was begun"),
-        ([[1, 2, 9]], "trials 0 to 1 on p, seed 0, were begun"),
-        ([[1, 2], [1, 9], []], "the first 1 to 2 trials of 2 runs were begun"),
-        ([[1, 2], [1, 2, 9]], "trials 0 to 1 of each of 2 runs were begun"),
+        ([[1]], "trial 0 on p, seed 0, was started"),
+        ([[1, 2, 9]], "trials 0 to 1 on p, seed 0, were started"),
+        ([[1, 2], [1, 9], []], "the first 1 to 2 trials of 2 runs were started"),
+        ([[1, 2], [1, 2, 9]], "trials 0 to 1 of each of 2 runs were started"),
         ([[9], [8]], ""),
     ],
 )
@@ -210,7 +210,7 @@ def test_problems_and_strategies_that_share_what_changed_are_one_sentence():
         (
             {"f": "cpython-311:a"},
             {"f": "cpython-312:a"},
-            r"whether .* changed \(f\) since .* cannot",
+            r"whether .* changed \(f\) since .* is unknown",
         ),
         ({str(i): "ast:a" for i in range(9)}, {"f": "ast:a"}, r"and 5 more\)"),
     ],
@@ -226,4 +226,4 @@ def test_pieces_that_come_go_or_do_not_compare_are_said(old: dict, new: dict, sa
 def test_code_that_was_never_noted_is_not_vouched_for():
     history = [newer([], {"problem": {"p": {"f": "ast:a"}}, "strategy": {}}, 5)]
     (line,) = lines(history, {RUNS[0]: [1]})
-    assert re.match("whether the code of problem p changed since trial 0 .* cannot be told", line)
+    assert re.match("whether the code of problem p changed since trial 0 .* is unknown", line)

@@ -65,7 +65,7 @@ FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
         ),
         ({"strategies": {1: hpo.Random()}}, "a strategy's name must be a non-empty string, got 1"),
         ({"seeds": []}, "seeds is empty; name at least one, or a range"),
-        ({"seeds": 3}, r"seeds must be a list, got 3; range\(3\) holds so many"),
+        ({"seeds": 3}, r"seeds must be a list, got 3; range\(3\) has that many"),
         ({"seeds": "123"}, "seeds must be a list, got '123'"),
         ({"seeds": (i for i in range(3))}, "seeds must be a list, got <generator"),
         ({"seeds": [0, "1"]}, r"seeds\[1\] must be an integer, got '1'"),
@@ -75,13 +75,13 @@ FUNCTION = hpo.FunctionProblem(loss, hpo.SearchSpace(x=hpo.Float(0, 1)))
         ({"seeds": [3, 1, 3, 1]}, "seeds must be distinct, 1, 3 is repeated"),
         (
             {"problems": ["branin"]},
-            r"problems must be problems, got 'branin'; make one, as problem\('branin'\)",
+            r"problems must be problems, got 'branin'; use problem\('branin'\)",
         ),
         (
             {"strategies": {"r": "random"}},
-            r"strategies\['r'\] must have .* got 'random'; make one, as Random\(\)",
+            r"strategies\['r'\] must have .* got 'random'; use Random\(\)",
         ),
-        ({"budget": 5}, "budget must be a Budget, got 5"),
+        ({"budget": 5}, "budget must be a Budget, such as .*, got 5"),
         ({"parallel": 0}, "parallel must be an integer from 1 to 1,000,000, or None, got 0"),
         ({"parallel": 1.5}, r"parallel must be an integer from 1 to 1,000,000, or None, got 1\.5"),
         ({"parallel": True}, "parallel must be an integer from 1 to 1,000,000, or None, got True"),
@@ -110,7 +110,7 @@ def test_all_mistakes_are_listed_at_once():
         "Experiment: problems is empty; name at least one",
         "Experiment: strategies['a'] must have ask(runs, slots), got 1",
         "Experiment: seeds must be distinct, 0 is repeated",
-        "Experiment: budget must be a Budget, got None; make one, as Budget(evaluations=48)",
+        "Experiment: budget must be a Budget, such as Budget(evaluations=48), got None",
         "Experiment: parallel must be an integer from 1 to 1,000,000, or None, got -1",
     ]
 
@@ -346,7 +346,7 @@ def test_a_changed_entry_is_refused_with_the_difference(
     small = {"budget": hpo.Budget(evaluations=5), "seeds": [0]}
     before = hpo.run(made(**{**small, **options}), out=tmp_path, device="cpu")
     with pytest.raises(
-        ExperimentError, match="has changed since this folder's store was begun"
+        ExperimentError, match="has changed since this folder's store was created"
     ) as e:
         hpo.run(made(**{**small, **options, **change}), out=tmp_path, device="cpu")
     e.match(message)

@@ -297,14 +297,14 @@ BUGS = [
     (begin(until=0), "until must be an integer above 0 and at most 9, got 0"),
     (begin(until=10), "until must be an integer above 0 and at most 9, got 10"),
     (begin(until=2.5), r"until must be an integer above 0 and at most 9, got 2\.5"),
-    ([Ask((start(MIDDLE, 3, "own"),) * 3)], "seed 0: 2 slots were free, 3 proposals came"),
+    ([Ask((start(MIDDLE, 3, "own"),) * 3)], "seed 0: 2 slots were free, got 3 proposals"),
     ([Ask((resume(0, 3),))], "seed 0: cannot resume trial 0, which does not exist"),
     ([Ask((stop(-1),))], "seed 0: cannot stop trial -1, which does not exist"),
     ([Ask((resume(None, 3),))], "cannot resume trial None"),
     ([Ask((), {"why": object()})], "note 'why' must be a number, a string or a list of numbers"),
     ([Ask((), {"why": [1.0, "a"]})], "note 'why' must be a number, a string or a list of numbers"),
-    (once_running(start(MIDDLE, 3, "own")), "seed 0: 0 slots were free, 1 proposals came"),
-    (once_running(stop(0), stop(0)), "trial 0 is resumed or stopped twice at once"),
+    (once_running(start(MIDDLE, 3, "own")), "seed 0: 0 slots were free, got 1 proposals"),
+    (once_running(stop(0), stop(0)), "trial 0 is resumed or stopped twice in one ask"),
     (once_running(stop(7)), "cannot stop trial 7, which does not exist"),
 ]
 

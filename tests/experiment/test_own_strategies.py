@@ -54,11 +54,11 @@ def begin(**changes: object) -> list[Ask]:
 
 
 WRONG = [
-    (None, "study: expected a list of one Ask a run, got None of type NoneType"),
-    ({"x": 1}, "expected a list of one Ask a run, got {'x': 1} of type dict"),
-    ((Ask() for _ in "a"), "expected a list of one Ask a run, got .* of type generator"),
-    (Ask(), r"expected a list of one Ask a run, got Ask\("),
-    ("asks", "expected a list of one Ask a run, got 'asks' of type str"),
+    (None, "study: expected a list of one Ask per run, got None of type NoneType"),
+    ({"x": 1}, "expected a list of one Ask per run, got {'x': 1} of type dict"),
+    ((Ask() for _ in "a"), "expected a list of one Ask per run, got .* of type generator"),
+    (Ask(), r"expected a list of one Ask per run, got Ask\("),
+    ("asks", "expected a list of one Ask per run, got 'asks' of type str"),
     ([MIDDLE], "study, seed 0: expected an Ask, got {'x': 0.5, 'kind': 'a'} of type dict"),
     ([Ask(start(MIDDLE, 1, ""))], r"expected a tuple of start\(...\), .* got Start\("),
     ([Ask(None)], "expected a tuple of start.*got None"),
@@ -68,7 +68,7 @@ WRONG = [
     (begin(config="x=0.5"), "proposal: expected a mapping from name to value, got 'x=0.5'"),
     (begin(config=np.zeros(2)), "proposal: expected a mapping from name to value, got array"),
     (begin(config={"x": 0.5}), "proposal: 'kind' is missing"),
-    (begin(config={**MIDDLE, 3: 1}), "proposal: 3 is no hyperparameter of this space"),
+    (begin(config={**MIDDLE, 3: 1}), "proposal: 3 is not a hyperparameter of this space"),
     (begin(config={**MIDDLE, "x": np.array([0.5])}), r"proposal: x: expected a number"),
     (begin(config={**MIDDLE, "x": math.nan}), r"proposal: x: expected a number .* got nan"),
     (begin(config={**MIDDLE, "kind": []}), r"proposal: kind: expected one of"),
@@ -86,7 +86,7 @@ WRONG = [
     ([Ask((resume("1", 3),))], "cannot resume trial '1' of type str, which does not exist"),
     ([Ask((resume(2**70, 3),))], "cannot resume trial 1180591620717411303424, which does not"),
     ([Ask((stop(-1),))], "cannot stop trial -1, which does not exist; name one by its id, below 2"),
-    ([Ask((stop(0), stop(np.int64(0))))], "trial 0 is resumed or stopped twice at once"),
+    ([Ask((stop(0), stop(np.int64(0))))], "trial 0 is resumed or stopped twice in one ask"),
     ([Ask((), ["a"])], r"notes must be a dict, got \['a'\] of type list"),
     ([Ask((), {3: 1.0})], "the names of notes must be strings, got 3 of type int"),
     ([Ask((), {"a": None})], "note 'a' must be a number, a string or a list of numbers, got None"),
@@ -194,8 +194,8 @@ def test_an_exception_in_a_strategy_names_the_run_and_the_line_and_all_is_kept(t
         "mine on one, seed 1: ask raised KeyError: 'missing' (test_own_strategies.py:"
     )
     assert 'in raises: return {}["missing"]' in message
-    assert message.endswith("everything stored so far is kept, and the same call goes on once the "
-                            "strategy is mended")  # fmt: skip
+    assert message.endswith("everything stored so far is kept, and the same call resumes once the "
+                            "strategy is fixed")  # fmt: skip
     assert isinstance(caught.value.__cause__, KeyError)
     assert len(hpo.Result.read(tmp_path).frame()) == 4
     says.answer.clear()

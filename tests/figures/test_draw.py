@@ -148,7 +148,7 @@ def test_huge_values_are_drawn(values, tmp_path, monkeypatch):
         max_epochs=1,
     )
     captions = " ".join(figure.caption for figure in draw(found, tmp_path))
-    assert "are drawn there, the tables have them as they are" in captions
+    assert "are drawn at that limit; tables have the true values" in captions
 
 
 @pytest.fixture

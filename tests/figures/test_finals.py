@@ -77,16 +77,16 @@ def test_the_caption_says_seeds_boxes_and_what_is_missing():
     picture = finals_figure(made(found))
     assert [axes.get_title() for axes in picture.figure.axes] == ["p", "q"]
     assert picture.caption == (
-        "Best value that each run ended with on p and q, over 5 seeds. Points: seeds. Boxes: the "
-        "middle half of the seeds, with the median; whiskers reach to the least and the greatest "
-        "value. On p, grid has no value for 1 of 5 seeds. On r, no run has a value."
+        "Final best value of each run on p and q, over 5 seeds. Points: seeds. Boxes: the "
+        "interquartile range over seeds, with the median; whiskers extend to the minimum and the "
+        "maximum. On p, grid has no value for 1 of 5 seeds. On r, no run has a value."
     )
 
 
 def test_the_caption_says_where_values_are_regret_and_runs_go_on():
     text = finals_figure(made(histories(), optimum=0.0, over=False)).caption
     assert "Values are regret, the distance from the known optimum." in text
-    assert "On p, 10 of 10 runs are not over." in text
+    assert "On p, 10 of 10 runs are not finished." in text
 
 
 def test_nothing_found_gives_no_figure_and_axes_that_say_so():

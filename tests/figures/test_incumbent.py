@@ -100,7 +100,7 @@ def test_an_optimum_without_noise_is_said_to_be_one():
     }
     picture = incumbent_figure(changed(result, "reports", history))
     assert picture.figure.axes[0].texts[0].get_text() == "optimum without noise"
-    said = "On p, the optimum is that without noise, and values with noise may lie beyond it."
+    said = "On p, the optimum is noise-free, so noisy values may be better than it."
     assert said in picture.caption
     assert mistakes(picture.figure) == []
 
@@ -140,14 +140,14 @@ def test_the_caption_says_where_values_are_regret(optimum, says):
 )
 def test_the_caption_says_that_fewer_than_five_seeds_have_no_band(seeds, says):
     result = made(histories(seeds=seeds))
-    assert f"{says} There is no band below 5 seeds." in told(result)
+    assert f"{says} No band is drawn for fewer than 5 seeds." in told(result)
     assert "Bands:" not in told(result)
     assert not incumbent_figure(result).figure.axes[0].collections
 
 
 def test_the_caption_says_where_some_lines_have_too_few_seeds_for_a_band():
     found = {**histories(), RunName("p", "grid", 0): []}
-    assert "(2,000 resamples); no band below 5 seeds." in told(made(found))
+    assert "(2,000 resamples); none for fewer than 5 seeds." in told(made(found))
     assert len(incumbent_figure(made(found)).figure.axes[0].collections) == 1
 
 
@@ -167,7 +167,7 @@ def test_the_caption_names_seeds_without_values_and_unfinished_runs():
     text = told(made(found, over=False))
     assert "median over 4 to 5 seeds" in text
     assert "On p, grid has values for 4 of 5 seeds." in text
-    assert "On p, 10 of 10 runs are not over." in text
+    assert "On p, 10 of 10 runs are not finished." in text
 
 
 def test_a_result_without_values_draws_a_panel_that_says_so():

@@ -172,7 +172,7 @@ def test_the_caption_says_which_run_is_shown(result):
     assert learning_figure(result, "hyperband").caption == (
         "Every trial of one run of hyperband, its value at each epoch. Vertical lines are the "
         "rungs, where trials pause; a triangle is a promotion; numbers above a rung are the trials "
-        "promoted and those that reached it. The last marker of a curve says what became of the "
+        "promoted and those that reached it. The last marker of a curve shows the status of its "
         f"trial. curves: seed {seed}, the median of 3 seeds by its best value, {trials} trials; "
         "rungs at 1, 3 and 9."
     )
@@ -181,7 +181,7 @@ def test_the_caption_says_which_run_is_shown(result):
 def test_the_caption_names_trials_that_cannot_be_drawn():
     text = learning_figure(changed(run_by_hand(), "is_over", {NAME: False}), "s").caption
     assert "p: seed 0, 7 trials; rungs at 1 and 3. Not drawn: one trial without a report." in text
-    assert text.endswith("This run is not over.")
+    assert text.endswith("This run is not finished.")
 
 
 def test_a_run_that_is_not_there_is_named():

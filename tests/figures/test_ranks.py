@@ -39,11 +39,11 @@ def test_the_caption_says_what_was_ranked_and_what_was_left_out():
         "Mean rank of each strategy over 5 paired seeds on p (5 pairs); 1 is best. At each share "
         "of the budget, strategies are ranked by their best value so far, at any epoch, on one "
         "problem and seed; equal values share the mean of their ranks, and runs without a value "
-        "come last. Each pair of a problem and a seed counts alike; pairs without any value are "
+        "come last. Each pair of a problem and a seed counts equally; pairs without any value are "
         "left out. Bands: pointwise 95% percentile bootstrap over seeds (2,000 resamples). Left "
-        "out: q, where not every strategy has a run that is over. The table of mean ranks has a "
-        "rule of its own and may differ: it ranks final values by the experiment's rule, and "
-        "counts problems alike and seeds without any value as ties."
+        "out: q, where not every strategy has a finished run. The table of mean ranks follows "
+        "another rule and may differ: it ranks final values by the experiment's rule, weights "
+        "problems equally, and counts seeds without any value as ties."
     )
 
 
@@ -70,7 +70,7 @@ def test_the_caption_says_which_values_are_ranked(axis, budget, by_rule):
 def test_fewer_than_five_seeds_have_no_band(seeds, said):
     picture = ranks_figure(made(histories(seeds=seeds)))
     assert said in picture.caption
-    assert "There is no band below 5 seeds." in picture.caption
+    assert "No band is drawn for fewer than 5 seeds." in picture.caption
     assert "Bands:" not in picture.caption
     assert not picture.figure.axes[0].collections
 

@@ -157,19 +157,19 @@ def noting(result: Result, ask: int = 2, **counts: float) -> Result:
 def test_a_rebuilt_run_that_is_not_the_one_that_was_noted_is_not_shown(result, counts):
     other = noting(result, 1, **counts)
     (key, count), *_ = counts.items()
-    with pytest.raises(StoreError, match=rf"ask number 1 noted .*'{key}': {count}.* come to"):
+    with pytest.raises(StoreError, match=rf"ask number 1 noted .*'{key}': {count}.* give"):
         believed(other, RunName("branin", "q-EI", 0))
     assert surrogate_figure(other, "branin", "q-EI") is None
 
 
 @pytest.mark.parametrize("ask", [0, 99])
 def test_an_ask_without_a_model_is_refused(result, ask):
-    with pytest.raises(StoreError, match=f"holds no ask number {ask} of a model of our own"):
+    with pytest.raises(StoreError, match=f"has no ask number {ask} of a built-in model"):
         believed(result, RunName("branin", "q-EI", 0), ask=ask)
 
 
 def test_a_strategy_without_a_model_is_refused(result):
-    with pytest.raises(StoreError, match="holds no ask of a model of our own"):
+    with pytest.raises(StoreError, match="has no ask of a built-in model"):
         believed(result, RunName("branin", "random", 0))
 
 

@@ -478,7 +478,7 @@ def test_a_study_is_told_where_a_trial_of_open_length_ends(tmp_path: Path):
 
     with study() as first:
         first.ask(5)
-        with pytest.raises(StudyError, match="trial 0: nothing was reported of it"):
+        with pytest.raises(StudyError, match="trial 0: nothing was reported for it"):
             first.finish(0)
         assert all(first.report(0, epoch, 1 / epoch) for epoch in (1, 2, 5))
         first.finish(0)
@@ -568,7 +568,7 @@ def test_what_was_lost_is_the_next_attempt_where_time_is_real_and_silent_elsewhe
     assert len(stored) == 16 + sum(lost)
     assert result.costs[name].epochs == 16 + sum(max(own, 1) for own in lost)
     assert len(result.history[name]) == len(result.reports()) == 16
-    assert "begun anew after their process was lost" in result.messages()[0]
+    assert "restarted after their process was lost" in result.messages()[0]
     assert hpo.run(experiment, out=tmp_path / "killed", device="cpu").runs == result.runs
 
 

@@ -56,11 +56,11 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
     (tmp_path / "text.npz").write_text("no table")
     np.savez(tmp_path / "arrays.npz", x=np.zeros(3))
     for name in ("text", "arrays"):
-        with pytest.raises(ProblemError, match=rf"{name}\.npz: is no table that `hpo table` wrote"):
+        with pytest.raises(ProblemError, match=rf"{name}\.npz: is not a table that `hpo table`"):
             curve_table.read(tmp_path / f"{name}.npz")
     with open(tmp_path / "array.npz", "wb") as file:
         np.save(file, np.zeros(3))
-    with pytest.raises(ProblemError, match=r"array\.npz: is no table"):
+    with pytest.raises(ProblemError, match=r"array\.npz: is not a table"):
         curve_table.read(tmp_path / "array.npz")
 
 
@@ -82,7 +82,7 @@ def test_a_table_of_another_version_is_refused(tmp_path):
 def test_a_missing_table_is_said():
     with pytest.raises(ProblemError, match=r"nowhere\.npz: there is no recorded table \(No such"):
         curve_table.read("nowhere.npz")
-    with pytest.raises(ProblemError, match=r"'nothing' is no recorded table; expected one that"):
+    with pytest.raises(ProblemError, match=r"'nothing' is not a recorded table; expected one that"):
         curve_table.place("nothing")
 
 

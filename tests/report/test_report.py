@@ -128,7 +128,7 @@ def test_the_file_the_command_and_the_set_up_are_on_the_page(page):
     assert "hpo run mine.py --device cpu --seeds 0:2" in page.text
     assert "Hyperband(eta=3, rounding='ceil', " in page.text
     assert "Float(low=0.0, high=1.0" in page.text
-    assert "4 evaluations a run" in page.text
+    assert "4 evaluations per run" in page.text
 
 
 def test_the_environment_is_on_the_page(page, folder):
@@ -192,8 +192,8 @@ def test_what_stops_early_is_said_to_equal_its_inner_strategy_on_one_epoch(strat
 
 
 def test_a_finished_experiment_says_so(page):
-    assert "All 8 runs are over." in page.text
-    assert "Not over yet" not in page.text
+    assert "All 8 runs are finished." in page.text
+    assert "Not finished yet" not in page.text
 
 
 # --- the manifest and the bytes ---
@@ -258,7 +258,7 @@ def test_a_file_that_changed_between_sessions_is_shown_as_it_was_too(tmp_path):
         source = Source("mine.py", text)
         hpo.run(experiment(name="twice", seeds=seeds), out=tmp_path, device="cpu", source=source)
     text = written(tmp_path)
-    assert text.index("second = 2") < text.index("as it was before") < text.index("first = 1")
+    assert text.index("second = 2") < text.index("earlier version") < text.index("first = 1")
 
 
 def test_what_is_not_over_is_said(tmp_path, monkeypatch):
@@ -273,8 +273,10 @@ def test_what_is_not_over_is_said(tmp_path, monkeypatch):
     with pytest.raises(Halted):
         hpo.run(experiment(), out=tmp_path, device="cpu", watch=watch)
     text = written(tmp_path)
-    assert re.search(r"\d of 8 runs are not over yet: this page shows what was known", text)
-    assert re.search(r"random on other: \d of 2 runs over, \d+ trials, \d+ of them running", text)
+    assert re.search(r"\d of 8 runs are not finished yet: this page shows what was known", text)
+    assert re.search(
+        r"random on other: \d of 2 runs finished, \d+ trials, \d+ of them running", text
+    )
 
 
 def test_a_report_is_written_while_the_store_is_written_to(folder, tmp_path):
@@ -311,7 +313,7 @@ def test_a_noisy_experiment_shows_recommended_and_best_observed_trials(tmp_path,
 def test_a_study_without_any_value_has_a_page(tmp_path):
     with hpo.Study(SPACE, hpo.Random(), path=tmp_path):
         text = written(tmp_path)
-    assert "1 of 1 runs is not over yet" in text
+    assert "1 of 1 runs is not finished yet" in text
     assert "This is a study" in text
 
 

@@ -10,7 +10,7 @@ from hpo_research.errors import HpoError, SpaceError
 from hpo_research.space import Categorical, Float, Integer
 
 NAN, INF = math.nan, math.inf
-TOO_NARROW = "the range is too narrow beside its bounds to be exact in float64; search over"
+TOO_NARROW = "the range is too narrow relative to its bounds to be exact in float64; search over"
 TOO_WIDE = "the range is too wide to tell its values apart in float64; narrow it, or use a larger"
 
 

@@ -81,7 +81,7 @@ def test_a_space_refuses_what_it_cannot_be(build, message):
     [
         (
             GOOD | {"depth": 3},
-            "configuration: 'depth' is no hyperparameter of this space; it has learning_rate, "
+            "configuration: 'depth' is not a hyperparameter of this space; it has learning_rate, "
             "width, activation",
         ),
         ({"learning_rate": 1e-3, "width": 64}, "configuration: 'activation' is missing"),
@@ -99,7 +99,7 @@ def test_a_space_refuses_what_it_cannot_be(build, message):
         ),
         (
             {"learning_rate": 0, "depth": 3, "activation": None},
-            "configuration: 'depth' is no hyperparameter of this space; it has learning_rate, "
+            "configuration: 'depth' is not a hyperparameter of this space; it has learning_rate, "
             "width, activation\n"
             "configuration: learning_rate: expected a number from 1e-05 to 0.1, got 0\n"
             "configuration: 'width' is missing\n"

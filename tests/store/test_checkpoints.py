@@ -55,7 +55,7 @@ def test_a_file_is_told_from_every_other_by_its_digest(tmp_path: Path):
     assert known.load(KEY, 3)[0] == 3
     one, three = (tmp_path / "checkpoints" / "1" / "2" / f"{e}.safetensors" for e in (1, 3))
     three.write_bytes(one.read_bytes())
-    with pytest.warns(UserWarning, match="it is damaged, or another than was written"):
+    with pytest.warns(UserWarning, match="it is damaged, or not the one that was written"):
         assert known.load(KEY, 3)[0] == 1
     three.unlink()
     with pytest.warns(UserWarning, match=r"at epoch 3 is missing"):

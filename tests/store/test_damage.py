@@ -195,7 +195,7 @@ def test_a_rescued_store_loses_the_damaged_run_alone_and_goes_on(
 def test_all_of_a_whole_store_is_copied(whole: Path, tmp_path: Path):
     done = CliRunner().invoke(app, ["rescue", str(whole), str(tmp_path / "out")])
     assert done.exit_code == 0
-    assert "the store is whole" in done.stdout
+    assert "the store is intact" in done.stdout
     assert numbers(Result.read(tmp_path / "out")) == numbers(Result.read(whole))
     assert Result.read(tmp_path / "out").is_finished
 
@@ -215,7 +215,7 @@ def test_pages_that_cannot_be_read_cost_their_rows_alone(copy: Path, tmp_path: P
 def test_a_lost_description_comes_back_with_the_experiment(copy: Path, whole: Path, tmp_path: Path):
     edit(copy, "UPDATE meta SET value = '{}' WHERE key = 'experiment'")
     done = CliRunner().invoke(app, ["rescue", str(copy), str(tmp_path / "out")])
-    assert "what the experiment was is lost" in done.stdout
+    assert "the description of the experiment is lost" in done.stdout
     result = hpo.run(experiment(), out=tmp_path / "out", device="cpu")
     assert numbers(result) == numbers(Result.read(whole))
 
@@ -249,7 +249,7 @@ def test_checkpoints_that_match_are_copied(tmp_path: Path):
 def test_nothing_is_written_over(whole: Path, tmp_path: Path, there: str):
     out = {"file": tmp_path / "file", "folder": tmp_path, "itself": whole}[there]
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(StoreError, match="already exists"):
         rescue(whole, out)
 
 

@@ -76,7 +76,7 @@ def test_who_holds_the_lock_of_a_process_that_is_gone_is_named(tmp_path: Path):
         with pytest.raises(
             StoreLockedError,
             match=rf"process {child} \(sleep 60\) holds its lock, inherited from process {holder} "
-            r"on .*, which is gone; end what is left of it",
+            r"on .*, which has ended; end the holder",
         ):
             acquire(tmp_path)
     finally:

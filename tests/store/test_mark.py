@@ -91,7 +91,7 @@ def test_a_file_and_a_log_of_different_moments_are_refused(
     for other in ("0", "2"):
         shutil.copy(tmp_path / other / LOG, tmp_path / "1")
         before = [(tmp_path / "1" / name).read_bytes() for name in (FILE, LOG)]
-        with pytest.raises(StoreError, match=f"{FILE} and {LOG} are of different moments"):
+        with pytest.raises(StoreError, match=f"{FILE} and {LOG} are from different moments"):
             door(tmp_path / "1")
         assert [(tmp_path / "1" / name).read_bytes() for name in (FILE, LOG)] == before
 

@@ -105,7 +105,7 @@ def test_a_migration_without_room_says_so_and_changes_nothing(tmp_path: Path):
     store = Path(shutil.copytree(STORES / "paused", tmp_path / "paused"))
     (store / f"{KEPT}.part").mkdir()
     before = (store / FILE).read_bytes()
-    with pytest.raises(StoreWriteError, match="could not be kept beside the new one"):
+    with pytest.raises(StoreWriteError, match="could not be kept next to the new one"):
         Store.write(store)
     assert (store / FILE).read_bytes() == before
 
@@ -221,7 +221,7 @@ def test_status_counts_the_rows_that_cannot_be_checked(tmp_path: Path):
     store = Path(shutil.copytree(STORES / "finished", tmp_path / "finished"))
     count = Result.read(store).undigested
     shown = CliRunner().invoke(app, ["status", str(store)])
-    assert f"{count:,} rows from before digests cannot be checked" in shown.stdout
+    assert f"{count:,} rows predate digests and cannot be checked" in shown.stdout
     Store.write(store).close()
     asked = CliRunner().invoke(app, ["status", str(store), "--json"])
     assert json.loads(asked.stdout)["rows_without_digests"] == count

@@ -176,7 +176,7 @@ def test_a_reader_is_told_who_holds_the_database(tmp_path: Path, monkeypatch: py
 REFUSALS = {
     "a file that can only be read": (
         "PRAGMA query_only = 1",
-        "readonly database.*can only be read, or the file was moved: allow writing, or put it back",
+        "readonly database.*is read-only, or the file was moved: allow writing, or put it back",
     ),
     "a full disk": ("PRAGMA max_page_count = 1", "is full.*the disk is full: make room"),
 }
@@ -193,7 +193,7 @@ def test_what_the_disk_refuses_has_its_own_words(tmp_path: Path, refused: str, w
 
 def test_a_folder_in_the_place_of_the_file_is_said_not_to_open(tmp_path: Path):
     (tmp_path / FILE).mkdir()
-    with pytest.raises(StoreWriteError, match="the file cannot be opened: see who may write to it"):
+    with pytest.raises(StoreWriteError, match="the file cannot be opened: check its permissions"):
         Store.write(tmp_path)
 
 

@@ -418,7 +418,7 @@ def test_a_function_of_one_point_is_refused_for_several_before_the_first_trial(
     acquisition, instead
 ):
     strategy = Bayesian(acquisition)
-    message = rf"values one point alone, and 2 trials would be .* use {instead}, or run with"
+    message = rf"evaluates a single point, and 2 trials would .* use {instead}, or run with"
     for run, slots in ((Run(PLANE), 2), (known(count=0, running=1), 1), (known(running=1), 1)):
         with pytest.raises(StrategyError, match=message):
             strategy.ask([run], [slots])
@@ -436,7 +436,7 @@ def test_a_function_of_one_point_is_refused_for_several_before_the_first_trial(
 
 
 def test_a_function_that_makes_one_of_one_point_is_refused_for_several():
-    with pytest.raises(StrategyError, match="LogExpectedImprovement values one point alone"):
+    with pytest.raises(StrategyError, match="LogExpectedImprovement evaluates a single point"):
         asked(Bayesian(one_point, SingleTaskGP, **CHEAP), slots=2)
 
 

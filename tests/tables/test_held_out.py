@@ -74,7 +74,7 @@ def test_means_and_intervals_are_over_seeds():
 def test_below_five_seeds_there_is_no_interval():
     table = shown(result(4))
     assert table.data[["mean_low", "mean_high"]].isna().all(axis=None)
-    assert "There is no interval below 5 seeds" in table.caption
+    assert "No interval is given for fewer than 5 seeds" in table.caption
 
 
 def test_a_run_without_a_value_is_left_out_and_counted():

@@ -116,21 +116,21 @@ def test_the_caption_says_what_the_pairs_of_a_seed_share():
 
 
 @pytest.mark.parametrize(
-    ("final", "rule"), [("last", "the value of its last epoch"), ("best", "its best value at any")]
+    ("final", "rule"), [("last", "that of its last epoch"), ("best", "its best at any epoch")]
 )
 def test_the_caption_of_the_ranks_says_their_rule_and_that_the_figure_has_another(final, rule):
     found = result({"a": [1.0], "b": [2.0]})
     found = replace(found, description={**found.description, "final": final})
     caption = table(found, "ranks").caption
-    assert f"A trial is worth {rule}" in caption
-    assert "The figure of mean ranks has a rule of its own and may differ" in caption
+    assert f"The value of a trial is {rule}" in caption
+    assert "The figure of mean ranks follows another rule and may differ" in caption
     assert "in the last column" not in caption
 
 
 def test_the_caption_of_the_ranks_says_how_problems_count_in_the_last_column():
     values = {RunName(p, s, 0): [(0, 1, 1.0)] for p in "pq" for s in "ab"}
     caption = table(made(values), "ranks").caption
-    assert "is over; in the last column, over problems, each counting alike." in caption
+    assert "is finished; in the last column, over problems, each weighted equally." in caption
 
 
 def test_the_table_and_the_figure_of_mean_ranks_differ_where_their_rules_do():

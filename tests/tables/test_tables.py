@@ -95,7 +95,7 @@ def test_fewer_than_five_seeds_have_no_interval(seeds):
     bounds = ["median_low", "median_high", "mean_low", "mean_high"]
     assert shown.data[bounds].isna().all(axis=None)
     assert shown.rows[0][4].text == "–"
-    assert "There is no interval below 5 seeds with a value." in shown.caption
+    assert "No interval is given for fewer than 5 seeds with a value." in shown.caption
     assert "bootstrap" not in shown.caption
 
 
@@ -107,7 +107,7 @@ def test_where_some_strategies_have_too_few_seeds_for_an_interval_is_said():
     }
     shown = table(made(histories), "finals")
     assert shown.data["median_low"].isna().tolist() == [True, False]
-    assert "(2,000 resamples); none below 5 seeds with a value." in shown.caption
+    assert "(2,000 resamples); none for fewer than 5 seeds with a value." in shown.caption
     assert "none below" not in table(result(), "finals").caption
 
 
@@ -119,8 +119,8 @@ def test_seeds_without_a_value_are_counted_and_said():
 
 
 def test_what_is_not_over_is_said():
-    assert "10 of 10 runs are not over." in table(result(over=False), "summary").caption
-    assert "not over" not in table(result(), "summary").caption
+    assert "10 of 10 runs are not finished." in table(result(over=False), "summary").caption
+    assert "not finished" not in table(result(), "summary").caption
 
 
 def test_a_result_without_runs_has_no_tables():

@@ -365,7 +365,7 @@ def test_a_wrong_recipe_is_refused(recipe: dict[str, object], message: str) -> N
 
 
 def test_a_start_without_a_state_is_refused_and_a_state_without_a_start() -> None:
-    with pytest.raises(ProblemError, match=r"Task\(start=3.*: a network that goes on needs the st"):
+    with pytest.raises(ProblemError, match=r"Task\(start=3.*: a network that resumes needs th"):
         Task(Recipe(), Stream(0), 5, start=3)
     with pytest.raises(ProblemError, match=r"Task\(start=0.*a new one has none; got one"):
         Task(Recipe(), Stream(0), 5, state={})

@@ -103,8 +103,8 @@ def _check_not_imported() -> None:
     # As multiprocessing itself does: its children run a main program again up to its main guard.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise ProblemError(
-            "a process that multiprocessing has started imports this program, and it would start "
-            "its experiment once more; put that under `if __name__ == '__main__':`"
+            "a process started by multiprocessing imports this program, and would start its "
+            "experiment again; put that under `if __name__ == '__main__':`"
         )
 
 
@@ -112,8 +112,8 @@ def refused(why: str, running: int) -> MachineError:
     """Return what is raised where no further process can be had."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MachineError(
-        f"a worker process could not be started ({why}) beside {running} others. Each needs a file "
-        f"descriptor here and one in the process that starts them, and {limit} may be open in "
+        f"a worker process could not be started ({why}) alongside {running} others. Each needs a "
+        f"file descriptor here and one in the process that starts them, and {limit} may be open in "
         "either: raise that (ulimit -n 1024), or let fewer trials train at once (parallel=, "
-        "workers=); nothing that is stored is lost, and the same call goes on"
+        "workers=); nothing that is stored is lost, and the same call resumes"
     )

@@ -333,7 +333,7 @@ class Pool:
         if not self._has_borne:
             raise MachineError(
                 "the process that starts the workers ended before the first of them ran; what it "
-                "wrote to stderr stands above. What was done is stored; run it again to go on"
+                "wrote to stderr is shown above. Completed work is stored; run it again to resume"
             )
         events: list[Event] = []
         cause = "the process that watches the workers was ended"

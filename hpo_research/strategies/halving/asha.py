@@ -92,7 +92,7 @@ class ASHA:
 @habits.answering
 @dataclass(frozen=True)
 class AsynchronousHyperband:
-    """Brackets of ASHA, one for each rung to begin at (Li et al., MLSys 2020, arXiv:1810.05934).
+    """ASHA brackets, one for each starting rung (Li et al., MLSys 2020, arXiv:1810.05934).
 
     Bracket s is an `ASHA` of its own whose lowest rungs are left out: it begins at the rung that
     bracket s of `Hyperband` begins at, with `kind="stop"` at η^s epochs. Trials go to brackets by

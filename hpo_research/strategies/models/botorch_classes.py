@@ -136,7 +136,7 @@ def refuse_batches(acquisition: type, points: int) -> None:
     name = acquisition.__name__
     several = f"q{name}" if hasattr(botorch.acquisition, f"q{name}") else "qLogExpectedImprovement"
     raise StrategyError(
-        f"{name} values one point alone, and {points} trials would be under way at once; "
+        f"{name} evaluates a single point, and {points} trials would run in parallel; "
         f"use {several}, or run with parallel=1"
     )
 

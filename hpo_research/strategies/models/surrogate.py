@@ -72,7 +72,7 @@ def surrogate(strategy: Strategy, run: Run, chosen: Sequence[Config] = ()) -> Vi
     """
     view = view_of(strategy, run, chosen)
     if view is None:
-        raise StrategyError(f"{strategy!r}: it has no model of our own, so there is none to show")
+        raise StrategyError(f"{strategy!r}: it has no built-in model, so there is none to show")
     return view
 
 

@@ -25,7 +25,7 @@ _MOST = 256
 @habits.answering
 @dataclass(frozen=True)
 class CurveStopping:
-    """Stop a trial when its curve so far will hardly come to beat the best (Domhan et al. 2015).
+    """Stop a trial when its curve so far is unlikely to beat the best (Domhan et al. 2015).
 
     The rule of Domhan, Springenberg and Hutter (IJCAI 2015) around any strategy: with y* the best
     value at `max_epochs`, a running trial is stopped once P(its value at `max_epochs` is better

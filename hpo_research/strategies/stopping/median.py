@@ -23,7 +23,7 @@ KINDS = ("sagemaker", "vizier", "syne-tune")
 @habits.answering
 @dataclass(frozen=True)
 class MedianStopping:
-    """The median stopping rule around any strategy, in the three forms that bear its name.
+    """The median stopping rule around any strategy, in the three forms known by that name.
 
     A running trial that has reported epoch t is stopped if a number of its own is strictly worse
     than the median of the means of others over their epochs up to t:
