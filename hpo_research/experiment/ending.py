@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hpo_research.errors import ExperimentError
 from hpo_research.ledger import AskRow, Ledger
-from hpo_research.records import Run
+from hpo_research.records import Ask, Run
 from hpo_research.store import RunName, requests
 from hpo_research.text import quoted
 
@@ -47,12 +47,20 @@ def ending(
                 reasons.setdefault(run, request.reason)
     for run, ledger in ledgers.items():
         is_asked = ledger.open and not ledger.ended and run not in reasons
-        if is_asked and (reason := reason_of(rule, ledger)):
+        if is_asked and (reason := _reason(rule, ledger)):
             reasons[run] = reason
     return {run: why for run, why in reasons.items() if not ledgers[run].ended}, paths
 
 
-def reason_of(rule: Rule, ledger: Ledger) -> str:
+def granted(rule: Rule, ledger: Ledger, ask: Ask, clock: float, seconds: float) -> AskRow:
+    """Return what an ask is granted, or the run's end where nothing is to begin any more."""
+    row = ledger.grant(ask, clock, seconds)
+    if row.begun and not ledger.open and (reason := _reason(rule, ledger)):
+        return ledger.end(reason, clock)
+    return row
+
+
+def _reason(rule: Rule, ledger: Ledger) -> str:
     """Return why a rule ends a run, empty where it does not.
 
     Raises `ExperimentError` where it says neither.

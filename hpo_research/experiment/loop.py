@@ -23,7 +23,7 @@ from hpo_research.executors.remembered import RememberingExecutor
 from hpo_research.executors.states import taken, unkept
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.attempts import begin, lost
-from hpo_research.experiment.ending import Rule, ending, never, reason_of
+from hpo_research.experiment.ending import Rule, ending, granted, never
 from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.progress import Progress, progress
 from hpo_research.experiment.provenance import Source
@@ -31,7 +31,7 @@ from hpo_research.experiment.session import Session, open_experiment
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given
-from hpo_research.records import Ask, Key, Outcome, Report, Segment, Stop
+from hpo_research.records import Key, Outcome, Report, Segment, Stop
 from hpo_research.rng import Stream
 from hpo_research.store import Store, requests
 from hpo_research.store.checkpoints import Name
@@ -183,7 +183,7 @@ class Loop:
             asks = asks_of(strategy, views, names=names, ledgers=ledgers, slots=slots)
             seconds = (time.perf_counter() - began) / len(ledgers)
             for ledger, ask in zip(ledgers, asks, strict=True):
-                row = self._granted(ledger, ask, seconds)
+                row = granted(self._ends, ledger, ask, self._clock(ledger), seconds)
                 rows.append(row)
                 if is_over(ledger, row):
                     over.append(ledger.info.id)
@@ -194,13 +194,6 @@ class Loop:
         self._over.difference_update(row.run for row in rows if row.grants)
         self._forget_paused(over)
         self._act(rows)
-
-    def _granted(self, ledger: Ledger, ask: Ask, seconds: float) -> AskRow:
-        """Return what an ask is granted, or the run's end where nothing is to begin any more."""
-        row = ledger.grant(ask, self._clock(ledger), seconds)
-        if row.begun and not ledger.open and (reason := reason_of(self._ends, ledger)):
-            return ledger.end(reason, self._clock(ledger))
-        return row
 
     def _ended(
         self, ready: Collection[int], reasons: Mapping[int, str]

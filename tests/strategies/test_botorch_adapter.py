@@ -383,7 +383,7 @@ ASKED = [
     (
         {"model": failing},
         rf"Bayesian\(model=failing, acquisition=qlogei\): {WHERE}: RuntimeError: the kernel burst "
-        r"\(test_bayesian_door.py:\d+, in failing: raise RuntimeError",
+        r"\(test_botorch_adapter\.py:\d+, in failing: raise RuntimeError",
     ),
     ({"model": elsewhere}, rf"{WHERE}: ModuleNotFoundError: No module named 'mine'"),
     ({"model": nothing}, rf"{WHERE}: nothing: expected a BoTorch model, got None"),
