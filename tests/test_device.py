@@ -3,6 +3,7 @@ import re
 import pytest
 import torch
 
+from hpo_research import device
 from hpo_research.device import resolve
 from hpo_research.errors import DeviceError
 
@@ -12,6 +13,7 @@ def devices(monkeypatch):
     """Pretend that the machine has this many CUDA devices."""
 
     def pretend(count):
+        monkeypatch.setattr(device, "_has_driver", lambda: True)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
 

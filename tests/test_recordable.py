@@ -89,7 +89,7 @@ def data():
 
 
 def kernel(b=B):
-    return Kernel(KERNELS["matern52"].shape.to("meta").expand(b, -1))
+    return Kernel(KERNELS["matern52"].coefficients.to("meta").expand(b, -1))
 
 
 def loss():

@@ -155,10 +155,10 @@ def test_a_name_that_cannot_be_shown_is_refused_at_birth(name):
         Experiment(**{**options, "name": name})
     with pytest.raises(ExperimentError, match=f"^Experiment: a strategy's name {rule}"):
         Experiment(**{**options, "strategies": {name: hpo.Random()}})
-    with pytest.raises(ProblemError, match=f"the name of a metric; it {rule}"):
+    with pytest.raises(ProblemError, match=f"metric {rule}"):
         hpo.FunctionProblem(loss, SPACE, metric=name)
     if name:  # an empty name means that of the function
-        with pytest.raises(ProblemError, match=f"expected a string; it {rule}"):
+        with pytest.raises(ProblemError, match=f"name {rule}"):
             hpo.FunctionProblem(loss, SPACE, name=name)
 
 

@@ -17,6 +17,7 @@ from hpo_research.acquisition.maximise import (
     maximise,
 )
 from hpo_research.acquisition.mixture import MixtureAcquisition
+from hpo_research.acquisition.montecarlo import qei, qlogei
 from hpo_research.acquisition.protocol import AcquisitionFunction, CachedScores, UncachedScores
 from hpo_research.acquisition.thompson import PathAcquisition, minima
 from hpo_research.acquisition.ucb import ucb
@@ -47,6 +48,8 @@ __all__ = [
     "log_knowledge_gradient",
     "maximise",
     "minima",
+    "qei",
+    "qlogei",
     "ucb",
 ]
 

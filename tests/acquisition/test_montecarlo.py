@@ -6,7 +6,7 @@ from botorch.acquisition import qExpectedImprovement, qLogExpectedImprovement
 from botorch.acquisition.objective import GenericMCObjective
 from botorch.sampling import SobolQMCNormalSampler
 
-from tests.acquisition.montecarlo import qei, qlogei
+from hpo_research.acquisition.montecarlo import qei, qlogei
 from tests.gp.drawn import OWNERS, drawn, gpytorch_row
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*qExpectedImprovement has known numerical")

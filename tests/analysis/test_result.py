@@ -288,7 +288,7 @@ def test_a_function_whose_source_changed_between_sessions_is_named():
     assert result.changes() == []
     notes = [{"sources": {"mine.loss": digest, "mine.same": "c"}} for digest in ("a", "b")]
     (line,) = replace(result, provenance=notes).changes()
-    assert line.startswith("the source of mine.loss changed between sittings")
+    assert line.startswith("the source of mine.loss changed between sessions")
 
 
 def test_looking_again_shows_what_reading_anew_shows(tmp_path: Path, monkeypatch):

@@ -42,6 +42,6 @@ def test_a_run_computes_with_the_threads_it_was_given_and_restores_the_users(thr
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2"])
 def test_a_wrong_number_of_threads_is_refused_before_anything_is_made(threads, tmp_path):
-    with pytest.raises(DeviceError, match="expected an integer from 1 to 4096"):
+    with pytest.raises(DeviceError, match="threads must be an integer from 1 to 4,096"):
         hpo.run(experiment(Walk()), out=tmp_path / "none", device="cpu", threads=threads)
     assert not (tmp_path / "none").exists()
