@@ -21,7 +21,7 @@ def data(b=3, n=20, d=4, counted=15):
     x = stream.at("x").uniform(b, n, d, like=LIKE)
     y = stream.at("y").normal(b, n, like=LIKE)
     mask = torch.arange(n).expand(b, -1) < counted
-    return Data.of(x, y, mask, owner=(0, 1, 1, 2))
+    return Data.of(x, y, mask, lengthscale_of=(0, 1, 1, 2))
 
 
 def close(found, expected, *, rtol=1e-10):
@@ -63,7 +63,7 @@ def test_padded_rows_change_no_bit_of_the_evidence():
         torch.cat([known.x, known.x], dim=1),
         torch.cat([known.y, known.y], dim=1),
         torch.arange(32).expand(3, -1) < 16,
-        known.owner,
+        known.lengthscale_of,
     )
     theta = torch.tensor([[-0.5, 0.2, 0.1, -3.0, 0.4]], dtype=torch.float64).expand(3, -1)
     short, long = (evidence(theta, one, KERNELS["matern52"], None) for one in (known, far))

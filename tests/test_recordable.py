@@ -110,7 +110,7 @@ def _conditioned(known, hyper):
         patched.setattr(
             "hpo_research.gp.posterior.factorised", lambda k, noise, mask: torch.empty_like(k)
         )
-        return condition(known, kernel(len(known.x)), hyper, places=PLACES)
+        return condition(known, kernel(len(known.x)), hyper, free_rows=PLACES)
 
 
 def averaged():

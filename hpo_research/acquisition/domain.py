@@ -120,14 +120,14 @@ class Domain:
 
     def spans(self, lengthscale: Float[Tensor, "b p"]) -> Float[Tensor, "b 1 d"]:
         """Return the lengthscale of each column, 1 at most: the cube is no wider."""
-        owner = [0] * self.dimension
+        owners = [0] * self.dimension
         for i, kind in enumerate(self.order):
             if isinstance(kind, Continuous):
-                owner[kind.column] = i
+                owners[kind.column] = i
                 continue
             for column in self.choices[kind.choice].columns:
-                owner[column] = i
-        return lengthscale[:, None, owner].clamp(max=1.0)
+                owners[column] = i
+        return lengthscale[:, None, owners].clamp(max=1.0)
 
     def placed(self, cube: Float[Tensor, "b s p"]) -> Points:
         """Map points of the unit cube, one column a hyperparameter, to points of the domain."""

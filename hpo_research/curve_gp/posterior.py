@@ -111,11 +111,11 @@ class CurvePosterior:
     def _cross(self, alike: Tensor, epoch: Tensor) -> Tensor:
         return alike * Epochs.of(self.hyperparameters, epoch, self.curves.epoch).value
 
-    def at(self, epoch: Float[Tensor, " b"], *, places: int = 0) -> tuple[Posterior, Tensor]:
+    def at(self, epoch: Float[Tensor, " b"], *, free_rows: int = 0) -> tuple[Posterior, Tensor]:
         """Return the posterior of f at one epoch as a GP of unit variance, and its unit.
 
         Predictions times the unit, √T(t, t), are in the units of the targets. A curve's own share
-        is not part of f. `places` rows are kept free for pending points. Observations of one curve
+        is not part of f. `free_rows` are kept for pending points. Observations of one curve
         tell of f through the same covariance k(x, x'): with E that adds those of a curve up, the
         root of E'K⁻¹E, from the QR of the root of K⁻¹ times E, is all that f needs.
         """
@@ -126,14 +126,16 @@ class CurvePosterior:
         row = row * curves.data.mask
         summed = product(self.whitening * row[:, None, :], curves.heads.membership)
         triangle = torch.linalg.qr(summed, mode="r").R
-        whitening = torch.eye(c + places, dtype=self.x.dtype, device=self.x.device).repeat(b, 1, 1)
+        whitening = torch.eye(c + free_rows, dtype=self.x.dtype, device=self.x.device).repeat(
+            b, 1, 1
+        )
         whitening[:, :c, :c] = 0.0
         whitening[:, : triangle.shape[1], :c] = triangle
-        weights = torch.zeros(b, c + places, 2, dtype=self.x.dtype, device=self.x.device)
+        weights = torch.zeros(b, c + free_rows, 2, dtype=self.x.dtype, device=self.x.device)
         shares = (row * self.alpha)[:, None, :].expand(-1, 2, -1)
         weights[:, :c] = product(shares, curves.heads.membership).transpose(1, 2)
-        free = far(places, like=self.x).expand(b, places, d)
-        mask = torch.zeros(b, c + places, dtype=torch.bool, device=self.x.device)
+        free = far(free_rows, like=self.x).expand(b, free_rows, d)
+        mask = torch.zeros(b, c + free_rows, dtype=torch.bool, device=self.x.device)
         mask[:, :c] = curves.heads.is_there
         level = self.level(epoch[:, None].expand(-1, 2))[:, 0] / unit
         posterior = Posterior(

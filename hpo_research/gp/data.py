@@ -18,14 +18,14 @@ FAR = 1e12
 class Data:
     """Rows `x` of the unit cube and targets `y`, of which those in `mask` count.
 
-    `owner[j]` is the lengthscale that column j belongs to. Rows outside the mask change
+    `lengthscale_of[j]` is the lengthscale that column j belongs to. Rows outside the mask change
     no bit of a result: `of` puts them where no kernel reaches.
     """
 
     x: Float[Tensor, "b n d"]
     y: Float[Tensor, "b n"]
     mask: Bool[Tensor, "b n"]
-    owner: tuple[int, ...]
+    lengthscale_of: tuple[int, ...]
 
     @classmethod
     def of(
@@ -33,28 +33,28 @@ class Data:
         x: Float[Tensor, "b n d"],
         y: Float[Tensor, "b n"],
         mask: Bool[Tensor, "b n"] | None = None,
-        owner: Sequence[int] | None = None,
+        lengthscale_of: Sequence[int] | None = None,
     ) -> "Data":
         """Return the data, padded rows set far apart and to 0; by default there are none."""
         b, n, d = x.shape
         mask = torch.ones(b, n, dtype=torch.bool, device=x.device) if mask is None else mask
         x = torch.where(mask[..., None], x, far(n, like=x))
         y = torch.where(mask, y, torch.zeros_like(y))
-        return cls(x, y, mask, tuple(range(d)) if owner is None else tuple(owner))
+        return cls(x, y, mask, tuple(range(d)) if lengthscale_of is None else tuple(lengthscale_of))
 
     def take(self, groups: Int[Tensor, " k"] | slice) -> "Data":
         """Return the data of some GPs only."""
-        return Data(self.x[groups], self.y[groups], self.mask[groups], self.owner)
+        return Data(self.x[groups], self.y[groups], self.mask[groups], self.lengthscale_of)
 
     @property
     def parameters(self) -> int:
         """How many lengthscales there are."""
-        return max(self.owner) + 1
+        return max(self.lengthscale_of) + 1
 
     @cached_property
     def index(self) -> Int[Tensor, " d"]:
-        """The owner of each column, as a tensor."""
-        return _index(self.owner, self.x.device)
+        """The lengthscale of each column, as a tensor."""
+        return _index(self.lengthscale_of, self.x.device)
 
     @cached_property
     def membership(self) -> Float[Tensor, "p d"]:
@@ -69,9 +69,9 @@ class Data:
 
 
 @lru_cache(maxsize=64)
-def _index(owner: tuple[int, ...], device: torch.device) -> Tensor:
+def _index(lengthscale_of: tuple[int, ...], device: torch.device) -> Tensor:
     """Return it once a device: what is copied there is waited for."""
-    return torch.tensor(owner, dtype=torch.int64, device=device)
+    return torch.tensor(lengthscale_of, dtype=torch.int64, device=device)
 
 
 def far(n: int, *, like: Tensor) -> Float[Tensor, "n 1"]:

@@ -33,7 +33,7 @@ class Posterior:
 
     `x` holds scaled rows, `whitening` L⁻¹ with K = LL', `weights` the vectors
     K⁻¹(y − μ), one for each of the m samples (two equal ones while nothing is pending, since
-    products of one column take another path). Rows outside `mask` are free places, far off.
+    products of one column take another path). Rows outside `mask` are free, far off.
     """
 
     kernel: Kernel
@@ -140,14 +140,14 @@ def condition(
     kernel: Kernel,
     hyperparameters: Hyperparameters,
     *,
-    places: int = 0,
+    free_rows: int = 0,
 ) -> Posterior:
-    """Condition GPs on their data; `places` rows are kept free for pending points."""
+    """Condition GPs on their data; `free_rows` are kept for pending points."""
     known = _Known.of(data, kernel, hyperparameters)
     inverse = known.inverse(hyperparameters.noise)
     whitened = (inverse * known.residual[:, None, :]).sum(dim=-1)
     weights = (inverse * whitened[:, :, None]).sum(dim=1)
-    return known.posterior(inverse, weights[..., None].expand(-1, -1, 2), places)
+    return known.posterior(inverse, weights[..., None].expand(-1, -1, 2), free_rows)
 
 
 def condition_on_samples(
@@ -156,7 +156,7 @@ def condition_on_samples(
     hyperparameters: Hyperparameters,
     normals: Float[Tensor, "m k"],
     *,
-    places: int = 0,
+    free_rows: int = 0,
 ) -> tuple[Posterior, Float[Tensor, "b n m"]]:
     """Draw the function at its data, and condition on the m draws; return those too.
 
@@ -181,7 +181,7 @@ def condition_on_samples(
     weights = product(noisy.transpose(1, 2), product(noisy, rest * data.mask[..., None]))
     drawn = g + product(known.k, weights) + nugget[:, None, None] * weights
     weights = product(inverse.transpose(1, 2), u) + weights
-    return known.posterior(inverse, weights, places), drawn + hyperparameters.mean[:, None, None]
+    return known.posterior(inverse, weights, free_rows), drawn + hyperparameters.mean[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -213,20 +213,20 @@ class _Known:
         return inverse
 
     def posterior(
-        self, inverse: Float[Tensor, "b n n"], weights: Float[Tensor, "b n m"], places: int
+        self, inverse: Float[Tensor, "b n n"], weights: Float[Tensor, "b n m"], free_rows: int
     ) -> Posterior:
-        """Return the posterior with so many free places."""
+        """Return the posterior with so many free rows."""
         b, n, d = self.x.shape
-        eye = torch.eye(n + places, dtype=inverse.dtype, device=inverse.device)
+        eye = torch.eye(n + free_rows, dtype=inverse.dtype, device=inverse.device)
         whitening = eye.repeat(b, 1, 1)
         whitening[:, :n, :n] = inverse
-        free = far(places, like=self.x).expand(b, places, d)
+        free = far(free_rows, like=self.x).expand(b, free_rows, d)
         return Posterior(
             self.kernel,
             self.hyperparameters,
             self.scale,
             torch.cat([self.x, free], dim=1),
-            pad(self.mask, (0, places)),
+            pad(self.mask, (0, free_rows)),
             whitening,
-            pad(weights, (0, 0, 0, places)),
+            pad(weights, (0, 0, 0, free_rows)),
         )

@@ -18,17 +18,17 @@ MATERN = KERNELS["matern52"]
 
 def surface_of(batch, samples, best, name="qlogei"):
     """Return a surface with nothing pending yet, and a place for each of the samples."""
-    posterior = condition(batch.data, MATERN, batch.hyperparameters, places=samples.shape[2])
+    posterior = condition(batch.data, MATERN, batch.hyperparameters, free_rows=samples.shape[2])
     start = torch.full((len(batch.theta), 2), best, dtype=torch.float64)
     return GPAcquisition(posterior, CRITERION[name], start, samples)
 
 
-@pytest.mark.parametrize("owner", [OWNERS[k] for k in ("one", "three", "tied")], ids=str)
+@pytest.mark.parametrize("lengthscale_of", [OWNERS[k] for k in ("one", "three", "tied")], ids=str)
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_pending_points_are_worth_what_a_plain_loop_says(owner, count):
-    batch, m, best = drawn(owner, b=3), 4, -0.5
+def test_pending_points_are_worth_what_a_plain_loop_says(lengthscale_of, count):
+    batch, m, best = drawn(lengthscale_of, b=3), 4, -0.5
     z = Stream(0).at("z").normal(3, m, 4, like=LIKE)
-    pending = Stream(0).at("x", len(owner)).uniform(3, 4, len(owner), like=LIKE)
+    pending = Stream(0).at("x", len(lengthscale_of)).uniform(3, 4, len(lengthscale_of), like=LIKE)
     surface = surface_of(batch, z, best, "qei")
     for k in range(count):
         surface = surface.pending(pending[:, k])

@@ -54,15 +54,15 @@ def choice(columns, size: int, is_ordered: bool) -> Choice:
 
 def domain_of(kinds: list[str]) -> tuple[Domain, list[int]]:
     """A domain of continuous columns, ordered choices ("4"), and unordered ones ("u3")."""
-    order, choices, owner = [], [], []
+    order, choices, lengthscale_of = [], [], []
     for i, kind in enumerate(kinds):
-        column, width = len(owner), int(kind[1:]) if kind[0] == "u" else 1
+        column, width = len(lengthscale_of), int(kind[1:]) if kind[0] == "u" else 1
         order.append(Continuous(column) if kind == "x" else Discrete(len(choices)))
         if kind != "x":
             size = int(kind.lstrip("u"))
             choices.append(choice(range(column, column + width), size, kind[0] != "u"))
-        owner += [i] * width
-    return Domain(len(owner), tuple(order), tuple(choices)), owner
+        lengthscale_of += [i] * width
+    return Domain(len(lengthscale_of), tuple(order), tuple(choices)), lengthscale_of
 
 
 def case(number: int, *, is_finite: bool = False) -> Case:
@@ -72,7 +72,7 @@ def case(number: int, *, is_finite: bool = False) -> Case:
     kinds = ["x"] * int(g.integers(1, 7)) if number % 2 else list(g.choice(pool, g.integers(1, 7)))
     if is_finite:
         kinds = list(g.choice(pool, g.integers(2, 6)))
-    domain, owner = domain_of(kinds)
+    domain, lengthscale_of = domain_of(kinds)
     n, p = int(g.integers(4, 60)), len(kinds)
     cube = g.random((n, p))
     if g.random() < 0.5:
@@ -83,12 +83,12 @@ def case(number: int, *, is_finite: bool = False) -> Case:
         y = np.exp(2 * y)
     y = (y - y.mean()) / y.std()
     points = domain.placed(torch.from_numpy(cube)[None])
-    data = Data.of(points.x, torch.from_numpy(y)[None], owner=owner)
+    data = Data.of(points.x, torch.from_numpy(y)[None], lengthscale_of=lengthscale_of)
     lengthscale = torch.from_numpy(np.exp(g.normal(-0.7, 0.7, size=(1, p))))
     noise = torch.from_numpy(np.exp(g.normal(-7, 1, size=1))).clamp(min=1e-4)
     hyper = Hyperparameters(lengthscale, noise, torch.zeros(1, dtype=torch.float64))
     pending = int(g.integers(0, 3))
-    posterior = condition(data, KERNELS["matern52"], hyper, places=pending)
+    posterior = condition(data, KERNELS["matern52"], hyper, free_rows=pending)
     least = data.y.amin(dim=1)[:, None].repeat(1, 2)
     surface = GPAcquisition(posterior, CRITERIA["qlogei"], least, normal_set(64, pending)[None])
     under_way = domain.placed(torch.from_numpy(g.random((1, pending, p))))

@@ -35,7 +35,7 @@ def surfaces(name):
     samples = normal_set(8, PLACES).to(data.x)
 
     def surface(own, fit, best):
-        posterior = condition(own, fit.kernel, fit.hyperparameters, places=PLACES)
+        posterior = condition(own, fit.kernel, fit.hyperparameters, free_rows=PLACES)
         return GPAcquisition(posterior, SCORED[name], best, samples.expand(len(best), -1, -1))
 
     log_weight = torch.stack([one.log_evidence for one in found], dim=1).log_softmax(dim=1)

@@ -19,7 +19,7 @@ def noisy(batch):
     """The same points with values of a wave, and noise of a third of its deviation."""
     x = batch.data.x
     y = torch.sin(4 * x[..., 0]) + x[..., 1] - x[..., 2] + 0.3 * batch.data.y
-    data = Data.of(x, y - y.mean(), batch.data.mask, batch.data.owner)
+    data = Data.of(x, y - y.mean(), batch.data.mask, batch.data.lengthscale_of)
     return replace(batch, data=data, theta=torch.tensor([[-0.5, 0.5, 0.5, -2.4, 0.0]]).double())
 
 

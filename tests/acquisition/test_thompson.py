@@ -96,8 +96,8 @@ def test_the_minimum_of_every_path_of_every_run_is_found_in_one_search(d):
 
 @pytest.mark.parametrize("kinds", [["x", "u3", "5"], ["u3", "5", "2"]], ids=["mixed", "finite"])
 def test_minima_are_points_of_the_domain_and_in_a_finite_one_the_best_of_its_table(kinds):
-    domain, owner = domain_of(kinds)
-    batch, count = drawn(tuple(owner), b=2), 8
+    domain, lengthscale_of = domain_of(kinds)
+    batch, count = drawn(tuple(lengthscale_of), b=2), 8
     found = found_in(batch, domain, count, [0, 1])
     torch.testing.assert_close(
         domain.assigned(found.points.x, found.points.index).x, found.points.x, rtol=0, atol=0
@@ -134,8 +134,8 @@ def test_a_point_is_chosen_as_often_as_it_is_the_best():
 
 @pytest.mark.parametrize("kinds", [["x", "x", "x"], ["x", "u3", "5"]], ids=["continuous", "mixed"])
 def test_a_run_finds_the_same_minima_whatever_runs_are_searched_with_it(kinds):
-    domain, owner = domain_of(kinds)
-    batch, count = drawn(tuple(owner), b=4), 3
+    domain, lengthscale_of = domain_of(kinds)
+    batch, count = drawn(tuple(lengthscale_of), b=4), 3
     together = found_in(batch, domain, count, [0, 1, 2, 3])
     for rows in ([0], [3], [2, 1]):
         alone = found_in(batch, domain, count, rows)
@@ -151,7 +151,7 @@ def test_a_run_of_nan_is_searched_beside_others_that_keep_their_bits():
     y = batch.data.y.clone()
     y[0, 0] = torch.nan
     posterior = condition(
-        type(batch.data).of(batch.data.x, y, batch.data.mask, batch.data.owner),
+        type(batch.data).of(batch.data.x, y, batch.data.mask, batch.data.lengthscale_of),
         KERNELS["matern52"],
         batch.hyperparameters,
     )

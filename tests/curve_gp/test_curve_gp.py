@@ -20,9 +20,9 @@ OWNERS = {"one": (0,), "three": (0, 1, 2), "tied": TIED}
 PARTS = {"first": [0], "last": [8], "three": [7, 1, 3], "backwards": list(range(8, -1, -1))}
 
 
-def drawn(owner, *, b=3, n=24, seed=0):
+def drawn(lengthscale_of, *, b=3, n=24, seed=0):
     """Curves of three epochs each, fewer and fewer of them known, with θ at random."""
-    stream, d = Stream(seed).at("curves", b, n, len(owner)), len(owner)
+    stream, d = Stream(seed).at("curves", b, n, len(lengthscale_of)), len(lengthscale_of)
     curves = -(-n // 3)
     x = stream.at("x").uniform(b, curves, d, like=LIKE).repeat_interleave(3, dim=1)[:, :n]
     epoch = torch.tensor([1.0, 3.0, 9.0]).double().repeat(curves)[:n].expand(b, n)
@@ -30,8 +30,8 @@ def drawn(owner, *, b=3, n=24, seed=0):
     known = n - (torch.arange(b) * 5) % n
     mask = torch.arange(n)[None] < known[:, None]
     y = stream.at("y").normal(b, n, like=LIKE)
-    theta = 0.5 * stream.at("theta").normal(b, max(owner) + 1 + len(NAMES), like=LIKE)
-    data = Data.of(x, y, mask, owner)
+    theta = 0.5 * stream.at("theta").normal(b, max(lengthscale_of) + 1 + len(NAMES), like=LIKE)
+    data = Data.of(x, y, mask, lengthscale_of)
     return theta, Curves.of(data, epoch.contiguous(), trial.contiguous(), count=(curves + 1, 4))
 
 
@@ -60,10 +60,10 @@ def dense(name, theta, curves, row):
     return covariance, trend, hyper["noise"]
 
 
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=OWNERS)
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=OWNERS)
 @pytest.mark.parametrize("name", KERNELS)
-def test_the_evidence_is_that_of_dense_algebra(name, owner):
-    theta, curves = drawn(owner)
+def test_the_evidence_is_that_of_dense_algebra(name, lengthscale_of):
+    theta, curves = drawn(lengthscale_of)
     value, _ = curve_evidence(theta, curves, KERNELS[name], None)
     for row in range(len(theta)):
         known = curves.data.mask[row]
@@ -77,10 +77,10 @@ def test_the_evidence_is_that_of_dense_algebra(name, owner):
 
 
 @pytest.mark.parametrize("priors", [None, CurvePriors()], ids=["alone", "with priors"])
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=OWNERS)
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=OWNERS)
 @pytest.mark.parametrize("name", KERNELS)
-def test_the_gradient_is_that_of_finite_differences(name, owner, priors):
-    theta, curves = drawn(owner)
+def test_the_gradient_is_that_of_finite_differences(name, lengthscale_of, priors):
+    theta, curves = drawn(lengthscale_of)
     _, gradient = curve_evidence(theta, curves, KERNELS[name], priors)
     for j in range(theta.shape[1]):
         step = torch.zeros_like(theta[0])
@@ -92,13 +92,13 @@ def test_the_gradient_is_that_of_finite_differences(name, owner, priors):
         torch.testing.assert_close(gradient[:, j], (up - down) / 2e-5, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=OWNERS)
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=OWNERS)
 @pytest.mark.parametrize("name", KERNELS)
-def test_a_prediction_is_that_of_dense_algebra(name, owner):
+def test_a_prediction_is_that_of_dense_algebra(name, lengthscale_of):
     """Known curves at later epochs and new ones; the trend at its posterior mean."""
-    theta, curves = drawn(owner)
+    theta, curves = drawn(lengthscale_of)
     posterior = condition_curves(curves, KERNELS[name], CurveHyperparameters(theta))
-    fresh = Stream(1).at("x").uniform(len(theta), 4, len(owner), like=LIKE)
+    fresh = Stream(1).at("x").uniform(len(theta), 4, len(lengthscale_of), like=LIKE)
     x = torch.cat([curves.data.x[:, :6], fresh], dim=1)
     trial = torch.cat([curves.trial[:, :6], torch.full((len(theta), 4), -1)], dim=1)
     epoch = torch.tensor([27.0, 1.0] * 5).double().expand(len(theta), -1)
@@ -131,7 +131,7 @@ def test_the_function_at_one_epoch_is_a_gp_of_unit_variance():
     theta, curves = drawn(TIED)
     posterior = condition_curves(curves, KERNELS["matern52"], CurveHyperparameters(theta))
     x = Stream(1).at("x").uniform(3, 5, len(TIED), like=LIKE)
-    at, unit = posterior.at(torch.full((3,), 9.0).double(), places=2)
+    at, unit = posterior.at(torch.full((3,), 9.0).double(), free_rows=2)
     found = at.predict(x)
     none, nine = torch.full((3, 5), -1), torch.full((3, 5), 9.0).double()
     mean, variance = posterior.predict(x, none, nine)
@@ -144,7 +144,7 @@ def test_a_pending_point_of_that_gp_is_conditioned_on():
     theta, curves = drawn((0, 1, 2))
     posterior = condition_curves(curves, KERNELS["matern52"], CurveHyperparameters(theta))
     x = Stream(1).at("x").uniform(3, 5, 3, like=LIKE)
-    at, _ = posterior.at(torch.full((3,), 9.0).double(), places=1)
+    at, _ = posterior.at(torch.full((3,), 9.0).double(), free_rows=1)
     z = torch.tensor([[0.0, 1.0]]).double().expand(3, 2)
     before = at.predict(x)
     after = at.extended(x[:, 0], z, curves.heads.row.shape[1]).predict(x)
@@ -156,10 +156,10 @@ def test_a_pending_point_of_that_gp_is_conditioned_on():
 
 
 @pytest.mark.parametrize("n", [3, 17, 33, 64])
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=OWNERS)
-def test_curves_have_the_same_bits_alone_and_in_a_batch(owner, n):
-    theta, curves = drawn(owner, b=9, n=n)
-    asked = Stream(1).at("x").uniform(9, 5, len(owner), like=LIKE)
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=OWNERS)
+def test_curves_have_the_same_bits_alone_and_in_a_batch(lengthscale_of, n):
+    theta, curves = drawn(lengthscale_of, b=9, n=n)
+    asked = Stream(1).at("x").uniform(9, 5, len(lengthscale_of), like=LIKE)
     kernel = KERNELS["matern52"]
 
     def everything(rows):
@@ -172,7 +172,7 @@ def test_curves_have_the_same_bits_alone_and_in_a_batch(owner, n):
             curve_evidence(theta[rows], part, kernel, CurvePriors()),
             posterior.predict(asked[rows], part.trial[:, :1].expand(-1, 5), late),
             posterior.foretell(asked[rows], none, late, soon),
-            posterior.at(late[:, 0], places=2),
+            posterior.at(late[:, 0], free_rows=2),
         )
 
     whole = everything(list(range(9)))

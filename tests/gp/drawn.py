@@ -39,9 +39,15 @@ class Drawn:
         return Drawn(self.data.take(rows), self.theta[rows], self.asked[rows])
 
 
-def drawn(owner: tuple[int, ...], *, b: int = 4, n: int = 16, q: int = 6, seed: int = 0) -> Drawn:
+def drawn(
+    lengthscale_of: tuple[int, ...], *, b: int = 4, n: int = 16, q: int = 6, seed: int = 0
+) -> Drawn:
     """Return GPs of which the first knows all n rows, the others fewer and fewer."""
-    stream, d, p = Stream(seed).at("drawn", b, n, len(owner)), len(owner), max(owner) + 1
+    stream, d, p = (
+        Stream(seed).at("drawn", b, n, len(lengthscale_of)),
+        len(lengthscale_of),
+        max(lengthscale_of) + 1,
+    )
     x = stream.at("x").uniform(b, n, d, like=LIKE)
     y = stream.at("y").normal(b, n, like=LIKE)
     least = max(1, n // 3)
@@ -50,7 +56,7 @@ def drawn(owner: tuple[int, ...], *, b: int = 4, n: int = 16, q: int = 6, seed: 
     theta = 0.4 * stream.at("theta").normal(b, p + 2, like=LIKE)
     theta = theta + torch.tensor([math.log(0.5 * math.sqrt(d))] * p + [-4.0, 0.0])
     asked = stream.at("asked").uniform(b, q, d, like=LIKE)
-    return Drawn(Data.of(x, y, mask, owner), theta, asked)
+    return Drawn(Data.of(x, y, mask, lengthscale_of), theta, asked)
 
 
 def kernel_of(name: str, d: int) -> Kernel:

@@ -70,7 +70,7 @@ def test_a_posterior_has_the_same_bits_alone_and_in_a_batch(n, d, q, samples):
 
     def everything(rows):
         part = batch.take(torch.tensor(rows))
-        posterior = condition(part.data, KERNELS["matern52"], part.hyperparameters, places=2)
+        posterior = condition(part.data, KERNELS["matern52"], part.hyperparameters, free_rows=2)
         for k in range(2):
             posterior = posterior.extended(part.asked[:, k % q], z[rows], n + k)
         prediction, pullback = posterior.predict_with_pullback(part.asked)
@@ -97,7 +97,7 @@ def test_draws_at_the_data_have_the_same_bits_alone_and_in_a_batch(n, d):
     def everything(rows):
         part = batch.take(torch.tensor(rows))
         kernel = mixed(BATCH).take(torch.tensor(rows))
-        return condition_on_samples(part.data, kernel, part.hyperparameters, normals, places=2)
+        return condition_on_samples(part.data, kernel, part.hyperparameters, normals, free_rows=2)
 
     whole = everything(list(range(BATCH)))
     for rows in PARTS.values():
@@ -126,5 +126,8 @@ def test_a_fit_has_the_same_bits_alone_and_in_a_batch(n, d, kernels):
     data, tried = drawn(OWNERS[d], b=BATCH, n=n).data, [KERNELS[name] for name in kernels]
     whole = fit(data, tried)
     for name in ("last", "three", "rest"):
-        part = Data.of(*(t[PARTS[name]] for t in (data.x, data.y, data.mask)), owner=data.owner)
+        part = Data.of(
+            *(t[PARTS[name]] for t in (data.x, data.y, data.mask)),
+            lengthscale_of=data.lengthscale_of,
+        )
         agree(whole, fit(part, tried), PARTS[name])

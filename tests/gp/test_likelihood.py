@@ -18,10 +18,10 @@ def by_logarithms(model, data, row, theta):
     return torch.cat([data.membership @ by_column, *ends]).detach()
 
 
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=list(OWNERS))
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=list(OWNERS))
 @pytest.mark.parametrize("name", NAMES)
-def test_the_evidence_and_its_gradient_are_gpytorchs(name, owner):
-    batch = drawn(owner)
+def test_the_evidence_and_its_gradient_are_gpytorchs(name, lengthscale_of):
+    batch = drawn(lengthscale_of)
     value, gradient = evidence(batch.theta, batch.data, KERNELS[name], None)
     for row in range(len(value)):
         model = gpytorch_row(name, batch, row)
@@ -34,10 +34,10 @@ def test_the_evidence_and_its_gradient_are_gpytorchs(name, owner):
         torch.testing.assert_close(gradient[row], expected, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("owner", [OWNERS[k] for k in ("one", "three", "ten")], ids=str)
+@pytest.mark.parametrize("lengthscale_of", [OWNERS[k] for k in ("one", "three", "ten")], ids=str)
 @pytest.mark.parametrize("name", NAMES)
-def test_the_priors_are_those_of_botorchs_model(name, owner):
-    batch = drawn(owner)
+def test_the_priors_are_those_of_botorchs_model(name, lengthscale_of):
+    batch = drawn(lengthscale_of)
     value, gradient = evidence(batch.theta, batch.data, KERNELS[name], Priors())
     for row in range(len(value)):
         model = gpytorch_row(name, batch, row)
@@ -79,10 +79,10 @@ def test_the_default_priors_and_bounds_are_read_from_botorch(p):
     assert noise.raw_noise_constraint.lower_bound.item() == pytest.approx(priors.noise_bounds[0])
 
 
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=list(OWNERS))
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=list(OWNERS))
 @pytest.mark.parametrize("name", NAMES)
-def test_the_gradient_is_that_of_central_differences(name, owner):
-    batch, kernel, step = drawn(owner), KERNELS[name], 1e-5
+def test_the_gradient_is_that_of_central_differences(name, lengthscale_of):
+    batch, kernel, step = drawn(lengthscale_of), KERNELS[name], 1e-5
     gradient = evidence(batch.theta, batch.data, kernel, Priors())[1]
     slopes = []
     for moved in torch.eye(batch.theta.shape[1], dtype=torch.float64) * step:
@@ -101,7 +101,7 @@ def test_padding_adds_nothing(name, more):
         torch.nn.functional.pad(x, (0, 0, 0, more), value=0.2),
         torch.nn.functional.pad(y, (0, more), value=3.0),
         torch.nn.functional.pad(mask, (0, more), value=False),
-        batch.data.owner,
+        batch.data.lengthscale_of,
     )
     value, gradient = evidence(batch.theta, batch.data, KERNELS[name], Priors())
     padded, slope = evidence(batch.theta, wider, KERNELS[name], Priors())
@@ -115,7 +115,7 @@ def test_what_stands_in_padded_rows_changes_no_bit(garbage):
     hidden = ~batch.data.mask
     x = batch.data.x.masked_fill(hidden[..., None], garbage)
     y = batch.data.y.masked_fill(hidden, garbage)
-    other = Data.of(x, y, batch.data.mask, batch.data.owner)
+    other = Data.of(x, y, batch.data.mask, batch.data.lengthscale_of)
     before = evidence(batch.theta, batch.data, KERNELS["matern52"], Priors())
     after = evidence(batch.theta, other, KERNELS["matern52"], Priors())
     assert torch.equal(before[0], after[0])
@@ -125,7 +125,7 @@ def test_what_stands_in_padded_rows_changes_no_bit(garbage):
 def test_a_gp_that_knows_nothing_has_the_priors_evidence():
     batch = drawn(OWNERS["three"])
     mask = torch.zeros_like(batch.data.mask)
-    nothing = Data.of(batch.data.x, batch.data.y, mask, batch.data.owner)
+    nothing = Data.of(batch.data.x, batch.data.y, mask, batch.data.lengthscale_of)
     value, gradient = evidence(batch.theta, nothing, KERNELS["rbf"], Priors())
     density, slope = Priors().log_density(batch.theta)
     assert torch.equal(value, density)

@@ -21,7 +21,7 @@ def streams_of(rows: list[int] | range) -> list[Stream]:
 
 
 def paths(name: str, batch: Drawn, count: int, frequencies: int = 512, places: int = 0) -> Paths:
-    posterior = condition(batch.data, KERNELS[name], batch.hyperparameters, places=places)
+    posterior = condition(batch.data, KERNELS[name], batch.hyperparameters, free_rows=places)
     return paths_of(posterior, streams_of(range(len(batch.asked))), count, frequencies=frequencies)
 
 
@@ -31,15 +31,15 @@ def values(drawn_paths: Paths, x: torch.Tensor) -> torch.Tensor:
     return drawn_paths.value(x[:, None].expand(-1, m, -1, -1))
 
 
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=list(OWNERS))
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=list(OWNERS))
 @pytest.mark.parametrize("name", NAMES)
-def test_mean_and_covariance_of_many_paths_are_those_of_the_posterior(name, owner):
+def test_mean_and_covariance_of_many_paths_are_those_of_the_posterior(name, lengthscale_of):
     """Of 4,096 paths of 1,024 features, within 5.5 standard errors: 27 numbers a case.
 
     The error of a mean is √(v/m), that of a covariance √((v_i v_j + c²)/m). A failure by chance
     is rarer than one in 100,000 a case.
     """
-    batch, parts, each = drawn(owner, q=6).take(torch.tensor([1])), 16, 256
+    batch, parts, each = drawn(lengthscale_of, q=6).take(torch.tensor([1])), 16, 256
     posterior = condition(batch.data, KERNELS[name], batch.hyperparameters)
     drawn_parts = [paths_of(posterior, [Stream(3).at(i)], each) for i in range(parts)]
     found, m = torch.cat([values(part, batch.asked)[0] for part in drawn_parts]), parts * each
@@ -84,16 +84,16 @@ def test_the_covariance_of_one_paths_features_misses_the_kernel_by_no_more_than_
     assert told.max() <= 0.0313**2
 
 
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=list(OWNERS))
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=list(OWNERS))
 @pytest.mark.parametrize("name", NAMES)
-def test_gradients_are_finite_differences(name, owner):
-    batch, m, s, step = drawn(owner), 3, 5, 1e-5
+def test_gradients_are_finite_differences(name, lengthscale_of):
+    batch, m, s, step = drawn(lengthscale_of), 3, 5, 1e-5
     of = paths(name, batch, m)
-    x = Stream(1).at("x", len(owner)).uniform(4, m, s, len(owner), like=LIKE)
+    x = Stream(1).at("x", len(lengthscale_of)).uniform(4, m, s, len(lengthscale_of), like=LIKE)
     value, gradient = of.value_and_gradient(x)
     torch.testing.assert_close(value, of.value(x), rtol=0, atol=0)
-    for j in range(len(owner)):
-        moved = torch.zeros(len(owner), dtype=torch.float64)
+    for j in range(len(lengthscale_of)):
+        moved = torch.zeros(len(lengthscale_of), dtype=torch.float64)
         moved[j] = step
         difference = (of.value(x + moved) - of.value(x - moved)) / (2 * step)
         torch.testing.assert_close(gradient[..., j], difference, rtol=1e-5, atol=1e-5)
@@ -152,7 +152,7 @@ def test_rows_outside_the_mask_change_no_path():
             other,
             torch.where(batch.data.mask, batch.data.y, 9.0),
             batch.data.mask,
-            batch.data.owner,
+            batch.data.lengthscale_of,
         ),
     )
     here, there = (values(paths("matern52", b, 3), batch.asked) for b in (batch, moved))

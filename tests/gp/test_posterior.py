@@ -11,10 +11,10 @@ from tests.gp.drawn import LIKE, OWNERS, Plain, drawn, gpytorch_row
 NAMES = list(KERNELS)
 
 
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=list(OWNERS))
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=list(OWNERS))
 @pytest.mark.parametrize("name", NAMES)
-def test_mean_and_variance_are_gpytorchs(name, owner):
-    batch = drawn(owner)
+def test_mean_and_variance_are_gpytorchs(name, lengthscale_of):
+    batch = drawn(lengthscale_of)
     found = condition(batch.data, KERNELS[name], batch.hyperparameters).predict(batch.asked)
     for row in range(len(batch.asked)):
         with torch.no_grad():
@@ -35,20 +35,20 @@ def test_free_places_change_no_prediction(places):
     batch = drawn(OWNERS["three"])
     kernel, hyper = KERNELS["matern52"], batch.hyperparameters
     before = condition(batch.data, kernel, hyper).predict(batch.asked)
-    after = condition(batch.data, kernel, hyper, places=places).predict(batch.asked)
+    after = condition(batch.data, kernel, hyper, free_rows=places).predict(batch.asked)
     torch.testing.assert_close(after.mean, before.mean, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(after.variance, before.variance, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=list(OWNERS))
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=list(OWNERS))
 @pytest.mark.parametrize("name", NAMES)
-def test_one_point_at_a_time_is_all_points_at_once(name, owner):
-    batch, m, points = drawn(owner, b=3), 3, 3
+def test_one_point_at_a_time_is_all_points_at_once(name, lengthscale_of):
+    batch, m, points = drawn(lengthscale_of, b=3), 3, 3
     b, n = batch.data.mask.shape
-    stream = Stream(1).at("pending", len(owner))
-    pending = stream.at("x").uniform(b, points, len(owner), like=LIKE)
+    stream = Stream(1).at("pending", len(lengthscale_of))
+    pending = stream.at("x").uniform(b, points, len(lengthscale_of), like=LIKE)
     z = stream.at("z").normal(b, points, m, like=LIKE)
-    posterior = condition(batch.data, KERNELS[name], batch.hyperparameters, places=points)
+    posterior = condition(batch.data, KERNELS[name], batch.hyperparameters, free_rows=points)
     for k in range(points):
         posterior = posterior.extended(pending[:, k], z[:, k], n + k)
     found = posterior.predict(batch.asked)
@@ -68,7 +68,7 @@ def test_one_point_at_a_time_is_all_points_at_once(name, owner):
 def test_a_point_that_is_pending_many_times_leaves_the_posterior_where_it_was():
     batch = drawn(OWNERS["three"])
     b, n = batch.data.mask.shape
-    posterior = condition(batch.data, KERNELS["matern52"], batch.hyperparameters, places=6)
+    posterior = condition(batch.data, KERNELS["matern52"], batch.hyperparameters, free_rows=6)
     point = batch.asked[:, 0]
     z = Stream(2).normal(b, 6, 4, like=LIKE)
     posterior = posterior.extended(point, z[:, 0], n)
@@ -81,16 +81,16 @@ def test_a_point_that_is_pending_many_times_leaves_the_posterior_where_it_was():
 
 
 @pytest.mark.parametrize("extended", [False, True], ids=["known", "pending"])
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=list(OWNERS))
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=list(OWNERS))
 @pytest.mark.parametrize("name", NAMES)
-def test_the_pullback_is_what_autograd_says(name, owner, extended):
-    batch, m = drawn(owner), 3 if extended else 2
+def test_the_pullback_is_what_autograd_says(name, lengthscale_of, extended):
+    batch, m = drawn(lengthscale_of), 3 if extended else 2
     b, n = batch.data.mask.shape
-    posterior = condition(batch.data, KERNELS[name], batch.hyperparameters, places=2)
-    stream = Stream(3).at("pullback", len(owner))
+    posterior = condition(batch.data, KERNELS[name], batch.hyperparameters, free_rows=2)
+    stream = Stream(3).at("pullback", len(lengthscale_of))
     if extended:
         for k in range(2):
-            point = stream.at("x", k).uniform(b, len(owner), like=LIKE)
+            point = stream.at("x", k).uniform(b, len(lengthscale_of), like=LIKE)
             posterior = posterior.extended(point, stream.at("z", k).normal(b, m, like=LIKE), n + k)
     by_mean = stream.at("mean").normal(*batch.asked.shape[:2], m, like=LIKE)
     by_variance = stream.at("variance").normal(*batch.asked.shape[:2], like=LIKE)

@@ -18,10 +18,10 @@ def sampled(batch, name: str, count: int):
     return condition_on_samples(batch.data, KERNELS[name], batch.hyperparameters, normals)
 
 
-@pytest.mark.parametrize("owner", OWNERS.values(), ids=list(OWNERS))
+@pytest.mark.parametrize("lengthscale_of", OWNERS.values(), ids=list(OWNERS))
 @pytest.mark.parametrize("name", NAMES)
-def test_each_sample_predicts_as_if_its_draws_were_the_data(name, owner):
-    batch = drawn(owner, b=3)
+def test_each_sample_predicts_as_if_its_draws_were_the_data(name, lengthscale_of):
+    batch = drawn(lengthscale_of, b=3)
     posterior, values = sampled(batch, name, 3)
     found = posterior.predict(batch.asked)
     for row in range(3):

@@ -203,7 +203,10 @@ def test_columns_are_turned_exactly_and_differentiably():
     torch.testing.assert_close(columns(x), cube)
     (slope,) = torch.autograd.grad(columns(x).sum(), x)
     assert torch.equal(slope[0], torch.tensor([1, 0, 0, 0, 1, 0, 0]).double())
-    assert columns.owner == (0, 1, 2, 3) and Columns(encoding, False).owner == encoding.owner
+    assert (
+        columns.lengthscale_of == (0, 1, 2, 3)
+        and Columns(encoding, False).lengthscale_of == encoding.lengthscale_of
+    )
 
 
 def test_lengthscales_are_means_over_kernels_of_their_columns():

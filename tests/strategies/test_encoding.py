@@ -22,7 +22,7 @@ FINITE = SearchSpace(
 
 def test_an_unordered_choice_fills_a_column_a_value_and_the_rest_one():
     encoding = Encoding(MIXED)
-    assert encoding.owner == (0, 1, 2, 2, 2, 3, 4)
+    assert encoding.lengthscale_of == (0, 1, 2, 2, 2, 3, 4)
     assert encoding.domain.dimension == 7
 
 

@@ -250,7 +250,7 @@ def test_a_posterior_whose_factor_fails_is_nan_and_the_others_keep_their_bits(na
 
     def everything(rows: list[int]) -> tuple[object, ...]:
         known = data.take(torch.tensor(rows))
-        posterior = condition(known, KERNELS[name], part(hyper, rows), places=2)
+        posterior = condition(known, KERNELS[name], part(hyper, rows), free_rows=2)
         posterior = posterior.extended(asked[rows, 0], z[rows], data.x.shape[1])
         prediction, pullback = posterior.predict_with_pullback(asked[rows])
         slope = pullback(torch.ones_like(prediction.mean), torch.ones_like(prediction.variance))

@@ -55,9 +55,11 @@ class BoTorchModel:
             data = replace(batch.data, y=transformed.y)
             training = door.Training.of(self.model, batch, data)
             model = door.fitted(self.model, training)
-            owner = training.columns.owner
-            lengthscale = door.lengthscales(model, owner).nan_to_num(nan=1.0)[None].to(data.x)
-            notes |= door.notes(model, owner)
+            lengthscale_of = training.columns.lengthscale_of
+            lengthscale = (
+                door.lengthscales(model, lengthscale_of).nan_to_num(nan=1.0)[None].to(data.x)
+            )
+            notes |= door.notes(model, lengthscale_of)
         factory = self.acquisition
         if isinstance(factory, str):
             factory = parts.counterpart(factory, self.beta)

@@ -88,10 +88,10 @@ class Columns:
     is_single: bool
 
     @property
-    def owner(self) -> tuple[int, ...]:
+    def lengthscale_of(self) -> tuple[int, ...]:
         """The hyperparameter that each column belongs to."""
         dimension = self.encoding.space.dimension
-        return tuple(range(dimension)) if self.is_single else self.encoding.owner
+        return tuple(range(dimension)) if self.is_single else self.encoding.lengthscale_of
 
     def __call__(self, x: Float[Tensor, "*s d"]) -> Float[Tensor, "*s e"]:
         """Turn rows; differentiable in all but the categories."""
@@ -102,7 +102,11 @@ class Columns:
 
     def _column(self, x: Tensor, i: int) -> Tensor:
         kind, middles = self.encoding.signature[i]
-        columns = [j for j, owner in enumerate(self.encoding.owner) if owner == i]
+        columns = [
+            j
+            for j, lengthscale_of in enumerate(self.encoding.lengthscale_of)
+            if lengthscale_of == i
+        ]
         if kind != "unordered":
             return x[..., columns[0]]
         return torch.tensor(middles, dtype=x.dtype, device=x.device)[x[..., columns].argmax(dim=-1)]
@@ -160,32 +164,32 @@ def fitted(factory: Factory, training: Training) -> Model:
     return model
 
 
-def lengthscales(model: Model, owner: Sequence[int]) -> Float[Tensor, " p"]:
+def lengthscales(model: Model, lengthscale_of: Sequence[int]) -> Float[Tensor, " p"]:
     """Return each hyperparameter's lengthscale, the mean over kernels and samples; NaN without."""
-    total = torch.zeros(max(owner) + 1, dtype=torch.float64)
+    total = torch.zeros(max(lengthscale_of) + 1, dtype=torch.float64)
     count = torch.zeros_like(total)
     kernels: list[Any] = [module for module in model.modules() if isinstance(module, Kernel)]
     for kernel in kernels:
         found, active = kernel.lengthscale, kernel.active_dims
         if found is None:
             continue
-        columns = range(len(owner)) if active is None else active.tolist()
+        columns = range(len(lengthscale_of)) if active is None else active.tolist()
         if found.shape[-1] not in (1, len(columns)):
             continue  # its columns are not ours: a transform stands before it
         mean = found.detach().cpu().double().reshape(-1, found.shape[-1]).mean(dim=0)
-        index = torch.tensor([owner[column] for column in columns], dtype=torch.int64)
+        index = torch.tensor([lengthscale_of[column] for column in columns], dtype=torch.int64)
         total.index_add_(0, index, mean.expand(len(index)))
         count.index_add_(0, index, torch.ones(len(index), dtype=torch.float64))
     return total / count
 
 
-def notes(model: Model, owner: Sequence[int]) -> dict[str, Note]:
+def notes(model: Model, lengthscale_of: Sequence[int]) -> dict[str, Note]:
     """Return a fitted model's lengthscales and noise variance, means over samples, if it has any.
 
     The noise is in the model's own units.
     """
     found: dict[str, Note] = {}
-    scale = lengthscales(model, owner)
+    scale = lengthscales(model, lengthscale_of)
     if not scale.isnan().any():
         found["lengthscale"] = scale.tolist()
     noise = getattr(getattr(model, "likelihood", None), "noise", None)

@@ -52,7 +52,7 @@ def _surface(model: CurveForecast, places: int) -> GPAcquisition:
     rows = len(running[0]) + places
     rows += rows % 2  # products of odd sizes are padded each time
     epoch = torch.full_like(model.end, float(model.max_epochs))
-    posterior, unit = model.posterior.at(epoch, places=rows)
+    posterior, unit = model.posterior.at(epoch, free_rows=rows)
     samples = normal_set(_SAMPLES, rows).to(model.end).expand(len(running), -1, -1)
     best = (model.end / unit)[:, None].repeat(1, 2)
     surface = GPAcquisition(posterior, CRITERIA["qlogei"], best, samples)

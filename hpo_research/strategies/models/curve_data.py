@@ -190,7 +190,7 @@ def curves_of(members: Sequence[CurveRun], transform: str, device: str) -> Curve
         mask[i, :count] = True
     y, mask = y.to(device), mask.to(device)
     losses = TRANSFORMS[transform](y, mask).y
-    data = Data.of(x.to(device), losses, mask, encoding.owner)
+    data = Data.of(x.to(device), losses, mask, encoding.lengthscale_of)
     counts = counts_of(members[0].seen)
     return Curves.of(data, epoch.to(device), trial.to(device), count=counts)
 

@@ -44,7 +44,7 @@ class Encoding:
         return self.signature, listed
 
     @cached_property
-    def owner(self) -> tuple[int, ...]:
+    def lengthscale_of(self) -> tuple[int, ...]:
         """The hyperparameter that each column belongs to."""
         widths = [_width(kind) for kind in self.signature]
         return tuple(i for i, width in enumerate(widths) for _ in range(width))

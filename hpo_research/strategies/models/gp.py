@@ -104,10 +104,10 @@ class GPModel:
         """Return the posterior, and the values of the trials that are to be improved on."""
         hyper = fitted.hyperparameters
         if self.acquisition != NOISY:
-            posterior = condition(data, fitted.kernel, hyper, places=places)
+            posterior = condition(data, fitted.kernel, hyper, free_rows=places)
             return posterior, data.y[..., None].expand(-1, -1, 2)
         normals = normal_set(self.samples, 2 * data.x.shape[1], "noisy")
-        return condition_on_samples(data, fitted.kernel, hyper, normals, places=places)
+        return condition_on_samples(data, fitted.kernel, hyper, normals, free_rows=places)
 
     def fitted(self, batch: Batch) -> FittedModels:
         """Fit each transform's targets, and return of each run what has most evidence."""

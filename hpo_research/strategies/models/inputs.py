@@ -193,7 +193,7 @@ def batch(
 ) -> Batch:
     """Stack runs that share a `key`."""
     n = -(-len(known[0].configs) // _BUCKET) * _BUCKET
-    domain, owner = encodings[0].domain, encodings[0].owner
+    domain, lengthscale_of = encodings[0].domain, encodings[0].lengthscale_of
     x = torch.full((len(runs), n, domain.dimension), 0.5, dtype=torch.float64)
     y = torch.zeros(len(runs), n, dtype=torch.float64)
     mask = torch.zeros(len(runs), n, dtype=torch.bool)
@@ -204,7 +204,7 @@ def batch(
         y[i, :count] = torch.tensor(one.losses, dtype=torch.float64)
         centres.append(points.at(_least(one.losses)[None]))
         pending.append(encoding.points(one.pending))
-    data = Data.of(x.to(device), y.to(device), mask.to(device), owner)
+    data = Data.of(x.to(device), y.to(device), mask.to(device), lengthscale_of)
     streams = tuple(run.stream.at("bayesian", len(run.trials)) for run in runs)
     return Batch(
         tuple(runs),
