@@ -33,7 +33,7 @@ experiment = hpo.Experiment(
     },
     seeds=[0],
     parallel=4,
-    budget=hpo.Budget(evaluations=16),
+    budget=hpo.Budget(evaluations=24),
 )
 '''
 HPO = [sys.executable, "-c", "from hpo_research.cli import main; main()"]
