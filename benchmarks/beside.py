@@ -49,6 +49,14 @@ class Measured:
     did: str = ""
 
 
+class BuildError(SystemExit):
+    """What was to be measured failed with the package of a checkout."""
+
+    def __init__(self, checkout: Path, what: str) -> None:
+        SystemExit.__init__(self, f"{checkout}: {what}")
+        self.checkout = checkout
+
+
 def process(checkout: Path, program: Sequence[str], folder: Path) -> Cost:
     """Run `python -c PROGRAM ...` on the package of a checkout; the cost is the whole process's."""
     child = subprocess.Popen(
@@ -60,7 +68,7 @@ def process(checkout: Path, program: Sequence[str], folder: Path) -> Cost:
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise SystemExit(f"{checkout}: exit code {child.returncode} of {' '.join(program)}")
+        raise BuildError(checkout, f"exit code {child.returncode} of {' '.join(program)}")
     return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / _mib())
 
 
@@ -78,7 +86,7 @@ def call(checkout: Path, function: FunctionType, *arguments: object) -> Any:
         text=True,
     )
     if done.returncode:
-        raise SystemExit(f"{checkout}: {function.__name__} ended with {done.returncode}")
+        raise BuildError(checkout, f"{function.__name__} ended with {done.returncode}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -132,16 +140,25 @@ def compare(
     columns = ["what", "this"] + ([] if other is None else [other.name, "times less"])
     columns += ["MiB"] + ([] if other is None else [f"{other.name}, MiB"])
     print(f"| {' | '.join(columns)} |\n| --- |{' ---: |' * (len(columns) - 1)}", flush=True)
+    lacking = []
     for name in options.names or measures:
         warm = 1 if options.rounds > 1 else 0
-        rounds = [
-            [measures[name](checkout) for checkout in checkouts]
-            for _ in range(options.rounds + warm)
-        ][warm:]
+        try:
+            rounds = [
+                [measures[name](checkout) for checkout in checkouts]
+                for _ in range(options.rounds + warm)
+            ][warm:]
+        except BuildError as error:
+            if error.checkout == ROOT:
+                raise
+            lacking.append(f"{name}: not compared; {error}")  # an older build may have none of it
+            continue
         if len({(own.did, *own.costs) for turn in rounds for own in turn}) > 1:
             raise SystemExit(f"{name}: the builds did not do the same, so nothing is compared")
         for label in rounds[0][0].costs:
             print(_row(f"{name} {label}".strip(), label, rounds), flush=True)
+    if lacking:
+        raise SystemExit("\n".join(lacking))
 
 
 def _row(what: str, label: str, rounds: Sequence[Sequence[Measured]]) -> str:

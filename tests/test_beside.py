@@ -35,6 +35,19 @@ def test_builds_that_did_something_else_are_not_compared():
         compared(lambda checkout: Measured({"": Cost(1.0)}, str(checkout)), ["--beside", "/other"])
 
 
+def test_what_another_build_lacks_is_said_at_the_end_and_the_rest_is_compared(capsys):
+    def measure(checkout: Path) -> Measured:
+        if checkout != ROOT:
+            raise beside.BuildError(checkout, "exit code 2")
+        return Measured({"": Cost(1.0)})
+
+    options = beside.parser("m", "", ["new", "old"], rounds=1).parse_args(["--beside", str(OTHER)])
+    measures = {"new": measure, "old": lambda checkout: Measured({"": Cost(1.0)})}
+    with pytest.raises(SystemExit, match="new: not compared; /other: exit code 2"):
+        beside.compare(measures, options)
+    assert [row[0] for row in printed(capsys.readouterr().out)] == ["old"]
+
+
 def test_a_name_there_is_not_is_answered_with_those_there_are(capsys):
     with pytest.raises(SystemExit, match="2"):
         compared(lambda checkout: Measured({}), ["that"])
