@@ -143,8 +143,8 @@ def limited(threads: int = 1) -> Iterator[None]:
     """Limit torch, BLAS and OpenMP to this many threads inside the block.
 
     Small batched kernels are faster on one thread: with the default counts, two busy cores made
-    the same Gaussian-process fits up to 40 times slower. So is torch
-    where it is loaded inside.
+    the same Gaussian-process fits up to 40 times slower. torch need not be loaded before; it is
+    limited when it is.
     """
     block = _limits.enter(threads)
     try:
