@@ -18,7 +18,7 @@ FLOORS = [
     {"errors", "options", "scratch"},
     {"ambient", "rng", "threads", "device", "linalg", "compiled", "paths"}
     | {"rows", "habits", "origin", "scalars", "lists"},
-    {"space", "states"},
+    {"space", "states", "elementary"},
     {"records"},
     {"entries"},
     {"ledger", "run"},
@@ -64,7 +64,15 @@ ROOM = {
 
 # Tensors in, tensors out: these know no records, store, strategies or spaces.
 TENSORS_ONLY = {"optim", "gp", "curve_gp", "acquisition", "training"}
-BELOW_TENSORS = TENSORS_ONLY | {"errors", "ambient", "rng", "threads", "device", "linalg"}
+BELOW_TENSORS = TENSORS_ONLY | {
+    "errors",
+    "ambient",
+    "rng",
+    "threads",
+    "device",
+    "linalg",
+    "elementary",
+}
 BELOW_TENSORS |= {"compiled", "options", "moved"}
 
 OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
