@@ -47,7 +47,8 @@ class GPAcquisition:
     def _runs(self, rows: int) -> int:
         """Return of how many runs so many rows are computed together."""
         weights = self.posterior.weights
-        return max(1, entries(weights, cached=_ENTRIES) // (rows * max(weights.shape[1:])))
+        widest = max(weights.shape[1], self.samples.shape[1])
+        return max(1, entries(weights, cached=_ENTRIES) // (rows * widest))
 
     def _blocks(self, x: Tensor) -> Tensor:
         parts = torch.split(x, _rows(x), dim=1)
