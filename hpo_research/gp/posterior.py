@@ -108,8 +108,18 @@ class Posterior:
         deviation = prediction.variance[:, 0].sqrt()
         row = -product(whitened, self.whitening)[:, 0] / deviation[:, None]
         row[:, place] = 1 / deviation
+        return self.with_row(scaled[:, 0], row, z, place)
+
+    def with_row(
+        self,
+        x: Float[Tensor, "b d"],
+        row: Float[Tensor, "b n"],
+        z: Float[Tensor, "b m"],
+        place: int,
+    ) -> "Posterior":
+        """Return the posterior with a scaled point and its row of the inverse: see `extended`."""
         whitening, points, mask = self.whitening.clone(), self.x.clone(), self.mask.clone()
-        whitening[:, place], points[:, place], mask[:, place] = row, scaled[:, 0], True
+        whitening[:, place], points[:, place], mask[:, place] = row, x, True
         return replace(
             self,
             x=points,
