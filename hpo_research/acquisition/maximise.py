@@ -270,8 +270,9 @@ def _ends(
     options = replace(_POLISH, prune=prune, is_recordable=surface.is_recordable)
     members = surface.arrays if isinstance(surface, Looped) and by_loops(x) else None
     if members is not None:
-        return arrays.climbed(members, x, bounds, scale, options)
-    found = minimise(_Descent(surface), x, *bounds, options, scale=scale)
+        found = arrays.climbed(members, x, bounds, scale, options)
+    else:
+        found = minimise(_Descent(surface), x, *bounds, options, scale=scale)
     return found.x, -found.value, found.row
 
 
