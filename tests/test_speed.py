@@ -1,5 +1,6 @@
 """The speed command measures, and its record has every row with what made it."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 
 from benchmarks import record
 from benchmarks.speed import __main__ as command
-from benchmarks.speed import growth, page, profiled
+from benchmarks.speed import agreement, growth, page, profiled
 from benchmarks.speed.clock import Time
 from benchmarks.speed.measured import HEADINGS, Limit, Missing, Race, packed, unpacked
 from benchmarks.speed.own import QUICK, Beside
@@ -107,6 +108,18 @@ def test_another_build_is_measured_beside_this_one():
     assert isinstance(row, Race) and row.ours > 0 and row.theirs > 0
     (row,) = average(QUICK, None)
     assert "needs `--beside CHECKOUT`" in row.cells()[HEADINGS.index("verdict")]
+
+
+def test_builds_that_agree_are_said_to_and_others_not(monkeypatch: pytest.MonkeyPatch):
+    ours = agreement.asked(0, True)
+    other = copy.deepcopy(ours)
+    other[1]["acquisition"][0] += 0.5
+    for theirs, said in [(ours, "2 have"), (other, "1 have")]:
+        results = iter([ours, theirs])
+        monkeypatch.setattr(agreement, "call", lambda *_, own=results: next(own))
+        printed = agreement.measured(Beside(record.PAGE), is_quick=True)
+        assert f"Of 2 asks {said} a first point of the same value" in printed
+    assert "-5.0e-01" in printed and "worse in 1" in printed
 
 
 def test_a_row_says_what_the_last_build_takes_over_this_one():

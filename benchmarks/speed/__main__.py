@@ -4,12 +4,14 @@
         [--no-record] [--quick]
     OMP_NUM_THREADS=1 python -m benchmarks.speed growth [--no-record] [--quick]
     OMP_NUM_THREADS=1 python -m benchmarks.speed profile [--no-record] [--quick]
+    OMP_NUM_THREADS=1 python -m benchmarks.speed agreement --beside CHECKOUT [--quick]
 
 `targets`, an hour: seconds and ratios of fits, asks and a study beside BoTorch, Optuna, Ax and
 egobox, a row each (rows 3, 4 and 7 take minutes). With `--beside CHECKOUT` the last build is
 measured too, in turn with this one, and so is row 10. `growth`, half an hour: an ask over runs,
 trials, dimensions and batch sizes. `profile`, a minute: which stage of an ask its time goes to.
 Printed are the tables of `RESULTS.md`, which are recorded there and in `speed/results.json`.
+`agreement`, a minute: by how much fifty asks differ from those of another build; printed only.
 """
 
 import argparse
@@ -17,7 +19,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.record import Json, made_with, put
-from benchmarks.speed import growth, page, profiled
+from benchmarks.speed import agreement, growth, page, profiled
 from benchmarks.speed.measured import HEADINGS, markdown, packed
 from benchmarks.speed.own import FULL, QUICK, Beside
 from benchmarks.speed.rows import AVERAGE, ROWS, average, compared
@@ -29,12 +31,17 @@ _TEXTS = {"targets": page.targets, "growth": growth.text, "profile": profiled.te
 
 def main(arguments: list[str]) -> int:
     """Measure what is asked for, print it, and record it unless the sizes are tiny."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
     is_kept = not (asked.quick or asked.no_record)
+    beside = None if asked.beside is None else Beside(asked.beside.resolve(), asked.rounds)
     with limited():
         if asked.what == "targets":
-            beside = None if asked.beside is None else Beside(asked.beside.resolve(), asked.rounds)
             _targets(asked.rows, beside, is_quick=asked.quick, is_kept=is_kept)
+        elif asked.what == "agreement":
+            if beside is None:
+                parser.error("agreement: expected --beside CHECKOUT, the build to compare with")
+            print(agreement.measured(beside, is_quick=asked.quick))
         else:
             measured = growth.measured if asked.what == "growth" else profiled.measured
             _show(asked.what, measured(is_quick=asked.quick), is_kept=is_kept)
@@ -47,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("what", nargs="?", default="targets", choices=list(_TEXTS))
+    parser.add_argument("what", nargs="?", default="targets", choices=[*_TEXTS, "agreement"])
     parser.add_argument("--rows", nargs="+", choices=_ROWS, default=_ROWS)
     parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="of the last build")
     parser.add_argument("--rounds", type=int, default=3, help="with the last build; 3")
