@@ -29,7 +29,7 @@ FLOORS = [
     {"problems"},
     {"strategies", "executors"},
     {"analysis"},
-    {"figures", "tables"},
+    {"figures", "tables", "progress"},
     {"experiment", "loop"},
     {"study", "tune", "doctor", "recording", "testing"},
     {PACKAGE},  # its __init__, which re-exports
@@ -75,7 +75,7 @@ BELOW_TENSORS = TENSORS_ONLY | {
 }
 BELOW_TENSORS |= {"compiled", "options", "moved"}
 
-OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
+OPTIONAL = {"IPython", "mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
 HEAVY = set(heavy.PACKAGES)
 # What programs need that read a store, search a space or a grid, or ask for help. They, and all
 # that is imported with them, say `heavy.torch`; `tests/test_start.py` runs such programs.
