@@ -49,7 +49,7 @@ class BoTorchModel:
             training = door.Training.of(self.model, batch, fitted.data)
             model: Model = PosteriorModel(condition(fitted.data, fit.kernel, fit.hyperparameters))
             lengthscale = fit.hyperparameters.lengthscale
-            notes |= ours.notes(fitted, 0)
+            notes |= ours.notes(fitted)[0]
         else:
             transformed = TRANSFORMS[self.transform](batch.data.y, batch.data.mask)
             data = replace(batch.data, y=transformed.y)
