@@ -11,7 +11,7 @@ import torch
 from hpo_research import compiled, elementary, tiles, vectors
 from hpo_research.acquisition import criteria
 from hpo_research.compiled import by_loops
-from hpo_research.gp import KERNELS, Data, Priors, condition, evidence, fit, fits
+from hpo_research.gp import KERNELS, Data, Priors, condition, evidence, fit, fits, transforms
 from hpo_research.gp.kernels import squared_distances
 from hpo_research.optim import Options, lbfgs
 from hpo_research.rng import Stream
@@ -72,6 +72,22 @@ def test_the_fit_with_every_kernel(monkeypatch):
         assert torch.equal(ours.start, theirs.start) and torch.equal(ours.choice, theirs.choice)
         assert torch.equal(ours.has_converged, theirs.has_converged)
         assert ours.log_evidence[2] == theirs.log_evidence[2] == -torch.inf
+
+
+@pytest.mark.parametrize("n", [1, 2, 60])
+@pytest.mark.parametrize("bend", ["none", "exp", "cube", "steps"])
+def test_the_power_of_an_output_transform(n, bend):
+    bends = {
+        "none": lambda y: y,
+        "exp": torch.exp,
+        "cube": lambda y: 1e5 * y**3,
+        "steps": torch.round,
+    }
+    y = bends[bend](Stream(6).at("power", n).normal(8, n, like=LIKE))
+    mask = Stream(7).at("mask", n).uniform(8, n, like=LIKE) < 0.9
+    own, tensors = transforms._compiled_power(y * mask, mask), transforms._power(y * mask, mask)
+    lost = [transforms._likelihood(y * mask, found[:, None], mask) for found in (tensors, own)]
+    assert float((lost[0] - lost[1]).abs().max()) < 1e-12 * n
 
 
 @pytest.mark.parametrize("n", [8, 24, 264, 520])
