@@ -45,7 +45,8 @@ class Turn:
         if not reports and not outcomes:
             return set()
         reports = [
-            replace(report, attempt=self.ledgers[report.run].open[report.trial].attempt)
+            # Without the state, which the loop has kept already: a store in memory writes late.
+            replace(report, attempt=self.ledgers[report.run].open[report.trial].attempt, state=None)
             for report in reports
         ]
         self.store.append_poll(self._charged(reports), outcomes, checkpoints)

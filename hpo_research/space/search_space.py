@@ -9,6 +9,7 @@ import numpy as np
 
 from hpo_research import habits, heavy
 from hpo_research.errors import SpaceError
+from hpo_research.space.bins import clamped
 from hpo_research.space.parameters import (
     Categorical,
     Float,
@@ -242,7 +243,7 @@ class SearchSpace:
             )
 
     def _nearest(self, cube: np.ndarray) -> list[int]:
-        points = np.clip(np.nan_to_num(cube), 0.0, 1.0)
+        points = clamped(cube)
         gaps = np.abs(points[:, None, :] - self.points[None]).sum(axis=2)
         return [int(i) for i in np.argmin(gaps, axis=1)]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from hpo_research.errors import StoreError, StoreWriteError
 from hpo_research.store import lock
-from hpo_research.store.damage import is_damage
+from hpo_research.store.damage import Damage, damaged, is_damage
 from hpo_research.store.holders import described, holders
 from hpo_research.store.mark import Log, check
+from hpo_research.store.schema import check_version
 
 FILE = "store.sqlite"
 _PATIENCE = 5.0  # seconds to wait for another program that holds the database
@@ -135,6 +136,34 @@ def reader(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError:
         pass  # not a database at all: the version check says so
     return connection
+
+
+def version_of(
+    connection: sqlite3.Connection, folder: Path | None, *, may_be_new: bool = False
+) -> int | None:
+    """Return the version of the tables, None for a new file where it may be one.
+
+    Raises `StoreError` for a version that cannot be read.
+    """
+    try:
+        (count,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if may_be_new and not count:
+            return None
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+            raise
+        raise StoreError(
+            f"{folder}: {FILE} is not an hpo_research store ({error}); if it was one, "
+            f"`hpo rescue {folder} OUT` copies what can be read to the folder OUT"
+        ) from error
+    try:
+        found = int(row[0]) if row else 0
+    except (ValueError, TypeError) as error:
+        raise damaged(folder, [Damage("meta", "key 'schema'", str(error))]) from error
+    check_version(found, folder)
+    return found
 
 
 def inspect(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """The writer: rows that go into a store with their digests, and the tail that they leave."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 
@@ -111,6 +111,11 @@ class Writer:
                 "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)",
                 [(*key, epoch, digest) for (key, epoch), digest in files.items()],
             )
+
+    def forget(self, keys: Collection[Key]) -> None:
+        """Take away the digests of the checkpoint files of trials."""
+        if keys:
+            self._db.executemany("DELETE FROM checkpoint WHERE run = ? AND trial = ?", keys)
 
     def _ended(self, key: Key) -> int:
         counted = "SELECT count(*) FROM outcome WHERE run = ? AND trial = ?"
