@@ -18,7 +18,8 @@ FLOORS = [
     {"errors", "options", "scratch"},
     {"ambient", "rng", "threads", "device", "linalg", "compiled", "paths"}
     | {"rows", "habits", "origin", "scalars", "lists"},
-    {"space", "states", "elementary"},
+    {"space", "states", "elementary", "vectors"},
+    {"tiles"},
     {"records"},
     {"entries"},
     {"ledger", "run"},
@@ -72,6 +73,8 @@ BELOW_TENSORS = TENSORS_ONLY | {
     "device",
     "linalg",
     "elementary",
+    "vectors",
+    "tiles",
 }
 BELOW_TENSORS |= {"compiled", "options", "moved"}
 
