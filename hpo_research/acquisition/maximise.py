@@ -59,6 +59,12 @@ class SearchResult:
         """Return what was found for some runs only."""
         return SearchResult(self.points.take(groups), self.value[groups], self.is_global[groups])
 
+    def to(self, device: str) -> "SearchResult":
+        """Return the same on a device."""
+        return SearchResult(
+            self.points.to(device), self.value.to(device), self.is_global.to(device)
+        )
+
 
 def maximise(
     surface: AcquisitionFunction,

@@ -8,7 +8,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from hpo_research.compiled import Bools, Floats, compiled
+from hpo_research.compiled import Floats, compiled
 
 
 @compiled
@@ -50,60 +50,6 @@ def shaped(coefficients: Floats, r: Floats, e: Floats) -> None:
                 distance, exponential = r[g, i, k], e[g, i, k]
                 r[g, i, k] = (1.0 + distance * (a1 + a2 * distance)) * exponential
                 e[g, i, k] = (h0 + h1 * distance) * exponential
-
-
-@compiled
-@no_type_check
-def slopes(
-    x: Floats,
-    h: Floats,
-    pivots: Floats,
-    inverse: Floats,
-    residual: Floats,
-    mask: Bools,
-    noise: Floats,
-    value: Floats,
-    columns: Floats,
-    ends: Floats,
-) -> None:
-    """Write the evidence without its constant, and what its derivatives are made of.
-
-    `columns`: of each column of x, the derivative by the logarithm of its scale; `ends`: by ln σ²
-    and by μ. Rows that do not count have the residual 0 and are rows of the identity: they add
-    nothing. `pivots`: the factor's diagonal. Shapes: b n d, b n n, b n, b n n, b n, b n, b; and b,
-    b d, b 2.
-    """
-    b, n, d = x.shape
-    own, alpha, weight = np.empty((d, n)), np.empty(n), np.empty(n)
-    sums = np.empty((d, n))
-    for g in range(b):
-        alpha[:] = 0.0
-        sums[:] = 0.0
-        for i in range(n):
-            for k in range(n):
-                alpha[k] += residual[g, i] * inverse[g, i, k]
-            for j in range(d):
-                own[j, i] = x[g, i, j]
-        fit, size, trace, total = 0.0, 0.0, 0.0, 0.0
-        for i in range(n):
-            fit += residual[g, i] * alpha[i]
-            size += math.log(pivots[g, i])
-            total += alpha[i]
-            if mask[g, i]:
-                trace += alpha[i] * alpha[i] - inverse[g, i, i]
-            for k in range(i):
-                weight[k] = (alpha[i] * alpha[k] - inverse[g, i, k]) * h[g, i, k]
-            for j in range(d):
-                at = own[j, i]
-                for k in range(i):
-                    gap = at - own[j, k]
-                    sums[j, k] += weight[k] * gap * gap
-        value[g] = -0.5 * fit - size
-        ends[g, 0], ends[g, 1] = 0.5 * noise[g] * trace, total
-        for j in range(d):
-            columns[g, j] = 0.0
-            for k in range(n):
-                columns[g, j] += sums[j, k]
 
 
 @compiled
