@@ -61,8 +61,7 @@ def begun(
         scale[i] = 1.0 / max(math.sqrt(square), 1.0)
         is_flat[i] = _held(x[i], gradient[i], lower[i], upper[i], free) <= level
         is_done[i] = is_flat[i]
-        for j in range(p):
-            direction[i, j] = -scale[i] * gradient[i, j] * free[j]
+        _descend(direction[i], gradient[i], free, scale[i])
     return Rows(
         lower,
         upper,
@@ -167,8 +166,7 @@ def judge(
         if promised >= 0 or backtracks[i] == most_backtracks // 2:
             _held(x[i], gradient[i], lower[i], upper[i], free)
             step[i] = 1.0
-            for j in range(p):
-                direction[i, j] = -scale[i] * gradient[i, j] * free[j]
+            _descend(direction[i], gradient[i], free, scale[i])
         if backtracks[i] > most_backtracks:
             is_done[i] = True
 
@@ -230,6 +228,14 @@ def _held(x: Floats, gradient: Floats, lower: Floats, upper: Floats, free: Float
         free[j] = 1.0 if projected != 0 or gradient[j] == 0 else 0.0
         most = max(most, abs(projected))
     return most
+
+
+@nested
+@no_type_check
+def _descend(direction: Floats, gradient: Floats, free: Floats, scale: float) -> None:
+    """Write the way along the gradient on the free variables."""
+    for j in range(len(gradient)):
+        direction[j] = -scale * gradient[j] * free[j]
 
 
 @nested
