@@ -130,9 +130,9 @@ def judge(
 ) -> None:
     """Accept the trial point of each row or shrink its step: all arrays begin with the row."""
     sufficient, shrink_least, shrink_most, grow, flat, decrease, level = limits
-    rows, p = x.shape
+    p = x.shape[1]
     moved, turned, free = np.empty(p), np.empty(p), np.empty(p)
-    for i in range(rows):
+    for i in range(len(x)):
         if is_done[i]:
             continue
         evaluations[i] += 1
@@ -165,8 +165,7 @@ def judge(
         # such a row, and one that has shrunk long, begins anew along its gradient.
         if promised >= 0 or backtracks[i] == most_backtracks // 2:
             _held(x[i], gradient[i], lower[i], upper[i], free)
-            step[i] = 1.0
-            _descend(direction[i], gradient[i], free, scale[i])
+            step[i] = _descend(direction[i], gradient[i], free, scale[i])
         if backtracks[i] > most_backtracks:
             is_done[i] = True
 
@@ -232,10 +231,11 @@ def _held(x: Floats, gradient: Floats, lower: Floats, upper: Floats, free: Float
 
 @nested
 @no_type_check
-def _descend(direction: Floats, gradient: Floats, free: Floats, scale: float) -> None:
-    """Write the way along the gradient on the free variables."""
+def _descend(direction: Floats, gradient: Floats, free: Floats, scale: float) -> float:
+    """Write the way down the gradient on the free variables, and return the first step, 1."""
     for j in range(len(gradient)):
         direction[j] = -scale * gradient[j] * free[j]
+    return 1.0
 
 
 @nested
