@@ -156,10 +156,9 @@ def test_a_pullback(monkeypatch):
     x = Stream(2).at("x").uniform(3, 6, 4, like=LIKE)
     prediction, pullback = posterior.predict_with_pullback(x)
     by_mean = torch.ones_like(prediction.mean)
-    whole = torch.bmm(pullback.whitened, posterior.whitening)
-    c = torch.bmm(by_mean, posterior.weights.transpose(1, 2))
     by_variance = torch.full_like(prediction.variance, 0.3)
-    close(pullback(by_mean, by_variance), pullback._pulled(c, whole, by_variance))
+    by_k = pullback.by_covariance(by_mean, by_variance)
+    close(pullback(by_mean, by_variance), pullback._pulled(by_k))
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0, 10.0, 28.0, 40.0, 1e4, 1e90])

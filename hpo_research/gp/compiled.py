@@ -54,20 +54,10 @@ def shaped(coefficients: Floats, r: Floats, e: Floats) -> None:
 
 @compiled
 @no_type_check
-def pulled(
-    x: Floats,
-    z: Floats,
-    h: Floats,
-    by_mean: Floats,
-    half: Floats,
-    by_variance: Floats,
-    scale: Floats,
-    found: Floats,
-) -> None:
-    """Write ∂f/∂x = Σ_k w_k (z_k − x)/ℓ with w = (c − 2 ∂f/∂s² K⁻¹k) ∘ H.
+def pulled(x: Floats, z: Floats, h: Floats, by_k: Floats, scale: Floats, found: Floats) -> None:
+    """Write ∂f/∂x = Σ_k w_k (z_k − x)/ℓ with w = ∂f/∂k ∘ H.
 
-    `by_mean` holds c, ∂f/∂k by way of the means, `half` K⁻¹k. Shapes: b q d, b n d, b q n thrice,
-    b q, b d, b q d.
+    Shapes: b q d, b n d, b q n twice, b d, b q d.
     """
     b, q, d = x.shape
     n = z.shape[1]
@@ -75,9 +65,9 @@ def pulled(
     for g in range(b):
         for i in range(q):
             sums[:] = 0.0
-            twice, total = 2.0 * by_variance[g, i], 0.0
+            total = 0.0
             for k in range(n):
-                weight = (by_mean[g, i, k] - twice * half[g, i, k]) * h[g, i, k]
+                weight = by_k[g, i, k] * h[g, i, k]
                 total += weight
                 for j in range(d):
                     sums[j] += weight * z[g, k, j]
