@@ -10,7 +10,7 @@ import numpy as np
 
 from hpo_research.compiled import Bools, Floats, Ints, fused
 from hpo_research.gp.compiled_evidence import Known, Workspace, evidence, known_of, workspace
-from hpo_research.optim.compiled import Rows, begun, best, judge
+from hpo_research.optim.compiled import Rows, begun, best, judge, resume
 
 
 class Prior(NamedTuple):
@@ -36,6 +36,16 @@ class Counts(NamedTuple):
     kept: int
 
 
+class Curvature(NamedTuple):
+    """What a search has seen of its function's second derivatives; scale 0: nothing. Shape: 2 h t.
+
+    See `Rows`.
+    """
+
+    pairs: Floats
+    scale: float
+
+
 class Found(NamedTuple):
     """Where each GP's fit with each kernel ended. Shapes: k b t, k b thrice, k b."""
 
@@ -57,20 +67,26 @@ def fit_each(
     starts: Floats,
     prior: Prior,
     counts: Counts,
+    more_noise: float,
     found: Found,
 ) -> None:
     """Fit every GP with every kernel, the second and later from where the first one ended.
 
-    Shapes: b n d, b n, b n, d, k b 7, b s t.
+    These begin with the curvature that the first one's search has seen, with noise of `more_noise`
+    (its logarithm) where that has more evidence. Shapes: b n d, b n, b n, d,
+    k b 7, b s t.
     """
     for g in range(len(x)):
         known = known_of(x[g], y[g], mask[g], lengthscale_of, kernels[0, g])
         work = workspace(known)
+        curvature = Curvature(np.zeros((2, counts.history, starts.shape[2])), 0.0)
         for k in range(len(kernels)):
             known = Known(known.points, known.y, known.n, lengthscale_of, kernels[k, g])
-            begin = starts[g] if k == 0 else found.theta[0, g : g + 1]
-            rows = _searched(known, work, begin, prior, counts)
+            begin = starts[g] if k == 0 else _both(found.theta[0, g], more_noise)
+            rows = _searched(known, work, begin, curvature, prior, counts)
             i = best(rows.value, 1)[0]
+            if k == 0:
+                curvature = Curvature(rows.pairs[i], rows.scale[i])
             for j in range(len(prior.lower)):
                 found.theta[k, g, j] = rows.x[i, j]
             found.evidence[k, g] = -rows.value[i] * max(known.n, 1)
@@ -82,7 +98,26 @@ def fit_each(
 
 @fused
 @no_type_check
-def _searched(known: Known, work: Workspace, starts: Floats, prior: Prior, counts: Counts) -> Rows:
+def _both(theta: Floats, more_noise: float) -> Floats:
+    """Return a start, and the same with more noise. Shape: 2 t."""
+    found = np.empty((2, len(theta)))
+    for i in range(2):
+        for j in range(len(theta)):
+            found[i, j] = theta[j]
+    found[1, -2] = max(theta[-2], more_noise)
+    return found
+
+
+@fused
+@no_type_check
+def _searched(
+    known: Known,
+    work: Workspace,
+    starts: Floats,
+    curvature: Curvature,
+    prior: Prior,
+    counts: Counts,
+) -> Rows:
     """Search from each start, as `lbfgs.minimise` does. Shape: s t."""
     s, t = starts.shape
     lower, upper, x = np.empty((s, t)), np.empty((s, t)), np.empty((s, t))
@@ -93,9 +128,14 @@ def _searched(known: Known, work: Workspace, starts: Floats, prior: Prior, count
             x[i, j] = min(max(starts[i, j], lower[i, j]), upper[i, j])
         value[i] = _loss(known, work, prior, x[i], gradient[i])
     rows = begun(x, (lower, upper), value, gradient, counts.history, counts.limits[-1])
+    after = counts.after
+    if curvature.scale > 0.0:
+        after = 1
+        for i in range(s):
+            resume(rows, i, curvature.pairs, curvature.scale, counts.limits)
     trial, trial_value, trial_gradient = np.empty((s, t)), np.empty(s), np.empty((s, t))
     for turn in range(counts.evaluations - 1):
-        if turn + 1 == counts.after:
+        if turn + 1 == after:
             _prune(rows, counts.kept)
         going = 0
         for i in range(s):
