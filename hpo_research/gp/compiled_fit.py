@@ -11,6 +11,10 @@ import numpy as np
 from hpo_research.compiled import Bools, Floats, Ints, fused
 from hpo_research.gp.compiled_evidence import Known, Workspace, evidence, known_of, workspace
 from hpo_research.optim.compiled import Rows, begun, best, judge, resume
+from hpo_research.vectors import LANES
+
+_MANY = 1000  # rows: with more of them, the starts are compared on some
+_ENOUGH = 512
 
 
 class Prior(NamedTuple):
@@ -37,13 +41,13 @@ class Counts(NamedTuple):
 
 
 class Curvature(NamedTuple):
-    """What a search has seen of its function's second derivatives; scale 0: nothing. Shape: 2 h t.
+    """What searches have seen of second derivatives, as in `Rows`; scale 0: nothing.
 
-    See `Rows`.
+    A row of a search takes its own, or the only one. Shapes: s 2 h t, s.
     """
 
     pairs: Floats
-    scale: float
+    scale: Floats
 
 
 class Found(NamedTuple):
@@ -79,21 +83,63 @@ def fit_each(
     for g in range(len(x)):
         known = known_of(x[g], y[g], mask[g], lengthscale_of, kernels[0, g])
         work = workspace(known)
-        curvature = Curvature(np.zeros((2, counts.history, starts.shape[2])), 0.0)
+        curvature = Curvature(np.zeros((1, 2, counts.history, starts.shape[2])), np.zeros(1))
         for k in range(len(kernels)):
             known = Known(known.points, known.y, known.n, lengthscale_of, kernels[k, g])
             begin = starts[g] if k == 0 else _both(found.theta[0, g], more_noise)
-            rows = _searched(known, work, begin, curvature, prior, counts)
+            own = counts
+            if known.n > _MANY:
+                own = _stricter(counts)
+                if k == 0:
+                    begin, curvature = _on_part(known, begin, curvature, prior, counts)
+            rows = _searched(known, work, begin, curvature, prior, own)
             i = best(rows.value, 1)[0]
             if k == 0:
-                curvature = Curvature(rows.pairs[i], rows.scale[i])
+                curvature = Curvature(rows.pairs[i : i + 1], rows.scale[i : i + 1])
             for j in range(len(prior.lower)):
                 found.theta[k, g, j] = rows.x[i, j]
             found.evidence[k, g] = -rows.value[i] * max(known.n, 1)
             found.row[k, g], found.has_converged[k, g] = i, rows.has_converged[i]
             found.evaluations[k, g] = 0
-            for own in rows.evaluations:
-                found.evaluations[k, g] += own
+            for count in rows.evaluations:
+                found.evaluations[k, g] += count
+
+
+@fused
+@no_type_check
+def _stricter(counts: Counts) -> Counts:
+    """Return the same with a tenth of the decrease: steps that begin near the end are small."""
+    a, b, c, d, e, decrease, level = counts.limits
+    limits = (a, b, c, d, e, 0.1 * decrease, level)
+    return Counts(
+        limits,
+        counts.evaluations,
+        counts.history,
+        counts.backtracks,
+        counts.after,
+        counts.kept,
+    )
+
+
+@fused
+@no_type_check
+def _on_part(
+    known: Known, starts: Floats, curvature: Curvature, prior: Prior, counts: Counts
+) -> tuple[Floats, Curvature]:
+    """Search from every start on some of the rows, evenly spaced, and return where that ended.
+
+    Of those ends the one of most evidence on all rows is not far from its own there. Shape: s t.
+    """
+    points, y = np.empty((_ENOUGH // LANES, *known.points.shape[1:])), np.empty(_ENOUGH)
+    for i in range(_ENOUGH):
+        row = i * known.n // _ENOUGH
+        y[i] = known.y[row]
+        for j in range(points.shape[1]):
+            points[i // LANES, j, i % LANES] = known.points[row // LANES, j, row % LANES]
+    part = Known(points, y, _ENOUGH, known.lengthscale_of, known.coefficients)
+    whole = Counts(counts.limits, counts.evaluations, counts.history, counts.backtracks, 0, 0)
+    rows = _searched(part, workspace(part), starts, curvature, prior, whole)
+    return rows.x, Curvature(rows.pairs, rows.scale)
 
 
 @fused
@@ -129,10 +175,11 @@ def _searched(
         value[i] = _loss(known, work, prior, x[i], gradient[i])
     rows = begun(x, (lower, upper), value, gradient, counts.history, counts.limits[-1])
     after = counts.after
-    if curvature.scale > 0.0:
+    if curvature.scale[0] > 0.0:
         after = 1
         for i in range(s):
-            resume(rows, i, curvature.pairs, curvature.scale, counts.limits)
+            own = i % len(curvature.scale)
+            resume(rows, i, curvature.pairs[own], curvature.scale[own], counts.limits)
     trial, trial_value, trial_gradient = np.empty((s, t)), np.empty(s), np.empty((s, t))
     for turn in range(counts.evaluations - 1):
         if turn + 1 == after:

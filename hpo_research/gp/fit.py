@@ -107,7 +107,8 @@ def fits(
     Where `warm` is given, for instance what fitted fewer rows of the same data, it takes the place
     of the last two. After a few steps only the best start goes on. The other kernels start from
     where the first one ended, there with more noise if that has more evidence: a smoother kernel
-    with next to none has hardly a factor. A GP's fit does not depend on the others.
+    with next to none has hardly a factor. A GP's fit does not depend on the others. On the CPU, of
+    more than 1000 rows, every start is first followed to its end on 512 of them.
     """
     priors = priors or Priors()
     b, p = data.x.shape[0], data.parameters
