@@ -63,6 +63,10 @@ class Points:
         """Return the points of some runs only."""
         return Points(self.x[groups], self.index[groups])
 
+    def to(self, device: str) -> "Points":
+        """Return the same points on a device."""
+        return Points(self.x.to(device), self.index.to(device))
+
     def where(self, rows: Bool[Tensor, "b s"], other: "Points") -> "Points":
         """Return these points where `rows`, the others elsewhere."""
         pick = rows[..., None]

@@ -202,13 +202,14 @@ class Bayesian:
     def surface(self, batch: Batch) -> FittedAcquisition:
         """Fit the batch's models, and return their acquisition functions."""
         modelled = self._model.fit(batch)
+        power = modelled.transformed.power.tolist()
         notes: list[Notes] = [
             {
                 "trials": float(len(known.configs)),
                 "failed": float(known.failures),
                 "pending": float(len(known.pending)),
                 **modelled.notes[i],
-                "power": float(modelled.transformed.power[i]),
+                "power": power[i],
             }
             for i, known in enumerate(batch.known)
         ]

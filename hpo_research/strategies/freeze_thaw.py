@@ -121,9 +121,11 @@ class FreezeThaw:
         places = places_of(members[0].run, free)
         new = newcomers(model, places, search=Search(self.starts))
         field = _Field.of(model, new)
-        scores = _scores(model, field)
+        # Read of all runs at once: each copy from a GPU waits for it.
+        scores = {why: score.cpu() for why, score in _scores(model, field).items()}
+        is_there = field.is_there.cpu()
         chosen = [
-            _chosen(one.run, field.is_there[i], {k: v[i] for k, v in scores.items()}, self.greedy)
+            _chosen(one.run, is_there[i], {k: v[i] for k, v in scores.items()}, self.greedy)
             for i, one in enumerate(members)
         ]
         share = (time.perf_counter() - began) / len(members)
@@ -195,12 +197,12 @@ class _Field:
             nexts = [float(_next(one.run, t.until)) for t in paused]
             until[i, :k] = torch.tensor(nexts, dtype=torch.float64)
             is_there[i, :k] = True
-            for j, newcomer in enumerate(new[i]):
-                x[i, width + j] = newcomer.x.cpu()
-                is_there[i, width + j] = True
             for j, running in enumerate(one.run.running, first):
                 x[i, j] = one.points.x[0, running.id]
                 trial[i, j] = running.id
+        if new[0]:
+            rows_of_new = torch.stack([torch.stack([pick.x for pick in own]) for own in new])
+            x[:, width:first], is_there[:, width:first] = rows_of_new.cpu(), True
         is_rival = is_there.clone()
         is_rival[:, first : first + len(runs[0].running)] = True
         there = (tensor.to(model.device) for tensor in (x, trial, until, is_there, is_rival))

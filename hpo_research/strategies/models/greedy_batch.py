@@ -57,7 +57,7 @@ def picks(model: FittedAcquisition, batch: Batch, search: Search) -> list[list[P
             return _from_table(cached.values(), batch, known)
         streams = [stream.at(number) for stream in batch.streams]
         found = climb(cached, batch.domain, points, spans=spans, streams=streams, search=search)
-        return [_best(cached.surface, found, batch, i, own) for i, own in enumerate(known)]
+        return _bests(cached.surface, found, batch, known)
 
     return one_by_one(batch.runs, batch.slots, picked)
 
@@ -81,7 +81,7 @@ def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list
         if table is not None:
             return _from_table(scores[rows], batch, known)
         part, ends = surface.take(rows), found.take(rows)
-        return [_best(part, ends, batch, i, own) for i, own in enumerate(known)]
+        return _bests(part, ends, batch, known)
 
     return one_by_one(batch.runs, batch.slots, picked)
 
@@ -152,16 +152,31 @@ def _from_table(scores: Tensor, batch: Batch, known: Sequence[Taken]) -> list[Pi
     ]
 
 
-def _best(
-    surface: AcquisitionFunction, found: SearchResult, batch: Batch, run: int, known: Taken
-) -> Pick:
-    """Return the best end of a search that is not taken."""
-    encoding = batch.encodings[run]
-    x, index = found.points.x[run].cpu(), found.points.index[run].cpu()
-    for k in range(len(x)):
-        config = encoding.config(x[k], index[k])
+def _bests(
+    surface: AcquisitionFunction, found: SearchResult, batch: Batch, known: Sequence[Taken]
+) -> list[Pick]:
+    """Return of each run the best end of its search that is not taken."""
+    read = found.to("cpu")  # of all runs at once: each copy from a GPU waits for it
+    picks = []
+    for run, (own, encoding) in enumerate(zip(known, batch.encodings, strict=True)):
+        row = _untaken(read.points, run, encoding, own)
+        if row is None:
+            stream, like = batch.streams[run], found.points.x
+            pick = spare(surface, run, encoding, known=own, stream=stream, like=like)
+        else:
+            k, config = row
+            winner = "global" if read.is_global[run, k] else "local"
+            pick = Pick(config, found.points.x[run, k], float(read.value[run, k]), winner)
+        picks.append(pick)
+    return picks
+
+
+def _untaken(
+    points: Points, run: int, encoding: Encoding, known: Taken
+) -> tuple[int, Config] | None:
+    """Return a run's first row whose configuration is not taken, None where all are."""
+    for k, (x, index) in enumerate(zip(points.x[run], points.index[run], strict=True)):
+        config = encoding.config(x, index)
         if config not in known:
-            winner = "global" if found.is_global[run, k] else "local"
-            return Pick(config, found.points.x[run, k], float(found.value[run, k]), winner)
-    stream, like = batch.streams[run], found.points.x
-    return spare(surface, run, encoding, known=known, stream=stream, like=like)
+            return k, config
+    return None
