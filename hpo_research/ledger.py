@@ -85,8 +85,9 @@ class Ledger:
     def trials(self) -> Sequence[Trial]:
         """The trials as they are now, by id."""
         # A record for each report would copy a curve as often as it has epochs.
-        for number in list(self._new):
-            self._settle(number)
+        if self._new:
+            for number in list(self._new):
+                self._settle(number)
         return self._trials
 
     @property
