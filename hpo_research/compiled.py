@@ -8,8 +8,9 @@ the user's below the temporary one where neither can (`NUMBA_CACHE_DIR` names an
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial, wraps
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -52,7 +53,27 @@ def _made_of(function: Callable[..., Any], compile_: Callable[..., Any]) -> Call
     kept: Any = getattr(made, "_cache", None)
     if hasattr(kept, "save_overload"):
         kept.save_overload = _forgiving(kept.save_overload)
+        kept._cache_file._source_stamp = _stamp(function)
     return made
+
+
+def _stamp(function: Callable[..., Any]) -> tuple[tuple[float, int], ...]:
+    """Return when all files were changed that a loop is made of, and their sizes.
+
+    Numba looks at the loop's own file alone, and would keep what it calls as it was.
+    """
+    found = [Path(name).stat() for name in sorted(_sources(function.__globals__))]
+    return tuple((file.st_mtime, file.st_size) for file in found)
+
+
+def _sources(names: Mapping[str, Any]) -> set[str]:
+    """Return the file of a module, and those of the loops and intrinsics that it imports."""
+    files = {names["__file__"]}
+    for value in names.values():
+        inner = getattr(value, "py_func", getattr(value, "_defn", None))
+        if inner is not None and inner.__globals__ is not names:
+            files |= _sources(inner.__globals__)
+    return files
 
 
 def place() -> str:

@@ -10,7 +10,7 @@ a trial fails is charged too.
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hpo_research import moved
 from hpo_research.entries import AskRow as AskRow
@@ -30,6 +30,7 @@ from hpo_research.records import (
     Stop,
     Trial,
     best_value,
+    with_fields,
 )
 from hpo_research.rows import Rows, forget
 
@@ -163,10 +164,10 @@ class Ledger:
     def _granted(self, proposal: Start | Resume, count: int) -> Start | Resume:
         """Return a proposal with its trial and the segment (start, until] of it."""
         if isinstance(proposal, Start):
-            return replace(proposal, trial=count)
+            return with_fields(proposal, {"trial": count})
         trial = self.trials[proposal.trial]
         start = trial.reached if self.info.can_resume else 0
-        return replace(proposal, start=start, attempt=trial.attempt)
+        return with_fields(proposal, {"start": start, "attempt": trial.attempt})
 
     def append_ask(self, row: AskRow) -> None:
         """Enter a stored ask: new trials, segments, stops."""
@@ -325,7 +326,7 @@ class Ledger:
 
     def _change(self, trial: int, **fields: object) -> None:
         before = self._trials[trial]
-        after = self._trials[trial] = replace(before, **fields)  # type: ignore[arg-type]
+        after = self._trials[trial] = with_fields(before, fields)
         self._paused += (after.status == "paused") - (before.status == "paused")
         if trial < len(self._seen_trials):
             self._touched.add(trial)

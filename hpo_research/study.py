@@ -47,6 +47,7 @@ from hpo_research.text import quoted, storable
 from hpo_research.threads import Turns, limited
 
 _METRIC = "value"
+_COUNT = foreign(whole(most=MOST_AT_ONCE))
 
 
 @habits.answering
@@ -235,8 +236,7 @@ class Study:
         asked and not yet told stands in `pending`.
         """
         with self._acting():
-            count = foreign(whole(most=MOST_AT_ONCE))
-            require("n", n, count, error=StudyError, call="ask")
+            require("n", n, _COUNT, error=StudyError, call="ask")
             number = operator.index(n)
             began, run = time.perf_counter(), self._ledger.run()
             with limited():
@@ -292,7 +292,7 @@ class Study:
             if self._ledger.info.max_epochs == OPEN:
                 self._finish(known, number)
             elif known.status != "failed" or math.isfinite(number):
-                self.report(trial, known.until, value)
+                self._told(known, known.until, number)
 
     def report(self, trial: int, epoch: int, value: float | None) -> bool:
         """Say what a trial gave after an epoch; returns whether to train it on.
@@ -306,17 +306,20 @@ class Study:
         with self._acting():
             known = self._trial(trial)
             number = number_of(trial, value, may_be_none=self._ledger.info.has_missing_values)
-            reached = epoch_of(known, epoch)
-            before = known.value_at(reached)
-            if before is None and not is_missing(self._ledger, known, reached, number):
-                return self._reported(known, reached, number)
-            if before is not None and before != number:
-                raise StudyError(
-                    f"trial {trial}: epoch {epoch} was reported as {before!r}, now as {number!r}"
-                )
-            if known.id in self._ledger.stopping:
-                self._end(known, "stopped", "")
-            return self._ledger.trials[known.id].is_running and reached < known.until
+            return self._told(known, epoch_of(known, epoch), number)
+
+    def _told(self, known: Trial, epoch: int, number: float) -> bool:
+        """Enter a report unless it is known already, and return whether to train on."""
+        before = known.value_at(epoch)
+        if before is None and not is_missing(self._ledger, known, epoch, number):
+            return self._reported(known, epoch, number)
+        if before is not None and before != number:
+            raise StudyError(
+                f"trial {known.id}: epoch {epoch} was reported as {before!r}, now as {number!r}"
+            )
+        if known.id in self._ledger.stopping:
+            self._end(known, "stopped", "")
+        return self._ledger.trials[known.id].is_running and epoch < known.until
 
     def _reported(self, known: Trial, epoch: int, number: float) -> bool:
         """Enter a new report, and return whether to train on."""
@@ -327,7 +330,12 @@ class Study:
             return False
         report, outcomes = reported(self._ledger, known, epoch, number, self._clock())
         self._append(report, outcomes)
-        return not outcomes and not self._stops(known.id)
+        if outcomes:
+            return False
+        self._answer()
+        if is_stopped := known.id in self._ledger.stopping:
+            self._end(self._ledger.trials[known.id], "stopped", "")
+        return not is_stopped
 
     def finish(self, trial: int) -> None:
         """Say that a trial of open length has come to its end, the last epoch that was reported.
@@ -364,13 +372,6 @@ class Study:
         if not row.is_empty:
             with self._kept():
                 self._turn.ask([row])
-
-    def _stops(self, trial: int) -> bool:
-        self._answer()
-        if trial in self._ledger.stopping:
-            self._end(self._ledger.trials[trial], "stopped", "")
-            return True
-        return False
 
     def _end(self, trial: Trial, status: str, reason: str) -> None:
         clock = self._clock()

@@ -8,8 +8,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hpo_research.acquisition import arrays
+from hpo_research.acquisition.arrays import Looped
 from hpo_research.acquisition.domain import Continuous, Domain, Points, joined
 from hpo_research.acquisition.protocol import AcquisitionFunction, CachedScores
+from hpo_research.compiled import by_loops
 from hpo_research.gp.quasi_random import uniform_set
 from hpo_research.optim import Options, minimise
 from hpo_research.rng import Stream
@@ -251,16 +254,31 @@ def _climbed(
     lower, upper = points.x.clone(), points.x.clone()
     lower[..., list(domain.relaxed)] = 0.0
     upper[..., list(domain.relaxed)] = 1.0
-    options = replace(_POLISH, prune=prune, is_recordable=hill.surface.is_recordable)
-    descent = _Descent(hill.surface)
     # Saves three steps of ten in a continuum; of 200 mixed cases it lost one more.
-    scale = None if domain.choices else hill.spans
-    found = minimise(descent, points.x, lower, upper, options, scale=scale)
-    points, value = points.at(found.row), value.gather(1, found.row)
-    ends = domain.snapped(points, found.x)
-    reached = hill.surface.value(ends.x) if domain.is_snapped else -found.value
+    scale = torch.ones_like(hill.spans) if domain.choices else hill.spans
+    x, reached, row = _ends(hill.surface, points.x, (lower, upper), scale, prune)
+    points, value = points.at(row), value.gather(1, row)
+    ends = domain.snapped(points, x)
+    if domain.is_snapped:
+        reached = hill.surface.value(ends.x)
     is_better = reached > value
-    return ends.where(is_better, points), torch.where(is_better, reached, value), found.row
+    return ends.where(is_better, points), torch.where(is_better, reached, value), row
+
+
+def _ends(
+    surface: AcquisitionFunction,
+    x: Float[Tensor, "b s d"],
+    bounds: tuple[Float[Tensor, "b s d"], Float[Tensor, "b s d"]],
+    scale: Float[Tensor, "b 1 d"],
+    prune: tuple[int, int] | None,
+) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b k"], Int[Tensor, "b k"]]:
+    """Climb from each point: return where those end that went on, their values, which they were."""
+    options = replace(_POLISH, prune=prune, is_recordable=surface.is_recordable)
+    members = surface.arrays if isinstance(surface, Looped) and by_loops(x) else None
+    if members is not None:
+        return arrays.climbed(members, x, bounds, scale, options)
+    found = minimise(_Descent(surface), x, *bounds, options, scale=scale)
+    return found.x, -found.value, found.row
 
 
 def _flipped(hill: _Hill, points: Points, value: Tensor) -> tuple[Points, Tensor]:

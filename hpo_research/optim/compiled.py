@@ -6,11 +6,93 @@ costs more to call than to do. `judge` does what `lbfgs._judged` does, row after
 """
 
 import math
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 
 from hpo_research.compiled import Bools, Floats, Ints, compiled
+
+
+class Rows(NamedTuple):
+    """The rows of a search: what `lbfgs._State` holds from `lower` on, one row after another."""
+
+    lower: Floats  # s p
+    upper: Floats  # s p
+    x: Floats  # s p
+    value: Floats  # s
+    gradient: Floats  # s p
+    direction: Floats  # s p
+    step: Floats  # s
+    scale: Floats  # s
+    pairs: Floats  # s 2 h p
+    backtracks: Ints  # s
+    evaluations: Ints  # s
+    is_done: Bools  # s
+    has_converged: Bools  # s
+
+
+@compiled
+@no_type_check
+def begun(
+    x: Floats,
+    bounds: tuple[Floats, Floats],
+    value: Floats,
+    gradient: Floats,
+    history: int,
+    level: float,
+) -> Rows:
+    """Return rows at their starts, which lie within the bounds: see `lbfgs._begun`.
+
+    Shapes: s p, s p twice, s, s p. Values and gradients are taken over, not copied.
+    """
+    (s, p), (lower, upper) = x.shape, bounds
+    direction, scale = np.zeros((s, p)), np.ones(s)
+    is_done, is_flat, free = np.zeros(s, np.bool_), np.zeros(s, np.bool_), np.empty(p)
+    for i in range(s):
+        total, square = value[i], 0.0
+        for j in range(p):
+            total += gradient[i, j]
+            square += gradient[i, j] * gradient[i, j]
+        if not math.isfinite(total):
+            value[i], gradient[i], is_done[i] = math.nan, 0.0, True
+            continue
+        scale[i] = 1.0 / max(math.sqrt(square), 1.0)
+        is_flat[i] = _held(x[i], gradient[i], lower[i], upper[i], free) <= level
+        is_done[i] = is_flat[i]
+        for j in range(p):
+            direction[i, j] = -scale[i] * gradient[i, j] * free[j]
+    return Rows(
+        lower,
+        upper,
+        x,
+        value,
+        gradient,
+        direction,
+        np.ones(s),
+        scale,
+        np.zeros((s, 2, history, p)),
+        np.zeros(s, np.int64),
+        np.ones(s, np.int64),
+        is_done,
+        is_flat,
+    )
+
+
+@compiled
+@no_type_check
+def best(value: Floats, count: int) -> Ints:
+    """Return the rows of the least values, the least first; NaN comes last, ties stay in order."""
+    order = np.arange(len(value))
+    for i in range(1, len(value)):
+        row, k = order[i], i
+        while k > 0 and (
+            value[row] < value[order[k - 1]]
+            or (math.isnan(value[order[k - 1]]) and not math.isnan(value[row]))
+        ):
+            order[k] = order[k - 1]
+            k -= 1
+        order[k] = row
+    return order[:count]
 
 
 @compiled
@@ -114,10 +196,13 @@ def _shortened(promised: float, fallen: float, least: float, most: float) -> flo
 @no_type_check
 def _push(pairs: Floats, moved: Floats, turned: Floats) -> None:
     """Append the differences of points (0) and gradients (1), and forget the oldest."""
-    last = pairs.shape[1] - 1
-    for k in range(last):
-        pairs[0, k], pairs[1, k] = pairs[0, k + 1], pairs[1, k + 1]
-    pairs[0, last], pairs[1, last] = moved, turned
+    last, p = pairs.shape[1] - 1, pairs.shape[2]
+    for part in range(2):
+        for k in range(last):
+            for j in range(p):
+                pairs[part, k, j] = pairs[part, k + 1, j]
+    for j in range(p):
+        pairs[0, last, j], pairs[1, last, j] = moved[j], turned[j]
 
 
 @compiled
@@ -139,8 +224,9 @@ def _turn(
 ) -> None:
     """Write −H g on the free variables: the two-loop recursion (Nocedal 1980)."""
     h, p = pairs.shape[1:]
-    weights, curvatures = np.empty(h), np.empty(h)
-    q = gradient * free
+    weights, curvatures, q = np.empty(h), np.empty(h), np.empty(p)
+    for j in range(p):
+        q[j] = gradient[j] * free[j]
     for k in range(h - 1, -1, -1):
         moved, turned = pairs[0, k], pairs[1, k]
         curved, long, square, along = 0.0, 0.0, 0.0, 0.0
@@ -152,14 +238,17 @@ def _turn(
         curvatures[k] = curved if curved > flat * math.sqrt(long * square) else 0.0
         if curvatures[k] > 0:
             weights[k] = along / curved
-            q -= weights[k] * turned * free
-    q *= scale
+            for j in range(p):
+                q[j] -= weights[k] * turned[j] * free[j]
+    for j in range(p):
+        q[j] *= scale
     for k in range(h):
         if curvatures[k] > 0:
             along = 0.0
             for j in range(p):
                 along += pairs[1, k, j] * q[j]
-            q += (weights[k] - along / curvatures[k]) * pairs[0, k] * free
+            for j in range(p):
+                q[j] += (weights[k] - along / curvatures[k]) * pairs[0, k, j] * free[j]
     slope = 0.0
     for j in range(p):
         slope += q[j] * gradient[j] * free[j]

@@ -56,6 +56,12 @@ class Options:
     prune: tuple[int, int] | None = None
     is_recordable: bool = False
 
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """What the compiled `judge` decides by."""
+        fixed = (_SUFFICIENT, _SHRINK_LEAST, _SHRINK_MOST, _GROW, _FLAT)
+        return (*fixed, self.decrease, self.gradient)
+
 
 @dataclass(frozen=True)
 class Minimum:
@@ -275,9 +281,7 @@ class _Recorded:
 def _judge(state: _State, trial: Tensor, value: Tensor, gradient: Tensor, options: Options) -> None:
     """Do the same as `_judged` on the CPU, in place."""
     trials = [t.contiguous().flatten(0, 1).numpy() for t in (trial, value, gradient)]
-    fixed = (_SUFFICIENT, _SHRINK_LEAST, _SHRINK_MOST, _GROW, _FLAT)
-    limits = (*fixed, options.decrease, options.gradient)
-    compiled.judge(*state.arrays, *trials, limits, options.backtracks)
+    compiled.judge(*state.arrays, *trials, options.limits, options.backtracks)
 
 
 def _judged(

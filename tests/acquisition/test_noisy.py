@@ -34,7 +34,7 @@ def test_the_logarithm_of_noisy_improvement_is_botorchs():
     )
     ours = surface.value(batch.asked)[0]
     theirs = qLogNoisyExpectedImprovement(
-        PosteriorModel(condition(batch.data, kernel, hyper)),
+        PosteriorModel(condition(batch.data, kernel, hyper), batch.data),
         X_baseline=batch.data.x[0],
         sampler=SobolQMCNormalSampler(torch.Size([SAMPLES]), seed=0),
         prune_baseline=False,

@@ -47,7 +47,9 @@ class BoTorchModel:
             fitted = ours.fitted(batch)
             fit, transformed = fitted.fit, fitted.transformed
             training = door.Training.of(self.model, batch, fitted.data)
-            model: Model = PosteriorModel(condition(fitted.data, fit.kernel, fit.hyperparameters))
+            model: Model = PosteriorModel(
+                condition(fitted.data, fit.kernel, fit.hyperparameters), fitted.data
+            )
             lengthscale = fit.hyperparameters.lengthscale
             notes |= ours.notes(fitted)[0]
         else:
