@@ -131,10 +131,10 @@ def test_the_host_waits_as_often_for_many_runs_as_for_two(monkeypatch):
     assert waits[0] == waits[1]
 
 
-@pytest.mark.parametrize("space", ["continuous", "finite"])
-def test_an_ask_by_learning_curves(space):
+def curved(space, count=2):
+    """Return runs of curves: finished, paused, and one that is trained now."""
     known = []
-    for run in runs(SPACES[space], pending=0, max_epochs=9):
+    for run in runs(SPACES[space], count, pending=0, max_epochs=9):
         curves = [
             Trial(
                 t.id,
@@ -149,13 +149,42 @@ def test_an_ask_by_learning_curves(space):
         ]
         curves.append(Trial(10, run.trials[0].config, "running", 9, epochs=(1,), values=(0.9,)))
         known.append(replace(run, trials=tuple(curves)))
-    strategy = hpo.FreezeThaw(starts=2)
+    return known
+
+
+@pytest.mark.parametrize("space", ["continuous", "finite"])
+def test_an_ask_by_learning_curves(space):
+    known, strategy = curved(space), hpo.FreezeThaw(starts=2)
     here = strategy.ask(known, [3, 3]), strategy.recommend(known)
     with gpu() as card, used("cuda:0"):
         there = strategy.ask(known, [3, 3]), strategy.recommend(known)
     assert card.looks
     alike(here[0], there[0])
     assert here[1] == there[1]
+
+
+@pytest.mark.parametrize(
+    "strategy", [hpo.Bayesian(), hpo.FreezeThaw(starts=2)], ids=["q-EI", "freeze-thaw"]
+)
+def test_runs_that_do_not_fit_in_memory_are_asked_by_halves(strategy, monkeypatch):
+    """As a full GPU would refuse them; here on the CPU, where no number may change by it."""
+    known = (
+        curved("finite", count=3)
+        if isinstance(strategy, hpo.FreezeThaw)
+        else runs(SPACES["finite"], 3)
+    )
+    here, sizes, asked = strategy.ask(known, [1, 1, 1]), [], type(strategy)._asked
+
+    def crowded(self, *arguments):
+        sizes.append(len(getattr(arguments[0], "runs", arguments[0])))
+        if sizes[-1] > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return asked(self, *arguments)
+
+    monkeypatch.setattr(type(strategy), "_asked", crowded)
+    there = strategy.ask(known, [1, 1, 1])
+    assert sizes == [3, 2, 1, 1, 1]
+    assert [(a.proposals, a.notes) for a in here] == [(a.proposals, a.notes) for a in there]
 
 
 def test_a_recommendation():

@@ -275,3 +275,21 @@ def _turn(
         slope += q[j] * gradient[j] * free[j]
     for j in range(p):
         direction[j] = -q[j] if slope > 0 else -scale * gradient[j] * free[j]
+
+
+@compiled
+@no_type_check
+def resume(rows: Rows, i: int, pairs: Floats, scale: float, limits: tuple[float, ...]) -> None:
+    """Let a row that begins look along the curvature that another search has seen.
+
+    `pairs` and `scale` are as in `Rows`, of one row; `limits` those of `judge`. Shape: 2 h p.
+    """
+    p = pairs.shape[2]
+    for part in range(2):
+        for k in range(pairs.shape[1]):
+            for j in range(p):
+                rows.pairs[i, part, k, j] = pairs[part, k, j]
+    free = np.empty(p)
+    _held(rows.x[i], rows.gradient[i], rows.lower[i], rows.upper[i], free)
+    rows.scale[i] = scale
+    _turn(rows.direction[i], rows.pairs[i], rows.gradient[i], free, scale, limits[4])

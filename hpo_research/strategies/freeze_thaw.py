@@ -29,7 +29,7 @@ from hpo_research.strategies.models.curve_data import (
 )
 from hpo_research.strategies.models.greedy_batch import Pick
 from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
-from hpo_research.strategies.models.inputs import grouped
+from hpo_research.strategies.models.inputs import together
 from hpo_research.strategies.models.recommend import foreseen_best
 
 GREEDY, CURIOUS = "greedy", "curious"
@@ -97,11 +97,13 @@ class FreezeThaw:
         fits = fitted(known, self.transform, self.model, current())
         spent = (time.perf_counter() - began) / max(1, len(known))
         names = {i: (one.key, *_shape(one.run, slots[i])) for i, one in known.items()}
-        for members in grouped(names):
+
+        def asked(members: Sequence[int]) -> list[Ask]:
             own = [fits[i] for i in members]
-            found = self._asked([known[i] for i in members], own, slots[members[0]])
-            for i, ask in zip(members, found, strict=True):
-                asks[i] = replace(ask, seconds={"fit": spent, **ask.seconds})
+            return self._asked([known[i] for i in members], own, slots[members[0]])
+
+        for i, ask in together(names, asked).items():
+            asks[i] = replace(ask, seconds={"fit": spent, **ask.seconds})
         return asks
 
     @ordinary()

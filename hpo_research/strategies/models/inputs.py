@@ -1,6 +1,6 @@
 """Runs as tensors: what a model is fitted to, for runs that are computed together."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hpo_research.acquisition import AcquisitionFunction, Domain, Points
+from hpo_research.device import in_parts
 from hpo_research.gp import Data, Fit, Hyperparameters, stacked
 from hpo_research.gp.transforms import PowerTransformed, Transformed
 from hpo_research.records import Note, Run
@@ -20,6 +21,7 @@ from hpo_research.space import Config
 from hpo_research.strategies.models.encoding import Encoding
 
 Item = TypeVar("Item", bound=Hashable)
+Made = TypeVar("Made")
 
 _BUCKET = 8
 _CENTRES = 4
@@ -196,6 +198,17 @@ def grouped(names: Mapping[Item, Hashable]) -> list[list[Item]]:
     for item, name in names.items():
         groups.setdefault(name, []).append(item)
     return list(groups.values())
+
+
+def together(
+    names: Mapping[Item, Hashable], compute: Callable[[Sequence[Item]], list[Made]]
+) -> dict[Item, Made]:
+    """Compute items that share a name as one batch, or by halves where the memory is too small."""
+    return {
+        item: made
+        for members in grouped(names)
+        for item, made in zip(members, in_parts(members, compute), strict=True)
+    }
 
 
 def key(run: Run, known: Observations, slots: int, encoding: Encoding) -> tuple[object, ...]:
