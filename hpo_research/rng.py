@@ -63,7 +63,7 @@ class Stream:
 
     def generator(self) -> np.random.Generator:
         """Return a fresh NumPy generator at the beginning of this stream."""
-        return np.random.Generator(np.random.Philox(_Key(self._key())))
+        return np.random.Generator(np.random.Philox(_Key(self._key())))  # type: ignore[arg-type]
 
     def integer(self) -> int:
         """Return 63 bits for libraries that want a seed of their own."""

@@ -4,7 +4,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -122,7 +122,7 @@ class _Limits:
             for pool in openmp:
                 pool.set_num_threads(threads)
             if not self._blocks:
-                self._blas = {pool.filepath: pool.num_threads for pool in block.blas}
+                self._blas = {pool.filepath: pool.num_threads for pool in blas}
             self._set(block, dict.fromkeys(self._blas, threads), threads if has_torch else None)
             self._blocks.append(block)
             if not has_torch and self._on_load not in sys.meta_path:
@@ -155,11 +155,13 @@ class _Limits:
     def _set(self, block: _Block, blas: Mapping[str, int], torch: int | None) -> None:
         """Set what belongs to the process."""
         for pool in block.blas:
+            count = blas.get(pool.filepath)
+            if count is None or pool.num_threads == count:
+                continue
             # threadpoolctl 3.8 ignores what others than the first thread to set a count set.
             if hasattr(pool, "clear_controlling_thread"):
                 pool.clear_controlling_thread(force=True)
-            if pool.filepath in blas:
-                pool.set_num_threads(blas[pool.filepath])
+            pool.set_num_threads(count)
         if torch is not None:
             heavy.torch.set_num_threads(torch)
 
@@ -244,11 +246,6 @@ class Turns:
         """Whether this is the process that the turns are taken in."""
         return os.getpid() == self.process
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self) -> AbstractContextManager[object]:
         """Wait for this thread's turn."""
-        if not self.is_here:
-            yield
-            return
-        with self._lock:
-            yield
+        return self._lock if self.is_here else nullcontext()

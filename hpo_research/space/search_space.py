@@ -138,7 +138,8 @@ class SearchSpace:
         if self.among is not None:
             return [dict(self.among[i]) for i in self._nearest(cube)]
         columns = [p.decode(cube[:, j]) for j, p in enumerate(self.parameters.values())]
-        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
+        names = self.names
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def from_uniform(self, cube: "heavy.jaxtyping.Float64[np.ndarray, 'n d']") -> list[Config]:
         """Map uniform points to configurations drawn uniformly on each parameter's scale.

@@ -62,25 +62,27 @@ def writing(folder: Path | None) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def transaction(
-    connection: sqlite3.Connection, log: Log | None, folder: Path | None
-) -> Iterator[None]:
-    """Write what is done inside the block, whole and durable when it ends, or nothing of it."""
-    with writing(folder):
-        if log is not None:
-            log.precede()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            mark = None if log is None else log.enter()
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        if log is not None and mark is not None:
-            log.follow(mark)
+def begin(connection: sqlite3.Connection, log: Log | None) -> None:
+    """Begin a transaction: what is done from now on is stored whole, or not at all."""
+    if log is not None:
+        log.precede()
+    connection.execute("BEGIN IMMEDIATE")
+
+
+def commit(connection: sqlite3.Connection, log: Log | None) -> None:
+    """End a transaction; what was done in it is durable when this returns."""
+    if log is None:
+        connection.execute("COMMIT")
+        return
+    mark = log.enter()
+    connection.execute("COMMIT")
+    log.follow(mark)
+
+
+def undo(connection: sqlite3.Connection) -> None:
+    """Take back what was done in a transaction that has not ended."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
 
 
 def _advice(folder: Path | None, error: sqlite3.OperationalError) -> str:

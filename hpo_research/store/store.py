@@ -24,12 +24,14 @@ from hpo_research.records import Key, Outcome, Report
 from hpo_research.store import lock, migration, retraction, schema
 from hpo_research.store.connection import (
     FILE,
+    begin,
+    commit,
     existing,
     inspect,
     keep_log,
     let_go,
     reader,
-    transaction,
+    undo,
     version_of,
     writer,
     writing,
@@ -58,8 +60,7 @@ class Store:
         self.folder = folder
         self.tag = uuid.uuid4().hex if held is None else held.name
         self._open_writer = Writer(connection, Tail())
-        self._writes_late = False  # where nobody else can read
-        self._late: list[Callable[[Writer], None]] = []
+        self._late: list[Callable[[Writer], None]] = []  # what was appended in memory
         self._opened: History | None = None
         self._end = weakref.finalize(self, let_go, connection, self._log, held, os.getpid())
 
@@ -67,9 +68,7 @@ class Store:
     def in_memory(cls) -> Self:
         """Return an empty store, which lives as long as its object; read, it writes its turns."""
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        store = cls(connection, None, None)
-        store._create()
-        store._writes_late = True
+        (store := cls(connection, None, None))._create()
         return store
 
     @classmethod
@@ -356,7 +355,7 @@ class Store:
         return self._open_writer
 
     def _append(self, write: Callable[[Writer], None]) -> None:
-        if self._writes_late:
+        if self._log is None:
             self._late.append(write)
             return
         with self._transaction():
@@ -378,12 +377,15 @@ class Store:
     def _transaction(self) -> Iterator[None]:
         before = self._writer.tail
         try:
-            with reading(self.folder), transaction(self._db, self._log, self.folder):
-                yield
-                self._writer.seal(before)
+            begin(self._db, self._log)
+            yield
+            self._writer.seal(before)
+            commit(self._db, self._log)
         except BaseException:
-            self._writer.tail = before
-            raise
+            self._writer.back_to(before)
+            with reading(self.folder), writing(self.folder):
+                undo(self._db)
+                raise
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -33,8 +33,8 @@ from hpo_research.strategies.models.inputs import (
     Observations,
     RunModel,
     batch,
-    grouped,
     key,
+    together,
 )
 from hpo_research.strategies.models.recommend import best_believed
 from hpo_research.strategies.models.surrogate import Surrogate, fitted_surrogate
@@ -65,13 +65,17 @@ class Bayesian:
 
     `model` may also be a class of BoTorch, a `functools.partial` of one, or a function
     `(train_X, train_Y) -> Model`; what it leaves in training mode is fitted (exact GPs by their
-    marginal likelihood, SAAS by NUTS; NumPyro is needed). It is given the unit cube, categories
-    one-hot and scaled, or one column each where it takes `cat_dims`; and the transformed losses,
-    negated. `acquisition` may be a class, a partial or a function that makes one of BoTorch's
-    acquisition functions: `model`, `best_f`, `X_baseline`, `X_observed`, `X_pending` and a
-    `sampler` of `samples` are supplied by name, anything else is bound with `functools.partial`.
-    Either may be ours beside the other's. The runs are then computed one by one; each batch is
-    still chosen one point at a time, on the same domain.
+    marginal likelihood, variational ones by a bound of it, SAAS by NUTS; NumPyro is needed). It is
+    given the unit cube, categories one-hot and scaled, or one column each where it takes
+    `cat_dims`; and the transformed losses, negated. `acquisition` may be a class, a partial or a
+    function that makes one of BoTorch's acquisition functions. Supplied by name are `model`,
+    `best_f`, `X_baseline`, `X_observed`, `X_pending`, a `sampler` of `samples`; `mc_points` spread
+    over the domain, a `candidate_set` of where the best value may be, and `optimal_inputs` and
+    `optimal_outputs`, where draws of the posterior are best in it. Anything else is bound with
+    `functools.partial`. Either may be ours beside the other's. The runs are then computed one by
+    one; each batch is still chosen one point at a time, on the same domain. What runs with what is
+    listed in `docs/botorch.md`; the rest is refused before a run's first trial, when the parts are
+    made and evaluated once.
     """
 
     acquisition: str | parts.Factory = "qlogei"
@@ -101,6 +105,10 @@ class Bayesian:
                 "(model='averaged'): expected a built-in acquisition function that can be averaged "
                 f"({', '.join([*CRITERIA, NOISY, 'ucb'])}), got {parts.name_of(self.acquisition)!r}"
             )
+        if callable(self.acquisition):
+            pair = parts.name_of(self.model), parts.name_of(self.acquisition)
+            for mistake in parts.pair_mistakes(self.acquisition, self.model):
+                mistakes.add("(model={}, acquisition={}): {}".format(*pair, mistake))
         mistakes.refuse(StrategyError)
 
     @ordinary()
@@ -123,18 +131,19 @@ class Bayesian:
             encodings[i] = Encoding(run.space)
             name = key(run, known[i], places, encodings[i])
             names[i] = (i, *name) if model.takes_one_run else name
-        for members in grouped(names):
-            chosen = self._asked(
-                batch(
-                    [runs[i] for i in members],
-                    [known[i] for i in members],
-                    [encodings[i] for i in members],
-                    slots=places_of(runs[members[0]], slots[members[0]]),
-                    device=current(),
-                )
+
+        def asked(members: Sequence[int]) -> list[Ask]:
+            own = batch(
+                [runs[i] for i in members],
+                [known[i] for i in members],
+                [encodings[i] for i in members],
+                slots=places_of(runs[members[0]], slots[members[0]]),
+                device=current(),
             )
-            for i, ask in zip(members, chosen, strict=True):
-                asks[i] = ask
+            return self._asked(own)
+
+        for i, ask in together(names, asked).items():
+            asks[i] = ask
         return asks
 
     @ordinary()
@@ -202,13 +211,14 @@ class Bayesian:
     def surface(self, batch: Batch) -> FittedAcquisition:
         """Fit the batch's models, and return their acquisition functions."""
         modelled = self._model.fit(batch)
+        power = modelled.transformed.power.tolist()
         notes: list[Notes] = [
             {
                 "trials": float(len(known.configs)),
                 "failed": float(known.failures),
                 "pending": float(len(known.pending)),
                 **modelled.notes[i],
-                "power": float(modelled.transformed.power[i]),
+                "power": power[i],
             }
             for i, known in enumerate(batch.known)
         ]

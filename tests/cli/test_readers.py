@@ -50,7 +50,7 @@ def halfway(tmp_path, monkeypatch):
             raise Halted
 
     with pytest.raises(Halted):
-        run_experiment(experiment, out=tmp_path / "out", watch=watch)
+        run_experiment(experiment, out=tmp_path / "out", progress=watch)
     return tmp_path / "out"
 
 
