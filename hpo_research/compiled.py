@@ -27,6 +27,7 @@ Bools = NDArray[np.bool_]
 
 _compile = partial(njit, nogil=True, error_model="numpy")
 _fuse = partial(_compile, fastmath={"contract"})
+_nest = partial(_fuse, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 _made: list[Any] = []
 
 
@@ -41,6 +42,14 @@ def fused(function: Callable[..., Any]) -> Callable[..., Any]:
     No sum is reordered: what is computed for one row does not depend on others here either.
     """
     return _made_of(function, _fuse)
+
+
+def nested(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Do the same for what only compiled loops call: without a door for Python.
+
+    A door takes as long to compile as a small loop: it unpacks every array of every argument.
+    """
+    return _made_of(function, _nest)
 
 
 def _made_of(function: Callable[..., Any], compile_: Callable[..., Any]) -> Callable[..., Any]:

@@ -54,8 +54,8 @@ class _Reported:
 class Ledger:
     """The books of one run.
 
-    `committed`: epochs promised to running segments and not yet trained. `ended`: why the run was
-    ended before its budget, empty where it was not.
+    `committed`: epochs promised to running segments and not yet trained. `failed` counts trials.
+    `ended`: why the run was ended before its budget, empty where it was not.
     """
 
     def __init__(self, info: RunInfo, limits: Limits) -> None:
@@ -74,6 +74,7 @@ class Ledger:
         self.ended = ""
         self._reports = 0
         self._paused = 0
+        self.failed = 0
         self._ended = 0
         self._seen_trials: Rows[Trial] = Rows()
         self._seen_asks: Rows[Ask] = Rows()
@@ -84,8 +85,9 @@ class Ledger:
     def trials(self) -> Sequence[Trial]:
         """The trials as they are now, by id."""
         # A record for each report would copy a curve as often as it has epochs.
-        for number in list(self._new):
-            self._settle(number)
+        if self._new:
+            for number in list(self._new):
+                self._settle(number)
         return self._trials
 
     @property
@@ -328,6 +330,7 @@ class Ledger:
         before = self._trials[trial]
         after = self._trials[trial] = with_fields(before, fields)
         self._paused += (after.status == "paused") - (before.status == "paused")
+        self.failed += (after.status == "failed") - (before.status == "failed")
         if trial < len(self._seen_trials):
             self._touched.add(trial)
 

@@ -9,15 +9,20 @@ rows alone: without the index kept, or asked about older rows, it is built from 
 the same.
 """
 
+import heapq
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any, Protocol, TypeVar, overload
 
+import numpy as np
+
 T = TypeVar("T")
 Row = TypeVar("Row", contravariant=True)
 X = TypeVar("X", bound="Index[Any]")
+V = TypeVar("V", bound="Valued")
 
 _BITS = 5
 _WIDTH = 1 << _BITS
@@ -168,6 +173,53 @@ def kept(rows: Sequence[T], name: Hashable, make: Callable[[], X]) -> Iterator[X
     history.kept[name] = (rows._root, rows._level, rows._size, index)
     for oldest in list(history.kept)[:-_KEPT]:
         history.kept.pop(oldest, None)
+
+
+class Valued(Protocol):
+    """What the indices of values know of a row."""
+
+    @property
+    def value(self) -> float | None:
+        """What counts of the row, None where nothing does."""
+        ...
+
+
+class Values:
+    """The value of each row, NaN where there is none: an index. More places follow."""
+
+    def __init__(self) -> None:
+        self.values = np.full(_WIDTH, np.nan)
+
+    def enter(self, number: int, old: Valued | None, new: Valued) -> bool:
+        """Take in a row; see `Index`."""
+        if number >= len(self.values):
+            self.values = np.concatenate([self.values, np.full(len(self.values), np.nan)])
+        self.values[number] = np.nan if new.value is None else new.value
+        return True
+
+
+class Best:
+    """The losses that rows have, or had, best first: an index; `sign` makes a loss of a value."""
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+        self._heap: list[tuple[float, int]] = []
+
+    def enter(self, number: int, old: Valued | None, new: Valued) -> bool:
+        """Take in a row; see `Index`."""
+        if new.value is not None and not math.isnan(new.value):
+            heapq.heappush(self._heap, (self._sign * new.value, number))
+        return True
+
+    def of(self, rows: Sequence[V]) -> V | None:
+        """Return the row with the best value, the first among equals; None without any."""
+        while self._heap:
+            loss, number = self._heap[0]
+            value = rows[number].value
+            if value is not None and self._sign * value == loss:
+                return rows[number]
+            heapq.heappop(self._heap)  # it has another value by now, or none
+        return None
 
 
 def forget(rows: Sequence[object]) -> None:

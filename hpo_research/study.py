@@ -13,7 +13,6 @@ from hpo_research import analysis, habits, heavy
 from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.description import Json
-from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import provenance
 from hpo_research.experiment.served import ENQUEUED, proposed
@@ -121,7 +120,6 @@ class Study:
         self._queue: list[Config] = [*self._store.list_of("queue"), *self._store.series("queue/")]
         self._served = sum(trial.origin == ENQUEUED for trial in self._ledger.trials)
         self._is_finished = self._ledger.info.id in self._store.over()
-        self._lead = Lead(self._ledger.info.direction, self._ledger.trials)
         return last
 
     @contextmanager
@@ -186,7 +184,7 @@ class Study:
     def best(self) -> Trial | None:
         """The trial with the best value, None before any."""
         with self._turns.one():
-            return self._lead.best(self._ledger.trials)
+            return self._ledger.run().best()
 
     @property
     def recommended(self) -> Trial | None:
@@ -382,8 +380,6 @@ class Study:
     def _append(self, report: Report | None, outcomes: Sequence[Outcome]) -> None:
         with self._kept():
             self._turn.poll([] if report is None else [report], outcomes)
-            if report is not None:
-                self._lead.enter(self._ledger.trials[report.trial])
 
     def _trial(self, trial: int) -> Trial:
         number = as_integer(trial)

@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hpo_research.acquisition import ascent, loops, screening
+from hpo_research.acquisition.ascent import Ends
 from hpo_research.acquisition.loops import Members
 from hpo_research.acquisition.protocol import AcquisitionFunction
 from hpo_research.acquisition.screening import Fixed, Pending
 from hpo_research.gp.posterior import Posterior
-from hpo_research.optim import Options
+from hpo_research.optim import Minimum, Options, in_units
 
 
 @runtime_checkable
@@ -42,9 +43,11 @@ def arrays_of(
     points = posterior.deviations
     return Members(
         x=_array(posterior.x),
-        mask=_array(posterior.mask),
+        columns=_array(posterior.x.transpose(1, 2)),
         whitening=_array(posterior.whitening),
+        turned=_array(posterior.whitening.transpose(1, 2)),
         weights=_array(posterior.weights),
+        across=_array(posterior.weights.transpose(1, 2)),
         coefficients=_array(posterior.kernel.coefficients.expand(b, -1)),
         scale=_array(posterior.scale),
         mean=_array(posterior.hyperparameters.mean),
@@ -53,7 +56,6 @@ def arrays_of(
         log_weight=np.zeros((b, 1)),
         criterion=criterion,
         is_log=False,
-        c=posterior.weights.shape[-1] if posterior.weights.shape[-1] == m else 1,
         known=known,
     )
 
@@ -66,7 +68,7 @@ def _array(tensor: Tensor) -> Any:
 def values(members: Members, x: Float[Tensor, "b q d"]) -> Float[Tensor, "b q"]:
     """Return the acquisition values."""
     value = np.empty(x.shape[:2])
-    loops.values(members, _array(x), value)
+    loops.values(members, _array(x), value, np.empty((len(x), 0, x.shape[2])))
     return torch.from_numpy(value)
 
 
@@ -75,7 +77,7 @@ def slopes(
 ) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q d"]]:
     """Return the acquisition values and their derivatives."""
     value, gradient = np.empty(x.shape[:2]), np.empty(x.shape)
-    loops.slopes(members, _array(x), value, gradient)
+    loops.values(members, _array(x), value, gradient)
     return torch.from_numpy(value), torch.from_numpy(gradient)
 
 
@@ -85,29 +87,39 @@ def climbed(
     bounds: tuple[Float[Tensor, "b s d"], Float[Tensor, "b s d"]],
     spans: Float[Tensor, "b 1 d"],
     options: Options,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return where `lbfgs.minimise` of minus the surface ends: points, values, and which rows."""
+) -> Minimum:
+    """Return where `minimise` of minus the surface ends, searched in units of the spans."""
     b, s, d = x.shape
     after, kept = options.prune or (options.evaluations, s)
     k = min(kept, s)
-    ends, value, row = np.empty((b, k, d)), np.empty((b, k)), np.empty((b, k), np.int64)
-    ascent.climb(
-        members,
-        _array(x),
-        tuple(_array(bound) for bound in bounds),
-        _array(spans[:, 0]),
-        options.limits,
-        (options.evaluations, options.history, options.backtracks, after, k),
-        ends,
-        value,
-        row,
+    ends = Ends(
+        np.empty((b, k, d)),
+        np.empty((b, k)),
+        np.empty((b, k), np.int64),
+        np.empty((b, k), np.bool_),
+        np.empty((b, k), np.int64),
     )
-    return torch.from_numpy(ends), torch.from_numpy(value), torch.from_numpy(row)
+    counts = options.evaluations, options.history, options.backtracks, after
+
+    def search(start: Tensor, lower: Tensor, upper: Tensor) -> Minimum:
+        arrays = _array(start.clamp(lower, upper)), (_array(lower), _array(upper))
+        ascent.climb(members, *arrays, _array(spans[:, 0]), options.limits, counts, ends)
+        return Minimum(*(torch.from_numpy(part) for part in ends))
+
+    return in_units(search, x, bounds, spans)
 
 
 def conditioned(members: Members, x: Float[Tensor, "b d"]) -> Pending:
     """Predict the points that come to be under way."""
-    point: Pending = screening.conditioned(members, _array(x))
+    rows, n, d = members.x.shape
+    point = Pending(
+        np.empty((rows, d)),
+        np.empty((rows, n)),
+        np.empty((rows, n)),
+        np.empty(members.best.shape),
+        np.empty(rows),
+    )
+    screening.conditioned(members, _array(x), point)
     return point
 
 
@@ -122,13 +134,11 @@ class Screen:
     @classmethod
     def of(cls, members: Members, x: Float[Tensor, "b r d"]) -> "Screen":
         """Project the points."""
-        r, (rows, p, _) = x.shape[1], members.deviations.shape
-        fixed = Fixed(
-            np.zeros((rows, r, members.known)), np.empty((rows, r, members.c)), np.empty((rows, r))
-        )
-        points, columns = _array(x), np.empty((rows, p, r))
-        screening.project(members, points, fixed, columns)
-        return cls(points, fixed, columns)
+        r, (rows, n, c) = x.shape[1], members.weights.shape
+        fixed = Fixed(np.empty((rows, r, n)), np.empty((rows, r, c)), np.empty((rows, r)))
+        points = _array(x)
+        screening.project(members, points, fixed)
+        return cls(points, fixed, np.empty((rows, 0, r)))
 
     def values(self, members: Members) -> Float[Tensor, "b r"]:
         """Return the acquisition values of the points."""
@@ -139,7 +149,8 @@ class Screen:
     def pending(self, members: Members, point: Pending) -> "Screen":
         """Return the same when a point is under way, of which the members do not know yet."""
         fixed = self.fixed._replace(variance=self.fixed.variance.copy())
-        column = screening.entered(members, self.x, fixed, self.columns, point)
+        column = np.empty(fixed.variance.shape)
+        screening.entered(members, self.x, fixed, self.columns, point, column)
         return Screen(self.x, fixed, np.concatenate([self.columns, column[:, None]], axis=1))
 
 

@@ -8,7 +8,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from hpo_research.compiled import Floats, fused
+from hpo_research.compiled import Floats, fused, nested
 from hpo_research.elementary import normal
 
 LOG_QEI, QEI, BOUND = 0, 1, 2
@@ -33,13 +33,14 @@ def scores(
     for g in range(b):
         for i in range(q):
             own = by_mean[g, i]
-            own[:] = mean[g, i]
+            for k in range(m):
+                own[k] = mean[g, i, k]
             value[g, i], by_variance[g, i] = scored(
                 criterion, own, variance[g, i], best[g], u, density, mass
             )
 
 
-@fused
+@nested
 @no_type_check
 def scored(
     criterion: tuple[int, float],
@@ -60,7 +61,8 @@ def scored(
         total = 0.0
         for k in range(m):
             total += mean[k]
-        mean[:] = -1.0 / m
+        for k in range(m):
+            mean[k] = -1.0 / m
         return width * deviation - total / m, width / (2.0 * deviation)
     scale, largest = 1.0 / deviation, -math.inf
     for k in range(m):
@@ -86,7 +88,7 @@ def scored(
     return math.log(total * deviation / m), flat / (2.0 * total * variance)
 
 
-@fused
+@nested
 @no_type_check
 def _fallen(u: Floats, largest: float, variance: float, by_mean: Floats) -> tuple[float, float]:
     """Return the same for one point far below all samples; see `improvement.log_tail`.

@@ -59,7 +59,7 @@ class Points:
         """Return some rows of each run."""
         return Points(_rows(self.x, rows), _rows(self.index, rows))
 
-    def take(self, groups: Int[Tensor, " k"]) -> "Points":
+    def take(self, groups: Int[Tensor, " k"] | slice) -> "Points":
         """Return the points of some runs only."""
         return Points(self.x[groups], self.index[groups])
 

@@ -169,13 +169,15 @@ class PosteriorModel(Model, FantasizeMixin):
         elif observation_noise:
             noise = self.fitted.hyperparameters.noise.expand(X.shape[-2])
             covariance = covariance + torch.diag_embed(noise)
-        # A dense operator is factorised with a jitter where it must be, a tensor without one.
-        operator = DenseLinearOperator(covariance)
-        posterior = GPyTorchPosterior(MultivariateNormal(mean, operator))
+        posterior = GPyTorchPosterior(_normal(mean, covariance))
         if posterior_transform is None:
             return posterior
         transformed: Posterior = posterior_transform(posterior=posterior, X=X)
         return transformed
+
+    def forward(self, X: Float[Tensor, "*s q d"]) -> MultivariateNormal:
+        """Return the distribution of the function at the rows, as calling a GP of GPyTorch does."""
+        return _normal(*self._joint(X))
 
     def _joint(
         self, x: Float[Tensor, "*s q d"]
@@ -241,6 +243,11 @@ class PosteriorModel(Model, FantasizeMixin):
                 outcome_transform=None,
             )
         return model.requires_grad_(False).eval()
+
+
+def _normal(mean: Tensor, covariance: Tensor) -> MultivariateNormal:
+    # A dense operator is factorised with a jitter where it must be, a tensor without one.
+    return MultivariateNormal(mean, DenseLinearOperator(covariance))
 
 
 def _name_of(kernel: Kernel) -> str:

@@ -1,65 +1,32 @@
-"""What a GP says of a few rows, compiled for the CPU: covariances, predictions, derivatives.
+"""What a GP says of a few rows, compiled for the CPU: covariances and derivatives.
 
-Of one GP, with only its rows that count. Large products are BLAS's: their shapes depend on one run
-alone, and their matrices are laid out here, so that no bit depends on others.
+Large products are BLAS's; their shapes depend on one run alone.
 """
 
 import math
-from typing import NamedTuple, no_type_check
+from typing import no_type_check
 
 import numpy as np
 
-from hpo_research.compiled import Floats, Ints, fused
+from hpo_research.compiled import Floats, nested
 from hpo_research.elementary import exp
 
 
-class Known(NamedTuple):
-    """A GP as loops read it: n rows that count, of which the last p are pending; c weights a row.
+@nested
+@no_type_check
+def scaled(x: Floats, span: Floats, scale: Floats) -> Floats:
+    """Return points of the unit cube, in units of spans, in lengthscales from its centre.
 
-    `columns` holds the scaled rows, `forward` L⁻ᵀ and beside it the weights, `backward` the same
-    transposed, `points` the rows and a column of ones. A prediction is a product with `forward`,
-    its pullback one with `backward`. `columns` and `points` hold the same numbers in two orders.
+    Shapes: r d, d, d.
     """
-
-    columns: Floats  # d n
-    points: Floats  # n (d + 1)
-    forward: Floats  # n (n + c)
-    backward: Floats  # (n + c) n
-    coefficients: Floats  # 7, of the kernel
-    scale: Floats  # d
-    mean: float
-
-
-@fused
-@no_type_check
-def gather(gp: Known, x: Floats, whitening: Floats, weights: Floats, rows: Ints) -> None:
-    """Write a GP's rows that count into its matrices. Shapes: N d, N N, N w with w >= c, n."""
-    d, n = gp.columns.shape
-    for i in range(n):
-        for j in range(d):
-            gp.columns[j, i] = gp.points[i, j] = x[rows[i], j]
-        gp.points[i, d] = 1.0
-        for k in range(n):
-            gp.backward[i, k] = whitening[rows[i], rows[k]]
-        for k in range(n, len(gp.backward)):
-            gp.backward[k, i] = weights[rows[i], k - n]
-    for i in range(n):
-        for k in range(len(gp.backward)):
-            gp.forward[i, k] = gp.backward[k, i]
-
-
-@fused
-@no_type_check
-def scaled(x: Floats, scale: Floats) -> Floats:
-    """Return points of the unit cube in lengthscales from its centre. Shapes: r d, d."""
     rows = np.empty(x.shape)
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            rows[i, j] = (x[i, j] - 0.5) / scale[j]
+            rows[i, j] = (x[i, j] * span[j] - 0.5) / scale[j]
     return rows
 
 
-@fused
+@nested
 @no_type_check
 def covaried(rows: Floats, columns: Floats, coefficients: Floats, k: Floats, h: Floats) -> None:
     """Write the kernel and H; see `Kernel`. Shapes: r d, d n, 7, r n twice."""
@@ -68,7 +35,8 @@ def covaried(rows: Floats, columns: Floats, coefficients: Floats, k: Floats, h: 
     h0, h1 = coefficients[4], coefficients[5]
     for i in range(len(rows)):
         own, slope = k[i], h[i]
-        own[:] = 0.0
+        for z in range(n):
+            own[z] = 0.0
         for j in range(d):
             at, column = rows[i, j], columns[j]
             for z in range(n):
@@ -82,7 +50,7 @@ def covaried(rows: Floats, columns: Floats, coefficients: Floats, k: Floats, h: 
             slope[z] = (h0 + h1 * r) * e
 
 
-@fused
+@nested
 @no_type_check
 def dot(y: Floats, z: Floats) -> float:
     """Return Σ y z, by eight sums, which are added one after another at the end."""
@@ -104,18 +72,14 @@ def dot(y: Floats, z: Floats) -> float:
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
-@fused
+@nested
 @no_type_check
-def pulled(by_k: Floats, h: Floats, rows: Floats, gp: Known) -> Floats:
-    """Return ∂f/∂x = Σ_k w_k (z_k − x)/ℓ with w = ∂f/∂k ∘ H. Shapes: r n twice, r d; r d."""
-    r, d = rows.shape
-    for i in range(r):
-        w, slope = by_k[i], h[i]
-        for k in range(len(w)):
-            w[k] *= slope[k]
-    sums = np.dot(by_k, gp.points)
-    found = np.empty((r, d))
-    for i in range(r):
-        for j in range(d):
-            found[i, j] = (sums[i, j] - sums[i, d] * rows[i, j]) / gp.scale[j]
-    return found
+def pulled(w: Floats, rows: Floats, x: Floats, scale: Floats, found: Floats) -> None:
+    """Write Σ_k w_k (x_k − row)/ℓ, the derivative by each row. Shapes: r n, r d, n d, d, r d."""
+    sums = np.dot(w, x)
+    for i in range(len(rows)):
+        total, own = 0.0, w[i]
+        for k in range(len(own)):
+            total += own[k]
+        for j in range(len(scale)):
+            found[i, j] = (sums[i, j] - total * rows[i, j]) / scale[j]

@@ -1,5 +1,6 @@
 """Batched bounded L-BFGS: every row has its own history, step and end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -144,7 +145,12 @@ def minimise(
     much: the search is made in units of it, gradients included.
     """
     if scale is not None:
-        return _unscaled(objective, x, (lower, upper), options, scale=scale)
+        scaled = _Scaled(objective, scale)
+
+        def search(start: Tensor, least: Tensor, most: Tensor) -> Minimum:
+            return minimise(scaled, start, least, most, options)
+
+        return in_units(search, x, (lower, upper), scale)
     options = options or Options()
     state = _begun(objective, x.clamp(lower, upper), lower, upper, options)
     after, kept = options.prune or (options.evaluations, x.shape[1])
@@ -179,17 +185,15 @@ def _looks(x: Tensor) -> tuple[int, float]:
     return (1, 0.0) if x.is_cpu else (8, 0.5)
 
 
-def _unscaled(
-    objective: Objective,
-    x: Tensor,
-    bounds: tuple[Tensor, Tensor],
-    options: Options | None,
-    *,
-    scale: Tensor,
+def in_units(
+    search: Callable[[Tensor, Tensor, Tensor], Minimum],
+    x: Float[Tensor, "b s p"],
+    bounds: tuple[Float[Tensor, "b s p"], Float[Tensor, "b s p"]],
+    scale: Float[Tensor, "b 1 p"],
 ) -> Minimum:
-    """Minimise in units of a scale; what ends at a bound is put there to the last bit."""
+    """Search in units of a scale; what ends at a bound is put there to the last bit."""
     lower, upper = (bound / scale for bound in bounds)
-    found = minimise(_Scaled(objective, scale), x / scale, lower, upper, options)
+    found = search(x / scale, lower, upper)
     rows = found.row[..., None].expand_as(found.x)
     at_lower, at_upper = (found.x == bound.gather(1, rows) for bound in (lower, upper))
     own = torch.where(at_lower, bounds[0].gather(1, rows), found.x * scale)

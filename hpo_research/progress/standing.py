@@ -88,7 +88,7 @@ def progress(name: RunName, ledger: Ledger, is_over: bool) -> RunProgress:
         name,
         trials=len(run.trials),
         running=len(ledger.open),
-        failed=sum(trial.status == "failed" for trial in run.trials),
+        failed=ledger.failed,
         epochs=ledger.spent,
         best=None if best is None else best.value,
         share=1.0

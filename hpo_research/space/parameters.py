@@ -134,12 +134,12 @@ class Float:
 
     def validate(self, value: object) -> float:
         """Return the value as a float; a stepped one is returned exactly on its step."""
-        legal = f"a number from {self.low!r} to {self.high!r}"
-        x = as_float(value) if is_real(value) else math.nan
-        if not self.low <= x <= self.high:  # also catches NaN
-            raise SpaceError(f"expected {legal}, got {quoted(value)}")
-        if self.step is None:
+        x = value if type(value) is float else as_float(value) if is_real(value) else math.nan
+        if self.step is None and self.low <= x <= self.high:
             return x
+        legal = f"a number from {self.low!r} to {self.high!r}"
+        if self.step is None or not self.low <= x <= self.high:  # also catches NaN
+            raise SpaceError(f"expected {legal}, got {quoted(value)}")
         nearest = self.value_at(round((x - self.low) / self.step))
         if abs(nearest - x) > bounds.slack(self.low, self.high, self.step):
             raise SpaceError(

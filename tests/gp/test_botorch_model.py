@@ -188,6 +188,8 @@ def test_the_posterior_is_botorchs_of_the_same_hyperparameters(name):
     agree(model.posterior(x), theirs.posterior(x))
     agree(model.posterior(x, observation_noise=True), theirs.posterior(x, observation_noise=True))
     agree(model.single_task.posterior(x), theirs.posterior(x))
+    torch.testing.assert_close(model(x).mean, theirs(x).mean, atol=1e-6, rtol=0)
+    torch.testing.assert_close(model(x).variance, theirs(x).variance, atol=1e-6, rtol=0)
     assert torch.equal(model.train_inputs[0], theirs.train_inputs[0])
     assert torch.equal(model.train_targets, theirs.train_targets)
     torch.testing.assert_close(model.likelihood.noise, theirs.likelihood.noise)

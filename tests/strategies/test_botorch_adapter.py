@@ -12,17 +12,23 @@ from botorch.acquisition import (
     AcquisitionFunction,
     ExpectedImprovement,
     LogExpectedImprovement,
+    LogNoisyExpectedImprovement,
     PosteriorMean,
+    PriorGuidedAcquisitionFunction,
     UpperConfidenceBound,
     qExpectedImprovement,
     qKnowledgeGradient,
     qLogExpectedImprovement,
     qLogNoisyExpectedImprovement,
-    qNegIntegratedPosteriorVariance,
     qUpperConfidenceBound,
 )
 from botorch.exceptions.warnings import NumericsWarning
-from botorch.models import MixedSingleTaskGP, ModelListGP, SingleTaskGP
+from botorch.models import (
+    MixedSingleTaskGP,
+    ModelListGP,
+    SingleTaskGP,
+    SingleTaskMultiFidelityGP,
+)
 from botorch.models.deterministic import GenericDeterministicModel
 from botorch.models.fully_bayesian import SaasFullyBayesianSingleTaskGP
 from botorch.sampling.normal import SobolQMCNormalSampler
@@ -35,7 +41,7 @@ from hpo_research.rng import Stream, lent
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.store import Store
 from hpo_research.strategies.bayesian import Bayesian
-from hpo_research.strategies.models.botorch_adapter import Columns, lengthscales
+from hpo_research.strategies.models.botorch_models import Columns, lengthscales
 from hpo_research.strategies.models.encoding import Encoding
 
 PLANE = SearchSpace(x=Float(-1.0, 2.0), y=Float(0.0, 1.0))
@@ -360,8 +366,18 @@ BIRTH = [
         r"bind it: functools.partial\(UpperConfidenceBound, beta=...\)",
     ),
     (
-        {"acquisition": partial(qNegIntegratedPosteriorVariance)},
-        "qNegIntegratedPosteriorVariance also needs mc_points",
+        {"acquisition": LogNoisyExpectedImprovement, "model": SingleTaskGP},
+        r"Bayesian\(model=SingleTaskGP, acquisition=LogNoisyExpectedImprovement\): "
+        r"LogNoisyExpectedImprovement needs a model with known variances \(train_Yvar\), .* use a "
+        "model of ours",
+    ),
+    (
+        {"acquisition": PriorGuidedAcquisitionFunction},
+        r"PriorGuidedAcquisitionFunction wraps an acquisition function, .* give a function",
+    ),
+    (
+        {"model": SingleTaskMultiFidelityGP},
+        "SingleTaskMultiFidelityGP takes columns for a fidelity, .* or bind data_fidelities=...",
     ),
     (
         {"acquisition": qKnowledgeGradient},
@@ -438,17 +454,57 @@ def test_a_function_of_one_point_is_refused_for_several_before_the_first_trial(
         )
 
 
-def test_a_function_that_makes_one_of_one_point_is_refused_for_several():
-    with pytest.raises(StrategyError, match="LogExpectedImprovement evaluates a single point"):
-        asked(Bayesian(one_point, SingleTaskGP, **CHEAP), slots=2)
-
-
 def test_a_model_of_categories_is_refused_without_any_before_the_first_trial():
     message = (
         r"MixedSingleTaskGP: it needs unordered categories \(cat_dims\) and the space has none"
     )
     with pytest.raises(StrategyError, match=message):
         asked(Bayesian(model=MixedSingleTaskGP), Run(PLANE))
+
+
+# --- what is tried before the first trial ---
+
+
+def test_a_wrong_partial_costs_no_trial():
+    message = (
+        r"Bayesian\(model=matern52, acquisition=qUpperConfidenceBound\): tried before the first "
+        r"trial, this does not run \(docs/botorch.md lists what does\): TypeError"
+    )
+    with pytest.raises(StrategyError, match=message):
+        asked(Bayesian(partial(qUpperConfidenceBound, beta="2"), **CHEAP), Run(PLANE))
+
+
+def test_a_function_that_makes_what_is_refused_costs_no_trial():
+    def gradient(model):
+        return qKnowledgeGradient(model, 4)
+
+    for acquisition, message in (
+        (gradient, "gradient: qKnowledgeGradient is maximised over its fantasies as well"),
+        (one_point, "LogExpectedImprovement evaluates a single point"),
+    ):
+        with pytest.raises(StrategyError, match=rf"tried before the first trial, .*{message}"):
+            asked(Bayesian(acquisition, **CHEAP), Run(PLANE), slots=2)
+
+
+def test_parts_are_tried_once_for_spaces_that_look_alike_and_draw_nothing_from_a_run():
+    seen = []
+
+    def looking(train_X, train_Y):
+        seen.append(len(train_X))
+        return SingleTaskGP(train_X, train_Y)
+
+    strategy, other = Bayesian(model=looking, **CHEAP), SearchSpace(a=Float(0, 1), b=Float(2, 3))
+    first = [strategy.ask([Run(space, seed=s)], [1]) for space in (PLANE, other) for s in (0, 1)]
+    assert seen == [4]
+    assert first == [
+        Bayesian(**CHEAP).ask([Run(s, seed=i)], [1]) for s in (PLANE, other) for i in (0, 1)
+    ]
+
+
+def test_a_space_of_one_configuration_needs_no_trying():
+    space = SearchSpace({"x": Float(0, 1)}, among=[{"x": 0.5}])
+    ask = asked(Bayesian(NEI, SingleTaskGP, **CHEAP), Run(space))
+    assert [p.config for p in ask.proposals] == [{"x": 0.5}]
 
 
 # --- fully Bayesian models ---

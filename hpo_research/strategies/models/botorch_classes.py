@@ -8,25 +8,44 @@ from typing import Any
 
 import botorch.acquisition
 import torch
-from botorch.acquisition.acquisition import AcquisitionFunction, OneShotAcquisitionFunction
+from botorch.acquisition.acquisition import AcquisitionFunction
+from botorch.acquisition.active_learning import qNegIntegratedPosteriorVariance
 from botorch.acquisition.analytic import AnalyticAcquisitionFunction
+from botorch.acquisition.knowledge_gradient import ProjectedAcquisitionFunction
 from botorch.acquisition.logei import qLogExpectedImprovement, qLogNoisyExpectedImprovement
+from botorch.acquisition.max_value_entropy_search import qMaxValueEntropy
 from botorch.acquisition.monte_carlo import qExpectedImprovement, qUpperConfidenceBound
-from botorch.models.fully_bayesian import AbstractFullyBayesianSingleTaskGP
-from botorch.models.fully_bayesian_multitask import SaasFullyBayesianMultiTaskGP
+from botorch.acquisition.proximal import ProximalAcquisitionFunction
 from botorch.models.model import Model
 
 from hpo_research.errors import MissingPackageError, StrategyError
 from hpo_research.records import Run
+from hpo_research.strategies.models.botorch_refusals import (
+    SAMPLED,
+    acquisition_refusal,
+    model_refusal,
+    pair_refusal,
+)
 from hpo_research.strategies.models.encoding import Encoding
 
 Factory = Callable[..., Any]
 """A class of BoTorch, a `functools.partial` of one, or a function that makes one's objects."""
 
+# That condition on pending points by fantasies.
+FROM_FANTASIES = (qMaxValueEntropy, qNegIntegratedPosteriorVariance)
+# That value one point, whatever is pending.
+OF_ONE_POINT = (
+    AnalyticAcquisitionFunction,
+    ProjectedAcquisitionFunction,
+    ProximalAcquisitionFunction,
+)
 # What an acquisition function is given by name.
-SUPPLIED = ("model", "best_f", "X_baseline", "X_observed", "X_pending", "sampler")
-# Models that are sampled, by NumPyro.
-NUTS = (AbstractFullyBayesianSingleTaskGP, SaasFullyBayesianMultiTaskGP)
+SUPPLIED = (
+    *("model", "best_f", "X_baseline", "X_observed", "X_pending", "sampler"),
+    *("mc_points", "candidate_set", "optimal_inputs", "optimal_outputs"),
+)
+# Whose fantasies are all alike, and that read one.
+FROM_ONE_SAMPLE = (qNegIntegratedPosteriorVariance,)
 SAAS = "fully Bayesian models need NumPyro: pip install 'hpo_research[saas]'"
 
 
@@ -71,6 +90,12 @@ def _is_required(parameter: inspect.Parameter) -> bool:
     return parameter.default is inspect.Parameter.empty and parameter.kind not in variadic
 
 
+def makes(factory: object, classes: tuple[type, ...]) -> bool:
+    """Return whether a factory is one of these classes, or a partial of one."""
+    target = _unbound(factory)
+    return isinstance(target, type) and issubclass(target, classes)
+
+
 def model_mistakes(model: object) -> list[str]:
     """Say what is wrong with something that is to make models."""
     if isinstance(model, torch.nn.Module):
@@ -78,6 +103,8 @@ def model_mistakes(model: object) -> list[str]:
     target = _unbound(model)
     if not callable(target) or (isinstance(target, type) and not issubclass(target, Model)):
         return [f"{model!r} makes no BoTorch model"]
+    if isinstance(target, type) and (refusal := model_refusal(target, bound(model))):
+        return [refusal]
     return _unsupplied(model, target, (*list(parameters(target))[:2], "cat_dims"))
 
 
@@ -90,12 +117,18 @@ def acquisition_mistakes(acquisition: object) -> list[str]:
     made = target if isinstance(target, type) else AcquisitionFunction
     if not callable(target) or not issubclass(made, AcquisitionFunction):
         return [f"{acquisition!r} makes no BoTorch acquisition function"]
-    if issubclass(made, OneShotAcquisitionFunction):
-        return [
-            f"{name_of(target)} is maximised over its fantasies as well, which is not supported; "
-            "use an acquisition function of the points alone, as qLogNoisyExpectedImprovement"
-        ]
+    if isinstance(target, type) and (refusal := acquisition_refusal(target, bound(acquisition))):
+        return [refusal]
     return _unsupplied(acquisition, target, SUPPLIED)
+
+
+def pair_mistakes(acquisition: object, model: object) -> list[str]:
+    """Say why an acquisition function is none for a model, both being right by themselves."""
+    target, made = _unbound(acquisition), _unbound(model)
+    if not isinstance(target, type) or acquisition_mistakes(acquisition):
+        return []
+    refusal = pair_refusal(target, made)
+    return [refusal] if refusal else []
 
 
 def _unsupplied(part: Any, target: Any, supplied: Sequence[str]) -> list[str]:
@@ -115,10 +148,10 @@ def refuse(model: object, acquisition: object, run: Run, slots: int) -> None:
     `MissingPackageError` where the model cannot be fitted here.
     """
     target = _unbound(acquisition)
-    if isinstance(target, type) and issubclass(target, AnalyticAcquisitionFunction):
+    if isinstance(target, type) and issubclass(target, OF_ONE_POINT):
         refuse_batches(target, slots + len(run.running))
     made = _unbound(model)
-    if isinstance(made, type) and issubclass(made, NUTS) and find_spec("numpyro") is None:
+    if isinstance(made, type) and issubclass(made, SAMPLED) and find_spec("numpyro") is None:
         raise MissingPackageError(f"{name_of(made)}: {SAAS}")
     if callable(model) and takes_dims(model):
         needed = _is_required(parameters(model)["cat_dims"])
@@ -134,7 +167,9 @@ def refuse_batches(acquisition: type, points: int) -> None:
     if points <= 1:
         return
     name = acquisition.__name__
-    several = f"q{name}" if hasattr(botorch.acquisition, f"q{name}") else "qLogExpectedImprovement"
+    own = name.removeprefix("Log").removeprefix("qAnalytic")
+    there = [n for n in (f"q{name}", f"q{own}") if hasattr(botorch.acquisition, n)]
+    several = [*there, "qLogExpectedImprovement"][0]
     raise StrategyError(
         f"{name} evaluates a single point, and {points} trials would run in parallel; "
         f"use {several}, or run with parallel=1"

@@ -19,6 +19,7 @@ from hpo_research.acquisition import (
     climb,
     minima,
 )
+from hpo_research.device import entries
 from hpo_research.gp import Posterior
 from hpo_research.records import Run
 from hpo_research.rng import Stream
@@ -26,6 +27,8 @@ from hpo_research.space import Config
 from hpo_research.strategies.models.encoding import Encoding
 from hpo_research.strategies.models.inputs import Batch, FittedAcquisition
 from hpo_research.strategies.tried import Taken, taken, untried
+
+_KEPT = 2**22  # numbers kept of the candidates of runs that are computed together: 32 MiB
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,20 @@ class Pick:
 
 
 def picks(model: FittedAcquisition, batch: Batch, search: Search) -> list[list[Pick]]:
-    """Return as many picks for each run as it has slots; none repeats a configuration."""
+    """Return as many picks for each run as it has slots; none repeats a configuration.
+
+    So many runs together that what is kept of their candidates stays small.
+    """
+    like, table = batch.data.x, batch.domain.table
+    rows = search.spread + search.near if table is None else len(table)
+    size = max(1, entries(like, cached=_KEPT) // (rows * (like.shape[1] + batch.slots)))
+    if size >= len(batch.runs):
+        return _picks(model, batch, search)
+    parts = [slice(i, i + size) for i in range(0, len(batch.runs), size)]
+    return [own for part in parts for own in _picks(model.take(part), batch.take(part), search)]
+
+
+def _picks(model: FittedAcquisition, batch: Batch, search: Search) -> list[list[Pick]]:
     points = _candidates(model, batch, search)
     cached = model.surface.cached(points.x)
     spans = batch.domain.spans(model.lengthscale)

@@ -97,6 +97,20 @@ class Batch:
         """The domain that the runs share, on the batch's device."""
         return moved(self.encodings[0].domain, self.device)
 
+    def take(self, part: slice) -> "Batch":
+        """Return some of the runs only."""
+        return replace(
+            self,
+            runs=self.runs[part],
+            known=self.known[part],
+            encodings=self.encodings[part],
+            data=self.data.take(part),
+            pending=self.pending.take(part),
+            centres=self.centres.take(part),
+            warm=None if self.warm is None else self.warm.take(part),
+            streams=self.streams[part],
+        )
+
 
 @dataclass(frozen=True)
 class FittedAcquisition:
@@ -110,6 +124,13 @@ class FittedAcquisition:
     lengthscale: Float[Tensor, "b p"]
     notes: Sequence[Mapping[str, Note]]
     transformed: Transformed
+
+    def take(self, part: slice) -> "FittedAcquisition":
+        """Return the acquisition functions of some runs only; the targets stay those of all."""
+        surface = self.surface.take(part)
+        return replace(
+            self, surface=surface, lengthscale=self.lengthscale[part], notes=self.notes[part]
+        )
 
 
 class RunModel(Protocol):
