@@ -93,7 +93,7 @@ def alike(here, there):
 QEI = {"acquisition": "qei"}
 ASKS = {
     "q-EI over columns and choices": ("mixed", {}),
-    "a bound": ("continuous", {"acquisition": "ucb"}),
+    "a bound": ("finite", {"acquisition": "ucb"}),
     "functions drawn": ("mixed", {"acquisition": "thompson"}),
     "an average, of noisy values": ("continuous", {"model": "averaged", "acquisition": "qlognei"}),
     "what has most evidence": (
