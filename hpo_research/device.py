@@ -110,8 +110,9 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def release() -> None:
     """Hand back what torch keeps of a GPU's memory; how much is free is then asked anew."""
-    if heavy.torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        heavy.torch.cuda.empty_cache()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
     _free.cache_clear()
 
 

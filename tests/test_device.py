@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hpo_research import device
-from hpo_research.device import in_parts, resolve
+from hpo_research.device import in_parts, release, resolve
 from hpo_research.errors import DeviceError
 
 
@@ -94,6 +94,15 @@ def test_what_does_not_fit_alone_says_so(crowded):
     with pytest.raises(torch.OutOfMemoryError, match="Tried to allocate"):
         in_parts(range(4), crowded)
     assert crowded.tried == [4, 2, 1]
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_a_gpu_that_was_used_gets_its_memory_back(is_used, monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: is_used)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: calls.append(1))
+    release()
+    assert len(calls) == is_used
 
 
 def test_another_error_is_not_taken_for_a_full_memory(crowded):

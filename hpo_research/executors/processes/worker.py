@@ -11,6 +11,7 @@ from typing import NoReturn
 import psutil
 from numpy import random as numpy_random
 
+from hpo_research.device import release
 from hpo_research.errors import ProblemError, StateError
 from hpo_research.executors.processes import scripts
 from hpo_research.executors.processes.channel import Channel
@@ -54,6 +55,7 @@ def serve(channel: Channel, pickled: bytes, device: str) -> None:
         while True:
             work: Work = told(channel)
             _Turn(channel, problem, work.segment, device).train()
+            release()  # or what a trial took of a GPU's memory is kept from other workers
 
 
 class _Turn:
