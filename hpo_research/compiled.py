@@ -8,8 +8,9 @@ the user's below the temporary one where neither can (`NUMBA_CACHE_DIR` names an
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial, wraps
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -25,21 +26,63 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 _compile = partial(njit, nogil=True, error_model="numpy")
+_fuse = partial(_compile, fastmath={"contract"})
+_nest = partial(_fuse, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 _made: list[Any] = []
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function at its first call, and keep what comes of it where it can be kept."""
+    return _made_of(function, _compile)
+
+
+def fused(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Do the same, with products and sums in one instruction each, rounded once, where there are.
+
+    No sum is reordered: what is computed for one row does not depend on others here either.
+    """
+    return _made_of(function, _fuse)
+
+
+def nested(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Do the same for what only compiled loops call: without a door for Python.
+
+    A door takes as long to compile as a small loop: it unpacks every array of every argument.
+    """
+    return _made_of(function, _nest)
+
+
+def _made_of(function: Callable[..., Any], compile_: Callable[..., Any]) -> Callable[..., Any]:
     made: Callable[..., Any]
     try:
-        made = _compile(cache=True)(function)
+        made = compile_(cache=True)(function)
     except RuntimeError:  # numba found no folder that it can write to
-        made = _kept_in_scratch(function)
+        made = _kept_in_scratch(function, compile_)
     _made.append(made)
     kept: Any = getattr(made, "_cache", None)
     if hasattr(kept, "save_overload"):
         kept.save_overload = _forgiving(kept.save_overload)
+        kept._cache_file._source_stamp = _stamp(function)
     return made
+
+
+def _stamp(function: Callable[..., Any]) -> tuple[tuple[float, int], ...]:
+    """Return when all files were changed that a loop is made of, and their sizes.
+
+    Numba looks at the loop's own file alone, and would keep what it calls as it was.
+    """
+    found = [Path(name).stat() for name in sorted(_sources(function.__globals__))]
+    return tuple((file.st_mtime, file.st_size) for file in found)
+
+
+def _sources(names: Mapping[str, Any]) -> set[str]:
+    """Return the file of a module, and those of the loops and intrinsics that it imports."""
+    files = {names["__file__"]}
+    for value in names.values():
+        inner = getattr(value, "py_func", getattr(value, "_defn", None))
+        if inner is not None and inner.__globals__ is not names:
+            files |= _sources(inner.__globals__)
+    return files
 
 
 def place() -> str:
@@ -48,20 +91,20 @@ def place() -> str:
     return str(folders[0] or "") if folders else ""
 
 
-def _kept_in_scratch(function: Callable[..., Any]) -> Any:
+def _kept_in_scratch(function: Callable[..., Any], compile_: Callable[..., Any]) -> Any:
     folder = scratch()
     if folder is not None:
         settings: Any = numba.config
         before = settings.CACHE_DIR
         settings.CACHE_DIR = str(folder)
         try:
-            return _compile(cache=True)(function)
+            return compile_(cache=True)(function)
         except RuntimeError:  # nor is that one to be written to
             pass
         finally:
             settings.CACHE_DIR = before
     _warn("neither the package's folder, nor the home folder, nor the temporary one is writable")
-    return _compile()(function)
+    return compile_()(function)
 
 
 def _forgiving(save: Callable[..., None]) -> Callable[..., None]:

@@ -3,18 +3,21 @@
 import ctypes
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from hpo_research import heavy, moved
 from hpo_research.errors import DeviceError
 from hpo_research.options import Mistakes, whole
 from hpo_research.text import quoted
 
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 _MOST_THREADS = 4096
 
 
@@ -66,7 +69,8 @@ def entries(like: "heavy.torch.Tensor", *, cached: int) -> int:
     """Return how many numbers the largest tensor of one block of a computation may hold.
 
     On the CPU so few that a few such tensors stay in the cache; on a GPU, where small blocks cost
-    their launches, a sixteenth of the memory that was free when this was first asked.
+    their launches, a sixteenth of the memory that was free when this was first asked, or first
+    after it had run out.
     """
     return cached if not like.is_cuda else _free(like.device) // (16 * like.element_size())
 
@@ -74,6 +78,44 @@ def entries(like: "heavy.torch.Tensor", *, cached: int) -> int:
 @lru_cache(maxsize=16)
 def _free(device: "heavy.torch.device") -> int:
     return heavy.torch.cuda.mem_get_info(device)[0]
+
+
+# --- a memory that is full ---
+
+
+def in_parts(items: Sequence[Item], compute: Callable[[Sequence[Item]], list[Made]]) -> list[Made]:
+    """Compute items together, or by halves where the memory does not hold them all.
+
+    What becomes of an item must not depend on the others. Raises what `compute` does where the
+    memory does not hold one alone.
+    """
+    try:
+        return compute(items)
+    except (RuntimeError, MemoryError) as error:
+        if len(items) == 1 or not is_out_of_memory(error):
+            raise
+    # Outside the except clause, whose traceback would keep the tensors of the attempt alive.
+    release()
+    half = (len(items) + 1) // 2
+    return [*in_parts(items[:half], compute), *in_parts(items[half:], compute)]
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Say so of the refusals of a GPU and NumPy, which have types, and of torch's on the CPU."""
+    if isinstance(error, heavy.torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error)
+    return "can't allocate memory" in text or "not enough memory" in text
+
+
+def release() -> None:
+    """Hand back what torch keeps of a GPU's memory; how much is free is then asked anew."""
+    if heavy.torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        heavy.torch.cuda.empty_cache()
+    _free.cache_clear()
+
+
+# --- where strategies compute ---
 
 
 _used: ContextVar[tuple[str, bool]] = ContextVar("device", default=("cpu", False))

@@ -93,7 +93,7 @@ _KEYWORDS: Mapping[str, Table] = {
             "timeout time_budget_s max_time time_limit memory": "an Experiment, of "
             "FunctionProblem(f, space, timeout=...) for a trial, Budget(seconds=...) for a run",
             "metric metrics": "an Experiment, with FunctionProblem(f, space, metric=...)",
-            "callbacks callback show_progress_bar progress": "hpo.run(experiment, watch=...)",
+            "callbacks callback show_progress_bar": "hpo.run(experiment, progress=...)",
         }
     ),
     "Study": _table(
@@ -122,7 +122,7 @@ _KEYWORDS: Mapping[str, Table] = {
             f"{_TRIALS} trials seconds timeout": "budget= of the Experiment",
             f"{_PARALLEL} parallel": "parallel= of the Experiment",
             "seed seeds strategy": "seeds= and strategies= of the Experiment",
-            "callbacks callback progress": "watch=",
+            "callbacks callback show_progress_bar verbose": "progress=",
             "gpu cuda": "device=",
         }
     ),

@@ -10,7 +10,7 @@ a trial fails is charged too.
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hpo_research import moved
 from hpo_research.entries import AskRow as AskRow
@@ -30,6 +30,7 @@ from hpo_research.records import (
     Stop,
     Trial,
     best_value,
+    with_fields,
 )
 from hpo_research.rows import Rows, forget
 
@@ -53,8 +54,8 @@ class _Reported:
 class Ledger:
     """The books of one run.
 
-    `committed`: epochs promised to running segments and not yet trained. `ended`: why the run was
-    ended before its budget, empty where it was not.
+    `committed`: epochs promised to running segments and not yet trained. `failed` counts trials.
+    `ended`: why the run was ended before its budget, empty where it was not.
     """
 
     def __init__(self, info: RunInfo, limits: Limits) -> None:
@@ -73,6 +74,7 @@ class Ledger:
         self.ended = ""
         self._reports = 0
         self._paused = 0
+        self.failed = 0
         self._ended = 0
         self._seen_trials: Rows[Trial] = Rows()
         self._seen_asks: Rows[Ask] = Rows()
@@ -83,8 +85,9 @@ class Ledger:
     def trials(self) -> Sequence[Trial]:
         """The trials as they are now, by id."""
         # A record for each report would copy a curve as often as it has epochs.
-        for number in list(self._new):
-            self._settle(number)
+        if self._new:
+            for number in list(self._new):
+                self._settle(number)
         return self._trials
 
     @property
@@ -163,10 +166,10 @@ class Ledger:
     def _granted(self, proposal: Start | Resume, count: int) -> Start | Resume:
         """Return a proposal with its trial and the segment (start, until] of it."""
         if isinstance(proposal, Start):
-            return replace(proposal, trial=count)
+            return with_fields(proposal, {"trial": count})
         trial = self.trials[proposal.trial]
         start = trial.reached if self.info.can_resume else 0
-        return replace(proposal, start=start, attempt=trial.attempt)
+        return with_fields(proposal, {"start": start, "attempt": trial.attempt})
 
     def append_ask(self, row: AskRow) -> None:
         """Enter a stored ask: new trials, segments, stops."""
@@ -325,8 +328,9 @@ class Ledger:
 
     def _change(self, trial: int, **fields: object) -> None:
         before = self._trials[trial]
-        after = self._trials[trial] = replace(before, **fields)  # type: ignore[arg-type]
+        after = self._trials[trial] = with_fields(before, fields)
         self._paused += (after.status == "paused") - (before.status == "paused")
+        self.failed += (after.status == "failed") - (before.status == "failed")
         if trial < len(self._seen_trials):
             self._touched.add(trial)
 

@@ -22,6 +22,7 @@ MODULES: Mapping[str, str] = {
     "analysis.tested": "analysis.held_out",
     "executors.batches": "executors.lock_step",
     "executors.workers": "executors.processes.executor",
+    "experiment.progress": "progress.standing",
     "gp.curve_fit": "curve_gp.fit",
     "gp.curve_posterior": "curve_gp.posterior",
     "gp.curves": "curve_gp.data",

@@ -191,6 +191,7 @@ def require(
     name: str, value: object, rule: Rule, *, error: type[Exception], call: str = ""
 ) -> None:
     """Raise an error at once unless an option is what it must be."""
-    mistakes = Mistakes(call)
-    mistakes.check(name, value, rule)
-    mistakes.refuse(error)
+    if rule(value):
+        mistakes = Mistakes(call)
+        mistakes.check(name, value, rule)
+        mistakes.refuse(error)

@@ -6,13 +6,13 @@ All of them are immutable. A trial is named by (run, id); ids count per run from
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, Literal, NoReturn
+from typing import ClassVar, Literal, NoReturn, TypeVar
 
 import numpy as np
 
 from hpo_research import habits
 from hpo_research.rng import Stream
-from hpo_research.rows import kept
+from hpo_research.rows import Best, Values, kept
 from hpo_research.space import Config, SearchSpace
 from hpo_research.space.parameters import Value
 from hpo_research.states.state import State as State
@@ -122,6 +122,20 @@ def resume(trial: int, until: int) -> Resume:
 def stop(trial: int) -> Stop:
     """Propose to stop a running trial."""
     return Stop(trial)
+
+
+Record = TypeVar("Record")
+
+
+def with_fields(record: Record, fields: Mapping[str, object]) -> Record:
+    """Return a record of which some fields are others, in a tenth of the time of `replace`.
+
+    For fields that were checked: nothing that the class does to make a record is done again.
+    """
+    other = object.__new__(type(record))
+    other.__dict__.update(record.__dict__)
+    other.__dict__.update(fields)
+    return other
 
 
 Note = float | str | list[float]
@@ -318,8 +332,8 @@ class Run:
     @cached_property
     def values(self) -> np.ndarray:
         """Each trial's value as the user's metric, NaN where there is none. Shape: n."""
-        values = [np.nan if trial.value is None else trial.value for trial in self.trials]
-        return _fixed(np.array(values, dtype=float))
+        with kept(self.trials, "values", Values) as index:
+            return _fixed(index.values[: len(self.trials)].copy())
 
     @cached_property
     def losses(self) -> np.ndarray:
@@ -334,10 +348,8 @@ class Run:
 
     def best(self) -> Trial | None:
         """Return the trial with the best value, the lowest id among equals; None without any."""
-        known = np.flatnonzero(~np.isnan(self.losses))
-        if known.size == 0:
-            return None
-        return self.trials[int(known[np.argmin(self.losses[known])])]
+        with kept(self.trials, ("best", self.sign), lambda: Best(self.sign)) as index:
+            return index.of(self.trials)
 
 
 class _Running:

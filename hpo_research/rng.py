@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 
 from hpo_research import heavy
 
@@ -26,6 +27,20 @@ class _Tensor(Protocol):
 
 
 Tensor = TypeVar("Tensor", bound=_Tensor)
+
+
+class _Key(ISeedSequence):
+    """The key of a stream, given to NumPy as a seed.
+
+    Given as `key=` it is the same key, but NumPy first draws a seed from the system, and drops it.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> "np.ndarray":
+        """Return the key in two words of 64 bits, which is all that Philox asks for."""
+        return np.frombuffer(self._key, "<u8").astype(np.uint64, copy=False)
 
 
 @dataclass(frozen=True)
@@ -42,15 +57,17 @@ class Stream:
 
     def at(self, *names: str | int) -> "Stream":
         """Return the stream below this one with the given names."""
-        return Stream(self.seed, self.path + names)
+        below = object.__new__(Stream)  # of a seed and names that have been looked at
+        below.__dict__.update(seed=self.seed, path=(*self.path, *map(_plain, names)))
+        return below
 
     def generator(self) -> np.random.Generator:
         """Return a fresh NumPy generator at the beginning of this stream."""
-        return np.random.Generator(np.random.Philox(key=self._key()))
+        return np.random.Generator(np.random.Philox(_Key(self._key())))  # type: ignore[arg-type]
 
     def integer(self) -> int:
         """Return 63 bits for libraries that want a seed of their own."""
-        return self._key() >> 65
+        return int.from_bytes(self._key(), "little") >> 65
 
     def uniform(self, *shape: int, like: Tensor) -> Tensor:
         """Draw from U[0, 1) in float64, then move to the dtype and device of `like`."""
@@ -66,9 +83,9 @@ class Stream:
         """Draw a permutation of 0..n-1, int64 on the CPU."""
         return heavy.torch.from_numpy(self.generator().permutation(n))
 
-    def _key(self) -> int:
+    def _key(self) -> bytes:
         text = repr((self.seed, self.path)).encode()
-        return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "little")
+        return hashlib.blake2b(text, digest_size=16).digest()
 
 
 @contextmanager

@@ -9,14 +9,20 @@ rows alone: without the index kept, or asked about older rows, it is built from 
 the same.
 """
 
+import heapq
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any, Protocol, TypeVar, overload
+
+import numpy as np
 
 T = TypeVar("T")
 Row = TypeVar("Row", contravariant=True)
 X = TypeVar("X", bound="Index[Any]")
+V = TypeVar("V", bound="Valued")
 
 _BITS = 5
 _WIDTH = 1 << _BITS
@@ -70,7 +76,7 @@ class Rows(Sequence[T]):
 
     def changed(self, rows: Mapping[int, T], added: Iterable[T] = ()) -> "Rows[T]":
         """Return rows of which some, by number, are others, and more are added at the end."""
-        numbered = sorted(rows.items(), key=lambda pair: pair[0])
+        numbered = sorted(rows.items(), key=itemgetter(0))
         if numbered and not 0 <= numbered[0][0] <= numbered[-1][0] < self._size:
             raise IndexError(f"rows 0 to {self._size - 1} can be changed, got {list(rows)}")
         numbered += enumerate(added, start=self._size)
@@ -82,7 +88,10 @@ class Rows(Sequence[T]):
         root = self._root
         while other._size > _WIDTH << (_BITS * other._level):
             root, other._level = (root,), other._level + 1
-        other._root = _put(root, other._level, numbered)
+        if len(numbered) == 1:
+            other._root = _put_one(root, other._level, *numbered[0])
+        else:
+            other._root = _put(root, other._level, numbered)
         return other
 
     def __len__(self) -> int:
@@ -166,6 +175,53 @@ def kept(rows: Sequence[T], name: Hashable, make: Callable[[], X]) -> Iterator[X
         history.kept.pop(oldest, None)
 
 
+class Valued(Protocol):
+    """What the indices of values know of a row."""
+
+    @property
+    def value(self) -> float | None:
+        """What counts of the row, None where nothing does."""
+        ...
+
+
+class Values:
+    """The value of each row, NaN where there is none: an index. More places follow."""
+
+    def __init__(self) -> None:
+        self.values = np.full(_WIDTH, np.nan)
+
+    def enter(self, number: int, old: Valued | None, new: Valued) -> bool:
+        """Take in a row; see `Index`."""
+        if number >= len(self.values):
+            self.values = np.concatenate([self.values, np.full(len(self.values), np.nan)])
+        self.values[number] = np.nan if new.value is None else new.value
+        return True
+
+
+class Best:
+    """The losses that rows have, or had, best first: an index; `sign` makes a loss of a value."""
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+        self._heap: list[tuple[float, int]] = []
+
+    def enter(self, number: int, old: Valued | None, new: Valued) -> bool:
+        """Take in a row; see `Index`."""
+        if new.value is not None and not math.isnan(new.value):
+            heapq.heappush(self._heap, (self._sign * new.value, number))
+        return True
+
+    def of(self, rows: Sequence[V]) -> V | None:
+        """Return the row with the best value, the first among equals; None without any."""
+        while self._heap:
+            loss, number = self._heap[0]
+            value = rows[number].value
+            if value is not None and self._sign * value == loss:
+                return rows[number]
+            heapq.heappop(self._heap)  # it has another value by now, or none
+        return None
+
+
 def forget(rows: Sequence[object]) -> None:
     """Drop the indices kept with some rows; no answer changes."""
     if isinstance(rows, Rows):
@@ -188,6 +244,14 @@ def _follow(index: Index[T], last: tuple[Node, int, int], rows: Rows[T]) -> bool
     for _ in range(rows._level - level):
         root = (root,)
     return all(index.enter(*change) for change in _changes(root, rows._root, rows._level, 0))
+
+
+def _put_one(node: Node, level: int, number: int, row: Any) -> Node:
+    """Return what `_put` does of one row, which is what a run grows by between two asks."""
+    place = (number >> (_BITS * level)) & (_WIDTH - 1)
+    if level:
+        row = _put_one(node[place] if place < len(node) else (), level - 1, number, row)
+    return (*node[:place], row, *node[place + 1 :])
 
 
 def _put(node: Node, level: int, numbered: Sequence[tuple[int, Any]]) -> Node:

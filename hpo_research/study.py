@@ -13,7 +13,6 @@ from hpo_research import analysis, habits, heavy
 from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.description import Json
-from hpo_research.experiment.lead import Lead
 from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import provenance
 from hpo_research.experiment.served import ENQUEUED, proposed
@@ -47,6 +46,7 @@ from hpo_research.text import quoted, storable
 from hpo_research.threads import Turns, limited
 
 _METRIC = "value"
+_COUNT = foreign(whole(most=MOST_AT_ONCE))
 
 
 @habits.answering
@@ -120,7 +120,6 @@ class Study:
         self._queue: list[Config] = [*self._store.list_of("queue"), *self._store.series("queue/")]
         self._served = sum(trial.origin == ENQUEUED for trial in self._ledger.trials)
         self._is_finished = self._ledger.info.id in self._store.over()
-        self._lead = Lead(self._ledger.info.direction, self._ledger.trials)
         return last
 
     @contextmanager
@@ -185,7 +184,7 @@ class Study:
     def best(self) -> Trial | None:
         """The trial with the best value, None before any."""
         with self._turns.one():
-            return self._lead.best(self._ledger.trials)
+            return self._ledger.run().best()
 
     @property
     def recommended(self) -> Trial | None:
@@ -235,8 +234,7 @@ class Study:
         asked and not yet told stands in `pending`.
         """
         with self._acting():
-            count = foreign(whole(most=MOST_AT_ONCE))
-            require("n", n, count, error=StudyError, call="ask")
+            require("n", n, _COUNT, error=StudyError, call="ask")
             number = operator.index(n)
             began, run = time.perf_counter(), self._ledger.run()
             with limited():
@@ -292,7 +290,7 @@ class Study:
             if self._ledger.info.max_epochs == OPEN:
                 self._finish(known, number)
             elif known.status != "failed" or math.isfinite(number):
-                self.report(trial, known.until, value)
+                self._told(known, known.until, number)
 
     def report(self, trial: int, epoch: int, value: float | None) -> bool:
         """Say what a trial gave after an epoch; returns whether to train it on.
@@ -306,17 +304,20 @@ class Study:
         with self._acting():
             known = self._trial(trial)
             number = number_of(trial, value, may_be_none=self._ledger.info.has_missing_values)
-            reached = epoch_of(known, epoch)
-            before = known.value_at(reached)
-            if before is None and not is_missing(self._ledger, known, reached, number):
-                return self._reported(known, reached, number)
-            if before is not None and before != number:
-                raise StudyError(
-                    f"trial {trial}: epoch {epoch} was reported as {before!r}, now as {number!r}"
-                )
-            if known.id in self._ledger.stopping:
-                self._end(known, "stopped", "")
-            return self._ledger.trials[known.id].is_running and reached < known.until
+            return self._told(known, epoch_of(known, epoch), number)
+
+    def _told(self, known: Trial, epoch: int, number: float) -> bool:
+        """Enter a report unless it is known already, and return whether to train on."""
+        before = known.value_at(epoch)
+        if before is None and not is_missing(self._ledger, known, epoch, number):
+            return self._reported(known, epoch, number)
+        if before is not None and before != number:
+            raise StudyError(
+                f"trial {known.id}: epoch {epoch} was reported as {before!r}, now as {number!r}"
+            )
+        if known.id in self._ledger.stopping:
+            self._end(known, "stopped", "")
+        return self._ledger.trials[known.id].is_running and epoch < known.until
 
     def _reported(self, known: Trial, epoch: int, number: float) -> bool:
         """Enter a new report, and return whether to train on."""
@@ -327,7 +328,12 @@ class Study:
             return False
         report, outcomes = reported(self._ledger, known, epoch, number, self._clock())
         self._append(report, outcomes)
-        return not outcomes and not self._stops(known.id)
+        if outcomes:
+            return False
+        self._answer()
+        if is_stopped := known.id in self._ledger.stopping:
+            self._end(self._ledger.trials[known.id], "stopped", "")
+        return not is_stopped
 
     def finish(self, trial: int) -> None:
         """Say that a trial of open length has come to its end, the last epoch that was reported.
@@ -365,13 +371,6 @@ class Study:
             with self._kept():
                 self._turn.ask([row])
 
-    def _stops(self, trial: int) -> bool:
-        self._answer()
-        if trial in self._ledger.stopping:
-            self._end(self._ledger.trials[trial], "stopped", "")
-            return True
-        return False
-
     def _end(self, trial: Trial, status: str, reason: str) -> None:
         clock = self._clock()
         reached = self._ledger.known(trial.id)
@@ -381,8 +380,6 @@ class Study:
     def _append(self, report: Report | None, outcomes: Sequence[Outcome]) -> None:
         with self._kept():
             self._turn.poll([] if report is None else [report], outcomes)
-            if report is not None:
-                self._lead.enter(self._ledger.trials[report.trial])
 
     def _trial(self, trial: int) -> Trial:
         number = as_integer(trial)

@@ -1,9 +1,10 @@
 """Processors and threads: those of the numeric libraries are limited, those of users take turns."""
 
+import ctypes
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -16,6 +17,71 @@ from threadpoolctl import ThreadpoolController
 
 from hpo_research import heavy
 
+_IS_LINUX = sys.platform == "linux"
+_POINTER = ctypes.c_void_p
+
+
+class _Object(ctypes.Structure):
+    """What the dynamic linker says of a loaded library: `struct dl_phdr_info` of <link.h>."""
+
+    _fields_ = (
+        ("address", ctypes.c_void_p),
+        ("name", ctypes.c_void_p),
+        ("headers", ctypes.c_void_p),
+        ("header_count", ctypes.c_uint16),
+        ("loads", ctypes.c_ulonglong),
+        ("unloads", ctypes.c_ulonglong),
+    )
+
+
+class _Linker:
+    """How often a library was loaded or unloaded in this process, as the dynamic linker counts.
+
+    However a library comes: by an import, by ctypes, or by another library.
+    """
+
+    def __init__(self) -> None:
+        # PyDLL, since the linker holds a lock while it calls back: a thread that gave up the GIL
+        # there would wait for one that holds the GIL and waits for the linker.
+        self._iterate = getattr(ctypes.PyDLL(None), "dl_iterate_phdr", None) if _IS_LINUX else None
+        self._said: tuple[int, int] | None = None
+        kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Object), ctypes.c_size_t, _POINTER)
+        self._hear = kind(self._heard)
+        # Never freed: some builds of libffi share what they free with the parent of a fork.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._hear))
+
+    def counts(self) -> tuple[int, int] | None:
+        """Return both counts, None where nobody can say."""
+        if self._iterate is not None:
+            self._iterate(self._hear, None)
+        return self._said
+
+    def _heard(self, library: Any, size: int, _: object) -> int:
+        if size >= ctypes.sizeof(_Object):
+            self._said = library.contents.loads, library.contents.unloads
+        return 1  # each library would say the same
+
+
+class _Pools:
+    """The thread pools of the loaded libraries, looked for where any was loaded since.
+
+    To look is to read the memory map of the process: 2 ms, where an ask may take 0.1.
+    """
+
+    def __init__(self) -> None:
+        self._linker = _Linker()
+        self._counts: tuple[int, int] | None = None
+        self._found: tuple[list[Any], list[Any]] = [], []
+
+    def now(self) -> tuple[list[Any], list[Any]]:
+        """Return the pools of BLAS and those of OpenMP."""
+        counts = self._linker.counts()
+        if counts is None or counts != self._counts:
+            pools = ThreadpoolController()
+            blas, openmp = (pools.select(user_api=kind) for kind in ("blas", "openmp"))
+            self._found, self._counts = (blas.lib_controllers, openmp.lib_controllers), counts
+        return self._found
+
 
 @dataclass(frozen=True, eq=False)
 class _Block:
@@ -23,8 +89,8 @@ class _Block:
 
     threads: int
     has_torch: bool
-    blas: list[Any]
-    openmp: Any
+    blas: Sequence[Any]
+    openmp: Sequence[tuple[Any, int]]
 
 
 class _Limits:
@@ -41,21 +107,22 @@ class _Limits:
         self._blocks: list[_Block] = []  # in the order in which they began
         self._torch: int | None = None
         self._blas: dict[str, int] = {}
+        self._pools = _Pools()
         self._known = local()
         self._on_load = _OnLoad(self._has_come)
 
     def enter(self, threads: int) -> _Block:
         """Begin a block."""
         with self._lock:
-            pools = ThreadpoolController()
-            blas, openmp = (pools.select(user_api=kind) for kind in ("blas", "openmp"))
+            blas, openmp = self._pools.now()
             has_torch = "torch" in sys.modules
             if has_torch:
                 self._know_thread(openmp)
-            before = openmp.limit(limits=threads)
-            block = _Block(threads, has_torch, blas.lib_controllers, before)
+            block = _Block(threads, has_torch, blas, [(pool, pool.num_threads) for pool in openmp])
+            for pool in openmp:
+                pool.set_num_threads(threads)
             if not self._blocks:
-                self._blas = {pool.filepath: pool.num_threads for pool in block.blas}
+                self._blas = {pool.filepath: pool.num_threads for pool in blas}
             self._set(block, dict.fromkeys(self._blas, threads), threads if has_torch else None)
             self._blocks.append(block)
             if not has_torch and self._on_load not in sys.meta_path:
@@ -75,7 +142,8 @@ class _Limits:
                 self._torch = None
                 if self._on_load in sys.meta_path:
                     sys.meta_path.remove(self._on_load)
-            block.openmp.restore_original_limits()
+            for pool, count in block.openmp:
+                pool.set_num_threads(count)
 
     def _has_come(self) -> None:
         """Limit torch, which has been loaded inside a block."""
@@ -87,15 +155,17 @@ class _Limits:
     def _set(self, block: _Block, blas: Mapping[str, int], torch: int | None) -> None:
         """Set what belongs to the process."""
         for pool in block.blas:
+            count = blas.get(pool.filepath)
+            if count is None or pool.num_threads == count:
+                continue
             # threadpoolctl 3.8 ignores what others than the first thread to set a count set.
             if hasattr(pool, "clear_controlling_thread"):
                 pool.clear_controlling_thread(force=True)
-            if pool.filepath in blas:
-                pool.set_num_threads(blas[pool.filepath])
+            pool.set_num_threads(count)
         if torch is not None:
             heavy.torch.set_num_threads(torch)
 
-    def _know_thread(self, openmp: Any) -> None:
+    def _know_thread(self, openmp: Sequence[Any]) -> None:
         """Have torch count the threads of this thread, if it never did, by what the user had set.
 
         It then takes the count that was set last in any thread: here the limit of another block.
@@ -106,7 +176,7 @@ class _Limits:
         if self._torch is None:
             self._torch = count
         elif is_new and count == self._blocks[-1].threads:
-            for pool in openmp.lib_controllers:
+            for pool in openmp:
                 pool.set_num_threads(self._torch)
 
 
@@ -176,11 +246,6 @@ class Turns:
         """Whether this is the process that the turns are taken in."""
         return os.getpid() == self.process
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self) -> AbstractContextManager[object]:
         """Wait for this thread's turn."""
-        if not self.is_here:
-            yield
-            return
-        with self._lock:
-            yield
+        return self._lock if self.is_here else nullcontext()

@@ -12,6 +12,7 @@ from hpo_research.experiment.experiment import Execution, Experiment
 from hpo_research.experiment.loop import execute
 from hpo_research.paths import Given
 from hpo_research.problems.function import FunctionProblem
+from hpo_research.progress.showing import Showing, asked_for, shown
 from hpo_research.records import Direction, Trial
 from hpo_research.space import SearchSpace
 from hpo_research.store import RunName, Store
@@ -32,19 +33,21 @@ def tune(
     max_epochs: int | None = 1,
     path: Given | None = None,
     execution: Execution = "lock-step",
+    progress: Showing = "auto",
 ) -> Trial:
     """Tune `function(config)` or `function(config, report)` and return the best trial.
 
     The function runs in `parallel` worker processes. In lock-step the same seed gives the same
     result; `execution="asynchronous"` refills a free worker at once. `strategy` is Bayesian
     optimisation unless told otherwise. `max_epochs=None` leaves the length of trials open, as in
-    `FunctionProblem`. With `path` the folder is a store: called again, it goes
-    on. Where the function needs limits (seconds, memory), make a `FunctionProblem` and `run` an
-    `Experiment`. `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on; it says
-    what the best trial was so far, and how to go on.
+    `FunctionProblem`. With `path` the folder is a store: called again, it goes on. `progress` is
+    shown as by `run`. Where the function needs limits (seconds, memory), make a `FunctionProblem`
+    and `run` an `Experiment`. `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on;
+    it says what the best trial was so far, and how to go on.
     Raises `AllTrialsFailedError` where no trial gave a value, and `StrategyError` where a strategy
     that spares epochs is given a single one.
     """
+    showing = asked_for("tune", progress)
     if mistake := epochs_mistake(strategy, max_epochs):
         raise StrategyError(f"tune: {mistake}")
     problem = FunctionProblem(
@@ -62,7 +65,8 @@ def tune(
     name = RunName(problem.name, "tune", experiment.seeds[0])  # the folder may hold other seeds
     with Store.in_memory() if path is None else Store.write(path) as store:
         try:
-            execute(experiment, store, Compute())
+            with shown(showing) as watch:
+                execute(experiment, store, Compute(), watch)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_interrupted(Result.of(store), name, path)) from None
         result = Result.of(store)

@@ -18,7 +18,8 @@ FLOORS = [
     {"errors", "options", "scratch"},
     {"ambient", "rng", "threads", "device", "linalg", "compiled", "paths"}
     | {"rows", "habits", "origin", "scalars", "lists"},
-    {"space", "states"},
+    {"space", "states", "elementary", "vectors"},
+    {"tiles"},
     {"records"},
     {"entries"},
     {"ledger", "run"},
@@ -29,7 +30,7 @@ FLOORS = [
     {"problems"},
     {"strategies", "executors"},
     {"analysis"},
-    {"figures", "tables"},
+    {"figures", "tables", "progress"},
     {"experiment", "loop"},
     {"study", "tune", "doctor", "recording", "testing"},
     {PACKAGE},  # its __init__, which re-exports
@@ -64,10 +65,21 @@ ROOM = {
 
 # Tensors in, tensors out: these know no records, store, strategies or spaces.
 TENSORS_ONLY = {"optim", "gp", "curve_gp", "acquisition", "training"}
-BELOW_TENSORS = TENSORS_ONLY | {"errors", "ambient", "rng", "threads", "device", "linalg"}
+BELOW_TENSORS = TENSORS_ONLY | {
+    "errors",
+    "ambient",
+    "rng",
+    "threads",
+    "device",
+    "linalg",
+    "elementary",
+    "vectors",
+    "tiles",
+}
 BELOW_TENSORS |= {"compiled", "options", "moved"}
 
-OPTIONAL = {"mlxtend", "pyarrow", "sklearn"}  # or slow: imported where needed, in one module
+# Or slow: imported where needed, in one module.
+OPTIONAL = {"IPython", "mlxtend", "pyarrow", "sklearn"}
 HEAVY = set(heavy.PACKAGES)
 # What programs need that read a store, search a space or a grid, or ask for help. They, and all
 # that is imported with them, say `heavy.torch`; `tests/test_start.py` runs such programs.

@@ -1,14 +1,17 @@
 """What the CPU's loops compute is what the tensors of a GPU would."""
 
 import importlib
+import math
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from hpo_research import compiled, elementary, tiles, vectors
 from hpo_research.acquisition import criteria
 from hpo_research.compiled import by_loops
-from hpo_research.gp import KERNELS, Data, Priors, condition, evidence, fit
+from hpo_research.gp import KERNELS, Data, Priors, condition, evidence, fit, fits, transforms
 from hpo_research.gp.kernels import squared_distances
 from hpo_research.optim import Options, lbfgs
 from hpo_research.rng import Stream
@@ -57,6 +60,80 @@ def test_the_evidence_and_its_derivatives(name, monkeypatch):
         close(ours, theirs)
 
 
+def test_the_fit_with_every_kernel(monkeypatch):
+    """A data set whose search no rounding leads elsewhere; the last GP cannot be fitted at all."""
+    known, kernels = data(), list(KERNELS.values())
+    known.y[2, 3] = torch.nan
+    found = fits(known, kernels)
+    monkeypatch.setattr(importlib.import_module(fit.__module__), "by_loops", lambda *_: False)
+    for ours, theirs in zip(found, fits(known, kernels), strict=True):
+        close(ours.log_evidence[:2], theirs.log_evidence[:2], rtol=1e-5)
+        close(ours.hyperparameters.theta, theirs.hyperparameters.theta, rtol=1e-2)
+        assert torch.equal(ours.start, theirs.start) and torch.equal(ours.choice, theirs.choice)
+        assert torch.equal(ours.has_converged, theirs.has_converged)
+        assert ours.log_evidence[2] == theirs.log_evidence[2] == -torch.inf
+
+
+@pytest.mark.parametrize("n", [1, 2, 60])
+@pytest.mark.parametrize("bend", ["none", "exp", "cube", "steps"])
+def test_the_power_of_an_output_transform(n, bend):
+    bends = {
+        "none": lambda y: y,
+        "exp": torch.exp,
+        "cube": lambda y: 1e5 * y**3,
+        "steps": torch.round,
+    }
+    y = bends[bend](Stream(6).at("power", n).normal(8, n, like=LIKE))
+    mask = Stream(7).at("mask", n).uniform(8, n, like=LIKE) < 0.9
+    own, tensors = transforms._compiled_power(y * mask, mask), transforms._power(y * mask, mask)
+    lost = [transforms._likelihood(y * mask, found[:, None], mask) for found in (tensors, own)]
+    assert float((lost[0] - lost[1]).abs().max()) < 1e-12 * n
+
+
+@pytest.mark.parametrize("n", [8, 24, 264, 520])
+def test_a_factor_its_inverse_and_what_stands_beside(n):
+    """264 and 520 rows: more than one share, and more than two."""
+    stream = Stream(5).at("factor", n)
+    root, beside = (
+        stream.at("root").normal(n, n, like=LIKE),
+        stream.at("beside").normal(n, 8, like=LIKE),
+    )
+    matrix = root @ root.T / n + torch.eye(n, dtype=torch.float64)
+    upper, inverse = panels(torch.cat([matrix, beside], dim=1)), torch.empty(n // 8, n, 8).double()
+    tiles.set_identity(inverse.numpy())
+    half = tiles.factorise(upper.numpy(), inverse.numpy())
+    cholesky = torch.linalg.cholesky(matrix)
+    assert half == pytest.approx(float(cholesky.diagonal().log().sum()), rel=1e-12)
+    close(flat(upper)[:, :n].triu(), cholesky.T, rtol=1e-12)
+    close(flat(inverse), torch.linalg.inv(cholesky), rtol=1e-12)
+    close(flat(upper)[:, n:], torch.linalg.solve_triangular(cholesky, beside, upper=False))
+
+
+def test_a_matrix_that_is_not_definite_has_no_factor():
+    matrix = torch.eye(24, dtype=torch.float64)
+    matrix[17, 17] = -1e-9
+    inverse = torch.empty(3, 24, 8).double()
+    tiles.set_identity(inverse.numpy())
+    assert math.isnan(tiles.factorise(panels(matrix).numpy(), inverse.numpy()))
+
+
+def panels(matrix):
+    n, columns = matrix.shape
+    return matrix.reshape(n, columns // 8, 8).transpose(0, 1).contiguous()
+
+
+def flat(parts):
+    return parts.transpose(0, 1).flatten(1)
+
+
+def test_a_loop_is_compiled_anew_where_one_that_it_calls_has_changed():
+    files = compiled._sources(vars(tiles))
+    assert {Path(file).name for file in files} == {"tiles.py", "vectors.py"}
+    used = compiled._sources(vars(importlib.import_module(evidence.__module__).compiled_evidence))
+    for module in (tiles, vectors, elementary):
+        assert module.__file__ in used
+
+
 def test_padded_rows_change_no_bit_of_the_evidence():
     known = data(n=16, counted=16)
     far = Data.of(
@@ -79,10 +156,9 @@ def test_a_pullback(monkeypatch):
     x = Stream(2).at("x").uniform(3, 6, 4, like=LIKE)
     prediction, pullback = posterior.predict_with_pullback(x)
     by_mean = torch.ones_like(prediction.mean)
-    whole = torch.bmm(pullback.whitened, posterior.whitening)
-    c = torch.bmm(by_mean, posterior.weights.transpose(1, 2))
     by_variance = torch.full_like(prediction.variance, 0.3)
-    close(pullback(by_mean, by_variance), pullback._pulled(c, whole, by_variance))
+    by_k = pullback.by_covariance(by_mean, by_variance)
+    close(pullback(by_mean, by_variance), pullback._pulled(by_k))
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0, 10.0, 28.0, 40.0, 1e4, 1e90])

@@ -1,5 +1,6 @@
 """The speed command measures, and its record has every row with what made it."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -7,9 +8,11 @@ import pytest
 
 from benchmarks import record
 from benchmarks.speed import __main__ as command
-from benchmarks.speed import growth, page, profiled
+from benchmarks.speed import agreement, growth, page, profiled
+from benchmarks.speed.clock import Time
 from benchmarks.speed.measured import HEADINGS, Limit, Missing, Race, packed, unpacked
-from benchmarks.speed.rows import QUICK, ROWS
+from benchmarks.speed.own import QUICK, Beside
+from benchmarks.speed.rows import AVERAGE, ROWS, average, compared
 
 RACE = Race("fit", "loop", 0.5, 10.0, 20.0, 10, 25, "remark")
 
@@ -45,8 +48,8 @@ def test_the_page_has_every_row_of_the_targets_with_the_command():
     section = record.take("targets")
     assert f"`{page.COMMAND}`" in section
     rows = printed(section)
-    assert {row["row"] for row in rows} == set(ROWS)
-    assert len(rows) == len(ROWS) + 4  # two rivals, two ways on a GPU, three limits
+    assert {row["row"] for row in rows} == {*ROWS, AVERAGE}
+    assert len(rows) == len(ROWS) + 1 + 5  # three rivals, two ways on a GPU, three limits
     for row in rows:
         assert set(row) >= set(HEADINGS) - {"remark"}
         if not row["verdict"].startswith("not measured"):
@@ -81,11 +84,52 @@ def test_a_verdict_follows_from_the_ratio(seconds: float, verdict: str):
     assert replace(RACE, ours=seconds).verdict == verdict
 
 
-@pytest.mark.parametrize("limit", [(61.0, 1.0), (1.0, 4.1)])
-def test_a_limit_is_not_met_by_more_seconds_or_more_memory(limit: tuple[float, float]):
-    assert Limit("ask", *limit, 4.0, 60.0).verdict == "not met"
-    assert Limit("ask", 1.0, 1.0, 4.0, 60.0).verdict == "floor met"
-    assert Limit("ask", 1.0, 1.0, 4.0, None, is_over=False).verdict == "not met"
+LIMIT = Limit("ask", 10.0, 1.0, most_gib=(4.0, 2.0), most_seconds=(60.0, 20.0))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "gib", "verdict"),
+    [
+        (20.0, 2.0, "goal met"),
+        (21.0, 1.0, "floor met"),
+        (1.0, 2.1, "floor met"),
+        (61.0, 1.0, "not met"),
+        (1.0, 4.1, "not met"),
+    ],
+)
+def test_a_limit_is_met_by_seconds_and_memory_both(seconds: float, gib: float, verdict: str):
+    assert replace(LIMIT, seconds=seconds, gib=gib).verdict == verdict
+    assert replace(LIMIT, seconds=seconds, gib=gib, is_over=False).verdict == "not met"
+
+
+def test_another_build_is_measured_beside_this_one():
+    beside = Beside(record.PAGE.parents[1], rounds=1)
+    (row,) = average(QUICK, beside)
+    assert isinstance(row, Race) and row.ours > 0 and row.theirs > 0
+    (row,) = average(QUICK, None)
+    assert "needs `--beside CHECKOUT`" in row.cells()[HEADINGS.index("verdict")]
+
+
+def test_builds_that_agree_are_said_to_and_others_not(monkeypatch: pytest.MonkeyPatch):
+    ours = agreement.asked(0, True)
+    other = copy.deepcopy(ours)
+    other[1]["acquisition"][0] += 0.5
+    for theirs, said in [(ours, "2 have"), (other, "1 have")]:
+        results = iter([ours, theirs])
+        monkeypatch.setattr(agreement, "call", lambda *_, own=results: next(own))
+        printed = agreement.measured(Beside(record.PAGE), is_quick=True)
+        assert f"Of 2 asks {said} a first point of the same value" in printed
+    assert "-5.0e-01" in printed and "worse in 1" in printed
+
+
+def test_a_row_says_what_the_last_build_takes_over_this_one():
+    class Stated(Beside):
+        def times(self, names: tuple[str, str], size: object) -> tuple[Time, Time]:
+            assert names == ("fit", "fit")
+            return Time(1.0, 2.0), Time(9.0, 7.0)
+
+    (row,) = compared("3", [RACE], QUICK, Stated(record.PAGE))
+    assert row.cells()[HEADINGS.index("last build")] == "3.5×"
 
 
 @pytest.mark.parametrize("time", [0.0, -1.0, math.nan, math.inf])
@@ -95,7 +139,7 @@ def test_no_time_is_refused(time: float):
 
 
 @pytest.mark.parametrize(
-    "row", [RACE, Limit("ask", 1.0, 2.0, 4.0), Missing("ask", "loop", 2, 5, "no CUDA device")]
+    "row", [RACE, LIMIT, replace(RACE, last=3.0), Missing("ask", "loop", 2, 5, "no CUDA device")]
 )
 def test_a_row_survives_its_record(row):
     assert unpacked(packed(row)) == row

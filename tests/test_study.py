@@ -31,7 +31,7 @@ from hpo_research.errors import (
 from hpo_research.experiment.loop import execute
 from hpo_research.records import Ask, Segment, resume, start, stop
 from hpo_research.rng import Stream
-from hpo_research.store import Store
+from hpo_research.store import Store, mark
 
 LINE = hpo.SearchSpace(x=hpo.Float(0, 1))
 FOUR = hpo.SearchSpace(n=hpo.Integer(1, 2), kind=hpo.Categorical(["a", "b"]))
@@ -790,7 +790,9 @@ def test_the_best_trial_is_always_that_of_the_run(direction: str, said):
             study.fail(trial, "why")
         else:
             study.report(trial, known.reached + 1, value)
-        assert study.best == study._ledger.run().best()
+        values = [trial.value for trial in study.trials if trial.value is not None]
+        best = None if study.best is None else study.best.value
+        assert best == ((min if direction == "minimize" else max)(values) if values else None)
         assert list(study.pending) == list(study._ledger.run().running)
 
 
@@ -825,3 +827,79 @@ def seconds_to_enqueue(configs: int) -> float:
 def test_an_enqueue_costs_the_same_however_many_wait():
     # Writing the whole queue each time cost 16 times as much for four times as many.
     assert seconds_to_enqueue(2000) < 8 * seconds_to_enqueue(500)
+
+
+def operations(turn: Callable[[], object]) -> int:
+    """How many functions are called, of Python and of C."""
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        for _ in range(5):
+            turn()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [hpo.Random(), hpo.Random("sobol"), hpo.Grid(points=2000), hpo.MedianStopping(hpo.Random())],
+    ids=["uniform", "sobol", "grid", "median"],
+)
+def test_a_turn_does_as_much_however_many_trials_there_are(strategy: hpo.Strategy):
+    study = hpo.Study(LINE, strategy, max_epochs=2)
+
+    def turn() -> None:
+        (trial,) = study.ask()
+        assert study.report(trial.id, 1, -0.5)
+        study.tell(trial.id, -0.5)
+        assert (study.best, study.pending, study.is_finished) == (study.trials[0], (), False)
+
+    (best,) = study.ask()
+    study.tell(best.id, -1.0)
+    counts = []
+    for trials in (100, 1000):
+        for trial in study.ask(trials):
+            study.tell(trial.id, trial.config["x"])
+        turn()  # what came since is learned once
+        counts.append(operations(turn))
+    # Rows are a tree of 32: one more level for 32 times as many.
+    assert counts[1] < 1.1 * counts[0]
+
+
+def test_a_trial_costs_two_syncs_and_those_of_a_file_that_is_made_whole_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(mark, "_BEGUN", -math.inf)  # made whole by its rows alone, not by time
+    statements: list[str] = []
+    stamps: list[int] = []
+    with hpo.Study(LINE, hpo.Random(), path=tmp_path) as study:
+        database = study._store._db
+        pragmas = ("journal_mode", "synchronous", "wal_autocheckpoint")
+        found = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
+        assert found == ["wal", 2, 0]  # a commit syncs the log once, and nothing else
+        database.set_trace_callback(statements.append)
+        monkeypatch.setattr(mark.Log, "_stamp", counted(mark.Log._stamp, stamps))
+        for trials in range(1, 201):
+            (trial,) = study.ask()
+            study.tell(trial.id, trial.config["x"])
+            assert statements.count("COMMIT") == 2 * trials
+        database.set_trace_callback(None)
+        checkpoints = sum("wal_checkpoint" in statement for statement in statements)
+    # Of a checkpoint: the log, the file, the head of the next log; the file is stamped twice.
+    assert 1 <= checkpoints <= 3
+    assert len(stamps) <= 2 * checkpoints + 1
+    assert (2 * 200 + 3 * checkpoints + len(stamps)) / 200 < 2.1
+
+
+def counted(function: Callable[..., object], calls: list[int]) -> Callable[..., object]:
+    def called(*arguments: object) -> object:
+        calls.append(1)
+        return function(*arguments)
+
+    return called

@@ -2,11 +2,15 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+import hpo_research as hpo
+from hpo_research import threads
 from hpo_research.threads import limited
 
 
@@ -75,6 +79,53 @@ assert torch.get_num_threads() == 2 and len(sys.meta_path) == finders
 """
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+BLAS_OF_SCIPY = sorted(Path(find_spec("scipy").origin).parents[1].glob("scipy.libs/lib*openblas*"))
+
+
+@pytest.mark.skipif(not BLAS_OF_SCIPY, reason="this SciPy brings no BLAS of its own")
+def test_a_library_that_is_loaded_between_two_blocks_is_limited_in_the_second():
+    code = """
+import ctypes, sys
+from threadpoolctl import threadpool_info
+from hpo_research.threads import limited
+counts = lambda: {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+with limited():
+    before = counts()
+modules = {*sys.modules}
+ctypes.CDLL(sys.argv[1])
+assert modules == {*sys.modules} and set(before.values()) <= {1}
+with limited():
+    after = counts()
+    assert len(after) > len(before) and set(after.values()) == {1}, after
+assert 2 in counts().values(), counts()
+"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", code, str(BLAS_OF_SCIPY[0])]
+    subprocess.run(command, env=environment, check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there the linker counts what it loads")
+def test_an_ask_with_nothing_loaded_anew_does_not_read_the_memory_map(monkeypatch):
+    study, looks = hpo.Study(hpo.SearchSpace(x=hpo.Float(0, 1)), hpo.Random()), []
+    look = threads.ThreadpoolController
+    monkeypatch.setattr(threads, "ThreadpoolController", lambda: looks.append(1) or look())
+    monkeypatch.setattr(threads._limits, "_pools", threads._Pools())
+    for expected in (1, 1, 1):
+        (trial,) = study.ask()
+        study.tell(trial.id, 0.5)
+        assert len(looks) == expected
+
+
+def test_where_nothing_says_what_was_loaded_every_block_looks(monkeypatch):
+    looks, look = [], threads.ThreadpoolController
+    monkeypatch.setattr(threads, "ThreadpoolController", lambda: looks.append(1) or look())
+    monkeypatch.setattr(threads, "_IS_LINUX", False)
+    monkeypatch.setattr(threads._limits, "_pools", threads._Pools())
+    for expected in (1, 2):
+        with limited():
+            assert len(looks) == expected and set(pools().values()) == {1}
 
 
 def test_a_function_can_be_limited():

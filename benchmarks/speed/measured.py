@@ -13,6 +13,7 @@ HEADINGS = (
     "rival's",
     "ratio",
     "by processor",
+    "last build",
     "floor",
     "goal",
     "verdict",
@@ -31,7 +32,8 @@ class Measured(Protocol):
 class Race:
     """Our seconds and a rival's for the same work; `floor` and `goal` are ratios.
 
-    `processor_ratio` is the ratio of processor time, which busy neighbours disturb less.
+    `processor_ratio` is the ratio of processor time, which busy neighbours disturb less; `last`
+    the same ratio of the last build to this one, where both were measured.
     """
 
     what: str
@@ -42,6 +44,7 @@ class Race:
     floor: float
     goal: float
     remark: str = ""
+    last: float | None = None
 
     def __post_init__(self) -> None:
         for seconds in (self.ours, self.theirs, self.processor_ratio):
@@ -62,7 +65,7 @@ class Race:
         """Return the row as texts."""
         return [
             *(self.what, self.rival, shown(self.ours), shown(self.theirs)),
-            *(f"{self.ratio:.1f}×", f"{self.processor_ratio:.1f}×"),
+            *(f"{self.ratio:.1f}×", f"{self.processor_ratio:.1f}×", _times(self.last)),
             *(f"{self.floor:g}×", f"{self.goal:g}×"),
             *(self.verdict, self.remark),
         ]
@@ -70,35 +73,40 @@ class Race:
 
 @dataclass(frozen=True)
 class Limit:
-    """Our seconds and the largest memory of the process, and what they may be at most.
+    """Our seconds and the largest memory of the process; of each the floor, then the goal.
 
-    An ask that was stopped before its end has met nothing: its figures are lower bounds.
+    An ask that was stopped before its end has met nothing: its figures are lower bounds. `last`:
+    how many times as long the last build took.
     """
 
     what: str
     seconds: float
     gib: float
-    most_gib: float
-    most_seconds: float | None = None
+    most_gib: tuple[float, float]
+    most_seconds: tuple[float, float]
     is_over: bool = True
     remark: str = ""
+    last: float | None = None
 
     @property
     def verdict(self) -> str:
-        """Whether both stay below their limits; a limit has no goal beyond it."""
-        is_slow = self.most_seconds is not None and self.seconds > self.most_seconds
-        is_met = self.is_over and not is_slow and self.gib <= self.most_gib
-        return FLOOR if is_met else NOT_MET
+        """Whether both stay below their limits."""
+        met = [
+            self.is_over and self.gib <= gib and self.seconds <= seconds
+            for gib, seconds in zip(self.most_gib, self.most_seconds, strict=True)
+        ]
+        return GOAL if met[1] else FLOOR if met[0] else NOT_MET
 
     def cells(self) -> list[str]:
         """Return the row as texts."""
         more = "" if self.is_over else "> "
-        limits = f"{self.most_gib:g} GiB"
-        if self.most_seconds is not None:
-            limits = f"{self.most_seconds:g} s, {limits}"
+        limits = [
+            f"{seconds:g} s, {gib:g} GiB"
+            for gib, seconds in zip(self.most_gib, self.most_seconds, strict=True)
+        ]
         return [
             *(self.what, "—", more + shown(self.seconds), "—", f"{more}{self.gib:.2f} GiB", "—"),
-            *(limits, "—", self.verdict, self.remark),
+            *(_times(self.last), *limits, self.verdict, self.remark),
         ]
 
 
@@ -121,7 +129,11 @@ class Missing:
         """Return the row as texts."""
         goals = (f"{self.floor:g}×", f"{self.goal:g}×")
         verdict = f"{self.verdict}: {self.reason}"
-        return [self.what, self.rival, *["—"] * 4, *goals, verdict, ""]
+        return [self.what, self.rival, *["—"] * 5, *goals, verdict, ""]
+
+
+def _times(ratio: float | None) -> str:
+    return "—" if ratio is None else f"{ratio:.1f}×"
 
 
 KINDS = {kind.__name__: kind for kind in (Race, Limit, Missing)}
@@ -134,7 +146,8 @@ def packed(measured: Race | Limit | Missing) -> dict[str, object]:
 
 def unpacked(fields: dict) -> Race | Limit | Missing:
     """Read a row back."""
-    return KINDS[fields["kind"]](**{k: v for k, v in fields.items() if k != "kind"})
+    read = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if k != "kind"}
+    return KINDS[fields["kind"]](**read)
 
 
 def markdown(headings: tuple[str, ...], rows: list[list[str]]) -> str:

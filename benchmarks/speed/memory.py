@@ -1,10 +1,11 @@
-"""Seconds and memory of one ask in a process of its own: `python -m benchmarks.speed.memory`."""
+"""Seconds and memory of one ask in a process of its own."""
 
 import json
 import subprocess
 import sys
 import time
 from dataclasses import astuple, dataclass
+from pathlib import Path
 
 import hpo_research as hpo
 from benchmarks.beside import ROOT, peak_mib
@@ -21,11 +22,17 @@ class Alone:
     is_over: bool = True
 
 
-def alone(case: Case, limit: float) -> Alone:
-    """Ask once in a fresh process, for so many seconds at most."""
-    command = [sys.executable, "-m", "benchmarks.speed.memory", *map(str, astuple(case))]
+def alone(case: Case, limit: float, *, checkout: Path = ROOT) -> Alone:
+    """Ask once in a fresh process on the package of a checkout, for so many seconds at most."""
+    numbers = ", ".join(map(str, astuple(case)))
+    program = (
+        f"import sys; sys.path.insert(0, {str(checkout)!r}); import hpo_research; "
+        f"sys.path.insert(0, {str(ROOT)!r}); from benchmarks.speed import memory; "
+        f"memory.main(memory.Case({numbers}))"
+    )
+    command = [sys.executable, "-P", "-c", program]
     began = time.monotonic()
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True)
     try:
         written, _ = child.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
@@ -47,7 +54,3 @@ def main(case: Case) -> None:
         seconds = time.perf_counter() - began
     check(asks, case)
     print(json.dumps({"seconds": seconds, "gib": peak_mib() / 2**10}))
-
-
-if __name__ == "__main__":
-    main(Case(*map(int, sys.argv[1:])))

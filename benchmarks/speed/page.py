@@ -18,7 +18,7 @@ def enter(part: str, name: str, content: object) -> Json:
 def targets(found: Json) -> str:
     """Return the table of targets as Markdown."""
     rows, sessions = [], []
-    for number, entry in sorted(found.get("targets", {}).items()):
+    for number, entry in sorted(found.get("targets", {}).items(), key=lambda e: int(e[0])):
         rows += [[number, *unpacked(fields).cells()] for fields in entry["measured"]]
         sessions.append((number, entry["made_with"]))
     table = markdown(("row", *HEADINGS), rows)

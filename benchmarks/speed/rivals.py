@@ -1,7 +1,8 @@
-"""What others do with the same cases: BoTorch, Optuna's GP sampler and Ax."""
+"""What others do with the same cases: BoTorch, Optuna's GP sampler, Ax and egobox."""
 
 import logging
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -172,6 +173,22 @@ def ax_ask(case: Case, run: int = 0) -> Callable[[], object]:
         with quiet():
             asked = client.get_next_trials(max_trials=case.q)
         return _finite([value for config in asked.values() for value in config.values()], case)
+
+    return ask
+
+
+def egobox_ask(case: Case, run: int = 0) -> Callable[[], object]:
+    """Return the call that gives egobox the trials of a run, and asks for q more."""
+    os.environ["RAYON_NUM_THREADS"] = "1"  # of its own threads, which start when first used
+    import egobox
+
+    x = points(run, case.n, case.d)
+    known, values = x.numpy(), losses(x)[:, None].numpy()
+    batch = egobox.QEiConfig(batch=case.q)
+    optimiser = egobox.Egor([[0.0, 1.0]] * case.d, qei_config=batch, seed=0)
+
+    def ask() -> list[float]:
+        return _finite(optimiser.suggest(known, values).ravel().tolist(), case)
 
     return ask
 

@@ -1,71 +1,22 @@
 """The rows of the table of targets: each measures ours and a rival in turns, in this process."""
 
 import importlib.util
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
 import torch
 
-import hpo_research as hpo
 from benchmarks.beside import shown
-from benchmarks.speed import rivals
-from benchmarks.speed.cases import Case, check, data, losses, points, runs
+from benchmarks.speed import own, rivals
+from benchmarks.speed.cases import Case, data, losses, points
 from benchmarks.speed.clock import Contender, Time, duel
 from benchmarks.speed.measured import Limit, Missing, Race
 from benchmarks.speed.memory import Alone, alone
+from benchmarks.speed.own import Beside, Size
 from hpo_research.device import used
-from hpo_research.gp import fit
 
 Row = Race | Limit | Missing
 _CLOSE = 1e-3  # of log evidence: the same
-_MOST_GIB, _MOST_SECONDS = 4.0, 60.0
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large the cases are and how often each is timed: the table's, or tiny ones to try."""
-
-    case: Case = Case(n=100, d=6, q=4)  # noqa: RUF009 (it is frozen)
-    models: int = 64
-    runs: int = 32
-    looped: int = 4
-    apart: int = 3
-    seeds: int = 32
-    evaluations: int = 60
-    own: int = 5
-    theirs: int = 2
-    many: Case = Case(runs=256, n=200)  # noqa: RUF009
-    long: Case = Case(n=2000, d=20, q=1)  # noqa: RUF009
-    wide: Case = Case(n=500, d=100)  # noqa: RUF009
-    cuda_runs: int = 256
-    patience: float = 400.0
-    effort: rivals.Effort = rivals.Effort()  # noqa: RUF009
-
-
-FULL = Size()
-QUICK = Size(
-    case=Case(n=12, d=2, q=1),
-    models=2,
-    runs=2,
-    looped=1,
-    apart=1,
-    seeds=1,
-    evaluations=13,
-    own=1,
-    theirs=1,
-    many=Case(runs=3, n=16, q=1),
-    long=Case(n=32, d=20, q=1),
-    wide=Case(n=32, d=30, q=1),
-    cuda_runs=4,
-    patience=60.0,
-    effort=rivals.Effort(2, 8, 8),
-)
-
-
-def _of(size: Size, count: int = 1) -> Case:
-    return Case(count, size.case.n, size.case.d, size.case.q)
 
 
 def _shape(size: Size) -> str:
@@ -85,46 +36,43 @@ def _race(
 def fit_beside_a_loop(size: Size) -> list[Row]:
     """Many GPs against `fit_gpytorch_mll`, one after another."""
     what = f"fit, {size.models} GPs, {_shape(size)}"
-    return [_fits(size, size.models, what, "loop of `fit_gpytorch_mll`", goals=(20, 40))]
+    return [_fits(size, size.models, what, "loop of `fit_gpytorch_mll`", goals=(25, 75))]
 
 
 def fit_beside_a_batch(size: Size) -> list[Row]:
     """Many GPs against one batched model of BoTorch."""
     what = f"fit, {size.models} GPs, {_shape(size)}"
-    return [_fits(size, size.models, what, "BoTorch's own batched fit", goals=(10, 25))]
+    return [_fits(size, size.models, what, "BoTorch's own batched fit", goals=(17, 51))]
 
 
 def fit_of_one(size: Size) -> list[Row]:
     """One GP against `fit_gpytorch_mll`: the mean over eight data sets, fitted one by one."""
-    return [_fits(size, 1, f"fit, one GP, {_shape(size)}", "`fit_gpytorch_mll`", goals=(7, 15))]
+    return [_fits(size, 1, f"fit, one GP, {_shape(size)}", "`fit_gpytorch_mll`", goals=(18, 54))]
 
 
 def _fits(size: Size, models: int, what: str, rival: str, *, goals: tuple[float, float]) -> Race:
     """Time fits of `models` GPs; a single one is timed on several data sets, one at a time."""
-    sets = models if models > 1 else min(8, size.models)
-    known, group = data(_of(size, sets)), models if models > 1 else 1
-    parts = [known.take(slice(i, i + group)) for i in range(0, sets, group)]
+    reached: dict[str, list] = {}
+    ours = own.fits(size, models, reached)
+    sets = int(ours.units * models)
+    known = data(size.of(sets))
     one = known.take(slice(0, 1))
     is_batched = "batched" in rival
 
-    def ours() -> list[float]:
-        return [v for part in parts for v in fit(part, [rivals.KERNEL]).log_evidence.tolist()]
+    def theirs() -> None:
+        reached["theirs"] = (
+            [rivals.botorch_fit(known.x, known.y)]
+            if is_batched
+            else [rivals.botorch_fit(x, y) for x, y in zip(known.x, known.y, strict=True)]
+        )
 
-    def theirs() -> list:
-        if is_batched:
-            return [rivals.botorch_fit(known.x, known.y)]
-        return [rivals.botorch_fit(x, y) for x, y in zip(known.x, known.y, strict=True)]
-
-    reached: dict[str, list] = {}
-    times = duel(
-        Contender(lambda: lambda: reached.update(ours=ours()), size.own, units=sets / models),
-        Contender(
-            lambda: lambda: reached.update(theirs=theirs()),
-            size.theirs,
-            units=sets / models,
-            warm=lambda: rivals.botorch_fit(one.x[0], one.y[0]),
-        ),
+    contender = Contender(
+        lambda: theirs,
+        size.theirs,
+        units=ours.units,
+        warm=lambda: rivals.botorch_fit(one.x[0], one.y[0]),
     )
+    times = duel(ours, contender)
     gaps = torch.tensor(reached["ours"]) - rivals.evidence_of(reached["theirs"], known)
     close, worst = int((gaps >= -_CLOSE).sum()), float(gaps.min())
     remark = f"evidence within {_CLOSE:g} or better: {close} of {sets}, worst {worst:+.2g}"
@@ -152,24 +100,24 @@ def ask_of_one_run(size: Size) -> list[Row]:
 
         return Contender(lambda: asks, size.theirs, units=size.apart)
 
-    ours, joint, greedy = duel(_own_alone(size), theirs(False), theirs(True))
+    ours, joint, greedy = duel(own.asks(size), theirs(False), theirs(True))
     other = f"{shown(greedy.clock)} ({greedy.clock / ours.clock:.1f}×)"
     remark = f"mean of {size.apart} runs asked one by one; rival with sequential=True: {other}"
-    return [_race(f"ask, {_of(size)}", _botorch(size), ours, joint, goals=(5, 20), remark=remark)]
+    return [_race(f"ask, {size.of()}", _botorch(size), ours, joint, goals=(18, 45), remark=remark)]
 
 
 def ask_of_many_runs(size: Size) -> list[Row]:
     """Many runs at once, seconds a run, against BoTorch looped over some of the same runs."""
-    case = _of(size, size.runs)
-    times = duel(_own_ask(case, size.own), _looped(size))
+    case = size.of(size.runs)
+    times = duel(own.ask(case, size.own), _looped(size))
     remark = f"rival looped over {size.looped} of the runs"
     what, rival = f"ask, {case}, per run", f"{_botorch(size)}, looped"
-    return [_race(what, rival, *times, goals=(20, 60), remark=remark)]
+    return [_race(what, rival, *times, goals=(41, 100), remark=remark)]
 
 
 def ask_on_a_card(size: Size) -> list[Row]:
     """Many runs on a CUDA device, against BoTorch looped on the CPU of that machine."""
-    case, rival = _of(size, size.cuda_runs), f"{_botorch(size)}, looped on its CPU"
+    case, rival = size.of(size.cuda_runs), f"{_botorch(size)}, looped on its CPU"
     rows: list[Row] = []
     for graphs in (False, True):
         what = f"ask on one GPU{', CUDA graphs' if graphs else ''}, {case}, per run"
@@ -177,32 +125,11 @@ def ask_on_a_card(size: Size) -> list[Row]:
             rows.append(Missing(what, rival, 200, 1000, "no CUDA device"))
             continue
         with used("cuda:0", graphs=graphs):
-            times = duel(_own_ask(case, size.own), _looped(size))
+            times = duel(own.ask(case, size.own), _looped(size))
         card = torch.cuda.get_device_name(0)
         remark = f"{card}; rival looped over {size.looped} of the runs"
         rows.append(_race(what, rival, *times, goals=(200, 1000), remark=remark))
     return rows
-
-
-def _own_ask(case: Case, times: int) -> Contender:
-    asked = runs(case)
-    check(hpo.Bayesian().ask(asked[:1], [case.q]), case)
-    return Contender(
-        lambda: lambda: hpo.Bayesian().ask(asked, [case.q] * case.runs), times, units=case.runs
-    )
-
-
-def _own_alone(size: Size) -> Contender:
-    """Return ours over some runs, one ask a run."""
-    case, asked = _of(size), runs(_of(size, size.apart))
-    for run in asked:
-        check(hpo.Bayesian().ask([run], [case.q]), case)
-
-    def asks() -> None:
-        for run in asked:
-            hpo.Bayesian().ask([run], [case.q])
-
-    return Contender(lambda: asks, size.own, units=size.apart)
 
 
 def _looped(size: Size) -> Contender:
@@ -220,10 +147,11 @@ def _looped(size: Size) -> Contender:
 
 
 def ask_beside_others(size: Size) -> list[Row]:
-    """One run against Optuna's GP sampler and Ax at their defaults, told the same trials."""
+    """One run against Optuna's GP, Ax and egobox at their defaults, told the same trials."""
     return [
-        _beside("optuna", rivals.optuna_ask, rival="Optuna GPSampler", size=size, goals=(2, 5)),
-        _beside("ax", rivals.ax_ask, rival="Ax", size=size, goals=(5, 20)),
+        _beside("optuna", rivals.optuna_ask, rival="Optuna GPSampler", size=size, goals=(2, 6)),
+        _beside("ax", rivals.ax_ask, rival="Ax", size=size, goals=(28, 84)),
+        _beside("egobox", rivals.egobox_ask, rival="egobox", size=size, goals=(3.5, 12)),
     ]
 
 
@@ -235,7 +163,7 @@ def _beside(
     size: Size,
     goals: tuple[float, float],
 ) -> Row:
-    case = _of(size)
+    case = size.of()
     if importlib.util.find_spec(package) is None:
         return Missing(f"ask, {case}", rival, *goals, f"{package} is not installed")
 
@@ -245,7 +173,7 @@ def _beside(
 
     theirs = Contender(told, size.theirs + 1, units=size.apart)
     remark = f"mean of {size.apart} runs asked one by one"
-    times = duel(_own_alone(size), theirs)
+    times = duel(own.asks(size), theirs)
     return _race(f"ask, {case}", rival, *times, goals=goals, remark=remark)
 
 
@@ -254,28 +182,16 @@ def _beside(
 
 def whole_study(size: Size) -> list[Row]:
     """A replicated study, stored, without report and figures, against a plain BoTorch loop."""
-    q, initial, measured = 4, 12, min(2, size.seeds)
+    q, initial, measured = 4, own.INITIAL, min(2, size.seeds)
     evaluations = size.evaluations
-
-    def ours() -> None:
-        experiment = hpo.Experiment(
-            name="speed",
-            problems=[hpo.problem("hartmann6")],
-            strategies={"bayesian": hpo.Bayesian(initial=initial)},
-            seeds=range(size.seeds),
-            budget=hpo.Budget(evaluations=evaluations),
-            parallel=q,
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            hpo.run(experiment, out=Path(folder) / "speed", device="cpu")
 
     def theirs() -> None:
         for seed in range(measured):
             rivals.botorch_study(seed, evaluations, initial, q=q, effort=size.effort)
 
     one = points(0, initial, 6)
-    own, loop = duel(
-        Contender(lambda: ours, min(size.own, 3), warm=lambda: _own_ask(_of(size), 1)),
+    ours, loop = duel(
+        own.study(size),
         Contender(
             lambda: theirs,
             size.theirs,
@@ -285,7 +201,7 @@ def whole_study(size: Size) -> list[Row]:
     )
     what = f"whole study, {size.seeds} seeds × {evaluations} evaluations, Hartmann6, q={q}"
     remark = f"rival measured on {measured} seeds and scaled to {size.seeds}; {initial} initial"
-    return [_race(what, "the same BoTorch loop", own, loop, goals=(20, 100), remark=remark)]
+    return [_race(what, "the same BoTorch loop", ours, loop, goals=(108, 200), remark=remark)]
 
 
 # --- limits ---
@@ -293,19 +209,54 @@ def whole_study(size: Size) -> list[Row]:
 
 def memory(size: Size) -> list[Row]:
     """Many runs, a long one, and one of many hyperparameters, each in its own process and cold."""
-    limits = {
-        f"memory of an ask, {size.many}": (size.many, None),
-        f"a long run's ask, {size.long}": (size.long, _MOST_SECONDS),
-        f"a wide run's ask, {size.wide}": (size.wide, _MOST_SECONDS),
+    return [
+        _limit(what, alone(case, size.patience), gib, seconds)
+        for what, (case, gib, seconds) in _limits(size).items()
+    ]
+
+
+def _limits(size: Size) -> dict[str, tuple[Case, tuple[float, float], tuple[float, float]]]:
+    """Return of each ask the floors and goals: GiB, then seconds."""
+    return {
+        f"memory of an ask, {size.many}": (size.many, (1.66, 1.0), (52.8, 17.6)),
+        f"a long run's ask, {size.long}": (size.long, (4.0, 4.0), (34.8, 12.0)),
+        f"a wide run's ask, {size.wide}": (size.wide, (4.0, 4.0), (60.0, 2.35)),
     }
-    return [_limit(what, alone(case, size.patience), most) for what, (case, most) in limits.items()]
 
 
-def _limit(what: str, alone: Alone, most_seconds: float | None) -> Limit:
-    remark = "cold, in its own process" + ("" if alone.is_over else "; stopped before its end")
-    return Limit(
-        what, alone.seconds, alone.gib, _MOST_GIB, most_seconds, alone.is_over, remark=remark
-    )
+def _limit(what: str, one: Alone, gib: tuple[float, float], seconds: tuple[float, float]) -> Limit:
+    remark = "cold, in its own process" + ("" if one.is_over else "; stopped before its end")
+    return Limit(what, one.seconds, one.gib, gib, seconds, one.is_over, remark)
+
+
+# --- beside the last build ---
+
+
+def average(size: Size, beside: Beside | None) -> list[Row]:
+    """One run by an average over three kernels, against the last build's one kernel."""
+    what, rival = f"ask by the average of kernels, {size.of()}", "the last build, one kernel"
+    if beside is None:
+        return [Missing(what, rival, 0.3, 1, "needs `--beside CHECKOUT` of the last build")]
+    times = beside.times(("average", "ask"), size)
+    return [_race(what, rival, *times, goals=(0.3, 1), remark="in processes of their own, in turn")]
+
+
+_SAME = {"1": "64 fits", "2": "64 fits", "3": "fit", "4": "ask", "5": "asks", "6": "study"}
+
+
+def compared(name: str, rows: list[Row], size: Size, beside: Beside) -> list[Row]:
+    """Return rows with what the last build takes for the same, over what this one takes."""
+    if name in _SAME:
+        ours, theirs = beside.times((_SAME[name], _SAME[name]), size)
+        return [replace(row, last=theirs.processor / ours.processor) for row in rows]
+    if name == "9":
+        cases = [case for case, _, _ in _limits(size).values()]
+        return [
+            replace(row, last=beside.alone(case, size).seconds / row.seconds)
+            for row, case in zip(rows, cases, strict=True)
+            if isinstance(row, Limit)
+        ]
+    return rows
 
 
 ROWS: dict[str, Callable[[Size], list[Row]]] = {
@@ -319,3 +270,4 @@ ROWS: dict[str, Callable[[Size], list[Row]]] = {
     "8": ask_on_a_card,
     "9": memory,
 }
+AVERAGE = "10"

@@ -1,73 +1,94 @@
-"""The loops of acquisition functions over samples, compiled for the CPU.
+"""The criteria of a row, compiled for the CPU: what `criteria` computes in tensors.
 
-Exponentials and error functions stay with torch, which computes eight at once.
+A criterion is told by a number, and by √β where it is a confidence bound.
 """
 
 import math
 from typing import no_type_check
 
-from hpo_research.compiled import Floats, compiled
+import numpy as np
+
+from hpo_research.compiled import Floats, fused, nested
+from hpo_research.elementary import normal
+
+LOG_QEI, QEI, BOUND = 0, 1, 2
+FAR = -30.0
+"""Below this, φ(u) + uΦ(u) would lose too many digits, and five terms of its tail suffice."""
 
 
-@compiled
+@fused
 @no_type_check
-def standardised(
-    mean: Floats, variance: Floats, best: Floats, u: Floats, half: Floats, bent: Floats
-) -> None:
-    """Write u = (best − mean)/deviation, −u²/2 and −u/√2. Shapes: b q m, b q, b m, b q m thrice."""
-    b, q, m = mean.shape
-    bend = -math.sqrt(0.5)
-    for g in range(b):
-        for i in range(q):
-            scale = 1.0 / math.sqrt(variance[g, i])
-            for k in range(m):
-                own = (best[g, k] - mean[g, i, k]) * scale
-                u[g, i, k] = own
-                half[g, i, k] = -0.5 * own * own
-                bent[g, i, k] = bend * own
-
-
-@compiled
-@no_type_check
-def improved(
-    u: Floats,
-    density: Floats,
-    tail: Floats,
+def scores(
+    criterion: tuple[int, float],
+    mean: Floats,
     variance: Floats,
+    best: Floats,
     value: Floats,
     by_mean: Floats,
     by_variance: Floats,
-    far: float,
 ) -> None:
-    """Write ln of the mean over samples of σh(u), and its derivatives by means and variance.
-
-    `density` is exp(−u²/2), `tail` erfc(−u/√2), both without their constants. Where all
-    samples are below `far`, the tail's series are taken. Shapes: b q m thrice, b q; b q, b q m and
-    b q.
-    """
-    b, q, m = u.shape
-    bell = 1.0 / math.sqrt(2.0 * math.pi)
+    """Write the criterion and its derivatives. Shapes: b q m, b q, b m; b q, b q m, b q."""
+    b, q, m = mean.shape
+    u, density, mass = np.empty(m), np.empty(m), np.empty(m)
     for g in range(b):
         for i in range(q):
-            total, flat, largest = 0.0, 0.0, -math.inf
+            own = by_mean[g, i]
             for k in range(m):
-                height = bell * density[g, i, k]
-                flat += height
-                total += height + u[g, i, k] * 0.5 * tail[g, i, k]
-                largest = max(largest, u[g, i, k])
-            if largest < far:
-                found = _fallen(u[g, i], largest, variance[g, i], by_mean[g, i])
-                value[g, i], by_variance[g, i] = found
-                continue
-            improvement = total * math.sqrt(variance[g, i])
-            value[g, i] = math.log(improvement / m)
-            scale = -0.5 / improvement
-            for k in range(m):
-                by_mean[g, i, k] = scale * tail[g, i, k]
-            by_variance[g, i] = flat / (2.0 * total * variance[g, i])
+                own[k] = mean[g, i, k]
+            value[g, i], by_variance[g, i] = scored(
+                criterion, own, variance[g, i], best[g], u, density, mass
+            )
 
 
-@compiled
+@nested
+@no_type_check
+def scored(
+    criterion: tuple[int, float],
+    mean: Floats,
+    variance: float,
+    best: Floats,
+    u: Floats,
+    density: Floats,
+    mass: Floats,
+) -> tuple[float, float]:
+    """Return a row's criterion and its derivative by the variance; by the means: in their place.
+
+    `u`, `density` and `mass` are for what comes in between. Shapes: m, (), m, m thrice.
+    """
+    kind, width = criterion
+    m, deviation = len(mean), math.sqrt(variance)
+    if kind == BOUND:
+        total = 0.0
+        for k in range(m):
+            total += mean[k]
+        for k in range(m):
+            mean[k] = -1.0 / m
+        return width * deviation - total / m, width / (2.0 * deviation)
+    scale, largest = 1.0 / deviation, -math.inf
+    for k in range(m):
+        u[k] = (best[k] - mean[k]) * scale
+    normal(u, density, mass)
+    if kind == QEI:
+        total, flat = 0.0, 0.0
+        for k in range(m):
+            total += max(density[k] + u[k] * mass[k], 0.0)
+            flat += density[k]
+            mean[k] = -mass[k] / m
+        return deviation * total / m, flat / (2.0 * m * deviation)
+    total, flat = 0.0, 0.0
+    for k in range(m):
+        flat += density[k]
+        total += density[k] + u[k] * mass[k]
+        largest = max(largest, u[k])
+    if largest < FAR:
+        return _fallen(u, largest, variance, mean)
+    share = -1.0 / (total * deviation)
+    for k in range(m):
+        mean[k] = share * mass[k]
+    return math.log(total * deviation / m), flat / (2.0 * total * variance)
+
+
+@nested
 @no_type_check
 def _fallen(u: Floats, largest: float, variance: float, by_mean: Floats) -> tuple[float, float]:
     """Return the same for one point far below all samples; see `improvement.log_tail`.

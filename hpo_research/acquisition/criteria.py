@@ -8,6 +8,7 @@ sampled.
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hpo_research.acquisition import compiled
-from hpo_research.acquisition.improvement import FAR, log_tail, normal
+from hpo_research.acquisition.compiled import BOUND, FAR, LOG_QEI, QEI
+from hpo_research.acquisition.improvement import log_tail, normal
 from hpo_research.compiled import by_loops
 
 
@@ -45,14 +47,11 @@ def log_qei_increment(
     """
     if not by_loops(mean, variance, best):
         return _log_qei_increment(mean, variance, best)
-    u, density, tail, by_mean = (torch.empty_like(mean) for _ in range(4))
-    value, by_variance = torch.empty_like(variance), torch.empty_like(variance)
+    by_mean = torch.empty_like(mean, memory_format=torch.contiguous_format)
+    value, by_variance = (torch.empty(mean.shape[:2], dtype=mean.dtype) for _ in range(2))
     given = [t.contiguous().numpy() for t in (mean, variance, best)]
-    compiled.standardised(*given, u.numpy(), density.numpy(), tail.numpy())
-    density.exp_()
-    tail.erfc_()
-    found = (t.numpy() for t in (value, by_mean, by_variance))
-    compiled.improved(u.numpy(), density.numpy(), tail.numpy(), given[1], *found, FAR)
+    found = [t.numpy() for t in (value, by_mean, by_variance)]
+    compiled.scores((LOG_QEI, 0.0), *given, *found)
     return Score(value, by_mean, by_variance)
 
 
@@ -94,24 +93,40 @@ def qei_increment(
     return Score(value, -mass / m, density.mean(dim=-1) / (2 * deviation))
 
 
-def confidence_bound(beta: float) -> Criterion:
-    """Return −mean + √β deviation, the mean taken over samples.
+@dataclass(frozen=True)
+class ConfidenceBound:
+    """−mean + √β deviation, the mean taken over samples.
 
     In a batch this is GP-BUCB (Desautels, Krause and Burdick, JMLR 2014): pending points shrink
     the deviation and, on average, leave the mean.
     """
-    width = math.sqrt(beta)
 
-    def score(mean: Tensor, variance: Tensor, best: Tensor) -> Score:
-        deviation = variance.sqrt()
+    beta: float
+
+    def __call__(
+        self, mean: Float[Tensor, "b q m"], variance: Float[Tensor, "b q"], best: Tensor
+    ) -> Score:
+        """Return it with its derivatives; there is no value to improve on."""
+        width, deviation = math.sqrt(self.beta), variance.sqrt()
         value = width * deviation - mean.mean(dim=-1)
         by_mean = torch.full_like(mean, -1 / mean.shape[-1])
         return Score(value, by_mean, width / (2 * deviation))
 
-    return score
+
+def confidence_bound(beta: float) -> Criterion:
+    """Return the criterion −mean + √β deviation."""
+    return ConfidenceBound(beta)
 
 
 CRITERIA: Mapping[str, Criterion] = {
     "qlogei": log_qei_increment,
     "qei": qei_increment,
 }
+
+
+def in_loops(criterion: Criterion) -> tuple[int, float] | None:
+    """Return what the compiled loops know a criterion by, None for one that they do not."""
+    if isinstance(criterion, ConfidenceBound):
+        return BOUND, math.sqrt(criterion.beta)
+    known = {log_qei_increment: LOG_QEI, qei_increment: QEI}
+    return (known[criterion], 0.0) if criterion in known else None

@@ -59,9 +59,13 @@ class Points:
         """Return some rows of each run."""
         return Points(_rows(self.x, rows), _rows(self.index, rows))
 
-    def take(self, groups: Int[Tensor, " k"]) -> "Points":
+    def take(self, groups: Int[Tensor, " k"] | slice) -> "Points":
         """Return the points of some runs only."""
         return Points(self.x[groups], self.index[groups])
+
+    def to(self, device: str) -> "Points":
+        """Return the same points on a device."""
+        return Points(self.x.to(device), self.index.to(device))
 
     def where(self, rows: Bool[Tensor, "b s"], other: "Points") -> "Points":
         """Return these points where `rows`, the others elsewhere."""

@@ -1,14 +1,19 @@
 """A criterion over the posteriors of Gaussian processes as an acquisition function."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from hpo_research.acquisition.criteria import Criterion
+from hpo_research.acquisition import arrays
+from hpo_research.acquisition.criteria import Criterion, in_loops
+from hpo_research.acquisition.loops import Members
 from hpo_research.acquisition.protocol import CachedScores, UncachedScores
+from hpo_research.acquisition.screening import Pending
+from hpo_research.compiled import by_loops
 from hpo_research.device import entries
 from hpo_research.gp.posterior import LEAST_VARIANCE, Posterior
 from hpo_research.linalg import product
@@ -37,8 +42,20 @@ class GPAcquisition:
     taken: int = 0
     is_recordable: ClassVar[bool] = True
 
+    @cached_property
+    def arrays(self) -> Members | None:
+        """What compiled loops read; None on a GPU, under autograd, and for unknown criteria."""
+        criterion, posterior = in_loops(self.criterion), self.posterior
+        given = (posterior.x, posterior.whitening, posterior.weights, posterior.scale, self.best)
+        if criterion is None or not by_loops(*given):
+            return None
+        known = posterior.mask.shape[1] - self.samples.shape[-1]
+        return arrays.arrays_of(posterior, self.best, criterion, known=known)
+
     def value(self, x: Float[Tensor, "b q d"]) -> Float[Tensor, "b q"]:
         """Return the criterion at any number of points, in blocks."""
+        if self.arrays is not None and by_loops(x):
+            return arrays.values(self.arrays, x)
         b, runs = len(x), self._runs(_rows(x))
         return torch.cat(
             [self.take(slice(i, i + runs))._blocks(x[i : i + runs]) for i in range(0, b, runs)]
@@ -47,7 +64,8 @@ class GPAcquisition:
     def _runs(self, rows: int) -> int:
         """Return of how many runs so many rows are computed together."""
         weights = self.posterior.weights
-        return max(1, entries(weights, cached=_ENTRIES) // (rows * max(weights.shape[1:])))
+        widest = max(weights.shape[1], self.samples.shape[1])
+        return max(1, entries(weights, cached=_ENTRIES) // (rows * widest))
 
     def _blocks(self, x: Tensor) -> Tensor:
         parts = torch.split(x, _rows(x), dim=1)
@@ -61,6 +79,8 @@ class GPAcquisition:
         self, x: Float[Tensor, "b q d"]
     ) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q d"]]:
         """Return the criterion and its derivatives by the points, in closed form."""
+        if self.arrays is not None and by_loops(x):
+            return arrays.slopes(self.arrays, x)
         runs = self._runs(x.shape[1])
         if runs >= len(x):
             return self._slope(x)
@@ -99,8 +119,10 @@ class GPAcquisition:
 
     def cached(self, x: Float[Tensor, "b r d"]) -> CachedScores:
         """Return points whose values are wanted again whenever a further point is under way."""
-        if x.shape[1] * self.posterior.x.shape[1] > _KEPT:
+        if not self.keeps(x):
             return UncachedScores(self, x)
+        if self.arrays is not None and by_loops(x):
+            return arrays.LoopedScores(self, arrays.Screen.of(self.arrays, x))
         runs = self._runs(x.shape[1])
         parts = [
             self.posterior.take(slice(i, i + runs)).project(x[i : i + runs])
@@ -116,20 +138,39 @@ class GPAcquisition:
             torch.cat([p.variance for p in predictions]),
         )
 
+    def keeps(self, x: Float[Tensor, "b r d"]) -> bool:
+        """Whether what is computed of so many points is kept, since it is little enough."""
+        return x.shape[1] * self.posterior.x.shape[1] <= _KEPT
+
     def pending(self, x: Float[Tensor, "b d"]) -> "GPAcquisition":
         """Return the surface when a point is under way: sampled at its mean plus deviations."""
-        z = self.samples[..., self.taken]
+        if self.arrays is not None and by_loops(x):
+            return self.after(arrays.conditioned(self.arrays, x))
         prediction = self.posterior.predict(x[:, None, :].expand(-1, 2, -1))
-        mean, best = prediction.mean[:, 0], self.best
+        deviation = prediction.variance[:, :1].sqrt()
+        posterior = self.posterior.extended(x, self._z, self.place)
+        return self._extended(posterior, prediction.mean[:, 0], deviation)
+
+    def after(self, point: Pending) -> "GPAcquisition":
+        """Return the surface when a point is under way that was conditioned on in loops."""
+        x, row, mean, deviation = (
+            torch.from_numpy(part) for part in (point.x, point.row, point.mean, point.deviation)
+        )
+        posterior = self.posterior.with_row(x, row, self._z, self.place)
+        return self._extended(posterior, mean, deviation[:, None])
+
+    @property
+    def _z(self) -> Float[Tensor, "b samples"]:
+        """The deviations of the next pending point."""
+        return self.samples[..., self.taken]
+
+    def _extended(self, posterior: Posterior, mean: Tensor, deviation: Tensor) -> "GPAcquisition":
+        """Return the surface over a posterior that a point with this mean was added to."""
+        best, z = self.best, self._z
         if mean.shape != z.shape:  # nothing was pending: all samples have been alike so far
             mean, best = mean[:, :1], best[:, :1]
-        sampled = mean + prediction.variance[:, :1].sqrt() * z
-        return replace(
-            self,
-            posterior=self.posterior.extended(x, z, self.place),
-            best=torch.minimum(best, sampled),
-            taken=self.taken + 1,
-        )
+        best = torch.minimum(best, mean + deviation * z)
+        return replace(self, posterior=posterior, best=best, taken=self.taken + 1)
 
 
 def _rows(x: Tensor) -> int:

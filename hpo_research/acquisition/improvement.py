@@ -7,10 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hpo_research.acquisition.compiled import FAR
 from hpo_research.gp.kernels import LOG_2PI
-
-FAR = -30.0
-"""Below this, φ(u) + uΦ(u) would lose too many digits, and five terms of its tail suffice."""
 
 
 class LogH(NamedTuple):

@@ -4,12 +4,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from hpo_research.acquisition import arrays
+from hpo_research.acquisition.arrays import Looped
 from hpo_research.acquisition.domain import Continuous, Domain, Points, joined
 from hpo_research.acquisition.protocol import AcquisitionFunction, CachedScores
+from hpo_research.compiled import by_loops
 from hpo_research.gp.quasi_random import uniform_set
 from hpo_research.optim import Options, minimise
 from hpo_research.rng import Stream
@@ -55,6 +59,12 @@ class SearchResult:
     def take(self, groups: Int[Tensor, " k"]) -> "SearchResult":
         """Return what was found for some runs only."""
         return SearchResult(self.points.take(groups), self.value[groups], self.is_global[groups])
+
+    def to(self, device: str) -> "SearchResult":
+        """Return the same on a device."""
+        return SearchResult(
+            self.points.to(device), self.value.to(device), self.is_global.to(device)
+        )
 
 
 def maximise(
@@ -189,14 +199,25 @@ def _chosen(
     value: Float[Tensor, "b r"], count: int, streams: Sequence[Stream]
 ) -> Int[Tensor, "b k"]:
     """Return the best rows, and as many drawn without replacement with odds of 1 / rank."""
+    uniform = torch.stack([s.at("odds").uniform(value.shape[1], like=value) for s in streams])
+    if by_loops(value):
+        return torch.from_numpy(_best_and_others(value.numpy(), uniform.numpy(), count))
     order = value.argsort(dim=1, descending=True, stable=True)
     rank = torch.arange(1, value.shape[1] + 1, device=value.device, dtype=torch.int64).to(value)
-    uniform = torch.stack([s.at("odds").uniform(value.shape[1], like=value) for s in streams])
     gumbel = -(-(uniform + 2**-54).log()).log()
     key = gumbel - rank.log()
     key[:, : count // 2] = torch.inf
     kept = key.argsort(dim=1, descending=True, stable=True)[:, :count]
     return order.gather(1, kept)
+
+
+def _best_and_others(value: np.ndarray, uniform: np.ndarray, count: int) -> np.ndarray:
+    """Do the same in arrays, which cost less to call. Shapes: b r twice; b k."""
+    order = np.argsort(-value, axis=1, kind="stable")
+    key = np.log(np.arange(1, value.shape[1] + 1)) + np.log(-np.log(uniform + 2**-54))
+    key[:, : count // 2] = -np.inf
+    kept = np.argsort(key, axis=1, kind="stable")[:, :count]
+    return np.take_along_axis(order, kept, axis=1)
 
 
 @dataclass(frozen=True)
@@ -245,16 +266,32 @@ def _climbed(
     lower, upper = points.x.clone(), points.x.clone()
     lower[..., list(domain.relaxed)] = 0.0
     upper[..., list(domain.relaxed)] = 1.0
-    options = replace(_POLISH, prune=prune, is_recordable=hill.surface.is_recordable)
-    descent = _Descent(hill.surface)
     # Saves three steps of ten in a continuum; of 200 mixed cases it lost one more.
-    scale = None if domain.choices else hill.spans
-    found = minimise(descent, points.x, lower, upper, options, scale=scale)
-    points, value = points.at(found.row), value.gather(1, found.row)
-    ends = domain.snapped(points, found.x)
-    reached = hill.surface.value(ends.x) if domain.is_snapped else -found.value
+    scale = torch.ones_like(hill.spans) if domain.choices else hill.spans
+    x, reached, row = _ends(hill.surface, points.x, (lower, upper), scale, prune)
+    points, value = points.at(row), value.gather(1, row)
+    ends = domain.snapped(points, x)
+    if domain.is_snapped:
+        reached = hill.surface.value(ends.x)
     is_better = reached > value
-    return ends.where(is_better, points), torch.where(is_better, reached, value), found.row
+    return ends.where(is_better, points), torch.where(is_better, reached, value), row
+
+
+def _ends(
+    surface: AcquisitionFunction,
+    x: Float[Tensor, "b s d"],
+    bounds: tuple[Float[Tensor, "b s d"], Float[Tensor, "b s d"]],
+    scale: Float[Tensor, "b 1 d"],
+    prune: tuple[int, int] | None,
+) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b k"], Int[Tensor, "b k"]]:
+    """Climb from each point: return where those end that went on, their values, which they were."""
+    options = replace(_POLISH, prune=prune, is_recordable=surface.is_recordable)
+    members = surface.arrays if isinstance(surface, Looped) and by_loops(x) else None
+    if members is not None:
+        found = arrays.climbed(members, x, bounds, scale, options)
+    else:
+        found = minimise(_Descent(surface), x, *bounds, options, scale=scale)
+    return found.x, -found.value, found.row
 
 
 def _flipped(hill: _Hill, points: Points, value: Tensor) -> tuple[Points, Tensor]:

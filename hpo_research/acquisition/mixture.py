@@ -1,14 +1,19 @@
 """An acquisition function averaged over models, so that one bad model cannot sink a run."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from hpo_research.acquisition import arrays
 from hpo_research.acquisition.gp_acquisition import GPAcquisition
+from hpo_research.acquisition.loops import Members
 from hpo_research.acquisition.protocol import CachedScores
+from hpo_research.acquisition.screening import Pending
+from hpo_research.compiled import by_loops
 
 
 @dataclass(frozen=True)
@@ -25,14 +30,27 @@ class MixtureAcquisition:
     is_log: bool
     is_recordable: ClassVar[bool] = True
 
+    @cached_property
+    def arrays(self) -> Members | None:
+        """What compiled loops read of all members, None where they read nothing of one."""
+        members = self.members.arrays
+        if members is None or not by_loops(self.log_weight):
+            return None
+        weights = self.log_weight.contiguous().numpy()
+        return members._replace(log_weight=weights, is_log=self.is_log)
+
     def value(self, x: Float[Tensor, "b q d"]) -> Float[Tensor, "b q"]:
         """Return the acquisition values of any number of points."""
+        if self.arrays is not None and by_loops(x):
+            return arrays.values(self.arrays, x)
         return self.mixed(self._apart(self.members.value(self._each(x))))[0]
 
     def value_and_gradient(
         self, x: Float[Tensor, "b q d"]
     ) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q d"]]:
         """Return the values and their derivatives by the points."""
+        if self.arrays is not None and by_loops(x):
+            return arrays.slopes(self.arrays, x)
         value, gradient = (
             self._apart(part) for part in self.members.value_and_gradient(self._each(x))
         )
@@ -72,10 +90,18 @@ class MixtureAcquisition:
 
     def pending(self, x: Float[Tensor, "b d"]) -> "MixtureAcquisition":
         """Return the surfaces when one more point of each run is under way."""
+        if self.arrays is not None and by_loops(x):
+            return self.after(arrays.conditioned(self.arrays, x))
         return replace(self, members=self.members.pending(self._each(x)))
+
+    def after(self, point: Pending) -> "MixtureAcquisition":
+        """Return the surfaces when a point is under way that was conditioned on in loops."""
+        return replace(self, members=self.members.after(point))
 
     def cached(self, x: Float[Tensor, "b r d"]) -> CachedScores:
         """Return points whose values are wanted again whenever a further point is under way."""
+        if self.arrays is not None and by_loops(x) and self.members.keeps(x):
+            return arrays.LoopedScores(self, arrays.Screen.of(self.arrays, x))
         return MixtureCachedScores(self, self.members.cached(self._each(x)))
 
     def _each(self, x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class AcquisitionFunction(Protocol):
         """Return the values and their derivatives by the points."""
         ...
 
-    def take(self, groups: Int[Tensor, " k"]) -> "AcquisitionFunction":
+    def take(self, groups: Int[Tensor, " k"] | slice) -> "AcquisitionFunction":
         """Return the surfaces of some runs only."""
         ...
 

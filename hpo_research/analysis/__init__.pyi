@@ -1,5 +1,5 @@
 """What is named through the package, to be loaded when it is used."""
 
-from . import export, files, frames
+from . import best, export, files, frames
 
-__all__ = ["export", "files", "frames"]
+__all__ = ["best", "export", "files", "frames"]

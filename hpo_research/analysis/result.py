@@ -119,6 +119,23 @@ class Result:
         """Return one row a report, sorted; the columns are those of `frames.reports`."""
         return analysis.frames.reports(self.history)
 
+    def best(
+        self,
+        problem: str | None = None,
+        *,
+        strategy: str | None = None,
+        seed: int | None = None,
+    ) -> "analysis.best.Best | None":
+        """Return the best trial, of all runs or of those named; None where none has a value.
+
+        Raises `StoreError` where trials of several problems have values, which are not compared.
+        """
+        found = analysis.best.best(self, problem, strategy=strategy, seed=seed)
+        if len(found) > 1:
+            names = ", ".join(one.problem for one in found)
+            raise StoreError(f"best: expected the name of one problem, best(problem=...): {names}")
+        return found[0] if found else None
+
     @property
     def is_finished(self) -> bool:
         """Whether every run has come to its end."""

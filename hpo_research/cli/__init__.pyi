@@ -1,10 +1,11 @@
 """What the package has; see `hpo_research/__init__.pyi`."""
 
-from . import doctor, export, listings, report, rescue, run, status, stop, table
+from . import best, doctor, export, listings, report, rescue, run, status, stop, table
 from .app import app, main
 
 __all__ = [
     "app",
+    "best",
     "doctor",
     "export",
     "listings",

@@ -120,6 +120,39 @@ def status(
 
 
 @app.command(
+    epilog="Exit codes: 0 it is printed; 1 an error, on stderr, also where no trial has a value; "
+    "2 wrong usage.",
+)
+def best(
+    folder: Folder,
+    problem: Annotated[str | None, typer.Option(help="Of this problem only.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="Of this strategy's runs only.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the runs with this seed only.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document: configuration, value, trial.")
+    ] = False,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="The configuration as YAML.")] = False,
+    as_python: Annotated[
+        bool, typer.Option("--python", help="The configuration as a Python literal.")
+    ] = False,
+    as_flags: Annotated[
+        bool, typer.Option("--flags", help="The configuration as flags of a command line.")
+    ] = False,
+) -> None:
+    """Print the best configuration of each problem, with its value and whose it is.
+
+    Where values are noisy, the trial that the strategy recommends is printed too.
+    """
+    asked = {"json": as_json, "yaml": as_yaml, "python": as_python, "flags": as_flags}
+    forms = [form for form, is_asked in asked.items() if is_asked]
+    if len(forms) > 1:
+        raise typer.BadParameter(f"expected one form, got --{' and --'.join(forms)}")
+    wanted = cli.best.Wanted(problem, strategy, seed, forms[0] if forms else None)
+    with readable():
+        cli.best.show(folder, wanted)
+
+
+@app.command(
     epilog="Exit codes: 0 the request is written; 1 an error, on stderr; 2 wrong usage.",
 )
 def stop(

@@ -1,19 +1,22 @@
 """`hpo run`: load, choose, run, report, and say where the results are."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
+from rich.console import Console
 
 from hpo_research import report
 from hpo_research.cli import selection, summary
 from hpo_research.cli.console import say, screen, warn
-from hpo_research.cli.display import display
 from hpo_research.cli.exits import ALL_FAILED, complain, telling_of_code
 from hpo_research.cli.loading import load, source
 from hpo_research.device import resolve
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment, loop
+from hpo_research.progress.display import bars, lines
+from hpo_research.progress.showing import Watch
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,17 @@ def run(wanted: RunOptions) -> int:
     if not wanted.quiet:
         say(console, _heading(experiment, folder, device))
     origin = source(wanted.file, wanted.options)
-    with telling_of_code() as said, display(experiment, console, quiet=wanted.quiet) as watch:
+    with telling_of_code() as said, _display(console, quiet=wanted.quiet) as watch:
         result = loop.run(
             experiment,
             out=folder,
             device=device,
             threads=wanted.threads,
-            watch=watch,
+            progress=watch or False,
             source=origin,
         )
+    if not wanted.quiet:
+        say(console, "writing the report ...")
     published = report.publish(result, folder)
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
@@ -67,6 +72,12 @@ def run(wanted: RunOptions) -> int:
     say(console, f"results are in {folder} (the report: {published.page}){summary.rest(result)}")
     code = complain(published.missing)
     return ALL_FAILED if messages else code
+
+
+def _display(console: Console, *, quiet: bool) -> AbstractContextManager[Watch | None]:
+    if quiet:
+        return nullcontext()
+    return bars(console) if console.is_terminal else nullcontext(lines(console))
 
 
 def _seeds(text: str) -> list[int]:
@@ -80,6 +91,6 @@ def _heading(experiment: Experiment, folder: Path, device: str) -> str:
     problems = ", ".join(problem.name for problem in experiment.problems)
     return (
         f"{experiment.name}: {len(experiment.run_names())} runs on {device}, in {folder}\n"
-        f"problems: {problems} (best values below are in this order)\n"
+        f"problems: {problems}\n"
         f"strategies: {', '.join(experiment.strategies)}; seeds: {len(experiment.seeds)}"
     )

@@ -9,13 +9,13 @@ from rich.console import Console
 
 from hpo_research import recording
 from hpo_research.cli.console import say, screen
-from hpo_research.cli.progress import Clock, duration
 from hpo_research.device import resolve
 from hpo_research.errors import ExperimentError, ProblemError
 from hpo_research.experiment.provenance import machine, provenance
 from hpo_research.paths import place
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.registry import problem, with_epochs
+from hpo_research.progress.remaining import Clock, duration
 from hpo_research.recording import Design, Watch
 
 _LINE_SECONDS = 30.0
@@ -85,7 +85,7 @@ def _lines(console: Console) -> Watch:
 
     def watch(done: int, total: int) -> None:
         nonlocal printed
-        left = clock.left("", done / total)
+        left = clock.rest(done, total - done)
         if done < total and clock.elapsed < printed + _LINE_SECONDS:
             return
         printed = clock.elapsed

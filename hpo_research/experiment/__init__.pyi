@@ -4,6 +4,5 @@ from .budget import Budget
 from .ending import deadline
 from .experiment import Experiment
 from .loop import run
-from .progress import Progress, RunProgress
 
-__all__ = ["Budget", "Experiment", "Progress", "RunProgress", "deadline", "run"]
+__all__ = ["Budget", "Experiment", "deadline", "run"]

@@ -8,7 +8,7 @@ goes on, at the next call, with the same numbers: the store is the state.
 import json
 import time
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -25,12 +25,14 @@ from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.attempts import begin, lost
 from hpo_research.experiment.ending import Rule, ending, granted, never
 from hpo_research.experiment.experiment import Experiment, parallel_of
-from hpo_research.experiment.progress import Progress, progress
 from hpo_research.experiment.provenance import Source
 from hpo_research.experiment.session import Session, open_experiment
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given
+from hpo_research.progress.showing import Showing, Watch, asked_for, shown
+from hpo_research.progress.standing import Progress
+from hpo_research.progress.standing import progress as progress_of
 from hpo_research.records import Key, Outcome, Report, Segment, Stop
 from hpo_research.rng import Stream
 from hpo_research.store import Store, requests
@@ -39,7 +41,6 @@ from hpo_research.text import quoted
 from hpo_research.threads import limited
 
 Row = TypeVar("Row", Report, Outcome)
-Watch = Callable[[Progress], None]
 _CHECKPOINT_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 _WATCH_SECONDS = 0.2
@@ -52,6 +53,7 @@ def run(
     out: Given | None = None,
     device: str = "auto",
     threads: int = 1,
+    progress: Showing = "auto",
     watch: Watch | None = None,
     source: Source | None = None,
     ends: Rule = never,
@@ -59,23 +61,24 @@ def run(
     """Run an experiment, or go on where it stopped, and return what is known at the end.
 
     `out` is the results folder, `results/NAME` by default; `device` is `auto`, `cpu` or `cuda:N`;
-    `threads` is how many each process may use (numbers repeat bit for bit with one); `watch` is
-    called a few times a second, and at the end; `source` is the file that the experiment was read
-    from, stored for the report; `ends` is called with every run while it trains, and says why it is
-    to end now, as `deadline(seconds)` does, or an empty string. Raises `StoreLockedError` where
-    another process runs the folder, `ExperimentError` where the stored experiment differs,
+    `threads` is how many each process may use (numbers repeat bit for bit with one). `progress`
+    (once `watch`) says where it is shown: `"auto"` at a terminal and in a notebook, True elsewhere
+    too, False nowhere; or it is called with a `Progress` a few times a second, and at the end.
+    `source` is the file that the experiment was read from, stored for the report; `ends` is called
+    with every run while it trains, and says why it is to end now, as `deadline(seconds)` does, or
+    an empty string. Raises `StoreLockedError` where another process runs the folder,
+    `ExperimentError` where the stored experiment differs,
     `StoreWriteError` where the disk refuses a write, `MachineError` where there is no process or
     file descriptor left for a worker. A configuration that fails never stops the others.
     `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on, saying how to go on.
     """
     if not isinstance(experiment, Experiment):
         raise ExperimentError(f"run: expected an Experiment, got {quoted(experiment)}")
-    if watch is not None and not callable(watch):
-        raise ExperimentError(f"run: watch must be a function of the progress, got {quoted(watch)}")
-    compute = Compute(resolve(device), threads)
+    compute, showing = Compute(resolve(device), threads), asked_for("run", progress, watch)
     with Store.write(Path("results", experiment.name) if out is None else out) as store:
         try:
-            execute(experiment, store, compute, watch, source=source, ends=ends)
+            with shown(showing) as told:
+                execute(experiment, store, compute, told, source=source, ends=ends)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{experiment.name} was interrupted; completed work is stored in {store.folder}: "
@@ -390,9 +393,6 @@ class Loop:
             self._store.forget_checkpoints(paused)
 
     def _progress(self) -> Progress:
-        return Progress(
-            [
-                progress(self._session.names[run], ledger, run in self._over)
-                for run, ledger in self._ledgers.items()
-            ]
-        )
+        names = self._session.names
+        runs = [progress_of(names[r], own, r in self._over) for r, own in self._ledgers.items()]
+        return Progress(runs, {p.name: p.direction for p in self._experiment.problems})

@@ -27,6 +27,8 @@ def number_of(trial: int, value: object, *, may_be_none: bool = False) -> float:
     NaN for None, where it may be that.
     Raises `StudyError` for anything else.
     """
+    if type(value) is float:
+        return value
     number = math.nan if value is None and may_be_none else plain(value)
     if not options.is_real(number):
         raise StudyError(

@@ -5,10 +5,10 @@ store does not, so that a process killed between the two goes on from the store 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hpo_research.ledger import AskRow, Ledger
-from hpo_research.records import Outcome, Report
+from hpo_research.records import Outcome, Report, with_fields
 from hpo_research.store import Store
 from hpo_research.store.checkpoints import Name
 
@@ -44,9 +44,11 @@ class Turn:
         """Store what a poll brought, if anything, and enter it; return the runs that got rows."""
         if not reports and not outcomes:
             return set()
+        # Without the states, which the loop has kept already: a store in memory writes late.
+        attempts = [self.ledgers[report.run].open[report.trial].attempt for report in reports]
         reports = [
-            replace(report, attempt=self.ledgers[report.run].open[report.trial].attempt)
-            for report in reports
+            with_fields(report, {"attempt": attempt, "state": None})
+            for report, attempt in zip(reports, attempts, strict=True)
         ]
         self.store.append_poll(self._charged(reports), outcomes, checkpoints)
         for report in reports:

@@ -8,7 +8,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from hpo_research.compiled import Bools, Floats, compiled
+from hpo_research.compiled import Floats, compiled
 
 
 @compiled
@@ -54,74 +54,10 @@ def shaped(coefficients: Floats, r: Floats, e: Floats) -> None:
 
 @compiled
 @no_type_check
-def slopes(
-    x: Floats,
-    h: Floats,
-    pivots: Floats,
-    inverse: Floats,
-    residual: Floats,
-    mask: Bools,
-    noise: Floats,
-    value: Floats,
-    columns: Floats,
-    ends: Floats,
-) -> None:
-    """Write the evidence without its constant, and what its derivatives are made of.
+def pulled(x: Floats, z: Floats, h: Floats, by_k: Floats, scale: Floats, found: Floats) -> None:
+    """Write ∂f/∂x = Σ_k w_k (z_k − x)/ℓ with w = ∂f/∂k ∘ H.
 
-    `columns`: of each column of x, the derivative by the logarithm of its scale; `ends`: by ln σ²
-    and by μ. Rows that do not count have the residual 0 and are rows of the identity: they add
-    nothing. `pivots`: the factor's diagonal. Shapes: b n d, b n n, b n, b n n, b n, b n, b; and b,
-    b d, b 2.
-    """
-    b, n, d = x.shape
-    own, alpha, weight = np.empty((d, n)), np.empty(n), np.empty(n)
-    sums = np.empty((d, n))
-    for g in range(b):
-        alpha[:] = 0.0
-        sums[:] = 0.0
-        for i in range(n):
-            for k in range(n):
-                alpha[k] += residual[g, i] * inverse[g, i, k]
-            for j in range(d):
-                own[j, i] = x[g, i, j]
-        fit, size, trace, total = 0.0, 0.0, 0.0, 0.0
-        for i in range(n):
-            fit += residual[g, i] * alpha[i]
-            size += math.log(pivots[g, i])
-            total += alpha[i]
-            if mask[g, i]:
-                trace += alpha[i] * alpha[i] - inverse[g, i, i]
-            for k in range(i):
-                weight[k] = (alpha[i] * alpha[k] - inverse[g, i, k]) * h[g, i, k]
-            for j in range(d):
-                at = own[j, i]
-                for k in range(i):
-                    gap = at - own[j, k]
-                    sums[j, k] += weight[k] * gap * gap
-        value[g] = -0.5 * fit - size
-        ends[g, 0], ends[g, 1] = 0.5 * noise[g] * trace, total
-        for j in range(d):
-            columns[g, j] = 0.0
-            for k in range(n):
-                columns[g, j] += sums[j, k]
-
-
-@compiled
-@no_type_check
-def pulled(
-    x: Floats,
-    z: Floats,
-    h: Floats,
-    by_mean: Floats,
-    half: Floats,
-    by_variance: Floats,
-    scale: Floats,
-    found: Floats,
-) -> None:
-    """Write ∂f/∂x = Σ_k w_k (z_k − x)/ℓ with w = (c − 2 ∂f/∂s² K⁻¹k) ∘ H.
-
-    `by_mean` holds c, ∂f/∂k by way of the means, `half` K⁻¹k. Shapes: b q d, b n d, b q n thrice,
-    b q, b d, b q d.
+    Shapes: b q d, b n d, b q n twice, b d, b q d.
     """
     b, q, d = x.shape
     n = z.shape[1]
@@ -129,9 +65,9 @@ def pulled(
     for g in range(b):
         for i in range(q):
             sums[:] = 0.0
-            twice, total = 2.0 * by_variance[g, i], 0.0
+            total = 0.0
             for k in range(n):
-                weight = (by_mean[g, i, k] - twice * half[g, i, k]) * h[g, i, k]
+                weight = by_k[g, i, k] * h[g, i, k]
                 total += weight
                 for j in range(d):
                     sums[j] += weight * z[g, k, j]

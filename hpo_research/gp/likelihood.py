@@ -3,14 +3,13 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from hpo_research.compiled import by_loops
-from hpo_research.gp import compiled
+from hpo_research.gp import compiled_evidence
 from hpo_research.gp.data import CENTRE, Data
 from hpo_research.gp.kernels import LOG_2PI, Kernel
 from hpo_research.linalg import attempted, factorised, inverse_of, product
@@ -62,24 +61,30 @@ class Priors:
         """Return the location of ln ℓ where there are so many lengthscales."""
         return self.lengthscale_location + 0.5 * math.log(parameters)
 
+    def table(
+        self, parameters: int, device: torch.device
+    ) -> tuple[Float[Tensor, " t"], Float[Tensor, " t"], Float[Tensor, " t"], float]:
+        """Return location and scale of each hyperparameter, 0 for the mean, which is flat, else 1.
+
+        And the logarithm of what the densities are divided by.
+        """
+        return _table(self, parameters, device)
+
     def log_density(
         self, theta: Float[Tensor, "b t"]
     ) -> tuple[Float[Tensor, " b"], Float[Tensor, "b t"]]:
         """Return the log density of (ℓ, σ²) and its gradient in (ln ℓ, ln σ², μ)."""
-        location, scale, counts, constant = _prior(self, theta.shape[-1] - 2, theta.device)
+        location, scale, counts, constant = self.table(theta.shape[-1] - 2, theta.device)
         z = (theta - location) / scale
         terms = (theta + 0.5 * z * z) * counts
         return -terms.sum(dim=-1) - constant, (-1 - z / scale) * counts
 
 
 @lru_cache(maxsize=64)
-def _prior(
+def _table(
     priors: Priors, parameters: int, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor, float]:
-    """Return location and scale of each hyperparameter, 0 for the mean, which is flat, else 1.
-
-    And the logarithm of what the densities are divided by.
-    """
+    """Return it once a device: what is copied there is waited for."""
     lengthscale = (priors.location(parameters), priors.lengthscale_scale, 1.0)
     rows = [lengthscale] * parameters
     rows += [(priors.noise_location, priors.noise_scale, 1.0), (0.0, 1.0, 0.0)]
@@ -100,6 +105,16 @@ def evidence(
     add exactly 0 to each. `priors=None` leaves the second term out. NaN where K cannot be
     factorised, on a GPU without a jitter.
     """
+    found = _compiled if by_loops(theta, data.x, data.y) else _computed
+    value, gradient = found(theta, data, kernel)
+    if priors is None:
+        return value, gradient
+    density, slope = priors.log_density(theta)
+    return value + density, gradient + slope
+
+
+def _computed(theta: Tensor, data: Data, kernel: Kernel) -> tuple[Tensor, Tensor]:
+    """Return the first term and its gradient, by operations on all GPs."""
     hyper = Hyperparameters.of(theta)
     x = (data.x - CENTRE) / hyper.lengthscale[:, data.index][:, None, :]
     k, h = kernel.between(x, x)
@@ -108,50 +123,24 @@ def evidence(
     cholesky = factor(k, hyper.noise, data.mask)
     inverse = inverse_of(cholesky)
     residual = (data.y - hyper.mean[:, None]) * data.mask
-    known = _Factored(x, h, cholesky, inverse, residual, data.mask, hyper.noise)
-    slopes = _compiled_slopes if by_loops(x, residual) else _slopes
-    value, columns, ends = slopes(known)
-    value = value - 0.5 * LOG_2PI * data.count
-    lengthscales = (columns[:, None, :] * data.membership).sum(dim=-1)
-    gradient = torch.cat([lengthscales, ends], dim=-1)
-    if priors is None:
-        return value, gradient
-    density, slope = priors.log_density(theta)
-    return value + density, gradient + slope
-
-
-class _Factored(NamedTuple):
-    """What evidence and derivatives are computed from: K = LL', its inverse and y − μ."""
-
-    x: Float[Tensor, "b n d"]
-    h: Float[Tensor, "b n n"]
-    cholesky: Float[Tensor, "b n n"]
-    inverse: Float[Tensor, "b n n"]
-    residual: Float[Tensor, "b n"]
-    mask: Bool[Tensor, "b n"]
-    noise: Float[Tensor, " b"]
-
-
-def _slopes(known: _Factored) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the evidence without its constant, its derivatives by ln scales, by ln σ² and μ."""
-    x, h, cholesky, inverse, residual, mask, noise = known
     alpha = product(inverse, residual[..., None].expand(-1, -1, 2))[..., 0]
     logdet = 2 * cholesky.diagonal(dim1=1, dim2=2).log().sum(dim=-1)
-    value = -0.5 * ((residual * alpha).sum(dim=-1) + logdet)
-    trace = ((alpha * alpha - inverse.diagonal(dim1=1, dim2=2)) * mask).sum(dim=-1)
+    value = -0.5 * ((residual * alpha).sum(dim=-1) + logdet + LOG_2PI * data.count)
+    trace = ((alpha * alpha - inverse.diagonal(dim1=1, dim2=2)) * data.mask).sum(dim=-1)
     m = (alpha[:, :, None] * alpha[:, None, :]).sub_(inverse).mul_(h)
     m.diagonal(dim1=1, dim2=2).zero_()  # what it would add cancels
     moved = product(m, torch.cat([x, torch.ones_like(x[..., :1])], dim=-1))
     columns = ((moved[..., -1:] * x - moved[..., :-1]) * x).sum(dim=1)
-    return value, columns, torch.stack([0.5 * noise * trace, alpha.sum(dim=-1)], dim=-1)
+    lengthscales = (columns[:, None, :] * data.membership).sum(dim=-1)
+    ends = torch.stack([0.5 * hyper.noise * trace, alpha.sum(dim=-1)], dim=-1)
+    return value, torch.cat([lengthscales, ends], dim=-1)
 
 
-def _compiled_slopes(known: _Factored) -> tuple[Tensor, Tensor, Tensor]:
+def _compiled(theta: Tensor, data: Data, kernel: Kernel) -> tuple[Tensor, Tensor]:
     """Do the same on the CPU."""
-    x, h, cholesky, inverse, residual, mask, noise = known
-    b, _, d = x.shape
-    found = x.new_empty(b), x.new_empty(b, d), x.new_empty(b, 2)
-    pivots = cholesky.diagonal(dim1=1, dim2=2)
-    given = (x, h, pivots, inverse.mT, residual, mask, noise)  # as LAPACK has them in memory
-    compiled.slopes(*(t.contiguous().numpy() for t in (*given, *found)))
-    return found
+    coefficients = kernel.coefficients.expand(len(theta), -1)
+    value, gradient = theta.new_empty(len(theta)), torch.empty_like(theta)
+    known = (data.x, data.y, data.mask, data.index, coefficients)
+    given = (*known, theta, value, gradient)
+    compiled_evidence.evidence_each(*(tensor.contiguous().numpy() for tensor in given))
+    return value, gradient

@@ -1,6 +1,6 @@
 """The posterior of a batch of GPs, ready to predict, and to be conditioned on further points."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -31,9 +31,11 @@ class Prediction:
 class Posterior:
     """GPs conditioned on data, and on sampled values at points that are still pending.
 
-    `x` holds scaled rows, `whitening` L⁻¹ with K = LL', `weights` the vectors
-    K⁻¹(y − μ), one for each of the m samples (two equal ones while nothing is pending, since
-    products of one column take another path). Rows outside `mask` are free, far off.
+    `x` holds scaled rows, `whitening` L⁻¹ with K = LL', `weights` the vectors K⁻¹(y − μ) of what
+    is known: one for each of m samples where the data are samples, or else two equal ones, since
+    products of one column take another path. Rows outside `mask` are free, far off. A pending point
+    has a row of `places`, and stands in each sample so many of its `deviations` above its mean: it
+    moves the means elsewhere by its entry of L⁻¹k times that.
     """
 
     kernel: Kernel
@@ -42,7 +44,9 @@ class Posterior:
     x: Float[Tensor, "b n d"]
     mask: Bool[Tensor, "b n"]
     whitening: Float[Tensor, "b n n"]
-    weights: Float[Tensor, "b n m"]
+    weights: Float[Tensor, "b n c"]
+    places: tuple[int, ...] = ()
+    deviations: tuple[Float[Tensor, "b m"], ...] = ()
 
     def take(self, groups: Int[Tensor, " k"] | slice) -> "Posterior":
         """Return the posterior of some GPs only."""
@@ -54,6 +58,8 @@ class Posterior:
             self.mask[groups],
             self.whitening[groups],
             self.weights[groups],
+            self.places,
+            tuple(z[groups] for z in self.deviations),
         )
 
     def predict(self, x: Float[Tensor, "b q d"]) -> Prediction:
@@ -80,27 +86,47 @@ class Posterior:
         mean = product(k, self.weights).add_(self.hyperparameters.mean[:, None, None])
         whitened = product(k, self.whitening.transpose(1, 2))
         variance = (1 - (whitened * whitened).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
+        if self.places:
+            moved = product(whitened[..., list(self.places)], torch.stack(self.deviations, dim=1))
+            mean = moved + (mean if self._is_sampled else mean[..., :1])
         return Prediction(mean, variance), whitened
+
+    @property
+    def _is_sampled(self) -> bool:
+        """Whether each sample has weights of its own."""
+        return self.weights.shape[-1] == self.deviations[0].shape[-1]
 
     def extended(self, x: Float[Tensor, "b d"], z: Float[Tensor, "b m"], place: int) -> "Posterior":
         """Condition on the value at one more point: its mean plus z deviations, in each sample.
 
         The point takes row `place`, which must be free. Adds one row to the factor: with
-        l = L⁻¹k and δ² = 1 − l'l the row of the inverse is (−l'L⁻¹, 1)/δ, and the weights gain
-        that row times z, since L'⁻¹(y' − μ) gains exactly z. Values are those of the function:
-        pending points are conditioned on without noise.
+        l = L⁻¹k and δ² = 1 − l'l the row of the inverse is (−l'L⁻¹, 1)/δ. L⁻¹(y − μ) gains exactly
+        z, so that means elsewhere gain z times their new entry of L⁻¹k. Values are those of the
+        function: pending points are conditioned on without noise.
         """
         prediction, scaled, whitened = self.project(x[:, None, :].expand(-1, 2, -1))
         deviation = prediction.variance[:, 0].sqrt()
         row = -product(whitened, self.whitening)[:, 0] / deviation[:, None]
         row[:, place] = 1 / deviation
+        return self.with_row(scaled[:, 0], row, z, place)
+
+    def with_row(
+        self,
+        x: Float[Tensor, "b d"],
+        row: Float[Tensor, "b n"],
+        z: Float[Tensor, "b m"],
+        place: int,
+    ) -> "Posterior":
+        """Return the posterior with a scaled point and its row of the inverse: see `extended`."""
         whitening, points, mask = self.whitening.clone(), self.x.clone(), self.mask.clone()
-        whitening[:, place], points[:, place], mask[:, place] = row, scaled[:, 0], True
-        is_sampled = self.weights.shape[-1] == z.shape[-1]
-        weights = self.weights if is_sampled else self.weights[..., :1]
-        weights = weights + row[:, :, None] * z[:, None, :]
-        return Posterior(
-            self.kernel, self.hyperparameters, self.scale, points, mask, whitening, weights
+        whitening[:, place], points[:, place], mask[:, place] = row, x, True
+        return replace(
+            self,
+            x=points,
+            mask=mask,
+            whitening=whitening,
+            places=(*self.places, place),
+            deviations=(*self.deviations, z),
         )
 
 
@@ -117,20 +143,36 @@ class Pullback:
         self, by_mean: Float[Tensor, "b q m"], by_variance: Float[Tensor, "b q"]
     ) -> Float[Tensor, "b q d"]:
         """Return ∂/∂x = [(wX̃) − (w1)x̃]/ℓ with w = c ∘ H, c = ∂f/∂k."""
+        by_k = self.by_covariance(by_mean, by_variance)
         posterior = self.posterior
-        c = product(by_mean, posterior.weights.transpose(1, 2))
-        whole = product(self.whitened, posterior.whitening)
-        given = (self.x, posterior.x, self.h, c, whole, by_variance, posterior.scale)
+        given = (self.x, posterior.x, self.h, by_k, posterior.scale)
         if not by_loops(*given):
-            return self._pulled(c, whole, by_variance)
+            return self._pulled(by_k)
         found = torch.empty_like(self.x)
         compiled.pulled(*(t.contiguous().numpy() for t in (*given, found)))
         return found
 
-    def _pulled(self, c: Tensor, whole: Tensor, by_variance: Tensor) -> Tensor:
-        """Do the same in tensors."""
+    def by_covariance(
+        self, by_mean: Float[Tensor, "b q m"], by_variance: Float[Tensor, "b q"]
+    ) -> Float[Tensor, "b q n"]:
+        """Return ∂f/∂k: by way of the weights, and of L⁻¹k, which variances and samples are of."""
         posterior = self.posterior
-        w = (c - 2 * by_variance[..., None] * whole) * self.h
+        by_whitened = -2 * by_variance[..., None] * self.whitened
+        if not posterior.places:
+            by_k = product(by_mean, posterior.weights.transpose(1, 2))
+        else:
+            by_z = product(by_mean, torch.stack(posterior.deviations, dim=2))
+            by_whitened[..., list(posterior.places)] += by_z
+            if posterior._is_sampled:
+                by_k = product(by_mean, posterior.weights.transpose(1, 2))
+            else:
+                by_k = by_mean.sum(dim=-1, keepdim=True) * posterior.weights[:, None, :, 0]
+        return by_k + product(by_whitened, posterior.whitening)
+
+    def _pulled(self, by_k: Tensor) -> Tensor:
+        """Turn derivatives by covariances into those by the points, in tensors."""
+        posterior = self.posterior
+        w = by_k * self.h
         moved = product(w, posterior.x) - w.sum(dim=-1)[..., None] * self.x
         return moved / posterior.scale[:, None, :]
 

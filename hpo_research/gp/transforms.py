@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from hpo_research.compiled import by_loops
+from hpo_research.gp.compiled_transform import likeliest
+
 POWERS = (-3.0, 3.0)
 """The powers that are searched; 1 changes nothing."""
 _GRID, _FINER, _REFINEMENTS = 49, 17, 6
@@ -144,20 +147,35 @@ def yeo_johnson(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> PowerTran
     centre, spread = _robust(t, mask)
     scaled = ((t - centre[:, None]) / spread[:, None]).clamp(-_FAR, _FAR)
     scaled = torch.where(mask, scaled, torch.zeros_like(t))
-    grid = torch.linspace(*POWERS, _GRID, dtype=t.dtype, device=t.device)
-    best = grid[_likelihood(scaled, grid.expand(len(t), -1), mask).argmax(dim=-1)]
+    search = _compiled_power if by_loops(scaled) else _power
+    _, variance = _moments(scaled, mask)
+    best = search(scaled, mask)
+    power = torch.where(variance > 0, best, torch.ones_like(best))
+    return _standard(scaled, mask, power=power, centre=centre, spread=spread)
+
+
+def _power(scaled: Tensor, mask: Tensor) -> Tensor:
+    """Return the likeliest power of each GP."""
+    grid = torch.linspace(*POWERS, _GRID, dtype=scaled.dtype, device=scaled.device)
+    best = grid[_likelihood(scaled, grid.expand(len(scaled), -1), mask).argmax(dim=-1)]
     width = grid[1] - grid[0]
     low, high = (best - width).clamp(min=POWERS[0]), (best + width).clamp(max=POWERS[1])
-    steps = torch.linspace(0, 1, _FINER, dtype=t.dtype, device=t.device)
+    steps = torch.linspace(0, 1, _FINER, dtype=scaled.dtype, device=scaled.device)
     for _ in range(_REFINEMENTS):
         finer = low[:, None] + steps * (high - low)[:, None]
         place = _likelihood(scaled, finer, mask).argmax(dim=-1, keepdim=True)
         best = finer.gather(1, place)[:, 0]
         width = (high - low) / (_FINER - 1)
         low, high = torch.maximum(best - width, low), torch.minimum(best + width, high)
-    _, variance = _moments(scaled, mask)
-    power = torch.where(variance > 0, best, torch.ones_like(low))
-    return _standard(scaled, mask, power=power, centre=centre, spread=spread)
+    return best
+
+
+def _compiled_power(scaled: Tensor, mask: Tensor) -> Tensor:
+    """Do the same on the CPU."""
+    found = scaled.new_empty(len(scaled))
+    given = (tensor.contiguous().numpy() for tensor in (scaled, mask, _stretch(scaled, mask)))
+    likeliest(*given, POWERS, (_GRID, _FINER, _REFINEMENTS), found.numpy())
+    return found
 
 
 def _standard(

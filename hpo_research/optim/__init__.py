@@ -3,6 +3,6 @@
 Shapes: `b` groups, `s` rows of a group (the starts of one problem), `p` variables.
 """
 
-from hpo_research.optim.lbfgs import Minimum, Objective, Options, minimise
+from hpo_research.optim.lbfgs import Minimum, Objective, Options, in_units, minimise
 
-__all__ = ["Minimum", "Objective", "Options", "minimise"]
+__all__ = ["Minimum", "Objective", "Options", "in_units", "minimise"]

@@ -1,5 +1,6 @@
 """Batched bounded L-BFGS: every row has its own history, step and end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -55,6 +56,12 @@ class Options:
     backtracks: int = 25
     prune: tuple[int, int] | None = None
     is_recordable: bool = False
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """What the compiled `judge` decides by."""
+        fixed = (_SUFFICIENT, _SHRINK_LEAST, _SHRINK_MOST, _GROW, _FLAT)
+        return (*fixed, self.decrease, self.gradient)
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,12 @@ def minimise(
     much: the search is made in units of it, gradients included.
     """
     if scale is not None:
-        return _unscaled(objective, x, (lower, upper), options, scale=scale)
+        scaled = _Scaled(objective, scale)
+
+        def search(start: Tensor, least: Tensor, most: Tensor) -> Minimum:
+            return minimise(scaled, start, least, most, options)
+
+        return in_units(search, x, (lower, upper), scale)
     options = options or Options()
     state = _begun(objective, x.clamp(lower, upper), lower, upper, options)
     after, kept = options.prune or (options.evaluations, x.shape[1])
@@ -173,17 +185,15 @@ def _looks(x: Tensor) -> tuple[int, float]:
     return (1, 0.0) if x.is_cpu else (8, 0.5)
 
 
-def _unscaled(
-    objective: Objective,
-    x: Tensor,
-    bounds: tuple[Tensor, Tensor],
-    options: Options | None,
-    *,
-    scale: Tensor,
+def in_units(
+    search: Callable[[Tensor, Tensor, Tensor], Minimum],
+    x: Float[Tensor, "b s p"],
+    bounds: tuple[Float[Tensor, "b s p"], Float[Tensor, "b s p"]],
+    scale: Float[Tensor, "b 1 p"],
 ) -> Minimum:
-    """Minimise in units of a scale; what ends at a bound is put there to the last bit."""
+    """Search in units of a scale; what ends at a bound is put there to the last bit."""
     lower, upper = (bound / scale for bound in bounds)
-    found = minimise(_Scaled(objective, scale), x / scale, lower, upper, options)
+    found = search(x / scale, lower, upper)
     rows = found.row[..., None].expand_as(found.x)
     at_lower, at_upper = (found.x == bound.gather(1, rows) for bound in (lower, upper))
     own = torch.where(at_lower, bounds[0].gather(1, rows), found.x * scale)
@@ -275,9 +285,7 @@ class _Recorded:
 def _judge(state: _State, trial: Tensor, value: Tensor, gradient: Tensor, options: Options) -> None:
     """Do the same as `_judged` on the CPU, in place."""
     trials = [t.contiguous().flatten(0, 1).numpy() for t in (trial, value, gradient)]
-    fixed = (_SUFFICIENT, _SHRINK_LEAST, _SHRINK_MOST, _GROW, _FLAT)
-    limits = (*fixed, options.decrease, options.gradient)
-    compiled.judge(*state.arrays, *trials, limits, options.backtracks)
+    compiled.judge(*state.arrays, *trials, options.limits, options.backtracks)
 
 
 def _judged(

@@ -11,6 +11,11 @@ _MOST = 2**50  # up to here the middles of linear bins are told apart in float64
 _EPS = float(np.finfo(float).eps)
 
 
+def clamped(unit: np.ndarray) -> np.ndarray:
+    """Return points brought into [0, 1]; NaN is taken for 0."""
+    return np.asarray(np.fmin(np.fmax(unit, 0.0), 1.0))
+
+
 @dataclass(frozen=True)
 class Bins:
     """The bins of `count` equally stepped values on a scale, one after another on [0, 1].
@@ -48,14 +53,14 @@ class Bins:
 
     def decode(self, unit: np.ndarray) -> np.ndarray:
         """Map points of [0, 1] to the indices of their bins; NaN is taken for 0."""
-        unit = np.clip(np.nan_to_num(unit), 0.0, 1.0)
+        unit = clamped(unit)
         if self.scale is LINEAR:
             index = np.floor(unit * self.count)
         else:
             left, right = self.line
             x = self.scale.backward(left + unit * (right - left))
             index = np.floor((x - self.low) / self.step + 0.5)
-        return np.asarray(np.clip(index, 0, self.count - 1))
+        return np.asarray(np.minimum(np.maximum(index, 0), self.count - 1))
 
     def are_distinct(self) -> bool:
         """Whether every bin is wide enough for its middle not to be rounded into a neighbour."""

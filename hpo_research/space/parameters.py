@@ -21,7 +21,7 @@ from hpo_research.errors import SpaceError
 from hpo_research.lists import items
 from hpo_research.options import as_float, flag, is_integer, is_real, require
 from hpo_research.space import bounds
-from hpo_research.space.bins import Bins
+from hpo_research.space.bins import Bins, clamped
 from hpo_research.space.scale import REVERSE_LOG, Scale, resolve
 from hpo_research.text import is_one_of, quoted
 
@@ -123,20 +123,23 @@ class Float:
         """Map points of [0, 1] to legal floats; points outside are clamped, NaN is taken for 0."""
         if self.bins is not None:
             return [self.value_at(int(k)) for k in self.bins.decode(unit)]
-        unit = np.clip(np.nan_to_num(unit), 0.0, 1.0)
+        unit = clamped(unit)
         low, high = self._line
         x = self.resolved.backward(low + unit * (high - low))
-        x = np.where(unit == 0, self.low, np.where(unit == 1, self.high, x))
-        return list(np.clip(x, self.low, self.high).tolist())
+        least, most = self.low, self.high
+        return [
+            least if u == 0 else most if u == 1 else min(max(value, least), most)
+            for u, value in zip(unit.tolist(), x.tolist(), strict=True)
+        ]
 
     def validate(self, value: object) -> float:
         """Return the value as a float; a stepped one is returned exactly on its step."""
-        legal = f"a number from {self.low!r} to {self.high!r}"
-        x = as_float(value) if is_real(value) else math.nan
-        if not self.low <= x <= self.high:  # also catches NaN
-            raise SpaceError(f"expected {legal}, got {quoted(value)}")
-        if self.step is None:
+        x = value if type(value) is float else as_float(value) if is_real(value) else math.nan
+        if self.step is None and self.low <= x <= self.high:
             return x
+        legal = f"a number from {self.low!r} to {self.high!r}"
+        if self.step is None or not self.low <= x <= self.high:  # also catches NaN
+            raise SpaceError(f"expected {legal}, got {quoted(value)}")
         nearest = self.value_at(round((x - self.low) / self.step))
         if abs(nearest - x) > bounds.slack(self.low, self.high, self.step):
             raise SpaceError(
@@ -298,7 +301,7 @@ class Categorical:
 
     def decode(self, unit: np.ndarray) -> list[Value]:
         """Map points of [0, 1] to the value in whose K-th they lie; see `Parameter`."""
-        unit = np.clip(np.nan_to_num(unit), 0.0, 1.0)
+        unit = clamped(unit)
         index = np.minimum(np.floor(unit * self.size), self.size - 1)
         return [self.values[int(k)] for k in index]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from hpo_research import habits, heavy
 from hpo_research.errors import SpaceError
+from hpo_research.space.bins import clamped
 from hpo_research.space.parameters import (
     Categorical,
     Float,
@@ -137,7 +138,8 @@ class SearchSpace:
         if self.among is not None:
             return [dict(self.among[i]) for i in self._nearest(cube)]
         columns = [p.decode(cube[:, j]) for j, p in enumerate(self.parameters.values())]
-        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
+        names = self.names
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def from_uniform(self, cube: "heavy.jaxtyping.Float64[np.ndarray, 'n d']") -> list[Config]:
         """Map uniform points to configurations drawn uniformly on each parameter's scale.
@@ -242,7 +244,7 @@ class SearchSpace:
             )
 
     def _nearest(self, cube: np.ndarray) -> list[int]:
-        points = np.clip(np.nan_to_num(cube), 0.0, 1.0)
+        points = clamped(cube)
         gaps = np.abs(points[:, None, :] - self.points[None]).sum(axis=2)
         return [int(i) for i in np.argmin(gaps, axis=1)]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from hpo_research.errors import StoreError, StoreWriteError
 from hpo_research.store import lock
-from hpo_research.store.damage import is_damage
+from hpo_research.store.damage import Damage, damaged, is_damage
 from hpo_research.store.holders import described, holders
 from hpo_research.store.mark import Log, check
+from hpo_research.store.schema import check_version
 
 FILE = "store.sqlite"
 _PATIENCE = 5.0  # seconds to wait for another program that holds the database
@@ -61,25 +62,27 @@ def writing(folder: Path | None) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def transaction(
-    connection: sqlite3.Connection, log: Log | None, folder: Path | None
-) -> Iterator[None]:
-    """Write what is done inside the block, whole and durable when it ends, or nothing of it."""
-    with writing(folder):
-        if log is not None:
-            log.precede()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            mark = None if log is None else log.enter()
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        if log is not None and mark is not None:
-            log.follow(mark)
+def begin(connection: sqlite3.Connection, log: Log | None) -> None:
+    """Begin a transaction: what is done from now on is stored whole, or not at all."""
+    if log is not None:
+        log.precede()
+    connection.execute("BEGIN IMMEDIATE")
+
+
+def commit(connection: sqlite3.Connection, log: Log | None) -> None:
+    """End a transaction; what was done in it is durable when this returns."""
+    if log is None:
+        connection.execute("COMMIT")
+        return
+    mark = log.enter()
+    connection.execute("COMMIT")
+    log.follow(mark)
+
+
+def undo(connection: sqlite3.Connection) -> None:
+    """Take back what was done in a transaction that has not ended."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
 
 
 def _advice(folder: Path | None, error: sqlite3.OperationalError) -> str:
@@ -135,6 +138,34 @@ def reader(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError:
         pass  # not a database at all: the version check says so
     return connection
+
+
+def version_of(
+    connection: sqlite3.Connection, folder: Path | None, *, may_be_new: bool = False
+) -> int | None:
+    """Return the version of the tables, None for a new file where it may be one.
+
+    Raises `StoreError` for a version that cannot be read.
+    """
+    try:
+        (count,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if may_be_new and not count:
+            return None
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+            raise
+        raise StoreError(
+            f"{folder}: {FILE} is not an hpo_research store ({error}); if it was one, "
+            f"`hpo rescue {folder} OUT` copies what can be read to the folder OUT"
+        ) from error
+    try:
+        found = int(row[0]) if row else 0
+    except (ValueError, TypeError) as error:
+        raise damaged(folder, [Damage("meta", "key 'schema'", str(error))]) from error
+    check_version(found, folder)
+    return found
 
 
 def inspect(folder: Path) -> None:

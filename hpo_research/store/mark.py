@@ -29,6 +29,7 @@ from hpo_research.store import lock
 _PLACE = 60  # of the mark in the file
 _GENERATIONS = 1 << 14
 _TRANSACTIONS = 1 << 16
+_COUNTED = 1 << 15  # a mark without its transactions is a number below
 _SHARE = 0.01  # of the time may be spent on making the file whole
 _BEGUN = 0.02  # seconds that may be spent on it at once
 _ROWS = 600  # after so many rows the file is made whole in any case: a log is not to grow for ever
@@ -87,16 +88,17 @@ class Log:
         """Let the file say that rows are missing, before the log alone gets one."""
         if not self._is_known:
             self.adopt()
-        ahead = replace(self._mark, is_ahead=True)
-        stamped = Mark.of(int.from_bytes(os.pread(self._file, 4, _PLACE), "big"))
-        if not stamped.is_ahead or stamped.generation != ahead.generation:
+        if not self._mark.is_ahead:
+            self._mark = replace(self._mark, is_ahead=True)
+        stamped = int.from_bytes(os.pread(self._file, 4, _PLACE), "big")
+        if (stamped ^ self._mark.number) % _COUNTED:  # but for the transactions
             with self._timed():
-                self._stamp(ahead)
-        self._mark = ahead
+                self._stamp(self._mark)
 
     def enter(self) -> Mark:
         """Put the next mark into the open transaction, and return it."""
-        mark = replace(self._mark, transaction=(self._mark.transaction + 1) % _TRANSACTIONS)
+        last = self._mark
+        mark = Mark(last.is_ahead, last.generation, (last.transaction + 1) % _TRANSACTIONS)
         self._db.execute(f"PRAGMA user_version = {mark.number}")
         return mark
 

@@ -14,11 +14,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
-from hpo_research.errors import StoreWriteError
+from hpo_research.errors import StoreError, StoreWriteError
 from hpo_research.store.damage import Damage, DamagedRows
 from hpo_research.store.described import breaks
 from hpo_research.store.digests import before_attempts
@@ -59,6 +59,22 @@ def keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
             f"({error.strerror}); nothing was changed: make room for both, or repair the disk"
         ) from error
     return kept
+
+
+def upgrade(
+    db: sqlite3.Connection,
+    path: Path,
+    version: int,
+    transaction: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Bring a store to this version in one transaction, keeping it beside as it was until then."""
+    keep(db, path, version)
+    try:
+        with transaction():
+            migrate(db, version)
+    except StoreError:
+        sweep(path)  # the store is as it was
+        raise
 
 
 def sweep(path: Path) -> None:

@@ -20,6 +20,9 @@ _TYPES = {table: tuple(columns.values()) for table, columns in COLUMNS.items()}
 ENDED, REOPENED = "ended: ", "reopened"
 """How `ask.exhausted`, which names the limits of a budget, says that it was something else."""
 
+# As `json.dumps` writes with these options, which makes an encoder each time.
+_PLAIN, _SORTED = json.JSONEncoder().encode, json.JSONEncoder(sort_keys=True).encode
+_FINITE = json.JSONEncoder(allow_nan=False).encode
 _STATUSES = ("finished", "paused", "stopped", "failed")
 
 
@@ -71,8 +74,8 @@ def outcome_row(outcome: Outcome, turn: int, number: int) -> Row:
 
 def ask_row(row: AskRow, number: int, turn: int) -> Row:
     """Return the row of an ask without its grants."""
-    notes = json.dumps(dict(row.notes), sort_keys=True)
-    parts = json.dumps(dict(row.parts))
+    notes = _SORTED(dict(row.notes)) if row.notes else "{}"
+    parts = _PLAIN(dict(row.parts)) if row.parts else "{}"
     clock, seconds = _real(row.clock), _real(row.seconds)
     exhausted = str(row.exhausted)
     if row.ended is not None:
@@ -83,7 +86,7 @@ def ask_row(row: AskRow, number: int, turn: int) -> Row:
 def proposal_row(ask: int, position: int, grant: Granted) -> Row:
     """Return the row of what an ask granted."""
     assert grant.trial is not None  # a ledger granted it
-    config = None if grant.config is None else json.dumps(grant.config, allow_nan=False)
+    config = None if grant.config is None else _FINITE(grant.config)
     return (
         *(ask, position, str(grant.kind), int(grant.trial), int(grant.attempt)),
         *(int(grant.start), int(grant.until), config, str(grant.origin)),

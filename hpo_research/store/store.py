@@ -11,7 +11,7 @@ import os
 import sqlite3
 import uuid
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,16 +24,19 @@ from hpo_research.records import Key, Outcome, Report
 from hpo_research.store import lock, migration, retraction, schema
 from hpo_research.store.connection import (
     FILE,
+    begin,
+    commit,
     existing,
     inspect,
     keep_log,
     let_go,
     reader,
-    transaction,
+    undo,
+    version_of,
     writer,
     writing,
 )
-from hpo_research.store.damage import Damage, damaged, reading
+from hpo_research.store.damage import damaged, reading
 from hpo_research.store.described import code_of, experiment_of, list_of, parsed_of
 from hpo_research.store.digests import Row, Tail
 from hpo_research.store.history import History, LastTurn, history
@@ -52,20 +55,20 @@ class Store:
     def __init__(
         self, connection: sqlite3.Connection, folder: Path | None, held: lock.Lock | None
     ) -> None:
-        self._db = connection
+        self._connection = connection
         self._log = Log(connection, folder / FILE, held) if folder and held else None
         self.folder = folder
         self.tag = uuid.uuid4().hex if held is None else held.name
-        self._writer = Writer(connection, Tail())
+        self._open_writer = Writer(connection, Tail())
+        self._late: list[Callable[[Writer], None]] = []  # what was appended in memory
         self._opened: History | None = None
         self._end = weakref.finalize(self, let_go, connection, self._log, held, os.getpid())
 
     @classmethod
     def in_memory(cls) -> Self:
-        """Return an empty store that lives as long as its object."""
+        """Return an empty store, which lives as long as its object; read, it writes its turns."""
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        store = cls(connection, None, None)
-        store._create()
+        (store := cls(connection, None, None))._create()
         return store
 
     @classmethod
@@ -102,7 +105,7 @@ class Store:
             store = cls(reader(path), folder, None)
             try:
                 check(store._db, folder, path)
-                version = store._version()
+                version = version_of(store._db, folder)
                 if version is not None and version < schema.VERSION:
                     old, store = store, cls(migration.in_memory(store._db, version), folder, None)
                     old.close()
@@ -112,13 +115,13 @@ class Store:
         return store
 
     def _prepare(self) -> None:
-        version = self._version(may_be_new=True)
+        version = version_of(self._db, self.folder, may_be_new=True)
         keep_log(self._db)
         if version is None:
             self._create()
             return
-        if version < schema.VERSION:
-            self._migrate(version)
+        if version < schema.VERSION and self.folder is not None:
+            migration.upgrade(self._db, self.folder / FILE, version, self._transaction)
         # Nothing is written to a store that is damaged.
         self._opened = self.history()
         self._writer.tail = self._opened.tail
@@ -132,42 +135,6 @@ class Store:
             for statement in schema.TABLES:
                 self._db.execute(statement)
             self._writer.text("schema", str(schema.VERSION))
-
-    def _migrate(self, version: int) -> None:
-        assert self.folder is not None
-        path = self.folder / FILE
-        migration.keep(self._db, path, version)
-        try:
-            with self._transaction():
-                migration.migrate(self._db, version)
-        except StoreError:
-            migration.sweep(path)  # the store is as it was
-            raise
-
-    def _version(self, *, may_be_new: bool = False) -> int | None:
-        """Return the version of the tables, None for a new file where it may be one.
-
-        Raises `StoreError` for a version that cannot be read.
-        """
-        try:
-            (count,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if may_be_new and not count:
-                return None
-            row = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", 0)
-            if code not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
-                raise
-            raise StoreError(
-                f"{self.folder}: {FILE} is not an hpo_research store ({error}); if it was one, "
-                f"`hpo rescue {self.folder} OUT` copies what can be read to the folder OUT"
-            ) from error
-        try:
-            found = int(row[0]) if row else 0
-        except (ValueError, TypeError) as error:
-            raise damaged(self.folder, [Damage("meta", "key 'schema'", str(error))]) from error
-        schema.check_version(found, self.folder)
-        return found
 
     def close(self) -> None:
         """Close the file and give back the lock; nothing happens in a forked child."""
@@ -246,10 +213,13 @@ class Store:
         `checkpoints` holds the digests (`digests.of_file`) of the files that were written for it,
         by trial and epoch; those of trials that nothing can resume go.
         """
-        with self._transaction():
-            self._writer.poll(reports, outcomes)
-            self._writer.checkpoints(checkpoints or {})
-            self._forget([o.key for o in outcomes if o.status != "paused"])
+
+        def write(writer: Writer) -> None:
+            writer.poll(reports, outcomes)
+            writer.checkpoints(checkpoints or {})
+            writer.forget([o.key for o in outcomes if o.status != "paused"])
+
+        self._append(write)
 
     def over(self) -> set[int]:
         """Return the ids of the runs that have come to their end."""
@@ -266,12 +236,15 @@ class Store:
 
         Empty asks need no row, but the turn itself is stored.
         """
-        with self._transaction():
+
+        def write(writer: Writer) -> None:
             for key, text in (texts or {}).items():
-                self._writer.text(key, text)
+                writer.text(key, text)
             for row in rows:
-                self._writer.over(row.run, row.run in over)
-            self._writer.asks(rows)
+                writer.over(row.run, row.run in over)
+            writer.asks(rows)
+
+        self._append(write)
 
     def history(self, known: History | None = None) -> History:
         """Return all that is stored as of one moment, held against its digests.
@@ -350,11 +323,7 @@ class Store:
     def forget_checkpoints(self, keys: Collection[Key]) -> None:
         """Forget the digests of trials whose files are removed."""
         with self._transaction():
-            self._forget(keys)
-
-    def _forget(self, keys: Collection[Key]) -> None:
-        if keys:
-            self._db.executemany("DELETE FROM checkpoint WHERE run = ? AND trial = ?", keys)
+            self._writer.forget(keys)
 
     # -- child processes
 
@@ -375,16 +344,48 @@ class Store:
 
     # -- transactions
 
+    @property
+    def _db(self) -> sqlite3.Connection:
+        self._write_late()
+        return self._connection
+
+    @property
+    def _writer(self) -> Writer:
+        self._write_late()
+        return self._open_writer
+
+    def _append(self, write: Callable[[Writer], None]) -> None:
+        if self._log is None:
+            self._late.append(write)
+            return
+        with self._transaction():
+            write(self._writer)
+
+    def _write_late(self) -> None:
+        if not (late := self._late):
+            return
+        self._late = []
+        try:
+            with self._transaction():
+                for write in late:
+                    write(self._writer)
+        except BaseException:
+            self._late = late
+            raise
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         before = self._writer.tail
         try:
-            with reading(self.folder), transaction(self._db, self._log, self.folder):
-                yield
-                self._writer.seal(before)
+            begin(self._db, self._log)
+            yield
+            self._writer.seal(before)
+            commit(self._db, self._log)
         except BaseException:
-            self._writer.tail = before
-            raise
+            self._writer.back_to(before)
+            with reading(self.folder), writing(self.folder):
+                undo(self._db)
+                raise
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """The writer: rows that go into a store with their digests, and the tail that they leave."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 
@@ -18,7 +18,7 @@ _KEYED = {table: itemgetter(*range(KEYS[table])) for table in ("report", "outcom
 
 
 class Writer:
-    """Writes to a database inside the transactions of the caller, who keeps `tail` for a rollback.
+    """Writes to a database inside the transactions of the caller, who keeps `tail` for `back_to`.
 
     `tail` is where the store ends, with everything that was written.
     """
@@ -26,6 +26,14 @@ class Writer:
     def __init__(self, db: sqlite3.Connection, tail: Tail) -> None:
         self._db = db
         self.tail = tail
+        self._asks: int | None = None  # the last id; what is None is looked for in the database
+        self._over: dict[int, bool] = {}
+        self._has_checkpoints: bool | None = None
+
+    def back_to(self, tail: Tail) -> None:
+        """Take up an earlier tail, where a transaction was taken back."""
+        self.tail = tail
+        self._asks, self._over, self._has_checkpoints = None, {}, None
 
     def text(self, key: str, text: str) -> None:
         """Write a text of `meta`, for another or new."""
@@ -48,7 +56,10 @@ class Writer:
 
     def over(self, run: int, is_over: bool) -> None:
         """Write whether a run has come to its end."""
+        if self._over.get(run) == is_over:
+            return
         *known, was_over, old = self._db.execute(_RUN, (run,)).fetchone()
+        self._over[run] = is_over
         if bool(was_over) == is_over:
             return
         digest = digests.of_row("run", (*known, int(is_over)))
@@ -74,16 +85,19 @@ class Writer:
         """Write the turn of all asks."""
         entries: list[tuple[int, bytes]] = []
         written = sorted((ask for ask in asks if not ask.is_empty), key=lambda ask: ask.run)
-        for number, ask in enumerate(written, self._next("ask")):
+        first = self._next("ask") if self._asks is None else self._asks + 1
+        for number, ask in enumerate(written, first):
             grants = [proposal_row(number, i, grant) for i, grant in enumerate(ask.grants)]
             made = self._insert("proposal", grants)
             made += self._insert("ask", [ask_row(ask, number, self.tail.turn + 1)])
             entries += [(ask.run, digest) for digest in made]
+        self._asks = first + len(written) - 1
         self._turn("ask", entries)
 
     def retract(self, run: int, turn: int) -> None:
         """Take back all rows of a run from a turn on, and their links; it is not over any more."""
         retract(self._db, run, turn)
+        self._asks = None
         link = None
         turns = self._db.execute("SELECT id, kind, runs, digest FROM turn ORDER BY id").fetchall()
         for number, kind, runs, old in turns:
@@ -107,10 +121,19 @@ class Writer:
     def checkpoints(self, files: Mapping[tuple[Key, int], bytes]) -> None:
         """Write the digests of checkpoint files, by trial and epoch."""
         if files:
+            self._has_checkpoints = True
             self._db.executemany(
                 "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?)",
                 [(*key, epoch, digest) for (key, epoch), digest in files.items()],
             )
+
+    def forget(self, keys: Collection[Key]) -> None:
+        """Take away the digests of the checkpoint files of trials."""
+        if self._has_checkpoints is None:
+            (found,) = self._db.execute("SELECT EXISTS (SELECT 1 FROM checkpoint)").fetchone()
+            self._has_checkpoints = bool(found)
+        if keys and self._has_checkpoints:
+            self._db.executemany("DELETE FROM checkpoint WHERE run = ? AND trial = ?", keys)
 
     def _ended(self, key: Key) -> int:
         counted = "SELECT count(*) FROM outcome WHERE run = ? AND trial = ?"

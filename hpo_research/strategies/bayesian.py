@@ -33,8 +33,8 @@ from hpo_research.strategies.models.inputs import (
     Observations,
     RunModel,
     batch,
-    grouped,
     key,
+    together,
 )
 from hpo_research.strategies.models.recommend import best_believed
 from hpo_research.strategies.models.surrogate import Surrogate, fitted_surrogate
@@ -131,18 +131,19 @@ class Bayesian:
             encodings[i] = Encoding(run.space)
             name = key(run, known[i], places, encodings[i])
             names[i] = (i, *name) if model.takes_one_run else name
-        for members in grouped(names):
-            chosen = self._asked(
-                batch(
-                    [runs[i] for i in members],
-                    [known[i] for i in members],
-                    [encodings[i] for i in members],
-                    slots=places_of(runs[members[0]], slots[members[0]]),
-                    device=current(),
-                )
+
+        def asked(members: Sequence[int]) -> list[Ask]:
+            own = batch(
+                [runs[i] for i in members],
+                [known[i] for i in members],
+                [encodings[i] for i in members],
+                slots=places_of(runs[members[0]], slots[members[0]]),
+                device=current(),
             )
-            for i, ask in zip(members, chosen, strict=True):
-                asks[i] = ask
+            return self._asked(own)
+
+        for i, ask in together(names, asked).items():
+            asks[i] = ask
         return asks
 
     @ordinary()
@@ -210,13 +211,14 @@ class Bayesian:
     def surface(self, batch: Batch) -> FittedAcquisition:
         """Fit the batch's models, and return their acquisition functions."""
         modelled = self._model.fit(batch)
+        power = modelled.transformed.power.tolist()
         notes: list[Notes] = [
             {
                 "trials": float(len(known.configs)),
                 "failed": float(known.failures),
                 "pending": float(len(known.pending)),
                 **modelled.notes[i],
-                "power": float(modelled.transformed.power[i]),
+                "power": power[i],
             }
             for i, known in enumerate(batch.known)
         ]

@@ -29,7 +29,7 @@ from hpo_research.strategies.models.curve_data import (
 )
 from hpo_research.strategies.models.greedy_batch import Pick
 from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
-from hpo_research.strategies.models.inputs import grouped
+from hpo_research.strategies.models.inputs import together
 from hpo_research.strategies.models.recommend import foreseen_best
 
 GREEDY, CURIOUS = "greedy", "curious"
@@ -97,11 +97,13 @@ class FreezeThaw:
         fits = fitted(known, self.transform, self.model, current())
         spent = (time.perf_counter() - began) / max(1, len(known))
         names = {i: (one.key, *_shape(one.run, slots[i])) for i, one in known.items()}
-        for members in grouped(names):
+
+        def asked(members: Sequence[int]) -> list[Ask]:
             own = [fits[i] for i in members]
-            found = self._asked([known[i] for i in members], own, slots[members[0]])
-            for i, ask in zip(members, found, strict=True):
-                asks[i] = replace(ask, seconds={"fit": spent, **ask.seconds})
+            return self._asked([known[i] for i in members], own, slots[members[0]])
+
+        for i, ask in together(names, asked).items():
+            asks[i] = replace(ask, seconds={"fit": spent, **ask.seconds})
         return asks
 
     @ordinary()
@@ -121,9 +123,11 @@ class FreezeThaw:
         places = places_of(members[0].run, free)
         new = newcomers(model, places, search=Search(self.starts))
         field = _Field.of(model, new)
-        scores = _scores(model, field)
+        # Read of all runs at once: each copy from a GPU waits for it.
+        scores = {why: score.cpu() for why, score in _scores(model, field).items()}
+        is_there = field.is_there.cpu()
         chosen = [
-            _chosen(one.run, field.is_there[i], {k: v[i] for k, v in scores.items()}, self.greedy)
+            _chosen(one.run, is_there[i], {k: v[i] for k, v in scores.items()}, self.greedy)
             for i, one in enumerate(members)
         ]
         share = (time.perf_counter() - began) / len(members)
@@ -195,12 +199,12 @@ class _Field:
             nexts = [float(_next(one.run, t.until)) for t in paused]
             until[i, :k] = torch.tensor(nexts, dtype=torch.float64)
             is_there[i, :k] = True
-            for j, newcomer in enumerate(new[i]):
-                x[i, width + j] = newcomer.x.cpu()
-                is_there[i, width + j] = True
             for j, running in enumerate(one.run.running, first):
                 x[i, j] = one.points.x[0, running.id]
                 trial[i, j] = running.id
+        if new[0]:
+            rows_of_new = torch.stack([torch.stack([pick.x for pick in own]) for own in new])
+            x[:, width:first], is_there[:, width:first] = rows_of_new.cpu(), True
         is_rival = is_there.clone()
         is_rival[:, first : first + len(runs[0].running)] = True
         there = (tensor.to(model.device) for tensor in (x, trial, until, is_there, is_rival))

@@ -18,7 +18,7 @@ from hpo_research.strategies.halving.synchronous import ETA, halved
 from hpo_research.strategies.models.curve_batch import newcomers
 from hpo_research.strategies.models.curve_data import CurveForecast, CurveRun, fitted, ladder
 from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
-from hpo_research.strategies.models.inputs import grouped
+from hpo_research.strategies.models.inputs import together
 from hpo_research.strategies.models.recommend import foreseen_best
 
 _MODEL, _TRANSFORM = "matern52", "yeo-johnson"
@@ -98,14 +98,24 @@ class ModelHyperband:
             i: (one.key, places_of(one.run, slots[i]), len(one.run.running))
             for i, one in known.items()
         }
-        for members in grouped(names):
+
+        def asked(members: Sequence[int]) -> list[Ask]:
             began = time.perf_counter()
             group, thetas = [known[i] for i in members], [fits[i][0] for i in members]
             model = CurveForecast.of(group, thetas, self.transform, self.model, current())
             places = places_of(runs[members[0]], slots[members[0]])
             found = newcomers(model, places, search=Search(self.starts))
             share = (time.perf_counter() - began) / len(members)
-            for i, own in zip(members, found, strict=True):
-                work = tuple(start(new.config, runs[i].max_epochs, "model") for new in own)
-                asks[i] = Ask(work, fits[i][1], {"fit": spent, "acquisition": share})
+            seconds = {"fit": spent, "acquisition": share}
+            return [
+                Ask(
+                    tuple(start(new.config, runs[i].max_epochs, "model") for new in own),
+                    fits[i][1],
+                    seconds,
+                )
+                for i, own in zip(members, found, strict=True)
+            ]
+
+        for i, ask in together(names, asked).items():
+            asks[i] = ask
         return asks

@@ -66,4 +66,5 @@ class Random:
 def _uniform(run: Run, first: int, count: int) -> "heavy.jaxtyping.Float64[np.ndarray, 'n d']":
     root = run.stream.at("uniform")
     d = run.space.dimension
-    return np.stack([root.at(i).generator().random(d) for i in range(first, first + count)])
+    rows = [root.at(i).generator().random(d) for i in range(first, first + count)]
+    return np.array(rows).reshape(count, d)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hpo_research.ambient import ordinary, stepwise
+from hpo_research.device import is_out_of_memory, release
 from hpo_research.errors import ProblemError
 from hpo_research.training.architecture import Architecture
 from hpo_research.training.data import Data
@@ -86,23 +87,14 @@ def _passed(stack: Stack, subject: PreparedData) -> list[tuple[Stack, Evaluated]
     try:
         return [passed(stack, subject)]
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error) or len(stack.ids) == 1:
+        if not is_out_of_memory(error) or len(stack.ids) == 1:
             raise
     # Outside the except clause, whose traceback would keep the tensors of the attempt alive.
-    if subject.device.type == "cuda":
-        torch.cuda.empty_cache()
+    release()
     rows = range(len(stack.ids))
     half = (len(rows) + 1) // 2
     halves = (stack.keep(rows[:half]), stack.keep(rows[half:]))
     return [pair for part in halves for pair in _passed(part, subject)]
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Say so of the refusals of a GPU and NumPy, which have types, and of torch's on the CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error)
-    return "can't allocate memory" in text or "not enough memory" in text
 
 
 def _results(stack: Stack, evaluated: Evaluated) -> list[EpochResult]:

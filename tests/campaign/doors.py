@@ -246,7 +246,9 @@ EXPERIMENTS = (
     Door(
         "run",
         hpo.run,
-        lambda: dict(experiment=experiment(), out=mkdtemp(), device="cpu", threads=1, watch=None),
+        lambda: dict(
+            experiment=experiment(), out=mkdtemp(), device="cpu", threads=1, progress=False
+        ),
         4,
     ),
     Door(

@@ -50,8 +50,56 @@ def halfway(tmp_path, monkeypatch):
             raise Halted
 
     with pytest.raises(Halted):
-        run_experiment(experiment, out=tmp_path / "out", watch=watch)
+        run_experiment(experiment, out=tmp_path / "out", progress=watch)
     return tmp_path / "out"
+
+
+# -- best
+
+
+def test_best_says_whose_it_is_and_what_it_was(finished):
+    found = Result.read(finished).best("branin")
+    done = hpo("best", finished)
+    assert done.exit_code == 0
+    first, *rest = done.stdout.splitlines()
+    assert first == (
+        f"branin: value {found.value:.6g} (lower is better; best), strategy {found.strategy}, "
+        f"seed {found.seed}, trial {found.trial}, epoch 1"
+    )
+    assert rest[0].split() == ["x1", repr(found.config["x1"])]
+    assert any(line.startswith("curves: ") for line in rest)
+
+
+def test_best_can_be_copied(finished):
+    found = Result.read(finished).best("branin", strategy="random")
+    chosen = ("best", finished, "--problem", "branin", "--strategy", "random")
+    assert json.loads(hpo(*chosen, "--json").stdout) == found.document()
+    assert eval(hpo(*chosen, "--python").stdout) == found.config
+    assert hpo(*chosen, "--flags").stdout.startswith("--x1 ")
+    assert hpo(*chosen, "--yaml").stdout.startswith("x1: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        (["--json"], 1, "--json: expected one problem; name it: --problem branin, curves"),
+        (["--json", "--yaml"], 2, "expected one form, got --json and --yaml"),
+        (["--problem", "brannin"], 1, "problem 'brannin': expected one of the stored: branin"),
+        (["--seed", "9"], 1, "seed 9: expected one of the stored: 0, 1"),
+    ],
+)
+def test_best_refuses_what_is_not_one_thing(finished, given, code, said):
+    done = hpo("best", finished, *given)
+    assert done.exit_code == code
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_without_values_best_says_so(tmp_path):
+    (tmp_path / "failing.py").write_text(FAILING)
+    run_experiment(load(tmp_path / "failing.py"), out=tmp_path / "out")
+    done = hpo("best", tmp_path / "out")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "no trial has a value yet" in done.stderr
 
 
 # -- status

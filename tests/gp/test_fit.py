@@ -51,6 +51,18 @@ def test_the_fit_reports_the_evidence_of_its_hyperparameters(name):
     assert slope[~held].abs().max() < 0.01
 
 
+def test_a_fit_of_many_rows_ends_where_the_gradient_of_all_of_them_vanishes():
+    """Its starts are compared on some of the rows."""
+    data = smooth(1, 1016, 2)
+    found = fit(data, [MATERN])
+    value, slope = evidence(found.hyperparameters.theta, data, MATERN, Priors())
+    torch.testing.assert_close(found.log_evidence, value, rtol=1e-9, atol=1e-9)
+    assert found.has_converged.all() and slope.abs().max() < 1e-3 * 1016
+    few = Data.of(data.x[:, ::2], data.y[:, ::2])
+    part, _ = evidence(fit(few, [MATERN]).hyperparameters.theta, data, MATERN, Priors())
+    assert value > part
+
+
 def test_of_several_kernels_the_one_of_most_evidence_is_taken():
     """One in twenty may miss a mode that a fit of that kernel alone finds."""
     data, short = smooth(20, 24, 3), []

@@ -1,7 +1,9 @@
 """What a strategy keeps of a run changes nothing: not after any history, in any order of asking."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -112,3 +114,8 @@ def test_what_is_kept_changes_nothing(strategy, steps, slots, direction, random)
         clean = replace(run, trials=tuple(rows))
         assert strategy.ask([run], [slots]) == strategy.ask([clean], [slots])
         assert run.running == clean.running
+        known = [(run.sign * trial.value, trial.id) for trial in rows if trial.value is not None]
+        assert run.best() == clean.best() == (rows[min(known)[1]] if known else None)
+        values = [math.nan if trial.value is None else trial.value for trial in rows]
+        np.testing.assert_array_equal(run.values, values)
+        np.testing.assert_array_equal(run.losses, run.sign * np.array(values))

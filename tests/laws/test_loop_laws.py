@@ -185,7 +185,7 @@ def test_a_run_that_is_asked_to_end_stops_and_stays_ended_until_it_is_reopened(
 ):
     monkeypatch.setattr(loop, "_WATCH_SECONDS", 0.0)
     given = experiment(way, strategies={"random": hpo.Random()})
-    result = hpo.run(given, out=tmp_path, device="cpu", watch=asked_to_end(tmp_path, 2))
+    result = hpo.run(given, out=tmp_path, device="cpu", progress=asked_to_end(tmp_path, 2))
     ((name, run),) = result.runs.items()
     assert result.is_finished
     assert result.ended == {name: "enough"}

@@ -271,7 +271,7 @@ def test_what_is_not_over_is_said(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "_WATCH_SECONDS", 0.0)
     with pytest.raises(Halted):
-        hpo.run(experiment(), out=tmp_path, device="cpu", watch=watch)
+        hpo.run(experiment(), out=tmp_path, device="cpu", progress=watch)
     text = written(tmp_path)
     assert re.search(r"\d of 8 runs are not finished yet: this page shows what was known", text)
     assert re.search(

@@ -16,10 +16,11 @@ import pytest
 
 from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
 from hpo_research.ledger import AskRow
-from hpo_research.records import Report, Start
+from hpo_research.records import Outcome, Report, Start
 from hpo_research.store import RunName, Store, connection
 from hpo_research.store.rows import metrics_of, report_row
 from hpo_research.store.store import FILE
+from hpo_research.store.writer import Writer
 
 NAME = RunName("p", "s", 0)
 BIG = [AskRow(1, (Start({"x": "y" * 400_000}, 1, "", 0),))]
@@ -227,3 +228,33 @@ def test_metrics_are_written_as_json_writes_them(metrics):
 )
 def test_texts_that_are_json_only_together_are_not_read(texts):
     assert metrics_of([(1, 0, 1, 1, text, 1, 0.0, 0.0) for text in texts]) is None
+
+
+def _three_turns(store: Store) -> Store:
+    store.add_runs([NAME])
+    store.append_asks([AskRow(1, (Start({"x": 0.5}, 2, "", 0),), {"note": 1.0})])
+    store.append_poll([(Report(1, 0, 1, {"loss": 0.25}), 1)], [])
+    store.append_poll([], [Outcome(1, 0, "failed", 1, "why")], {((1, 0), 1): b"x"})
+    return store
+
+
+def _rows(store: Store) -> list[str]:
+    return list(store._db.iterdump())
+
+
+def test_turns_in_memory_are_written_when_something_is_read_and_as_on_disk(tmp_path: Path):
+    late = _three_turns(Store.in_memory())
+    assert late._connection.execute("SELECT count(*) FROM turn").fetchone() == (0,)
+    assert late.last_turn() == 3
+    with _three_turns(Store.write(tmp_path)) as store:
+        assert _rows(late) == _rows(store)
+    late.append_asks([AskRow(1)], over=[1])
+    assert late.over() == {1}
+
+
+def test_an_interrupt_while_turns_are_written_late_loses_none(monkeypatch):
+    store, expected = _three_turns(Store.in_memory()), _rows(_three_turns(Store.in_memory()))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Writer, "poll", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        store.rows()
+    assert _rows(store) == expected

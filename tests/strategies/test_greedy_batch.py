@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hpo_research.records import Run, Trial
 from hpo_research.space import Categorical, Float, SearchSpace
 from hpo_research.strategies.bayesian import Bayesian
+from hpo_research.strategies.models import greedy_batch
 
 SQUARE = SearchSpace(x=Float(0, 1), y=Float(0, 1))
 CORNER = SearchSpace(x=Float(0, 1), y=Float(0, 1), kind=Categorical(("a", "b")))
@@ -62,3 +65,11 @@ def test_a_finite_space_larger_than_the_table_is_searched_and_not_repeated():
     tried = [space.identity(trial.config) for trial in run.trials]
     assert len(set(tried)) == len(tried)
     assert min(trial.value for trial in run.trials) < before
+
+
+@pytest.mark.parametrize("model", ["matern52", "averaged"])
+def test_runs_in_parts_choose_what_they_choose_together(model, monkeypatch):
+    runs = [replace(run_of(CORNER, value), seed=i) for i, value in enumerate(VALUES.values())]
+    together = Bayesian(model=model, starts=4).ask(runs, [2] * 3)
+    monkeypatch.setattr(greedy_batch, "_KEPT", 1)
+    assert Bayesian(model=model, starts=4).ask(runs, [2] * 3) == together

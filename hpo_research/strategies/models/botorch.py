@@ -75,7 +75,7 @@ class BoTorchModel:
                 condition(fitted.data, fit.kernel, fit.hyperparameters), fitted.data
             )
             lengthscale = fit.hyperparameters.lengthscale
-            notes |= ours.notes(fitted, 0)
+            notes |= ours.notes(fitted)[0]
         else:
             transformed = TRANSFORMS[self.transform](batch.data.y, batch.data.mask)
             data = replace(batch.data, y=transformed.y)

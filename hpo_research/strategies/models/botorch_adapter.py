@@ -206,7 +206,7 @@ class BoTorchAcquisition:
             )
         return found
 
-    def take(self, groups: Int[Tensor, " k"]) -> "BoTorchAcquisition":
+    def take(self, groups: Int[Tensor, " k"] | slice) -> "BoTorchAcquisition":
         """Return the surface itself: there is one run."""
         return self
 

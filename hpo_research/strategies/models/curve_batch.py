@@ -7,6 +7,7 @@ from torch import Tensor
 
 from hpo_research.acquisition import CRITERIA, GPAcquisition, Points, Search, candidates
 from hpo_research.gp.quasi_random import normal_set
+from hpo_research.space import Config
 from hpo_research.strategies.models.curve_data import CurveForecast, CurveRun
 from hpo_research.strategies.models.greedy_batch import Pick, one_by_one, spare
 from hpo_research.strategies.models.inputs import moved
@@ -25,21 +26,26 @@ def newcomers(model: CurveForecast, places: int, *, search: Search) -> list[list
     again after its first epoch. The runs share their numbers of running trials.
     """
     points = _candidates(model, search)
+    # Read of all runs at once: each copy from a GPU waits for it.
+    read = points.to("cpu") if model.members[0].encoding.domain.table is None else points
     cached = _surface(model, places).cached(points.x)
 
     def picked(number: int, known: Sequence[Taken], before: Sequence[Pick]) -> list[Pick]:
         nonlocal cached
         if before:
             cached = cached.pending(torch.stack([pick.x for pick in before]))
-        values = cached.values()
+        values = cached.values().cpu()
         found = []
         for i, (one, own) in enumerate(zip(model.members, known, strict=True)):
-            pick = _best(one, points, i, values[i], own)
-            if pick is None:
+            best = _best(one, read, i, values[i], own)
+            if best is None:
                 stream = one.run.stream.at("newcomers")
                 pick = spare(
                     cached.surface, i, one.encoding, known=own, stream=stream, like=points.x
                 )
+            else:
+                row, config = best
+                pick = Pick(config, points.x[i, row], float(values[i, row]), "candidate")
             found.append(pick)
         return found
 
@@ -88,17 +94,18 @@ def _stacked(model: CurveForecast, trials: Sequence[Sequence[int]]) -> Points:
     return Points(x, torch.cat([part.index for part in parts]).to(model.device))
 
 
-def _best(one: CurveRun, points: Points, i: int, values: Tensor, known: Taken) -> Pick | None:
+def _best(
+    one: CurveRun, points: Points, i: int, values: Tensor, known: Taken
+) -> tuple[int, Config] | None:
     """Return the candidate of largest value that is not tried, None where all are."""
     space, encoding = one.run.space, one.encoding
     table = encoding.domain.table
     for row in values.argsort(descending=True, stable=True).tolist():
-        x = points.x[i, row]
         config = (
-            encoding.config(x.cpu(), points.index[i, row].cpu())
+            encoding.config(points.x[i, row], points.index[i, row])
             if table is None
             else space.config_at(row)
         )
         if config not in known:
-            return Pick(config, x, float(values[row]), "candidate")
+            return row, config
     return None

@@ -17,7 +17,7 @@ from hpo_research.curve_gp.posterior import CurvePosterior, condition_curves
 from hpo_research.gp import KERNELS, TRANSFORMS, Data
 from hpo_research.records import Note, Run, Trial
 from hpo_research.strategies.models.encoding import Encoding
-from hpo_research.strategies.models.inputs import grouped
+from hpo_research.strategies.models.inputs import together
 
 Notes = dict[str, Note]
 Theta = tuple[float, ...]
@@ -206,7 +206,8 @@ def fitted(
             due[i] = (one.key, one.seen.is_cold)
         else:
             found[i] = one.seen.theta, {}
-    for members in grouped(due):
+
+    def made(members: Sequence[int]) -> list[tuple[Theta, Notes]]:
         group = [runs[i] for i in members]
         warm = None
         if not group[0].seen.is_cold:
@@ -214,15 +215,18 @@ def fitted(
             warm = CurveHyperparameters(torch.tensor(rows, dtype=torch.float64, device=device))
         fit = fit_curves(curves_of(group, transform, device), KERNELS[kernel], warm=warm)
         own = zip(fit.hyperparameters.theta.tolist(), fit.log_evidence.tolist(), strict=True)
-        for i, one, (theta, log_evidence) in zip(members, group, own, strict=True):
+        pairs = []
+        for one, (theta, log_evidence) in zip(group, own, strict=True):
             notes: Notes = {
                 "curve_fit": theta,
                 "curve_observations": float(one.seen.count),
                 "curve_fits": float(one.seen.fits + 1),
                 "log_evidence": log_evidence,
             }
-            found[i] = tuple(theta), notes
-    return found
+            pairs.append((tuple(theta), notes))
+        return pairs
+
+    return found | together(due, made)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class GPModel:
             surface = MixtureAcquisition(member, chosen.log_weight, is_log)
         for point in pending:
             surface = surface.pending(point)
-        notes = [self.notes(chosen, i) for i in range(len(batch.runs))]
+        notes = self.notes(chosen)
         lengthscale = chosen.fit.hyperparameters.lengthscale
         return FittedAcquisition(surface, lengthscale, notes, chosen.transformed)
 
@@ -120,22 +120,20 @@ class GPModel:
             tried.append(FittedModels(data, transformed, best(each), each))
         return reduce(FittedModels.better, tried)
 
-    def notes(self, believed: FittedModels, i: int) -> Notes:
-        """Return what was fitted to the i-th run of a batch."""
+    def notes(self, believed: FittedModels) -> list[Notes]:
+        """Return what was fitted to each run of a batch, each number read for all runs at once."""
         fitted, hyper = believed.fit, believed.fit.hyperparameters
-        weights: Notes = {}
+        columns: dict[str, list[Note]] = {}
         if self.kernel == AVERAGED:
-            weights["weights"] = believed.log_weight[i].exp().tolist()
-        return {
-            **weights,
-            "kernel": MODELS[self.kernel][int(fitted.choice[i])],
-            "lengthscale": hyper.lengthscale[i].tolist(),
-            "noise": float(hyper.noise[i]),
-            "mean": float(hyper.mean[i]),
-            "log_evidence": float(fitted.log_evidence[i]),
-            "fit_start": float(fitted.start[i]),
-            "fit_converged": float(fitted.has_converged[i]),
-        }
+            columns["weights"] = believed.log_weight.exp().tolist()
+        names = MODELS[self.kernel]
+        columns["kernel"] = [names[choice] for choice in fitted.choice.tolist()]
+        columns["lengthscale"] = hyper.lengthscale.tolist()
+        numbers = {"noise": hyper.noise, "mean": hyper.mean, "log_evidence": fitted.log_evidence}
+        numbers |= {"fit_start": fitted.start, "fit_converged": fitted.has_converged}
+        columns |= {name: number.double().tolist() for name, number in numbers.items()}
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def _criterion(self) -> Criterion:
         if self.acquisition == "ucb":

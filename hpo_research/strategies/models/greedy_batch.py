@@ -19,6 +19,7 @@ from hpo_research.acquisition import (
     climb,
     minima,
 )
+from hpo_research.device import entries
 from hpo_research.gp import Posterior
 from hpo_research.records import Run
 from hpo_research.rng import Stream
@@ -26,6 +27,8 @@ from hpo_research.space import Config
 from hpo_research.strategies.models.encoding import Encoding
 from hpo_research.strategies.models.inputs import Batch, FittedAcquisition
 from hpo_research.strategies.tried import Taken, taken, untried
+
+_KEPT = 2**22  # numbers kept of the candidates of runs that are computed together: 32 MiB
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,20 @@ class Pick:
 
 
 def picks(model: FittedAcquisition, batch: Batch, search: Search) -> list[list[Pick]]:
-    """Return as many picks for each run as it has slots; none repeats a configuration."""
+    """Return as many picks for each run as it has slots; none repeats a configuration.
+
+    So many runs together that what is kept of their candidates stays small.
+    """
+    like, table = batch.data.x, batch.domain.table
+    rows = search.spread + search.near if table is None else len(table)
+    size = max(1, entries(like, cached=_KEPT) // (rows * (like.shape[1] + batch.slots)))
+    if size >= len(batch.runs):
+        return _picks(model, batch, search)
+    parts = [slice(i, i + size) for i in range(0, len(batch.runs), size)]
+    return [own for part in parts for own in _picks(model.take(part), batch.take(part), search)]
+
+
+def _picks(model: FittedAcquisition, batch: Batch, search: Search) -> list[list[Pick]]:
     points = _candidates(model, batch, search)
     cached = model.surface.cached(points.x)
     spans = batch.domain.spans(model.lengthscale)
@@ -57,7 +73,7 @@ def picks(model: FittedAcquisition, batch: Batch, search: Search) -> list[list[P
             return _from_table(cached.values(), batch, known)
         streams = [stream.at(number) for stream in batch.streams]
         found = climb(cached, batch.domain, points, spans=spans, streams=streams, search=search)
-        return [_best(cached.surface, found, batch, i, own) for i, own in enumerate(known)]
+        return _bests(cached.surface, found, batch, known)
 
     return one_by_one(batch.runs, batch.slots, picked)
 
@@ -81,7 +97,7 @@ def drawn_picks(posterior: Posterior, batch: Batch, search: Search) -> list[list
         if table is not None:
             return _from_table(scores[rows], batch, known)
         part, ends = surface.take(rows), found.take(rows)
-        return [_best(part, ends, batch, i, own) for i, own in enumerate(known)]
+        return _bests(part, ends, batch, known)
 
     return one_by_one(batch.runs, batch.slots, picked)
 
@@ -152,16 +168,31 @@ def _from_table(scores: Tensor, batch: Batch, known: Sequence[Taken]) -> list[Pi
     ]
 
 
-def _best(
-    surface: AcquisitionFunction, found: SearchResult, batch: Batch, run: int, known: Taken
-) -> Pick:
-    """Return the best end of a search that is not taken."""
-    encoding = batch.encodings[run]
-    x, index = found.points.x[run].cpu(), found.points.index[run].cpu()
-    for k in range(len(x)):
-        config = encoding.config(x[k], index[k])
+def _bests(
+    surface: AcquisitionFunction, found: SearchResult, batch: Batch, known: Sequence[Taken]
+) -> list[Pick]:
+    """Return of each run the best end of its search that is not taken."""
+    read = found.to("cpu")  # of all runs at once: each copy from a GPU waits for it
+    picks = []
+    for run, (own, encoding) in enumerate(zip(known, batch.encodings, strict=True)):
+        row = _untaken(read.points, run, encoding, own)
+        if row is None:
+            stream, like = batch.streams[run], found.points.x
+            pick = spare(surface, run, encoding, known=own, stream=stream, like=like)
+        else:
+            k, config = row
+            winner = "global" if read.is_global[run, k] else "local"
+            pick = Pick(config, found.points.x[run, k], float(read.value[run, k]), winner)
+        picks.append(pick)
+    return picks
+
+
+def _untaken(
+    points: Points, run: int, encoding: Encoding, known: Taken
+) -> tuple[int, Config] | None:
+    """Return a run's first row whose configuration is not taken, None where all are."""
+    for k, (x, index) in enumerate(zip(points.x[run], points.index[run], strict=True)):
+        config = encoding.config(x, index)
         if config not in known:
-            winner = "global" if found.is_global[run, k] else "local"
-            return Pick(config, found.points.x[run, k], float(found.value[run, k]), winner)
-    stream, like = batch.streams[run], found.points.x
-    return spare(surface, run, encoding, known=known, stream=stream, like=like)
+            return k, config
+    return None

@@ -1,6 +1,6 @@
 """Runs as tensors: what a model is fitted to, for runs that are computed together."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hpo_research.acquisition import AcquisitionFunction, Domain, Points
+from hpo_research.device import in_parts
 from hpo_research.gp import Data, Fit, Hyperparameters, stacked
 from hpo_research.gp.transforms import PowerTransformed, Transformed
 from hpo_research.records import Note, Run
@@ -20,6 +21,7 @@ from hpo_research.space import Config
 from hpo_research.strategies.models.encoding import Encoding
 
 Item = TypeVar("Item", bound=Hashable)
+Made = TypeVar("Made")
 
 _BUCKET = 8
 _CENTRES = 4
@@ -95,6 +97,20 @@ class Batch:
         """The domain that the runs share, on the batch's device."""
         return moved(self.encodings[0].domain, self.device)
 
+    def take(self, part: slice) -> "Batch":
+        """Return some of the runs only."""
+        return replace(
+            self,
+            runs=self.runs[part],
+            known=self.known[part],
+            encodings=self.encodings[part],
+            data=self.data.take(part),
+            pending=self.pending.take(part),
+            centres=self.centres.take(part),
+            warm=None if self.warm is None else self.warm.take(part),
+            streams=self.streams[part],
+        )
+
 
 @dataclass(frozen=True)
 class FittedAcquisition:
@@ -108,6 +124,13 @@ class FittedAcquisition:
     lengthscale: Float[Tensor, "b p"]
     notes: Sequence[Mapping[str, Note]]
     transformed: Transformed
+
+    def take(self, part: slice) -> "FittedAcquisition":
+        """Return the acquisition functions of some runs only; the targets stay those of all."""
+        surface = self.surface.take(part)
+        return replace(
+            self, surface=surface, lengthscale=self.lengthscale[part], notes=self.notes[part]
+        )
 
 
 class RunModel(Protocol):
@@ -175,6 +198,17 @@ def grouped(names: Mapping[Item, Hashable]) -> list[list[Item]]:
     for item, name in names.items():
         groups.setdefault(name, []).append(item)
     return list(groups.values())
+
+
+def together(
+    names: Mapping[Item, Hashable], compute: Callable[[Sequence[Item]], list[Made]]
+) -> dict[Item, Made]:
+    """Compute items that share a name as one batch, or by halves where the memory is too small."""
+    return {
+        item: made
+        for members in grouped(names)
+        for item, made in zip(members, in_parts(members, compute), strict=True)
+    }
 
 
 def key(run: Run, known: Observations, slots: int, encoding: Encoding) -> tuple[object, ...]:

@@ -1,6 +1,6 @@
 """Which trial a run stands for in the end: where values are noisy, not the luckiest one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +15,8 @@ from hpo_research.strategies.models.inputs import (
     FittedAcquisition,
     Observations,
     batch,
-    grouped,
     key,
+    together,
 )
 
 
@@ -36,7 +36,8 @@ def best_believed(
     encodings = [Encoding(run.space) for run in runs]
     rows = enumerate(zip(runs, known, encodings, strict=True))
     names = {i: key(run, own, 1, space) for i, (run, own, space) in rows if own.values >= 2}
-    for members in grouped(names):
+
+    def recommended(members: Sequence[int]) -> list[int | None]:
         one = batch(
             [runs[i] for i in members],
             [known[i] for i in members],
@@ -47,8 +48,10 @@ def best_believed(
         surface = model(one).surface
         assert isinstance(surface, GPAcquisition | MixtureAcquisition)
         means = surface.moments(one.data.x)[0].tolist()
-        for i, own_means in zip(members, means, strict=True):
-            chosen[i] = _least(runs[i], own_means)
+        return [_least(runs[i], own) for i, own in zip(members, means, strict=True)]
+
+    for i, trial in together(names, recommended).items():
+        chosen[i] = trial
     return chosen
 
 
@@ -61,13 +64,22 @@ def foreseen_best(runs: Sequence[Run], transform: str, kernel: str) -> list[int 
     known = {i: one for i, run in enumerate(runs) if (one := CurveRun.of(run)).seen.values >= 2}
     fits = fitted(known, transform, kernel, current())
     chosen: list[int | None] = [None] * len(runs)
-    for members in grouped({i: one.key for i, one in known.items()}):
+
+    def recommended(members: Sequence[int]) -> list[int | None]:
         thetas = [fits[i][0] for i in members]
         model = CurveForecast.of([known[i] for i in members], thetas, transform, kernel, current())
-        for i, ends in zip(members, model.ends.tolist(), strict=True):
-            pairs = zip(ends, known[i].seen.trials, strict=False)
-            chosen[i] = min(pair for pair in pairs if runs[i].trials[pair[1]].value is not None)[1]
+        ends = zip(members, model.ends.tolist(), strict=True)
+        return [_first(runs[i], zip(own, known[i].seen.trials, strict=False)) for i, own in ends]
+
+    names = {i: one.key for i, one in known.items()}
+    for i, trial in together(names, recommended).items():
+        chosen[i] = trial
     return chosen
+
+
+def _first(run: Run, pairs: Iterable[tuple[float, int]]) -> int:
+    """Return the trial that ends best of those with a value."""
+    return min(pair for pair in pairs if run.trials[pair[1]].value is not None)[1]
 
 
 def _least(run: Run, means: Sequence[float]) -> int:
