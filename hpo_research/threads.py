@@ -119,11 +119,14 @@ class _Limits:
             if has_torch:
                 self._know_thread(openmp)
             block = _Block(threads, has_torch, blas, [(pool, pool.num_threads) for pool in openmp])
-            for pool in openmp:
-                pool.set_num_threads(threads)
+            for pool, count in block.openmp:
+                if count != threads:
+                    pool.set_num_threads(threads)
             if not self._blocks:
                 self._blas = {pool.filepath: pool.num_threads for pool in blas}
-            self._set(block, dict.fromkeys(self._blas, threads), threads if has_torch else None)
+            others = self._blocks or any(count != threads for count in self._blas.values())
+            limits = dict.fromkeys(self._blas, threads) if others else {}
+            self._set(block, limits, threads if has_torch else None)
             self._blocks.append(block)
             if not has_torch and self._on_load not in sys.meta_path:
                 sys.meta_path.insert(0, self._on_load)

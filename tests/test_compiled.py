@@ -148,6 +148,19 @@ def test_padded_rows_change_no_bit_of_the_evidence():
         close(ours, theirs, rtol=1e-13)
 
 
+def test_a_posterior(monkeypatch):
+    """Of rows that count here and there."""
+    known, hyper = data(), fit(data(), [KERNELS["matern52"]]).hyperparameters
+    mask = known.mask & (torch.arange(20) % 3 != 1)
+    known = Data.of(known.x, known.y, mask, known.lengthscale_of)
+    own = condition(known, KERNELS["rbf"], hyper, free_rows=2)
+    monkeypatch.setattr(importlib.import_module(condition.__module__), "by_loops", lambda *_: False)
+    theirs = condition(known, KERNELS["rbf"], hyper, free_rows=2)
+    assert torch.equal(own.mask, theirs.mask)
+    for name in ("x", "whitening", "weights"):
+        close(getattr(own, name), getattr(theirs, name))
+
+
 def test_a_pullback(monkeypatch):
     known = data()
     posterior = condition(

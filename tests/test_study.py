@@ -875,7 +875,8 @@ def test_a_turn_does_as_much_however_many_trials_there_are(strategy: hpo.Strateg
 def test_a_trial_costs_two_syncs_and_those_of_a_file_that_is_made_whole_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(mark, "_BEGUN", -math.inf)  # made whole by its rows alone, not by time
+    monkeypatch.setattr(mark, "_BEGUN", 0)
+    monkeypatch.setattr(mark, "_SHARE", 0.0)  # made whole by its rows alone, not by time
     statements: list[str] = []
     stamps: list[int] = []
     with hpo.Study(LINE, hpo.Random(), path=tmp_path) as study:

@@ -111,14 +111,7 @@ def evidence(known: Known, work: Workspace, theta: Floats, slope: Floats) -> flo
     With K = LL', z = L⁻¹(y − μ) and α = L'⁻¹z it is −½ z'z − ½ ln det K − ½ n ln 2π. NaN where K
     has no factor, whatever the jitter. Shapes: t, t.
     """
-    noise, half_size = math.exp(theta[-2]), math.nan
-    _scale(known, theta, work.scaled)
-    for jitter in JITTERS:
-        _covariances(known, work, 1.0 + noise + jitter, theta[-1])
-        set_identity(work.whitening)
-        half_size = factorise(work.upper, work.whitening)
-        if math.isfinite(half_size):
-            break
+    noise, half_size = math.exp(theta[-2]), _factorise(known, work, theta)
     fitted = _solve(work)
     slope[-2], slope[-1] = 0.5 * noise * _weigh(known, work), 0.0
     for i in range(known.n):
@@ -130,6 +123,54 @@ def evidence(known: Known, work: Workspace, theta: Floats, slope: Floats) -> flo
             for c in range(LANES):
                 slope[known.lengthscale_of[j]] += work.sums[p, j, c]
     return -0.5 * fitted - half_size - _HALF_LOG_2PI * known.n
+
+
+@fused
+@no_type_check
+def _factorise(known: Known, work: Workspace, theta: Floats) -> float:
+    """Write U, z and L⁻¹; return ½ ln det K, NaN where K has no factor."""
+    noise, half_size = math.exp(theta[-2]), math.nan
+    _scale(known, theta, work.scaled)
+    for jitter in JITTERS:
+        _covariances(known, work, 1.0 + noise + jitter, theta[-1])
+        set_identity(work.whitening)
+        half_size = factorise(work.upper, work.whitening)
+        if math.isfinite(half_size):
+            break
+    return half_size
+
+
+@fused
+@no_type_check
+def condition_each(
+    x: Floats,
+    y: Floats,
+    mask: Bools,
+    lengthscale_of: Ints,
+    coefficients: Floats,
+    theta: Floats,
+    whitening: Floats,
+    weights: Floats,
+) -> None:
+    """Write L⁻¹ and K⁻¹(y − μ) of each GP into the unit matrix and 0: see `posterior.condition`.
+
+    NaN where K has no factor. Shapes: b n d, b n twice, d, b 7, b t, b m m, b m with m ≥ n.
+    """
+    for g in range(len(x)):
+        known = known_of(x[g], y[g], mask[g], lengthscale_of, coefficients[g])
+        work = workspace(known)
+        factor = 0.0 * _factorise(known, work, theta[g])  # 0, or NaN
+        _solve(work)
+        rows = np.empty(known.n, np.int64)
+        k = 0
+        for i in range(len(mask[g])):
+            if mask[g, i]:
+                rows[k] = i
+                k += 1
+        for k in range(known.n):
+            weights[g, rows[k]] = factor - work.alpha[k // LANES, 0, k % LANES]
+            for c in range(k + 1):
+                whitening[g, rows[k], rows[c]] = factor + work.whitening[c // LANES, k, c % LANES]
 
 
 @fused

@@ -87,11 +87,15 @@ def fit_each(
         for k in range(len(kernels)):
             known = Known(known.points, known.y, known.n, lengthscale_of, kernels[k, g])
             begin = starts[g] if k == 0 else _both(found.theta[0, g], more_noise)
-            own = counts
-            if known.n > _MANY:
-                own = _stricter(counts)
-                if k == 0:
-                    begin, curvature = _on_part(known, begin, curvature, prior, counts)
+            if k == 0 and known.n > _MANY:
+                # No start is left before its end; then all rows say which end is the best.
+                part = _part(known)
+                whole = Counts(
+                    counts.limits, counts.evaluations, counts.history, counts.backtracks, 0, 0
+                )
+                rows = _searched(part, workspace(part), begin, curvature, prior, whole)
+                begin, curvature = rows.x, Curvature(rows.pairs, rows.scale)
+            own = _stricter(counts) if known.n > _MANY else counts
             rows = _searched(known, work, begin, curvature, prior, own)
             i = best(rows.value, 1)[0]
             if k == 0:
@@ -123,23 +127,15 @@ def _stricter(counts: Counts) -> Counts:
 
 @fused
 @no_type_check
-def _on_part(
-    known: Known, starts: Floats, curvature: Curvature, prior: Prior, counts: Counts
-) -> tuple[Floats, Curvature]:
-    """Search from every start on some of the rows, evenly spaced, and return where that ended.
-
-    Of those ends the one of most evidence on all rows is not far from its own there. Shape: s t.
-    """
+def _part(known: Known) -> Known:
+    """Return some of the rows, evenly spaced."""
     points, y = np.empty((_ENOUGH // LANES, *known.points.shape[1:])), np.empty(_ENOUGH)
     for i in range(_ENOUGH):
         row = i * known.n // _ENOUGH
         y[i] = known.y[row]
         for j in range(points.shape[1]):
             points[i // LANES, j, i % LANES] = known.points[row // LANES, j, row % LANES]
-    part = Known(points, y, _ENOUGH, known.lengthscale_of, known.coefficients)
-    whole = Counts(counts.limits, counts.evaluations, counts.history, counts.backtracks, 0, 0)
-    rows = _searched(part, workspace(part), starts, curvature, prior, whole)
-    return rows.x, Curvature(rows.pairs, rows.scale)
+    return Known(points, y, _ENOUGH, known.lengthscale_of, known.coefficients)
 
 
 @fused

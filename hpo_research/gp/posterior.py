@@ -9,6 +9,7 @@ from torch.nn.functional import pad
 
 from hpo_research.compiled import by_loops
 from hpo_research.gp import compiled
+from hpo_research.gp.compiled_evidence import condition_each
 from hpo_research.gp.data import CENTRE, Data, far
 from hpo_research.gp.kernels import Kernel
 from hpo_research.gp.likelihood import Hyperparameters
@@ -188,11 +189,42 @@ def condition(
     free_rows: int = 0,
 ) -> Posterior:
     """Condition GPs on their data; `free_rows` are kept for pending points."""
+    if by_loops(data.x, data.y, hyperparameters.lengthscale):
+        return _conditioned_by_loops(data, kernel, hyperparameters, free_rows)
     known = _Known.of(data, kernel, hyperparameters)
     inverse = known.inverse(hyperparameters.noise)
     whitened = (inverse * known.residual[:, None, :]).sum(dim=-1)
     weights = (inverse * whitened[:, :, None]).sum(dim=1)
     return known.posterior(inverse, weights[..., None].expand(-1, -1, 2), free_rows)
+
+
+def _conditioned_by_loops(
+    data: Data, kernel: Kernel, hyperparameters: Hyperparameters, free_rows: int
+) -> Posterior:
+    """Do the same on the CPU."""
+    b, n, _ = data.x.shape
+    kernel = kernel.expanded(b, like=data.x)
+    eye = torch.eye(n + free_rows, dtype=data.x.dtype, device=data.x.device)
+    whitening, weights = eye.repeat(b, 1, 1), data.x.new_zeros(b, n + free_rows)
+    known = (data.x, data.y, data.mask, data.index, kernel.coefficients)
+    given = (*known, hyperparameters.theta, whitening, weights)
+    condition_each(*(tensor.contiguous().numpy() for tensor in given))
+    scale = hyperparameters.lengthscale[:, data.index]
+    x = torch.cat([(data.x - CENTRE) / scale[:, None, :], _free(free_rows, like=data.x)], dim=1)
+    return Posterior(
+        kernel,
+        hyperparameters,
+        scale,
+        x,
+        pad(data.mask, (0, free_rows)),
+        whitening,
+        weights[..., None].repeat(1, 1, 2),
+    )
+
+
+def _free(rows: int, *, like: Float[Tensor, "b n d"]) -> Float[Tensor, "b f d"]:
+    """Return rows for pending points, where no kernel reaches."""
+    return far(rows, like=like).expand(len(like), rows, like.shape[2])
 
 
 def condition_on_samples(
@@ -261,11 +293,11 @@ class _Known:
         self, inverse: Float[Tensor, "b n n"], weights: Float[Tensor, "b n m"], free_rows: int
     ) -> Posterior:
         """Return the posterior with so many free rows."""
-        b, n, d = self.x.shape
+        b, n, _ = self.x.shape
         eye = torch.eye(n + free_rows, dtype=inverse.dtype, device=inverse.device)
         whitening = eye.repeat(b, 1, 1)
         whitening[:, :n, :n] = inverse
-        free = far(free_rows, like=self.x).expand(b, free_rows, d)
+        free = _free(free_rows, like=self.x)
         return Posterior(
             self.kernel,
             self.hyperparameters,

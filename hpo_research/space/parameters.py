@@ -22,13 +22,14 @@ from hpo_research.lists import items
 from hpo_research.options import as_float, flag, is_integer, is_real, require
 from hpo_research.space import bounds
 from hpo_research.space.bins import Bins, clamped
-from hpo_research.space.scale import REVERSE_LOG, Scale, resolve
+from hpo_research.space.scale import LINEAR, REVERSE_LOG, Scale, resolve
 from hpo_research.text import is_one_of, quoted
 
 Value = str | int | float | bool | None
 """What a hyperparameter can hold; it survives JSON with its type."""
 
 _NATIVE = (str, int, float, bool, type(None))
+_FEW = 8  # numbers that Python multiplies sooner than NumPy looks at them
 
 
 @runtime_checkable
@@ -123,10 +124,16 @@ class Float:
         """Map points of [0, 1] to legal floats; points outside are clamped, NaN is taken for 0."""
         if self.bins is not None:
             return [self.value_at(int(k)) for k in self.bins.decode(unit)]
+        least, most = self.low, self.high
+        if self.resolved is LINEAR and len(unit) <= _FEW and unit.dtype == np.float64:
+            span = most - least
+            return [
+                (most if u >= 1 else min(max(least + u * span, least), most)) if u > 0 else least
+                for u in unit.tolist()
+            ]
         unit = clamped(unit)
         low, high = self._line
         x = self.resolved.backward(low + unit * (high - low))
-        least, most = self.low, self.high
         return [
             least if u == 0 else most if u == 1 else min(max(value, least), most)
             for u, value in zip(unit.tolist(), x.tolist(), strict=True)

@@ -31,7 +31,7 @@ _GENERATIONS = 1 << 14
 _TRANSACTIONS = 1 << 16
 _COUNTED = 1 << 15  # a mark without its transactions is a number below
 _SHARE = 0.01  # of the time may be spent on making the file whole
-_BEGUN = 0.02  # seconds that may be spent on it at once
+_BEGUN = 8  # transactions of a process after which the file is made whole, whatever it costs
 _ROWS = 600  # after so many rows the file is made whole in any case: a log is not to grow for ever
 _HEADER = 32  # bytes of a log without a row
 _LOOKS = 5  # at a file that a writer may be changing, before it counts as wrong
@@ -64,8 +64,8 @@ class Mark:
 class Log:
     """The log of an open store, and when the file is made whole without it.
 
-    Of the time since the store was opened a hundredth may be spent on that, and it is done when the
-    log has grown.
+    It is after the first transactions, which open a store. After that a hundredth of the time since
+    it was opened may be spent on that, and it is done when the log has grown.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path, held: lock.Lock) -> None:
@@ -78,6 +78,7 @@ class Log:
         self._file = os.open(path, os.O_RDWR)
         self._opened = time.monotonic()
         self._spent = 0.0
+        self._followed = 0
         self._rows = 0  # changed when the file was last whole
 
     def adopt(self) -> None:
@@ -107,8 +108,9 @@ class Log:
         self._mark = mark
         with contextlib.suppress(OSError):  # an older note only makes the check milder
             self._lock.note(str(mark.transaction))
-        is_cheap = self._spent < _BEGUN + _SHARE * (time.monotonic() - self._opened)
-        if is_cheap or self._db.total_changes - self._rows >= _ROWS:
+        self._followed += 1
+        is_cheap = self._spent < _SHARE * (time.monotonic() - self._opened)
+        if self._followed <= _BEGUN or is_cheap or self._db.total_changes - self._rows >= _ROWS:
             self.settle()
 
     def settle(self) -> None:

@@ -63,19 +63,19 @@ class Bayesian:
     another function drawn from the posterior, all searched at once. `batch` is how many trials are
     asked for where the experiment leaves it open (`parallel=None`). Raises `StrategyError`.
 
-    `model` may also be a class of BoTorch, a `functools.partial` of one, or a function
-    `(train_X, train_Y) -> Model`; what it leaves in training mode is fitted (exact GPs by their
-    marginal likelihood, variational ones by a bound of it, SAAS by NUTS; NumPyro is needed). It is
-    given the unit cube, categories one-hot and scaled, or one column each where it takes
-    `cat_dims`; and the transformed losses, negated. `acquisition` may be a class, a partial or a
-    function that makes one of BoTorch's acquisition functions. Supplied by name are `model`,
-    `best_f`, `X_baseline`, `X_observed`, `X_pending`, a `sampler` of `samples`; `mc_points` spread
-    over the domain, a `candidate_set` of where the best value may be, and `optimal_inputs` and
-    `optimal_outputs`, where draws of the posterior are best in it. Anything else is bound with
-    `functools.partial`. Either may be ours beside the other's. The runs are then computed one by
-    one; each batch is still chosen one point at a time, on the same domain. What runs with what is
-    listed in `docs/botorch.md`; the rest is refused before a run's first trial, when the parts are
-    made and evaluated once.
+    `model` may also be a class of BoTorch, a `functools.partial` of one, or a function `(train_X,
+    train_Y) -> Model`; what it leaves in training mode is fitted (exact GPs by their marginal
+    likelihood, variational ones by a bound of it, SAAS by NUTS; NumPyro is needed). It is given the
+    unit cube, categories one-hot and scaled, or one column each where it takes `cat_dims`; and the
+    transformed losses, negated. `acquisition` may be a class, a partial or a function that makes
+    one of BoTorch's acquisition functions. Supplied by name are `model`, `best_f`, `X_baseline`,
+    `X_observed`, `X_pending`, a `sampler` of `samples`; `mc_points` spread over the domain, a
+    `candidate_set` of where the best value may be, and `optimal_inputs` and `optimal_outputs`,
+    where draws of the posterior are best in it; the knowledge gradient has `samples` fantasies.
+    Anything else is bound with `functools.partial`. Either may be ours beside the other's. The runs
+    are then computed one by one; each batch is still chosen one point at a time, on the same
+    domain. What runs with what is listed in `docs/botorch.md`; the rest is refused before a run's
+    first trial, when the parts are made and evaluated once.
     """
 
     acquisition: str | parts.Factory = "qlogei"

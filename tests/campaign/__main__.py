@@ -1,6 +1,6 @@
 """The campaign: what hostile inputs, damage and kills do, far more of it than the tests hold.
 
-    python -m tests.campaign [inputs] [stores] [checkpoints] [kills] [laws] [--seed 0]
+    python -m tests.campaign [inputs] [stores] [checkpoints] [kills] [laws] [botorch] [--seed 0]
 
 Each part runs in a process of its own and prints what was tried and how it ended; the exit code
 is 1 where anything ended as it must not.
@@ -24,6 +24,7 @@ def commands(seed: int) -> dict[str, list[str]]:
         "checkpoints": [*run, "tests.campaign.checkpoints"],
         "kills": [*run, "tests.campaign.kills", "60", str(seed)],
         "laws": [*run, "pytest", "-q", *LAWS],
+        "botorch": [*run, "tests.strategies.botorch_table", "--check"],
     }
 
 

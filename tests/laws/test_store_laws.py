@@ -156,10 +156,10 @@ def test_what_was_written_is_read(turns):
 
 
 @contextmanager
-def whole(seconds: float) -> Iterator[None]:
-    """Stores spend so many seconds on making their files whole: none, or as many as it takes."""
+def whole(most: float) -> Iterator[None]:
+    """Stores make their files whole after so many transactions at most: none, or every one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mark, "_BEGUN", seconds)
+        patch.setattr(mark, "_BEGUN", most)
         patch.setattr(mark, "_SHARE", 0.0)
         yield
 

@@ -59,8 +59,7 @@ def test_a_killed_store_without_its_log_is_refused(
     assert (dead / FILE).read_bytes() == before
 
 
-def test_a_file_is_whole_after_every_transaction_that_is_no_burst(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(mark, "_BEGUN", 9.0)  # on a slow disk two transactions are a burst
+def test_a_file_is_whole_after_every_transaction_that_is_no_burst(tmp_path: Path):
     with Store.write(tmp_path / "alive") as store:
         store.set_meta({"key": "1"})
         copy = copied(tmp_path / "alive", tmp_path / "copy", without=LOG)

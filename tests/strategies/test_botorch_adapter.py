@@ -17,9 +17,9 @@ from botorch.acquisition import (
     PriorGuidedAcquisitionFunction,
     UpperConfidenceBound,
     qExpectedImprovement,
-    qKnowledgeGradient,
     qLogExpectedImprovement,
     qLogNoisyExpectedImprovement,
+    qMultiFidelityKnowledgeGradient,
     qUpperConfidenceBound,
 )
 from botorch.exceptions.warnings import NumericsWarning
@@ -380,8 +380,9 @@ BIRTH = [
         "SingleTaskMultiFidelityGP takes columns for a fidelity, .* or bind data_fidelities=...",
     ),
     (
-        {"acquisition": qKnowledgeGradient},
-        "qKnowledgeGradient is maximised over its fantasies as well, which is not supported",
+        {"acquisition": qMultiFidelityKnowledgeGradient},
+        "qMultiFidelityKnowledgeGradient is maximised over its fantasies as well, which is not "
+        "supported; use qKnowledgeGradient",
     ),
     (
         {"acquisition": PosteriorMean(bottomless(None, None))},
@@ -476,10 +477,13 @@ def test_a_wrong_partial_costs_no_trial():
 
 def test_a_function_that_makes_what_is_refused_costs_no_trial():
     def gradient(model):
-        return qKnowledgeGradient(model, 4)
+        return qMultiFidelityKnowledgeGradient(model, 4)
 
     for acquisition, message in (
-        (gradient, "gradient: qKnowledgeGradient is maximised over its fantasies as well"),
+        (
+            gradient,
+            "gradient: qMultiFidelityKnowledgeGradient is maximised over its fantasies as well",
+        ),
         (one_point, "LogExpectedImprovement evaluates a single point"),
     ):
         with pytest.raises(StrategyError, match=rf"tried before the first trial, .*{message}"):

@@ -5,7 +5,7 @@ BoTorch maximises, we minimise: our model is of minus the loss. Shapes: one run 
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import torch
 from botorch.acquisition.acquisition import AcquisitionFunction
+from botorch.acquisition.knowledge_gradient import qKnowledgeGradient
 from botorch.exceptions.warnings import InputDataWarning, NumericsWarning
 from botorch.models.model import Model
 from botorch.sampling.normal import SobolQMCNormalSampler
@@ -28,8 +29,8 @@ from hpo_research.rng import lent
 from hpo_research.strategies.models.botorch_classes import (
     FROM_FANTASIES,
     FROM_ONE_SAMPLE,
+    FROM_PENDING_FANTASIES,
     OF_ONE_POINT,
-    SUPPLIED,
     Factory,
     bound,
     makes,
@@ -38,6 +39,7 @@ from hpo_research.strategies.models.botorch_classes import (
     refuse_batches,
 )
 from hpo_research.strategies.models.botorch_models import Training
+from hpo_research.strategies.models.botorch_nested import NestedKnowledgeGradient
 from hpo_research.strategies.models.botorch_places import Places
 from hpo_research.strategies.models.botorch_refusals import FROM_KNOWN_NOISE, made_refusal
 from hpo_research.strategies.models.inputs import Batch
@@ -94,22 +96,11 @@ class AcquisitionFactory:
         """Return the acquisition function when these points are pending."""
         known, k = set(parameters(self.factory)) - bound(self.factory), len(pending)
         self._check_fantasies(k)
-        arguments: Mapping[str, Callable[[], object]] = {
-            "model": self._model,
-            "best_f": self.training.y.max,
-            "X_baseline": lambda: self.training.x,
-            "X_observed": lambda: self.training.x,
-            "X_pending": lambda: pending if k else None,
-            "sampler": self._sampler,
-            "mc_points": self.places.spread,
-            "candidate_set": self.places.likely,
-            "optimal_inputs": lambda: self._optima[0],
-            "optimal_outputs": lambda: self._optima[1],
-        }
+        given = self._arguments(pending if k else None)
         with warnings.catch_warnings():
             if self.is_named:
                 warnings.simplefilter("ignore", NumericsWarning)
-            made = self.factory(**{name: arguments[name]() for name in SUPPLIED if name in known})
+            made = self.factory(**{name: make() for name, make in given.items() if name in known})
         if not isinstance(made, AcquisitionFunction):
             raise StrategyError(
                 f"{name_of(self.factory)}: expected a BoTorch acquisition function, got {made!r}"
@@ -120,11 +111,33 @@ class AcquisitionFactory:
             if isinstance(made, OF_ONE_POINT):
                 refuse_batches(type(made), k + 1)
             made.set_X_pending(pending)
+        if isinstance(made, qKnowledgeGradient):
+            return NestedKnowledgeGradient(made, self.places.promising(self.model))
         return made
 
+    def _arguments(self, pending: Float[Tensor, "k e"] | None) -> dict[str, Callable[[], object]]:
+        """Return what makes each argument that is supplied by name."""
+        arguments: dict[str, Callable[[], object]] = {
+            "model": self._model,
+            "best_f": self.training.y.max,
+            "X_baseline": lambda: self.training.x,
+            "X_observed": lambda: self.training.x,
+            "X_pending": lambda: pending,
+            "sampler": self._sampler,
+            "mc_points": self.places.spread,
+            "candidate_set": self.places.likely,
+            "optimal_inputs": lambda: self._optima[0],
+            "optimal_outputs": lambda: self._optima[1],
+        }
+        if makes(self.factory, (qKnowledgeGradient,)):  # makes a sampler of one sample a fantasy
+            del arguments["sampler"]
+            has_sampler = "sampler" in bound(self.factory)
+            arguments["num_fantasies"] = lambda: None if has_sampler else self.samples
+        return arguments
+
     def _check_fantasies(self, pending: int) -> None:
-        always = makes(self.factory, FROM_ONE_SAMPLE)
-        is_needed = always or (pending > 0 and makes(self.factory, FROM_FANTASIES))
+        always = makes(self.factory, FROM_FANTASIES)
+        is_needed = always or (pending > 0 and makes(self.factory, FROM_PENDING_FANTASIES))
         if is_needed and not hasattr(self.model, "fantasize"):
             instead = "SingleTaskGP" if always else "SingleTaskGP, or run with parallel=1"
             raise StrategyError(

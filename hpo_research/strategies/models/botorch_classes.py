@@ -11,7 +11,7 @@ import torch
 from botorch.acquisition.acquisition import AcquisitionFunction
 from botorch.acquisition.active_learning import qNegIntegratedPosteriorVariance
 from botorch.acquisition.analytic import AnalyticAcquisitionFunction
-from botorch.acquisition.knowledge_gradient import ProjectedAcquisitionFunction
+from botorch.acquisition.knowledge_gradient import ProjectedAcquisitionFunction, qKnowledgeGradient
 from botorch.acquisition.logei import qLogExpectedImprovement, qLogNoisyExpectedImprovement
 from botorch.acquisition.max_value_entropy_search import qMaxValueEntropy
 from botorch.acquisition.monte_carlo import qExpectedImprovement, qUpperConfidenceBound
@@ -31,8 +31,9 @@ from hpo_research.strategies.models.encoding import Encoding
 Factory = Callable[..., Any]
 """A class of BoTorch, a `functools.partial` of one, or a function that makes one's objects."""
 
-# That condition on pending points by fantasies.
-FROM_FANTASIES = (qMaxValueEntropy, qNegIntegratedPosteriorVariance)
+# That condition on points by fantasies: all that are asked, or those that are pending.
+FROM_FANTASIES = (qKnowledgeGradient, qNegIntegratedPosteriorVariance)
+FROM_PENDING_FANTASIES = (qMaxValueEntropy,)
 # That value one point, whatever is pending.
 OF_ONE_POINT = (
     AnalyticAcquisitionFunction,

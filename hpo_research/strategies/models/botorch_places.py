@@ -1,6 +1,7 @@
 """Points of a run's domain that BoTorch's acquisition functions ask for: to sum over, to choose."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from botorch.models.model import Model
@@ -69,6 +70,15 @@ class Places:
             )
         best = values.argmax(dim=1)
         return rows[best[:, 0]], values.gather(1, best[:, None])[:, 0]
+
+    def promising(self, model: Model) -> Float[Tensor, "m e"]:
+        """Return the 128 of `likely` with the largest bounds, two deviations above the mean."""
+        rows = self.likely()
+        with torch.no_grad():
+            posterior: Any = model.posterior(rows[:, None])
+            bounds = posterior.mean + 2 * posterior.variance.sqrt()
+        best = bounds.flatten().argsort(descending=True, stable=True)
+        return rows[best[:_SPREAD]]
 
     def of_domain(self, count: int) -> Float[Tensor, "m d"]:
         """Return points spread evenly, in the columns of our encoding."""

@@ -18,7 +18,7 @@ from botorch.acquisition.analytic import (
 from botorch.acquisition.bayesian_active_learning import FullyBayesianAcquisitionFunction
 from botorch.acquisition.fixed_feature import FixedFeatureAcquisitionFunction
 from botorch.acquisition.joint_entropy_search import qJointEntropySearch
-from botorch.acquisition.knowledge_gradient import ProjectedAcquisitionFunction
+from botorch.acquisition.knowledge_gradient import ProjectedAcquisitionFunction, qKnowledgeGradient
 from botorch.acquisition.max_value_entropy_search import (
     MaxValueBase,
     qMultiFidelityMaxValueEntropy,
@@ -49,7 +49,10 @@ from botorch.models.additive_gp import OrthogonalAdditiveGP
 from botorch.models.approximate_gp import ApproximateGPyTorchModel
 from botorch.models.contextual import LCEAGP, SACGP
 from botorch.models.deterministic import DeterministicModel
-from botorch.models.fully_bayesian import AbstractFullyBayesianSingleTaskGP
+from botorch.models.fully_bayesian import (
+    AbstractFullyBayesianSingleTaskGP,
+    FullyBayesianLinearSingleTaskGP,
+)
 from botorch.models.fully_bayesian_multitask import SaasFullyBayesianMultiTaskGP
 from botorch.models.gp_regression_fidelity import SingleTaskMultiFidelityGP
 from botorch.models.gp_regression_mixed import MixedSingleTaskGP
@@ -68,13 +71,14 @@ FROM_KNOWN_NOISE = (NoisyExpectedImprovement, LogNoisyExpectedImprovement)
 # Whose kernels BoTorch has no random features of, which paths are made of.
 WITHOUT_FEATURES = (
     AdditiveMapSaasSingleTaskGP,
+    FullyBayesianLinearSingleTaskGP,
     HierarchicalConditionalKernelGP,
     MixedSingleTaskGP,
     OrthogonalAdditiveGP,
     SingleTaskMultiFidelityGP,
 )
-# That draw optima of a GP, or condition on them.
-ENTROPY = (MaxValueBase, qJointEntropySearch, qPredictiveEntropySearch)
+# That draw or condition on optima, or take them in fantasies, each of one GP.
+OF_ONE_GP = (MaxValueBase, qJointEntropySearch, qPredictiveEntropySearch, qKnowledgeGradient)
 _Sentences = Mapping[tuple[type, ...], str]
 
 _SEVERAL = "weighs several objectives, and a run has one; use qLogNoisyExpectedImprovement"
@@ -89,7 +93,7 @@ _MADE: _Sentences = {
     ): _SEVERAL,
     (OneShotAcquisitionFunction,): (
         "is maximised over its fantasies as well, which is not supported; "
-        "use an acquisition function of the points alone, as qLogNoisyExpectedImprovement"
+        "use qKnowledgeGradient, or qLogNoisyExpectedImprovement"
     ),
     (
         PairwiseMCPosteriorVariance,
@@ -146,6 +150,8 @@ _MODELS: _Sentences = {
 
 def made_refusal(made: type) -> str | None:
     """Say why an object of a class is no acquisition function for a run, however it was made."""
+    if made is qKnowledgeGradient:  # alone of its kind it is nested
+        return None
     if made is qMultiObjectivePredictiveEntropySearch:  # qPredictiveEntropySearch is one as well
         return f"{made.__name__} {_SEVERAL}"
     return _first(_MADE, made)
@@ -191,7 +197,7 @@ def pair_refusal(acquisition: type, model: object) -> str | None:
     is_ensemble = is_sampled or model is EnsembleMapSaasSingleTaskGP
     if issubclass(acquisition, FullyBayesianAcquisitionFunction) and not is_sampled:
         return f"{name} compares the samples of a model; use model=SaasFullyBayesianSingleTaskGP"
-    if issubclass(acquisition, ENTROPY) and is_ensemble:
+    if issubclass(acquisition, OF_ONE_GP) and is_ensemble:
         return f"{name} is for a model of one GP; use SingleTaskGP, or a model of ours"
     if not isinstance(model, type):
         return None
