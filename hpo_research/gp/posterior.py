@@ -88,7 +88,9 @@ class Posterior:
         whitened = product(k, self.whitening.transpose(1, 2))
         variance = (1 - (whitened * whitened).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
         if self.places:
-            moved = product(whitened[..., list(self.places)], torch.stack(self.deviations, dim=1))
+            # Not by a list of indices, which would be copied to a GPU and waited for.
+            entries = torch.stack([whitened[..., place] for place in self.places], dim=-1)
+            moved = product(entries, torch.stack(self.deviations, dim=1))
             mean = moved + (mean if self._is_sampled else mean[..., :1])
         return Prediction(mean, variance), whitened
 
@@ -163,7 +165,8 @@ class Pullback:
             by_k = product(by_mean, posterior.weights.transpose(1, 2))
         else:
             by_z = product(by_mean, torch.stack(posterior.deviations, dim=2))
-            by_whitened[..., list(posterior.places)] += by_z
+            for place, slope in zip(posterior.places, by_z.unbind(dim=-1), strict=True):
+                by_whitened[..., place] += slope
             if posterior._is_sampled:
                 by_k = product(by_mean, posterior.weights.transpose(1, 2))
             else:
