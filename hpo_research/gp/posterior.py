@@ -87,7 +87,8 @@ class Posterior:
         whitened = product(k, self.whitening.transpose(1, 2))
         variance = (1 - (whitened * whitened).sum(dim=-1)).clamp(min=LEAST_VARIANCE)
         if self.places:
-            moved = product(whitened[..., list(self.places)], torch.stack(self.deviations, dim=1))
+            entries = torch.stack([whitened[..., place] for place in self.places], dim=-1)
+            moved = product(entries, torch.stack(self.deviations, dim=1))
             mean = moved + (mean if self._is_sampled else mean[..., :1])
         return Prediction(mean, variance), whitened
 
@@ -162,7 +163,8 @@ class Pullback:
             by_k = product(by_mean, posterior.weights.transpose(1, 2))
         else:
             by_z = product(by_mean, torch.stack(posterior.deviations, dim=2))
-            by_whitened[..., list(posterior.places)] += by_z
+            for k, place in enumerate(posterior.places):  # a list of places would be copied
+                by_whitened[..., place] += by_z[..., k]
             if posterior._is_sampled:
                 by_k = product(by_mean, posterior.weights.transpose(1, 2))
             else:
