@@ -30,7 +30,7 @@ class NestedKnowledgeGradient(AcquisitionFunction):
                 "qKnowledgeGradient: expected the model's own output, got an objective or a "
                 "posterior_transform; leave it out, or give a model that has it within"
             )
-        super().__init__(model=one_shot.model)
+        AcquisitionFunction.__init__(self, model=one_shot.model)
         self.one_shot, self.places = one_shot, places
 
     def forward(self, X: Float[Tensor, "b q e"]) -> Float[Tensor, " b"]:
