@@ -27,7 +27,8 @@ def asked_for(door: str, showing: object, watch: object = None) -> Showing:
             f"{door}(watch=...) is {door}(progress=...)", DeprecationWarning, stacklevel=4
         )
         showing = watch
-    if is_one_of(showing, ("auto",)) or isinstance(showing, bool) or callable(showing):
+    is_said = showing is True or showing is False or is_one_of(showing, ("auto",))
+    if is_said or callable(showing):
         return showing  # type: ignore[return-value]
     raise ExperimentError(
         f"{door}: progress must be 'auto', True, False or a function of the progress, got "
