@@ -2,11 +2,13 @@
 
 Numbers of one run must not depend on others: the loops take one row after another, and numba may
 not reorder sums. What they compute is also written in tensors, for a GPU, and tests hold one
-against the other. The first ask on a machine compiles them all, which takes about ten seconds; it
-is kept beside the source, or in the user's cache where that cannot be written, or in a folder of
-the user's below the temporary one where neither can (`NUMBA_CACHE_DIR` names another place).
+against the other. The first ask on a machine compiles them all, which takes about forty seconds
+(`hpo doctor` does it too) and is said at a terminal; they are kept beside the source, or in the
+user's cache where that cannot be written, or in a folder of the user's below the temporary one
+where neither can (`NUMBA_CACHE_DIR` names another place).
 """
 
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache, partial, wraps
@@ -62,6 +64,7 @@ def _made_of(function: Callable[..., Any], compile_: Callable[..., Any]) -> Call
     kept: Any = getattr(made, "_cache", None)
     if hasattr(kept, "save_overload"):
         kept.save_overload = _forgiving(kept.save_overload)
+        kept.load_overload = _telling(kept.load_overload)
         kept._cache_file._source_stamp = _stamp(function)
     return made
 
@@ -120,11 +123,33 @@ def _forgiving(save: Callable[..., None]) -> Callable[..., None]:
     return saved
 
 
+def _telling(load: Callable[..., Any]) -> Callable[..., Any]:
+    """Say to who waits at a terminal or in a notebook that loops are being compiled."""
+
+    @wraps(load)
+    def loaded(*arguments: Any) -> Any:
+        found = load(*arguments)
+        if found is None:
+            _tell()
+        return found
+
+    return loaded
+
+
+@cache  # once a process, and not for each loop
+def _tell() -> None:
+    if sys.stderr.isatty() or "ipykernel" in sys.modules:
+        print(
+            "hpo_research: compiling its loops for this machine, once, in about 40 seconds ...",
+            file=sys.stderr,
+        )
+
+
 @cache  # once a process, and not for each loop
 def _warn(reason: str) -> None:
     warnings.warn(
         f"compiled loops cannot be cached, since {reason}: every process compiles them again, "
-        "about ten seconds each; set NUMBA_CACHE_DIR to a writable folder",
+        "about forty seconds each; set NUMBA_CACHE_DIR to a writable folder",
         RuntimeWarning,
         stacklevel=3,
     )

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 
 from hpo_research import compiled, elementary, tiles, vectors
 from hpo_research.acquisition import criteria
-from hpo_research.compiled import by_loops
+from hpo_research.compiled import _tell, _telling, by_loops
 from hpo_research.gp import KERNELS, Data, Priors, condition, evidence, fit, fits, transforms
 from hpo_research.gp.kernels import squared_distances
 from hpo_research.optim import Options, lbfgs
@@ -228,3 +229,17 @@ def test_every_step_of_the_search():
             torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9, equal_nan=True)
         state = own
     assert bool(state.is_done.any())
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "found", "said"), [(True, None, 1), (True, 1, 0), (False, None, 0)]
+)
+def test_who_waits_at_a_terminal_is_told_that_loops_are_compiled(
+    monkeypatch, capsys, is_terminal, found, said
+):
+    _tell.cache_clear()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    load = _telling(lambda *_: found)
+    assert [load("signature", None), load("another", None)] == [found, found]
+    assert capsys.readouterr().err.count("compiling its loops") == said
+    _tell.cache_clear()
