@@ -65,7 +65,8 @@ def _made_of(function: Callable[..., Any], compile_: Callable[..., Any]) -> Call
     if hasattr(kept, "save_overload"):
         kept.save_overload = _forgiving(kept.save_overload)
         kept.load_overload = _telling(kept.load_overload)
-        kept._cache_file._source_stamp = _stamp(function)
+        if stamp := _stamp(function):
+            kept._cache_file._source_stamp = stamp
     return made
 
 
@@ -80,7 +81,7 @@ def _stamp(function: Callable[..., Any]) -> tuple[tuple[float, int], ...]:
 
 def _sources(names: Mapping[str, Any]) -> set[str]:
     """Return the file of a module, and those of the loops and intrinsics that it imports."""
-    files = {names["__file__"]}
+    files = {names["__file__"]} if "__file__" in names else set()
     for value in names.values():
         inner = getattr(value, "py_func", getattr(value, "_defn", None))
         if inner is not None and inner.__globals__ is not names:

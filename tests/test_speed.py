@@ -1,6 +1,7 @@
 """The speed command measures, and its record has every row with what made it."""
 
 import copy
+import importlib.util
 import math
 from dataclasses import replace
 
@@ -158,6 +159,13 @@ def test_a_section_leaves_the_rest_of_the_page_alone(tmp_path):
     page.write_text("nothing")
     with pytest.raises(RuntimeError, match="no marks"):
         record.put("targets", "x", page)
+
+
+def test_every_stage_of_a_profile_names_a_module_that_there_is():
+    for _, words in profiled.STAGES:
+        for word in words:
+            module = word.rpartition(".")[0]
+            assert not module or importlib.util.find_spec(f"hpo_research.{module}"), word
 
 
 def test_a_profile_enters_all_time_under_a_stage():

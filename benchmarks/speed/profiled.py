@@ -27,20 +27,15 @@ _PACKAGE = "hpo_research."
 
 # Read from the top: the first whose every word stands in the stack, as `module.function`.
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("fit: evidence and gradient", ("gp.fit.", "gp.evidence.")),
-    ("fit: optimiser and blocks", ("gp.fit.",)),
+    ("fit", ("gp.fit.",)),
     ("output transform", ("gp.transforms.",)),
-    ("points under way: conditioning", (".pending",)),
     ("conditioning on the data", ("gp.posterior.condition",)),
-    ("flips of choices", ("acquisition.maximise._flip",)),
-    ("polishing: surface", ("acquisition.maximise.", "optim.", ".value_and_gradient")),
-    ("polishing: optimiser", ("acquisition.maximise.", "optim.")),
-    (
-        "screening: surface at raw points and ends",
-        ("acquisition.maximise.", "acquisition.surface."),
-    ),
-    ("screening: drawing and choosing starts", ("acquisition.",)),
-    ("picks: configurations, duplicates", ("strategies.picks.",)),
+    ("conditioning on points under way", (".pending",)),
+    ("flips of choices", ("acquisition.maximise._flipped",)),
+    ("climbing from the starts", ("acquisition.maximise._climbed",)),
+    ("drawing candidates", ("acquisition.maximise.candidates",)),
+    ("screening: values, choosing starts", ("acquisition.",)),
+    ("picks: configurations, duplicates", ("strategies.models.greedy_batch.",)),
     ("runs to tensors, notes, all else", ("",)),
 )
 

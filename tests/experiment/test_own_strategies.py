@@ -223,14 +223,13 @@ def burst(x, y):
     raise RuntimeError("the kernel burst")
 
 
-def test_a_model_of_the_users_that_fails_is_named_with_the_run_and_the_line(tmp_path: Path):
-    own = experiment(
-        None, strategies={"theirs": hpo.Bayesian(model=burst, initial=2)}, problems=[Walk()]
-    )
+def test_a_model_of_the_users_that_fails_is_named_with_the_run_and_the_line():
+    theirs = {"theirs": hpo.Bayesian(model=burst, initial=2)}
     with pytest.raises(StrategyError) as caught:
-        hpo.run(own, out=tmp_path, device="cpu")
+        experiment(None, strategies=theirs, problems=[Walk()])
     assert str(caught.value).startswith(
-        "theirs on walk, seed 0: Bayesian(model=burst, acquisition=qlogei): run 1 (seed 0, 2 trials"
+        "theirs on walk, seed 0: Bayesian(model=burst, acquisition=qlogei): tried before the first "
+        "trial, this does not run (docs/botorch.md lists what does): RuntimeError: the kernel burst"
     )
     assert "RuntimeError: the kernel burst (test_own_strategies.py:" in str(caught.value)
     assert isinstance(caught.value.__cause__, RuntimeError)
