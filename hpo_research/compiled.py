@@ -125,7 +125,7 @@ def _forgiving(save: Callable[..., None]) -> Callable[..., None]:
 
 
 def _telling(load: Callable[..., Any]) -> Callable[..., Any]:
-    """Say to who waits at a terminal or in a notebook that loops are being compiled."""
+    """Say to who waits at a terminal that loops are being compiled."""
 
     @wraps(load)
     def loaded(*arguments: Any) -> Any:
@@ -139,7 +139,7 @@ def _telling(load: Callable[..., Any]) -> Callable[..., Any]:
 
 @cache  # once a process, and not for each loop
 def _tell() -> None:
-    if sys.stderr.isatty() or "ipykernel" in sys.modules:
+    if sys.stderr.isatty():  # what a notebook keeps should not hang on a cache
         print(
             "hpo_research: compiling its loops for this machine, once, in about 40 seconds ...",
             file=sys.stderr,
