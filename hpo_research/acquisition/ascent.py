@@ -9,7 +9,7 @@ import numpy as np
 
 from hpo_research.acquisition.loops import Members, evaluate
 from hpo_research.compiled import Bools, Floats, Ints, fused, nested
-from hpo_research.optim.compiled import Rows, begun, best, first, judge
+from hpo_research.optim.compiled import Rows, Trials, begun, best, first, judge
 
 
 class Ends(NamedTuple):
@@ -58,26 +58,7 @@ def climb(
                 break
             evaluate(members, i, x, spans[i], own_value[:r], own_gradient[:r])
             _turned(live, x, own_value, own_gradient, trial, value, gradient)
-            judge(
-                rows.lower,
-                rows.upper,
-                rows.x,
-                rows.value,
-                rows.gradient,
-                rows.direction,
-                rows.step,
-                rows.scale,
-                rows.pairs,
-                rows.backtracks,
-                rows.evaluations,
-                rows.is_done,
-                rows.has_converged,
-                trial,
-                value,
-                gradient,
-                limits,
-                backtracks,
-            )
+            judge(rows, Trials(trial, value, gradient), limits, backtracks)
         _end(rows, order if len(order) == kept else best(rows.value, kept), i, ends)
 
 

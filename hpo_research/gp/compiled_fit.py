@@ -10,7 +10,7 @@ import numpy as np
 
 from hpo_research.compiled import Bools, Floats, Ints, fused
 from hpo_research.gp.compiled_evidence import Known, Workspace, evidence, known_of, workspace
-from hpo_research.optim.compiled import Rows, begun, best, judge, resume
+from hpo_research.optim.compiled import Rows, Trials, begun, best, judge, resume
 from hpo_research.vectors import LANES
 
 _MANY = 1000  # rows: with more of them, the starts are compared on some
@@ -190,26 +190,7 @@ def _searched(
                 trial_value[i] = _loss(known, work, prior, trial[i], trial_gradient[i])
         if going == 0:
             break
-        judge(
-            rows.lower,
-            rows.upper,
-            rows.x,
-            rows.value,
-            rows.gradient,
-            rows.direction,
-            rows.step,
-            rows.scale,
-            rows.pairs,
-            rows.backtracks,
-            rows.evaluations,
-            rows.is_done,
-            rows.has_converged,
-            trial,
-            trial_value,
-            trial_gradient,
-            counts.limits,
-            counts.backtracks,
-        )
+        judge(rows, Trials(trial, trial_value, trial_gradient), counts.limits, counts.backtracks)
     return rows
 
 

@@ -31,6 +31,14 @@ class Rows(NamedTuple):
     has_converged: Bools  # s
 
 
+class Trials(NamedTuple):
+    """The next point of each row, and what was found there."""
+
+    x: Floats  # s p
+    value: Floats  # s
+    gradient: Floats  # s p
+
+
 @nested
 @no_type_check
 def begun(
@@ -108,27 +116,11 @@ def best(value: Floats, count: int) -> Ints:
 
 @compiled
 @no_type_check
-def judge(
-    lower: Floats,
-    upper: Floats,
-    x: Floats,
-    value: Floats,
-    gradient: Floats,
-    direction: Floats,
-    step: Floats,
-    scale: Floats,
-    pairs: Floats,
-    backtracks: Ints,
-    evaluations: Ints,
-    is_done: Bools,
-    has_converged: Bools,
-    trial: Floats,
-    trial_value: Floats,
-    trial_gradient: Floats,
-    limits: tuple[float, ...],
-    most_backtracks: int,
-) -> None:
-    """Accept the trial point of each row or shrink its step: all arrays begin with the row."""
+def judge(rows: Rows, trials: Trials, limits: tuple[float, ...], most_backtracks: int) -> None:
+    """Accept the trial point of each row or shrink its step; rows that have ended stay."""
+    lower, upper, x, value, gradient, direction, step, scale, pairs = rows[:9]
+    backtracks, evaluations, is_done, has_converged = rows[9:]
+    trial, trial_value, trial_gradient = trials
     sufficient, shrink_least, shrink_most, grow, flat, decrease, level = limits
     p = x.shape[1]
     moved, turned, free = np.empty(p), np.empty(p), np.empty(p)

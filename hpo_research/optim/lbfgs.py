@@ -285,7 +285,8 @@ class _Recorded:
 def _judge(state: _State, trial: Tensor, value: Tensor, gradient: Tensor, options: Options) -> None:
     """Do the same as `_judged` on the CPU, in place."""
     trials = [t.contiguous().flatten(0, 1).numpy() for t in (trial, value, gradient)]
-    compiled.judge(*state.arrays, *trials, options.limits, options.backtracks)
+    rows, points = compiled.Rows(*state.arrays), compiled.Trials(*trials)
+    compiled.judge(rows, points, options.limits, options.backtracks)
 
 
 def _judged(
