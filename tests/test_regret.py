@@ -1,5 +1,6 @@
 """The regret benchmarks: their problems, what is declared, the record, and the table's numbers."""
 
+import itertools
 import json
 import math
 from functools import partial
@@ -12,7 +13,7 @@ import pytest
 import hpo_research as hpo
 from benchmarks.regret import __main__ as command
 from benchmarks.regret import ours, record, table
-from benchmarks.regret.declared import BATCHES, EVALUATIONS, SEEDS, Task, Tuning, reported
+from benchmarks.regret.declared import BATCHES, EVALUATIONS, PARTS, SEEDS, Task, Tuning, reported
 from benchmarks.regret.problems import Bbob, HpoTable, loss, place
 from benchmarks.regret.record import FOLDER, Line, Record, read
 from hpo_research.errors import ProblemError, StoreError
@@ -119,18 +120,34 @@ def test_what_there_is_not_is_named(make, message):
         make()
 
 
-def test_the_report_shares_no_problem_with_the_tuning():
-    declared = {task.problem.name for tasks in reported() for task in tasks}
-    tuned = {task.problem.name for task in Tuning(instances=range(1, 6)).tasks()}
-    assert not declared & tuned
+def test_no_two_parts_share_an_instance():
+    names = {part: [t.problem.name for ts in made() for t in ts] for part, made in PARTS.items()}
+    names["tuning"] = [task.problem.name for task in Tuning(instances=range(1, 6)).tasks()]
+    apart = {
+        part: {name for name in own if part == "tuning" or name.startswith("bbob")}
+        for part, own in names.items()
+    }
+    for one, other in itertools.combinations(apart, 2):
+        assert not apart[one] & apart[other]
+    assert not set(names["report"]) & set(names["tuning"])
 
 
-def test_every_seed_of_the_report_is_the_same_work_on_other_instances():
-    work = [[(place(t.problem.name), t.q) for t in tasks] for tasks in reported()]
+@pytest.mark.parametrize(("part", "problems"), [("report", 28), ("seen", 16)])
+def test_every_seed_of_a_part_is_the_same_work_on_other_instances(part, problems):
+    seeds = PARTS[part]()
+    work = [[(place(t.problem.name), t.q) for t in tasks] for tasks in seeds]
     assert all(own == work[0] for own in work)
-    assert len({where.problem for where, _ in work[0]}) == 16
+    assert len({where.problem for where, _ in work[0]}) == problems
     assert {where.kind for where, _ in work[0]} == set(table.KINDS)
-    assert [{t.seed for t in tasks} for tasks in reported()] == [{seed} for seed in SEEDS]
+    assert [{t.seed for t in tasks} for tasks in seeds] == [{seed} for seed in SEEDS]
+
+
+@pytest.mark.parametrize("n", range(1, 57))
+def test_every_prefix_of_a_seed_holds_the_classes_alike(n):
+    met = [place(t.problem.name).kind for t in reported()[0][:n]]
+    counts = [met.count(kind) for kind in table.KINDS]
+    # The tables and one of the classes are the smallest, with four problems.
+    assert max(counts) - min(counts) <= len(BATCHES)
 
 
 def task(seed: int = 0, *, q: int = 1, evaluations: int = 3) -> Task:
@@ -218,10 +235,10 @@ def test_without_a_name_the_default_is_recorded(monkeypatch):
     asked = []
     monkeypatch.setattr(command, "Record", lambda name: asked.append(name) or [])
     monkeypatch.setattr(command.ours, "searched", lambda *args, **options: [])
-    monkeypatch.setattr(command, "reported", lambda: [])
+    monkeypatch.setattr(command, "PARTS", {"report": list})
     options = command._parser().parse_args(["ours"])
     assert options.run(options) == 0
-    assert asked == ["default"]
+    assert asked == ["report/default"]
 
 
 def test_a_recorded_tuning_run_is_not_made_again(tmp_path, monkeypatch, capsys):
@@ -307,17 +324,18 @@ def test_the_recorded_runs_are_whole(name):
     """The last line may be under way while a rival is recorded, so lines are read by `read`."""
     first = json.loads((FOLDER / f"{name}.jsonl").read_text().splitlines()[0])
     assert len(first["made_with"]["commit"]) >= 40
-    declared = {(t.problem.name, t.q, t.seed) for tasks in reported() for t in tasks}
+    part = name.split("/")[0]
+    declared = {(t.problem.name, t.q, t.seed) for ts in PARTS.get(part, list)() for t in ts}
     for key, line in read(name).items():
         place(line.problem)
         assert line.strategy == Path(name).name
         assert line.q in BATCHES
         assert line.seconds >= 0
         assert min(line.regrets) >= -1e-9
-        if "/" not in name:
+        if part != "tuning":
             assert key in declared
             assert len(line.regrets) == EVALUATIONS
 
 
 def test_the_record_is_small():
-    assert sum(p.stat().st_size for p in record.FOLDER.glob("*.jsonl")) < 2.5e6
+    assert sum(p.stat().st_size for p in record.FOLDER.rglob("*.jsonl")) < 12e6

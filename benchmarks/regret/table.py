@@ -20,7 +20,7 @@ from hpo_research.errors import StoreError
 from hpo_research.rng import Stream
 from hpo_research.tables.paired import holm, signed_rank
 
-AT = (30, 60, 100)
+AT = (10, 20, 30, 60)
 FLOOR = 1e-10
 KINDS = (*GROUPS, "tables")
 _RESAMPLES = 2000
