@@ -160,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("ours", help="record our variants on a declared part")
     _add_part(command)
+    _add_seeds(command)
     command.add_argument("variants", nargs="*", type=_variant, metavar="VARIANT")
     command.set_defaults(run=own)
     _add_recording(command)
