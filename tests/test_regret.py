@@ -26,6 +26,7 @@ from benchmarks.regret.problems import (
     loss,
     place,
 )
+from benchmarks.regret.reach import curves, reach
 from benchmarks.regret.record import FOLDER, Line, Record, read
 from hpo_research.errors import ProblemError, StoreError
 from hpo_research.problems.synthetic import Synthetic
@@ -360,10 +361,55 @@ def test_an_interval_holds_the_median():
 
 def test_the_table_shows_what_was_compared():
     shown = table.markdown(handmade(), (1, 2, 60))
-    assert "### q = 1, 2 evaluations: 2 problems, 3 runs of each" in shown
+    assert "### q = 1, 2 evaluations: 2 problems, 3 runs of each, 2 seeds" in shown
     assert "| a | **1.25** | **1.50** | **1.00** | -5.00 | -5.00 |  |  |" in shown
     assert "| b | 1.75 | **1.50** | 2.00 | -0.75 | -0.38 | 1, 0, 1 | – |" in shown
     assert "60 evaluations" not in shown
+
+
+def runs(name: str, *regrets: tuple[float, ...], problem: str = "bbob-f01-i{:02}-d05") -> dict:
+    return {
+        (problem.format(i), 1, i): Line(problem.format(i), name, 1, i, own, 1.0)
+        for i, own in enumerate(regrets)
+    }
+
+
+def test_how_soon_a_regret_is_reached_is_counted_by_hand():
+    first = runs("a", (9, 4, 4, 1), (7, 4, 2, 2), (8, 8, 3, 3))  # medians 8, 4, 3, 2
+    records = {
+        "a": first,
+        "b": runs("b", (9, 9, 9, 3), (9, 9, 9, 5), (9, 9, 9, 3)),  # ends at 3
+        "c": runs("c", (9, 9, 9, 8), (9, 9, 9, 9), (9, 9, 8, 8)),  # ends at 8
+        "d": runs("d", (9, 9, 9, 1), (9, 9, 9, 1), (9, 9, 9, 1)),  # never
+    }
+    found = reach(tuple(records), curves(records, sorted(first), 4, table.FLOOR))
+    assert [(own.other, own.evaluations, own.reached) for own in found] == [
+        ("b", 3, 1),
+        ("c", 1, 1),
+        ("d", 5, 0),
+    ]
+    shown = table.markdown(records, (4,))
+    assert "| b | 3 | 1/1 |" in shown
+    assert "| d | > 4 | 0/1 |" in shown
+
+
+def test_a_search_reaches_its_own_regret_in_what_the_bootstrap_says():
+    """The interval is that of a plain loop over the same draws."""
+    rng = np.random.default_rng(3)
+    one, other = (
+        runs(name, *np.minimum.accumulate(rng.random((10, 12)), axis=1).tolist()) for name in "ab"
+    )
+    by = curves({"a": one, "b": other}, sorted(one), 12, table.FLOOR)
+    (found,) = reach(("a", "b"), by)
+    (own,) = by.values()
+    picks = Stream(0).at("bootstrap").generator().integers(10, size=(2000, 10))
+    counts = []
+    for pick in picks:
+        target = np.median(own[1, pick, -1])
+        medians = np.median(own[0, pick], axis=0)
+        counts.append(next((n + 1 for n, m in enumerate(medians) if m <= target), 13))
+    assert [found.low, found.high] == np.quantile(counts, [0.025, 0.975]).tolist()
+    assert found.low <= found.evaluations <= found.high
 
 
 @pytest.mark.parametrize(
