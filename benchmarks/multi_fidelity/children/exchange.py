@@ -4,8 +4,8 @@ It runs in an environment of its own, where this package is not installed. Each 
 search of its own, told apart by a number:
 
 - `begin`: `axes`, one a hyperparameter, each `{"kind": "unit"}` (a number in [0, 1]),
-  `{"kind": "ordered", "size": k}` or `{"kind": "choice", "size": k}` (a whole number below k), named
-  `x0`, `x1` and so on; `seed`; `epochs`, the last one of a trial;
+  `{"kind": "ordered", "size": k}` or `{"kind": "choice", "size": k}` (a whole number below k); they
+  are named `x0`, `x1` and so on; `seed`; `epochs`, the last one of a trial;
 - `ask`: answered by `{"trial", "point", "until"}`: train the trial of this number to an epoch. The
   numbers of new trials are 0, 1, 2 and so on. Null: nothing before a running trial has ended;
 - `tell`: the losses of a trial at epochs that it was trained, null where it failed.

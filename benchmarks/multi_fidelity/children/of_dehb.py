@@ -36,16 +36,19 @@ class Dehb:
         self._trials: dict[int, int] = {}
         self._losses: dict[int, dict[int, float]] = {}
         self._jobs: dict[int, dict] = {}
+        self._failed: set[int] = set()
         self._worst = 0.0
 
     def ask(self) -> dict[str, object] | None:
-        """Ask for a job; one whose loss is known already is told at once."""
+        """Ask for a job; one whose loss is known already, or that failed, is told at once."""
         while True:
             job = self._dehb.ask()
             trial = self._trials.setdefault(job["config_id"], len(self._trials))
             until = round(job["fidelity"])
-            loss = self._losses.get(trial, {}).get(until)
+            loss = self._worst if trial in self._failed else self._losses.get(trial, {}).get(until)
             if loss is None:
+                if trial in self._jobs:
+                    raise RuntimeError(f"DEHB asked for trial {trial} while it was running")
                 self._jobs[trial] = job
                 point = [float(job["config"][name]) for name in self._names]
                 return {"trial": trial, "point": point, "until": until}
@@ -58,6 +61,8 @@ class Dehb:
             if loss is not None:
                 known[epoch] = loss
                 self._worst = max(self._worst, loss)
+        if losses[-1] is None:
+            self._failed.add(trial)
         loss = self._worst if losses[-1] is None else losses[-1]
         job = self._jobs.pop(trial)
         self._dehb.tell(job, {"fitness": loss, "cost": float(len(epochs))})

@@ -19,6 +19,7 @@ from smac import MultiFidelityFacade, Scenario
 from smac.runhistory import StatusType, TrialInfo, TrialValue
 
 MOST = 100_000
+CRASHED = TrialValue(cost=np.inf, status=StatusType.CRASHED)
 
 
 class Smac:
@@ -42,15 +43,21 @@ class Smac:
         self._trials: dict[object, int] = {}
         self._losses: dict[int, dict[int, float]] = {}
         self._asked: dict[int, TrialInfo] = {}
+        self._failed: set[int] = set()
 
     def ask(self) -> dict[str, object] | None:
-        """Ask for a trial; one whose loss is known already is told at once."""
+        """Ask for a trial; one whose loss is known already, or that failed, is told at once."""
         while True:
             info = self._smac.ask()
             trial = self._trials.setdefault(info.config, len(self._trials))
             until = round(info.budget)
+            if trial in self._failed:
+                self._smac.tell(info, CRASHED, save=False)
+                continue
             loss = self._losses.get(trial, {}).get(until)
             if loss is None:
+                if trial in self._asked:
+                    raise RuntimeError(f"SMAC asked for trial {trial} while it was running")
                 self._asked[trial] = info
                 point = [float(info.config[name]) for name in self._names]
                 return {"trial": trial, "point": point, "until": until}
@@ -61,8 +68,9 @@ class Smac:
         known = self._losses.setdefault(trial, {})
         known |= {e: loss for e, loss in zip(epochs, losses, strict=True) if loss is not None}
         loss = losses[-1]
-        failed = TrialValue(cost=np.inf, status=StatusType.CRASHED)
-        value = failed if loss is None else TrialValue(cost=loss)
+        if loss is None:
+            self._failed.add(trial)
+        value = CRASHED if loss is None else TrialValue(cost=loss)
         self._smac.tell(self._asked.pop(trial), value, save=False)
 
 
