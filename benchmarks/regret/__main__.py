@@ -1,6 +1,6 @@
 """The regret of searches on BBOB and on tables of trained networks: recorded, and compared.
 
-    python -m benchmarks.regret rivals [--part report] [--only NAME ...] [--limit-minutes M]
+    python -m benchmarks.regret rivals [--part report] [--seeds 10] [--only NAME ...]
     python -m benchmarks.regret ours [VARIANT ...] [--part report] [--seeds 10] [--again]
     python -m benchmarks.regret tune VARIANT ... [--dims 2 5 10] [--instances 1 2] [--seeds 2]
     python -m benchmarks.regret table NAME ... [--part report] [--evaluations 10 20 30 60]
@@ -27,7 +27,21 @@ from benchmarks.regret.table import AT, markdown
 from hpo_research.errors import MissingPackageError
 from hpo_research.threads import limited
 
-NAMES = ("random", "optuna-tpe", "optuna-gp", "ax", "botorch")
+NAMES = (
+    "random",
+    "scipy-annealing",
+    "optuna-tpe",
+    "optuna-gp",
+    "optuna-gp-our-design",
+    "smac-rf",
+    "egobox",
+    "ax",
+    "botorch",
+    "botorch-our-design",
+    "smac-gp",
+    "hebo",
+    "ax-quality",
+)
 """The rivals, the cheap ones first; random search is ours."""
 
 
@@ -41,7 +55,7 @@ def rivals(options: argparse.Namespace) -> int:
     records = {name: Record(f"{options.part}/{name}") for name in names}
     end = time.monotonic() + 60 * options.limit_minutes
     failed = 0
-    for tasks in PARTS[options.part]():
+    for tasks in PARTS[options.part]()[: options.seeds]:
         for _, own in itertools.groupby(tasks, lambda task: task.problem.name):
             due = list(own)
             for name in names:
@@ -55,24 +69,32 @@ def rivals(options: argparse.Namespace) -> int:
 
 def _runs(name: str, tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:
     """Yield what is stored at once: our own search many runs, another's each alone."""
-    yield from ours.chunks(tasks) if name in VARIANTS else ([task] for task in tasks)
+    if name in VARIANTS:
+        yield from ours.chunks(tasks)
+    else:
+        from benchmarks.regret.rivals import can
+
+        yield from ([task] for task in tasks if can(name, task))
 
 
 def _recorded(record: Record, name: str, run: Sequence[Task]) -> bool:
+    versions = None
     try:
         if name in VARIANTS:
             (lines,) = ours.searched(name, VARIANTS[name], run, chunk=len(run))
         else:
             from benchmarks.regret.rivals import searched
 
-            lines = [searched(name, task) for task in run]
+            (task,) = run
+            found = searched(name, task)
+            lines, versions = [found.line], found.versions
     except MissingPackageError:
         raise
     except Exception:  # other people's code: its failure is reported, and the next run begins
         where = ", ".join(f"{t.problem.name} q={t.q} seed {t.seed}" for t in run)
         print(f"{name} failed on {where}:\n{traceback.format_exc()}", flush=True)
         return False
-    record.append(lines)
+    record.append(lines, versions)
     for line in lines:
         print(
             f"{time.strftime('%H:%M:%S')} {name} {line.problem} q={line.q} seed {line.seed}: "
@@ -131,13 +153,14 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("rivals", help="record the rivals on a declared part")
     _add_part(command)
+    _add_seeds(command)
     command.add_argument("--only", nargs="+", choices=NAMES, default=[])
     command.add_argument("--limit-minutes", type=float, default=float("inf"))
     command.set_defaults(run=rivals)
 
     command = commands.add_parser("ours", help="record our variants on a declared part")
     _add_part(command)
-    command.add_argument("--seeds", type=int, default=len(SEEDS), help="so many, from 0 on")
+    _add_seeds(command)
     command.add_argument("variants", nargs="*", type=_variant, metavar="VARIANT")
     command.set_defaults(run=own)
     _add_recording(command)
@@ -170,6 +193,10 @@ def _variant(name: str) -> str:
 
 def _add_part(command: argparse.ArgumentParser, *more: str) -> None:
     command.add_argument("--part", choices=[*PARTS, *more], default="report")
+
+
+def _add_seeds(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seeds", type=int, default=len(SEEDS), help="so many, from 0 on")
 
 
 def _add_recording(command: argparse.ArgumentParser) -> None:

@@ -2,14 +2,25 @@
 
 They share no instance. In `report`, seed s meets instance 16 + s of a function, so that ten seeds
 are ten instances; a seed is the same for every search. `seen` is the report of an earlier build,
-instances 6 to 15 of half of the functions: its records stay, and no default is judged by it.
+instances 6 to 15 of half of the functions: its records stay, and no default is judged by it. In
+`control`, on boxes placed at random, instance 26 + s, the middle of the space says nothing.
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.regret.problems import TABLES, Bbob, HpoTable, Measured, place
+from benchmarks.regret.problems import (
+    PLACED_BBOB,
+    PLACED_SYNTHETIC,
+    TABLES,
+    Bbob,
+    HpoTable,
+    Measured,
+    Placed,
+    place,
+)
+from hpo_research.problems.synthetic import Synthetic
 
 REPORTED_TABLES = (
     ("hpobench", "phoneme"),
@@ -21,6 +32,8 @@ SEEDS = range(10)
 DIMENSION = 5
 EVALUATIONS = 60
 BATCHES = (1, 4)
+CONTROL_SEEDS = range(5)
+CONTROL_EVALUATIONS = 100
 SEEN_FUNCTIONS = (1, 3, 5, 6, 8, 10, 13, 15, 17, 20, 21, 23)
 """Three separable functions, two moderate, two ill-conditioned, two and three multi-modal."""
 
@@ -45,7 +58,23 @@ def seen() -> list[list[Task]]:
     return [_once(seed, _in_turn(_functions(SEEN_FUNCTIONS, 6 + seed))) for seed in SEEDS]
 
 
-PARTS: dict[str, Callable[[], list[list[Task]]]] = {"report": reported, "seen": seen}
+def control() -> list[list[Task]]:
+    """Return what tells whether a search lives on the middle of the space, a list a seed."""
+    return [
+        [
+            Task(problem, seed, q, CONTROL_EVALUATIONS)
+            for problem in _in_turn(_placed(seed))
+            for q in BATCHES
+        ]
+        for seed in CONTROL_SEEDS
+    ]
+
+
+PARTS: dict[str, Callable[[], list[list[Task]]]] = {
+    "report": reported,
+    "seen": seen,
+    "control": control,
+}
 """The parts by name, which is also the folder of their records."""
 
 
@@ -54,6 +83,14 @@ def _functions(functions: Sequence[int], instance: int) -> list[Measured]:
         *(Bbob(function, instance, DIMENSION) for function in functions),
         *(HpoTable(*table) for table in REPORTED_TABLES),
     ]
+
+
+def _placed(seed: int) -> list[Measured]:
+    bases: list[Bbob | Synthetic] = [Bbob(f, 26 + seed, DIMENSION) for f in PLACED_BBOB]
+    bases += [
+        Synthetic(name, None if name == "hartmann6" else DIMENSION) for name in PLACED_SYNTHETIC
+    ]
+    return [Placed(base, seed) for base in bases]
 
 
 def _in_turn(problems: Sequence[Measured]) -> Iterator[Measured]:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
 
-from benchmarks.regret.problems import GROUPS, place
+from benchmarks.regret.problems import GROUPS, SYNTHETIC, place
 from benchmarks.regret.record import Key, Line
 from hpo_research.analysis.bootstrap import LEAST_SEEDS
 from hpo_research.errors import StoreError
@@ -22,7 +22,7 @@ from hpo_research.tables.paired import holm, signed_rank
 
 AT = (10, 20, 30, 60)
 FLOOR = 1e-10
-KINDS = (*GROUPS, "tables")
+KINDS = (*GROUPS, "tables", SYNTHETIC)
 _RESAMPLES = 2000
 
 Records = Mapping[str, Mapping[Key, Line]]
