@@ -2,11 +2,11 @@
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hpo_research.ledger import Final
-from hpo_research.records import Ask, Outcome, Report, Resume, Run, Start, Status, best_value
+from hpo_research.records import Ask, Outcome, Report, Resume, Run, Start, Status, Trial, best_value
 from hpo_research.store.reports import as_reports
 
 
@@ -55,28 +55,45 @@ class RunHistory:
         is without values, since a model uses none of them. One that was begun anew has the values
         of its last attempt alone.
         """
-        run, (turn, _) = self.run, self.asked[ask]
-        segments, came = _segments(run.asks[:ask]), as_reports(self.reports)
+        turn, _ = self.asked[ask]
+        seen = [
+            replace(trial, epochs=(), values=(), value=None) if trial.is_running else trial
+            for trial in self._trials(turn, self.run.asks[:ask])
+        ]
+        return replace(self.run, trials=tuple(seen), asks=self.run.asks[:ask])
+
+    def after(self, epochs: float) -> Run:
+        """Return the run as it was at the end of the last turn by which it had spent so many.
+
+        Running trials have what they had reported by then: `at` is what a model saw of them.
+        """
+        came = as_reports(self.reports)
+        beyond = came.turn[came.spent > epochs]
+        if not len(beyond):
+            return self.run
+        turn = int(beyond.min())
+        asks = self.run.asks[: sum(asked < turn for asked, _ in self.asked)]
+        return replace(self.run, trials=tuple(self._trials(turn, asks)), asks=asks)
+
+    def _trials(self, turn: int, asks: Sequence[Ask]) -> Iterator[Trial]:
+        """Yield the trials of some asks as they were before the reports of a turn came."""
+        segments, came = _segments(asks), as_reports(self.reports)
         earlier = came.turn < turn
         reached = dict(zip(came.trial[earlier].tolist(), came.epoch[earlier].tolist(), strict=True))
         ends: defaultdict[int, list[Status]] = defaultdict(list)
         for at, outcome in self.outcomes:
             if at < turn:
                 ends[outcome.trial].append(outcome.status)
-        trials = []
-        for trial in run.trials[: len(segments)]:
+        for trial in self.run.trials[: len(segments)]:
             own = ends[trial.id]
             status = "running" if len(own) < segments[trial.id] else own[-1]
-            last = 0 if status == "running" else reached.get(trial.id, 0)
-            known = bisect_right(trial.epochs, last)  # epochs whose value is missing are not there
-            values = trial.values[:known]
-            value = None
+            # Epochs whose value is missing are not there.
+            known = bisect_right(trial.epochs, reached.get(trial.id, 0))
+            epochs, values, value = trial.epochs[:known], trial.values[:known], None
             if values and status != "failed":
                 is_last = self.final == "last"
-                value = values[-1] if is_last else best_value(values, run.direction)
-            epochs = trial.epochs[:known]
-            trials.append(replace(trial, status=status, epochs=epochs, values=values, value=value))
-        return replace(run, trials=tuple(trials), asks=run.asks[:ask])
+                value = values[-1] if is_last else best_value(values, self.run.direction)
+            yield replace(trial, status=status, epochs=epochs, values=values, value=value)
 
 
 def _segments(asks: Sequence[Ask]) -> Counter[int]:

@@ -1,6 +1,6 @@
 """Final results of noisy problems without the noise, by two choices of a trial."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from hpo_research.analysis.finals import Finals, counted, gathered
 from hpo_research.analysis.rebuild import answers_of
 from hpo_research.analysis.result import Result
+from hpo_research.records import Run
 from hpo_research.store import RunName
 from hpo_research.store.reports import as_reports
 from hpo_research.strategies.answers import has, recommended
@@ -49,29 +50,34 @@ def noise_free(result: Result) -> list[NoiseFree]:
     noisy = [problem for problem in result.facts.problems if is_noisy(result, problem)]
     if not noisy:
         return []
-    names = sorted(name for name in result.runs if name.problem in noisy)
-    clean = {name: _clean(result, name) for name in names}
-    by_model, by_value = _recommended(result, names), _observed(result, names)
+    runs = {name: own for name, own in sorted(result.runs.items()) if name.problem in noisy}
+    clean = {name: _clean(result, name) for name in runs}
+    by_model, by_value = recommended_of(result, runs), observed_of(runs)
     return [
         NoiseFree(*(_finals(result, problem, clean, chosen) for chosen in (by_model, by_value)))
         for problem in noisy
     ]
 
 
-def _recommended(result: Result, names: Sequence[RunName]) -> Chosen:
-    chosen = dict(_observed(result, names))
+def recommended_of(result: Result, runs: Mapping[RunName, Run]) -> Chosen:
+    """Return what the strategy of each run recommends, the best observed trial where it does not.
+
+    The runs may be those of a result as they were at some time.
+    """
+    chosen = dict(observed_of(runs))
     for strategy in result.facts.strategies:
         made = answers_of(result.facts, strategy).recommending
-        own = [name for name in names if name.strategy == strategy]
+        own = [name for name in runs if name.strategy == strategy]
         if made is not None and has(made, "recommend"):
             with limited():
-                ids = recommended(made, [result.runs[name] for name in own])
+                ids = recommended(made, [runs[name] for name in own])
             chosen |= zip(own, ids, strict=True)
     return chosen
 
 
-def _observed(result: Result, names: Sequence[RunName]) -> Chosen:
-    best = {name: result.runs[name].best() for name in names}
+def observed_of(runs: Mapping[RunName, Run]) -> Chosen:
+    """Return the trial of each run with the best value as it was reported."""
+    best = {name: run.best() for name, run in runs.items()}
     return {name: None if trial is None else trial.id for name, trial in best.items()}
 
 

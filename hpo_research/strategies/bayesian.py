@@ -47,13 +47,13 @@ class Bayesian:
     """Bayesian optimisation with a Gaussian process and q-EI (Jones et al. 1998; Ginsbourger 2010).
 
     Asks that come before `initial` trials, or while fewer than two trials have a value, are filled
-    by the initial `design`: `"sobol"`, a scrambled Sobol sequence that is shared with every
-    strategy of the seed that begins so (`initial=None`: two trials a hyperparameter, 4 to 24); or
-    `"middle"`, the same after `SearchSpace.middle` (None: 5 trials). Every later ask fits a GP with
-    kernel `model` to the losses under `transform`, and chooses its batch one point at a time:
-    running trials and points chosen before are conditioned on in `samples` fixed quasi-random
-    samples, and the next point is where the acquisition function, exact given each sample, is
-    largest.
+    by the initial `design`: `"middle"`, `SearchSpace.middle` (unless a trial came before it) and
+    then a scrambled Sobol sequence, shared with every strategy of the seed that has it
+    (`initial=None`: 4 trials); or `"sobol"`, the sequence alone (None: two trials a hyperparameter,
+    4 to 24). Every later ask fits a GP with kernel `model` to the losses under `transform`, and
+    chooses its batch one point at a time: running trials and points chosen before are conditioned
+    on in `samples` fixed quasi-random samples, and the next point is where the acquisition
+    function, exact given each sample, is largest.
 
     Failed trials count as bad as the worst value so far. No configuration is tried twice; finite
     spaces of up to 100,000 configurations are scored whole. `model` is a kernel, or the one of
@@ -84,7 +84,7 @@ class Bayesian:
     model: str | parts.Factory = "matern52"
     transform: str = "yeo-johnson"
     initial: int | None = None
-    design: str = "sobol"
+    design: str = "middle"
     batch: int = 4
     samples: int = 64
     starts: int = 32

@@ -58,7 +58,7 @@ def test_who_enqueued_the_first_trial_is_not_given_the_middle():
 
 @pytest.mark.parametrize(
     ("strategy", "trials"),
-    [(MIDDLE, 5), (Bayesian(design="sobol"), 4), (Bayesian(design="middle", initial=3), 3)],
+    [(MIDDLE, 4), (Bayesian(design="sobol"), 4), (Bayesian(design="middle", initial=3), 3)],
     ids=["middle", "sobol", "initial=3"],
 )
 def test_the_model_takes_over_after_the_initial_trials(strategy, trials):

@@ -7,19 +7,19 @@ from hpo_research.strategies.tried import left
 
 MIDDLE, SOBOL = "middle", "sobol"
 DESIGNS = (MIDDLE, SOBOL)
-_BESIDE_MIDDLE = 4
+_WITH_MIDDLE = 4
 _LEAST, _MOST = 4, 24
 
 
 def trials_of(initial: int | None, run: Run, design: str = SOBOL) -> int:
     """Return how many trials a run begins with.
 
-    By default the middle and four others, or without a middle two a hyperparameter, 4 to 24.
+    By default 4 with the middle, else two a hyperparameter, 4 to 24.
     """
     if initial is not None:
         return initial
     if design == MIDDLE:
-        return 1 + _BESIDE_MIDDLE
+        return _WITH_MIDDLE
     return min(max(2 * run.space.dimension, _LEAST), _MOST)
 
 

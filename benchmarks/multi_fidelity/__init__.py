@@ -1,0 +1,1 @@
+"""Other people's multi-fidelity searches beside ours, on the recorded tables, in one simulation."""
