@@ -112,8 +112,10 @@ def test_another_version_here_is_refused_by_name(monkeypatch):
 @pytest.mark.parametrize("name", ["optuna-gp-our-design", "botorch-our-design"])
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_what_begins_with_our_design_meets_the_points_that_ours_meets(name, task, tmp_path):
+    n = len(rivals.our_design(task.problem.space, task.seed))
+    task = Task(task.problem, task.seed, task.q, n)
     experiment = hpo.Experiment(
-        "x", [task.problem], {"ours": hpo.Bayesian(design="middle")}, [3], hpo.Budget(evaluations=5)
+        "x", [task.problem], {"ours": hpo.Bayesian()}, [task.seed], hpo.Budget(evaluations=n)
     )
     result = hpo.run(experiment, out=tmp_path, device="cpu")
     (run,) = result.runs.values()

@@ -14,9 +14,9 @@
 - `egobox`: `Egor` as it comes, after the Latin hypercube that its own loop begins with.
 - `hebo`, `smac-rf`, `smac-gp`: in environments of their own, see `served.py`.
 - `scipy-annealing`: `dual_annealing` with nothing but a seed; one at a time, spaces of numbers.
-- `optuna-gp-our-design`, `botorch-our-design`: the same with the design that `Bayesian` begins
-  with (the middle of the space and four scrambled Sobol points) for their own, so that what a
-  design gives and what a model gives are told apart; the sampler then models from there on.
+- `optuna-gp-our-design`, `botorch-our-design`: the same with the trials that `Bayesian` begins
+  with (the middle of the space and three scrambled Sobol points) for their own design, so that
+  what a design gives and what a model gives are told apart.
 
 A batch of q is asked for whole before any of it is told; the last one may be smaller.
 """
@@ -44,6 +44,7 @@ from benchmarks.regret.searches import Ax, BoTorch, Egobox, Optuna, Search
 from hpo_research.errors import StrategyError
 from hpo_research.records import Run
 from hpo_research.space import Config, SearchSpace
+from hpo_research.strategies.models.initial_design import trials_of
 from hpo_research.threads import limited
 
 
@@ -61,8 +62,9 @@ class Rival:
 
 
 def our_design(space: SearchSpace, seed: int) -> list[Config]:
-    """Return the trials that our own search of this seed begins with: the middle and four more."""
-    (ask,) = hpo.Bayesian(design="middle").ask([Run(space, seed=seed)], [5])
+    """Return the trials that our default begins a run of this seed with."""
+    ours, run = hpo.Bayesian(), Run(space, seed=seed)
+    (ask,) = ours.ask([run], [trials_of(ours.initial, run, ours.design)])
     return [proposal.config for proposal in ask.proposals]
 
 
