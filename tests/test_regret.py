@@ -14,6 +14,7 @@ from scipy.stats import kstest
 import hpo_research as hpo
 from benchmarks.regret import __main__ as command
 from benchmarks.regret import ours, record, table
+from benchmarks.regret.brief import brief
 from benchmarks.regret.declared import BATCHES, EVALUATIONS, PARTS, Task, Tuning, reported
 from benchmarks.regret.problems import (
     PLACED_BBOB,
@@ -410,6 +411,18 @@ def test_a_search_reaches_its_own_regret_in_what_the_bootstrap_says():
         counts.append(next((n + 1 for n, m in enumerate(medians) if m <= target), 13))
     assert [found.low, found.high] == np.quantile(counts, [0.025, 0.975]).tolist()
     assert found.low <= found.evaluations <= found.high
+
+
+def test_the_brief_table_has_a_line_a_search():
+    shown = brief(handmade(), (1, 2))
+    assert "### q = 1: 2 problems, 3 runs of each" in shown
+    assert "| a | **1.38** | **1.25** | -5.00 |" in shown
+    assert "| b | 1.62; 0, 1; – | 1.75; 1, 1; – | -0.75 |" in shown
+
+
+def test_a_brief_table_of_runs_that_are_too_short_is_refused():
+    with pytest.raises(StoreError, match="a, b share no run of 60 evaluations"):
+        brief(handmade(), (2, 60))
 
 
 @pytest.mark.parametrize(

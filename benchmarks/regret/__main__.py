@@ -3,7 +3,7 @@
     python -m benchmarks.regret rivals [--part report] [--seeds 10] [--only NAME ...]
     python -m benchmarks.regret ours [VARIANT ...] [--part report] [--seeds 10] [--again]
     python -m benchmarks.regret tune VARIANT ... [--dims 2 5 10] [--instances 1 2] [--seeds 2]
-    python -m benchmarks.regret table NAME ... [--part report] [--evaluations 10 20 30 60]
+    python -m benchmarks.regret table NAME ... [--part report] [--evaluations 10 20 30 60] [--brief]
 
 `table` takes seconds and prints a table of `DEFAULTS.md`: the first name beside the others, on the
 runs that all of them have. `ours` takes an hour, `tune` two for each variant, `rivals` days. Runs
@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 
 from benchmarks.regret import ours
+from benchmarks.regret.brief import brief
 from benchmarks.regret.declared import PARTS, SEEDS, Task, Tuning
 from benchmarks.regret.ours import VARIANTS
 from benchmarks.regret.record import FOLDER, Record, read
@@ -142,7 +143,7 @@ def _variants(options: argparse.Namespace, folder: str, tasks: Sequence[Task]) -
 def table(options: argparse.Namespace) -> int:
     """Print the comparison of records."""
     records = {name: read(f"{options.part}/{name}") for name in options.names}
-    print(markdown(records, options.evaluations))
+    print((brief if options.brief else markdown)(records, options.evaluations))
     return 0
 
 
@@ -181,6 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="+")
     _add_part(command, "tuning")
     command.add_argument("--evaluations", type=int, nargs="+", default=list(AT))
+    command.add_argument("--brief", action="store_true", help="a line a search, without classes")
     command.set_defaults(run=table)
     return parser
 

@@ -180,7 +180,7 @@ def _part(compared: Compared, q: int, evaluations: int) -> str:
                 + ("" if np.isnan(low[i]) else f" [{low[i]:.2f}, {high[i]:.2f}]"),
                 f"{worst[i]:.2f}",
                 f"{duel.wins}, {duel.ties}, {duel.losses}" if duel else "",
-                _p(duel.p_holm) if duel else "",
+                shown_p(duel.p_holm) if duel else "",
             ]
         )
     title = (
@@ -218,7 +218,8 @@ def _marked(values: Float[np.ndarray, " strategies"], i: int) -> str:
     return f"**{values[i]:.2f}**" if values[i] == values.min() else f"{values[i]:.2f}"
 
 
-def _p(value: float) -> str:
+def shown_p(value: float) -> str:
+    """Return a p value for people, a dash where there is none."""
     if np.isnan(value):
         return "–"
     return "<0.001" if value < 0.001 else f"{value:.3f}"
