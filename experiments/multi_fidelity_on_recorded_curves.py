@@ -17,7 +17,7 @@ experiment = hpo.Experiment(
     ],
     strategies={
         "random": hpo.Random(),
-        "q-EI": hpo.Bayesian(),
+        "q-EI": hpo.Bayesian(design="sobol"),  # begins as the other models do
         "halving": hpo.SuccessiveHalving(eta=3),
         "hyperband": hpo.Hyperband(eta=3),
         "ASHA": hpo.ASHA(eta=3),

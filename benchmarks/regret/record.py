@@ -6,7 +6,7 @@ whole or not at all: a last line that was torn by a kill is dropped when the fil
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,9 +73,12 @@ class Record:
     def __contains__(self, task: Task) -> bool:
         return self._longest.get((task.problem.name, task.q, task.seed), 0) >= task.evaluations
 
-    def append(self, lines: Sequence[Line]) -> None:
-        """Store runs at once, below a line that says with what they were made."""
-        here = made_with()
+    def append(self, lines: Sequence[Line], versions: Mapping[str, str] | None = None) -> None:
+        """Store runs at once, below a line that says with what they were made.
+
+        `versions` are of the environment that they were made in, where that is not this one.
+        """
+        here = {**made_with(), **({"versions_elsewhere": versions} if versions else {})}
         entries: list[dict[str, object]] = []
         if here != self._made_with:
             entries.append({"made_with": here})

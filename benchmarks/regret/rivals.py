@@ -10,7 +10,13 @@
   tables is exact. What was tried is avoided (`X_avoid`).
 - `optuna-tpe`, `optuna-gp`: `TPESampler` and `GPSampler` with nothing but a seed. Grids are
   integers (the index on the grid), as the authors of the tables write them for Optuna.
-- `ax`: `Client` as it comes. Grids are ordered choices.
+- `ax`: `Client` as it comes; `ax-quality`: with `method="quality"`. Grids are ordered choices.
+- `egobox`: `Egor` as it comes, after the Latin hypercube that its own loop begins with.
+- `hebo`, `smac-rf`, `smac-gp`: in environments of their own, see `served.py`.
+- `scipy-annealing`: `dual_annealing` with nothing but a seed; one at a time, spaces of numbers.
+- `optuna-gp-our-design`, `botorch-our-design`: the same with the trials that `Bayesian` begins
+  with (the middle of the space and three scrambled Sobol points) for their own design, so that
+  what a design gives and what a model gives are told apart.
 
 A batch of q is asked for whole before any of it is told; the last one may be smaller.
 """
@@ -18,230 +24,157 @@ A batch of q is asked for whole before any of it is told; the last one may be sm
 import logging
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from importlib import metadata
 
-import torch
-from botorch.acquisition.logei import qLogNoisyExpectedImprovement
-from botorch.fit import fit_gpytorch_mll
-from botorch.models import SingleTaskGP
-from botorch.models.transforms import Standardize
-from botorch.optim import optimize_acqf
-from botorch.optim.optimize import optimize_acqf_discrete_local_search
-from botorch.sampling.normal import SobolQMCNormalSampler
-from botorch.utils.sampling import draw_sobol_samples
-from gpytorch.mlls import ExactMarginalLogLikelihood
-from torch import Tensor
+import numpy as np
+import optuna
+from ax.utils.common.logger import set_ax_logger_levels
+from ax.utils.common.random import with_rng_seed
+from scipy.optimize import dual_annealing
 
+import hpo_research as hpo
 from benchmarks.regret.declared import Task
+from benchmarks.regret.elsewhere import ENVIRONMENTS, Elsewhere
 from benchmarks.regret.problems import loss
 from benchmarks.regret.record import Line
-from hpo_research.errors import MissingPackageError, StrategyError
-from hpo_research.space import Categorical, Config, Float, SearchSpace
+from benchmarks.regret.searches import Ax, BoTorch, Egobox, Optuna, Search
+from hpo_research.errors import StrategyError
+from hpo_research.records import Run
+from hpo_research.space import Config, SearchSpace
+from hpo_research.strategies.models.initial_design import trials_of
 from hpo_research.threads import limited
-
-try:
-    import optuna
-    from ax.api.client import Client
-    from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
-    from ax.utils.common.logger import set_ax_logger_levels
-    from ax.utils.common.random import with_rng_seed
-except ImportError as error:
-    raise MissingPackageError(
-        f"{error.name} is not installed; the rivals need: pip install 'hpo_research[rivals]'"
-    ) from error
-
-
-class Search(Protocol):
-    """A search that is under way: it minimises."""
-
-    def ask(self, count: int) -> list[Config]:
-        """Return up to so many configurations, at least one."""
-        ...
-
-    def tell(self, losses: Sequence[float]) -> None:
-        """Take the losses of what was asked for last, in its order."""
-        ...
-
-
-class BoTorch:
-    """The tutorial's loop; rows of `x` are in the unit cube, `y` is the negated loss."""
-
-    def __init__(self, space: SearchSpace) -> None:
-        self._space = space
-        self._cube = torch.tensor([[0.0] * space.dimension, [1.0] * space.dimension]).double()
-        self._sizes = [parameter.size for parameter in space.parameters.values()]
-        self._x = torch.empty(0, space.dimension).double()
-        self._y = torch.empty(0, 1).double()
-        start = draw_sobol_samples(self._cube, n=2 * space.dimension, q=1).squeeze(1)
-        self._initial = self._on_lattice(start) if space.size else start
-        self._asked = self._initial[:0]
-
-    def ask(self, count: int) -> list[Config]:
-        """Take the next points of the design, or fit and maximise."""
-        design = self._initial[len(self._x) :][:count]
-        self._asked = design if len(design) else self._chosen(count)
-        return self._configs(self._asked)
-
-    def tell(self, losses: Sequence[float]) -> None:
-        """Append the data."""
-        self._x = torch.cat([self._x, self._asked])
-        self._y = torch.cat([self._y, -torch.tensor(losses, dtype=torch.float64)[:, None]])
-
-    def _chosen(self, count: int) -> Tensor:
-        model = SingleTaskGP(self._x, self._y, outcome_transform=Standardize(m=1))
-        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-        acquisition = qLogNoisyExpectedImprovement(
-            model=model,
-            X_baseline=self._x,
-            sampler=SobolQMCNormalSampler(torch.Size([128])),
-            prune_baseline=True,
-        )
-        if self._space.size:
-            x, _ = optimize_acqf_discrete_local_search(
-                acquisition,
-                [torch.linspace(0, 1, size).double() for size in self._sizes],
-                q=count,
-                num_restarts=10,
-                raw_samples=512,
-                X_avoid=self._x,
-            )
-        else:
-            x, _ = optimize_acqf(
-                acquisition,
-                bounds=self._cube,
-                q=count,
-                num_restarts=10,
-                raw_samples=512,
-                options={"batch_limit": 5, "maxiter": 200},
-            )
-        return x.detach()
-
-    def _on_lattice(self, x: Tensor) -> Tensor:
-        sizes = torch.tensor(self._sizes, dtype=torch.float64)
-        index = (x * sizes).floor().minimum(sizes - 1)
-        # The very numbers of the lattice: points to avoid are compared with its rows.
-        columns = [torch.linspace(0, 1, size).double() for size in self._sizes]
-        return torch.stack([c[index[:, j].long()] for j, c in enumerate(columns)], dim=1)
-
-    def _configs(self, x: Tensor) -> list[Config]:
-        if not self._space.size:
-            return self._space.decode(x.numpy())
-        # Value k of K is at k / (K − 1) here, in the middle of its K-th for our own spaces.
-        sizes = torch.tensor(self._sizes, dtype=torch.float64)
-        return self._space.decode((((x * (sizes - 1)).round() + 0.5) / sizes).numpy())
-
-
-class Optuna:
-    """A sampler of Optuna, asked and told."""
-
-    def __init__(self, space: SearchSpace, sampler: optuna.samplers.BaseSampler) -> None:
-        self._space = space
-        self._study = optuna.create_study(sampler=sampler)
-        self._distributions = {
-            name: _distribution(parameter) for name, parameter in space.parameters.items()
-        }
-        self._trials: list[optuna.Trial] = []
-
-    def ask(self, count: int) -> list[Config]:
-        """Ask for so many trials."""
-        self._trials = [self._study.ask(self._distributions) for _ in range(count)]
-        return [self._config(trial.params) for trial in self._trials]
-
-    def tell(self, losses: Sequence[float]) -> None:
-        """Tell the trials' losses."""
-        for trial, value in zip(self._trials, losses, strict=True):
-            self._study.tell(trial, value)
-
-    def _config(self, params: dict[str, object]) -> Config:
-        named = {
-            name: parameter.values[params[name]]
-            if isinstance(parameter, Categorical) and parameter.ordered
-            else params[name]
-            for name, parameter in self._space.parameters.items()
-        }
-        return self._space.validate(named)
-
-
-class Ax:
-    """Ax's client, asked and told."""
-
-    def __init__(self, space: SearchSpace) -> None:
-        self._space = space
-        self._client = Client()
-        self._client.configure_experiment(
-            parameters=[_ax(name, parameter) for name, parameter in space.parameters.items()]
-        )
-        self._client.configure_optimization(objective="-loss")
-        self._trials: list[int] = []
-
-    def ask(self, count: int) -> list[Config]:
-        """Ask for up to so many trials: its initial design holds back some."""
-        trials = self._client.get_next_trials(max_trials=count)
-        if not trials:
-            raise StrategyError("ax proposed no trial, though none was running")
-        self._trials = list(trials)
-        return [self._space.validate(config) for config in trials.values()]
-
-    def tell(self, losses: Sequence[float]) -> None:
-        """Complete the trials."""
-        for trial, value in zip(self._trials, losses, strict=True):
-            self._client.complete_trial(trial_index=trial, raw_data={"loss": value})
 
 
 @dataclass(frozen=True)
 class Rival:
-    """How a search begins in a space, with a seed, and how what it draws globally is seeded."""
+    """A search in this process: the package and version that are recorded, and how it begins.
 
+    `seeded` is how what it draws globally is seeded.
+    """
+
+    package: str
+    version: str
     begin: Callable[[SearchSpace, int], Search]
     seeded: Callable[[int], AbstractContextManager[object]] = with_rng_seed
 
 
+def our_design(space: SearchSpace, seed: int) -> list[Config]:
+    """Return the trials that our default begins a run of this seed with."""
+    ours, run = hpo.Bayesian(), Run(space, seed=seed)
+    (ask,) = ours.ask([run], [trials_of(ours.initial, run, ours.design)])
+    return [proposal.config for proposal in ask.proposals]
+
+
+def _optuna_gp_our_design(space: SearchSpace, seed: int) -> Search:
+    design = our_design(space, seed)
+    sampler = optuna.samplers.GPSampler(seed=seed, n_startup_trials=len(design))
+    return Optuna(space, sampler, design)
+
+
 RIVALS: dict[str, Rival] = {
-    "optuna-tpe": Rival(lambda space, seed: Optuna(space, optuna.samplers.TPESampler(seed=seed))),
-    "optuna-gp": Rival(lambda space, seed: Optuna(space, optuna.samplers.GPSampler(seed=seed))),
-    "ax": Rival(lambda space, seed: Ax(space)),
-    "botorch": Rival(lambda space, seed: BoTorch(space)),
+    "optuna-tpe": Rival(
+        "optuna",
+        "5.0.0",
+        lambda space, seed: Optuna(space, optuna.samplers.TPESampler(seed=seed)),
+    ),
+    "optuna-gp": Rival(
+        "optuna",
+        "5.0.0",
+        lambda space, seed: Optuna(space, optuna.samplers.GPSampler(seed=seed)),
+    ),
+    "optuna-gp-our-design": Rival("optuna", "5.0.0", _optuna_gp_our_design),
+    "egobox": Rival("egobox", "1.0.0", Egobox),
+    "ax": Rival("ax-platform", "1.3.1", lambda space, seed: Ax(space)),
+    "ax-quality": Rival("ax-platform", "1.3.1", lambda space, seed: Ax(space, "quality")),
+    "botorch": Rival("botorch", "0.18.1", lambda space, seed: BoTorch(space)),
+    "botorch-our-design": Rival(
+        "botorch", "0.18.1", lambda space, seed: BoTorch(space, our_design(space, seed))
+    ),
 }
-"""The cheap ones first."""
+
+ANNEALING = "scipy-annealing"
 
 
-def searched(name: str, task: Task) -> Line:
+@dataclass(frozen=True)
+class Searched:
+    """A run, and the versions it was made with where that was elsewhere."""
+
+    line: Line
+    versions: Mapping[str, str] | None = None
+
+
+def can(name: str, task: Task) -> bool:
+    """Return whether a rival takes such a task at all."""
+    return name != ANNEALING or (task.q == 1 and task.problem.space.size is None)
+
+
+def searched(name: str, task: Task) -> Searched:
     """Run a rival on a task, on one thread.
 
     Its seconds are of the processor, so that what else the machine does is no part of them.
+    Raises `StrategyError` where another version is installed than is recorded.
     """
+    if name in ENVIRONMENTS:
+        with Elsewhere(name, task) as search:
+            losses, _ = _followed(lambda: search, task)
+            return Searched(Line.of(task, name, losses, search.seconds), search.versions)
+    if name == ANNEALING:
+        return Searched(Line.of(task, name, *_annealed(task)))
+    rival = RIVALS[name]
+    installed = metadata.version(rival.package)
+    if installed != rival.version:
+        raise StrategyError(
+            f"{name} is recorded with {rival.package} {rival.version}, {installed} is installed"
+        )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     set_ax_logger_levels(logging.ERROR)
-    losses, seconds = [], []
-    with limited(1), RIVALS[name].seeded(task.seed), warnings.catch_warnings():
+    with limited(1), rival.seeded(task.seed), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        followed = _followed(lambda: rival.begin(task.problem.space, task.seed), task)
+    return Searched(Line.of(task, name, *followed))
+
+
+def _followed(begin: Callable[[], Search], task: Task) -> tuple[list[float], float]:
+    """Ask, evaluate and tell until all is spent; return the losses, and seconds without them."""
+    losses: list[float] = []
+    seconds = 0.0
+    began = time.process_time()
+    search = begin()
+    while len(losses) < task.evaluations:
+        configs = search.ask(min(task.q, task.evaluations - len(losses)))
+        seconds += time.process_time() - began
+        values = [loss(task.problem, config) for config in configs]
+        losses += values
         began = time.process_time()
-        search = RIVALS[name].begin(task.problem.space, task.seed)
-        while len(losses) < task.evaluations:
-            configs = search.ask(min(task.q, task.evaluations - len(losses)))
-            seconds.append(time.process_time() - began)
-            values = [loss(task.problem, config) for config in configs]
-            losses += values
-            began = time.process_time()
-            search.tell(values)
-    return Line.of(task, name, losses, sum(seconds))
+        search.tell(values)
+    return losses, seconds + time.process_time() - began
 
 
-def _distribution(parameter: object) -> optuna.distributions.BaseDistribution:
-    if isinstance(parameter, Float):
-        return optuna.distributions.FloatDistribution(parameter.low, parameter.high)
-    assert isinstance(parameter, Categorical)
-    if parameter.ordered:
-        return optuna.distributions.IntDistribution(0, parameter.size - 1)
-    return optuna.distributions.CategoricalDistribution(parameter.values)
+class _Spent(Exception):
+    """All evaluations are spent; the minimiser calls the function and would go on."""
 
 
-def _ax(name: str, parameter: object) -> RangeParameterConfig | ChoiceParameterConfig:
-    if isinstance(parameter, Float):
-        return RangeParameterConfig(name, (parameter.low, parameter.high), "float")
-    assert isinstance(parameter, Categorical)
-    kind = type(parameter.values[0]).__name__
-    return ChoiceParameterConfig(name, list(parameter.values), kind, is_ordered=parameter.ordered)
+def _annealed(task: Task) -> tuple[list[float], float]:
+    space = task.problem.space
+    losses: list[float] = []
+    evaluating = 0.0
+
+    def function(x: np.ndarray) -> float:
+        nonlocal evaluating
+        if len(losses) == task.evaluations:
+            raise _Spent
+        began = time.process_time()
+        losses.append(loss(task.problem, dict(zip(space.names, x.tolist(), strict=True))))
+        evaluating += time.process_time() - began
+        return losses[-1]
+
+    bounds: Sequence[tuple[float, float]] = [(p.low, p.high) for p in space.parameters.values()]
+    began = time.process_time()
+    try:
+        dual_annealing(function, bounds, rng=task.seed)
+    except _Spent:
+        return losses, time.process_time() - began - evaluating
+    raise StrategyError(f"{ANNEALING} ended of itself after {len(losses)} evaluations")

@@ -13,16 +13,17 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
 
-from benchmarks.regret.problems import GROUPS, place
+from benchmarks.regret.problems import GROUPS, SYNTHETIC, place
+from benchmarks.regret.reach import curves, reach
 from benchmarks.regret.record import Key, Line
 from hpo_research.analysis.bootstrap import LEAST_SEEDS
 from hpo_research.errors import StoreError
 from hpo_research.rng import Stream
 from hpo_research.tables.paired import holm, signed_rank
 
-AT = (30, 60, 100)
+AT = (10, 20, 30, 60)
 FLOOR = 1e-10
-KINDS = (*GROUPS, "tables")
+KINDS = (*GROUPS, "tables", SYNTHETIC)
 _RESAMPLES = 2000
 
 Records = Mapping[str, Mapping[Key, Line]]
@@ -35,6 +36,7 @@ class Compared:
     strategies: tuple[str, ...]
     by: Mapping[str, Float[np.ndarray, "strategies pairs"]]
     kinds: Mapping[str, str]
+    seeds: int
 
     @property
     def pairs(self) -> int:
@@ -98,24 +100,29 @@ class Duel:
     p_holm: float
 
 
-def compare(records: Records, q: int, evaluations: int) -> Compared | None:
-    """Return the comparison at so many evaluations, None where the records share no run."""
-    shared = [
+def shared(records: Records, q: int, evaluations: int) -> list[Key]:
+    """Return the runs of so many evaluations that all records hold."""
+    return [
         key
         for key in sorted(set.intersection(*(set(lines) for lines in records.values())))
         if key[1] == q and all(len(lines[key].regrets) >= evaluations for lines in records.values())
     ]
-    if not shared:
+
+
+def compare(records: Records, q: int, evaluations: int) -> Compared | None:
+    """Return the comparison at so many evaluations, None where the records share no run."""
+    keys = shared(records, q, evaluations)
+    if not keys:
         return None
     columns: dict[str, list[list[float]]] = {}
     kinds = {}
-    for key in shared:
+    for key in keys:
         where = place(key[0])
         kinds[where.problem] = where.kind
         found = [max(lines[key].best(evaluations), FLOOR) for lines in records.values()]
         columns.setdefault(where.problem, []).append(found)
     by = {name: np.log10(np.array(found).T) for name, found in columns.items()}
-    return Compared(tuple(records), by, kinds)
+    return Compared(tuple(records), by, kinds, len({seed for _, _, seed in keys}))
 
 
 def markdown(records: Records, evaluations: Sequence[int] = AT) -> str:
@@ -126,12 +133,12 @@ def markdown(records: Records, evaluations: Sequence[int] = AT) -> str:
     if len(records) < 2:
         raise StoreError(f"a table compares two records or more, got {', '.join(records) or '0'}")
     batches = sorted({key[1] for lines in records.values() for key in lines})
-    parts = [
-        _part(compared, q, n)
-        for q in batches
-        for n in evaluations
-        if (compared := compare(records, q, n)) is not None
-    ]
+    parts = []
+    for q in batches:
+        found = [n for n in evaluations if shared(records, q, n)]
+        parts += [_part(made, q, n) for n in found if (made := compare(records, q, n))]
+        if found:
+            parts.append(_reached(records, q, max(found)))
     if not parts:
         raise StoreError(f"{', '.join(records)} share no run of {min(evaluations)} evaluations")
     return "\n\n".join([*parts, _CAPTION])
@@ -142,7 +149,10 @@ _CAPTION = (
     "clipped at −10; its median is the median over problems of the medians over runs, with the "
     "95% percentile bootstrap over runs; the worst quartile likewise from each problem's upper "
     "quartile. Won, tied, lost: problems, by mean log10 regret, of the first strategy against the "
-    "row's; p: Wilcoxon's signed-rank test over problems, corrected by Holm for the rows."
+    "row's; p: Wilcoxon's signed-rank test over problems, corrected by Holm for the rows. "
+    "Evaluations to a regret: on each problem the first at which the median over the first "
+    "strategy's runs is at most the other's median at the end (one more than there are where "
+    "there is none), then the median over problems, with the 95% percentile bootstrap over runs."
 )
 
 
@@ -170,14 +180,34 @@ def _part(compared: Compared, q: int, evaluations: int) -> str:
                 + ("" if np.isnan(low[i]) else f" [{low[i]:.2f}, {high[i]:.2f}]"),
                 f"{worst[i]:.2f}",
                 f"{duel.wins}, {duel.ties}, {duel.losses}" if duel else "",
-                _p(duel.p_holm) if duel else "",
+                shown_p(duel.p_holm) if duel else "",
             ]
         )
     title = (
         f"### q = {q}, {evaluations} evaluations: {len(compared.by)} problems, "
-        f"{compared.pairs} runs of each"
+        f"{compared.pairs} runs of each, {compared.seeds} seeds"
     )
     return "\n".join([title, "", *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _reached(records: Records, q: int, end: int) -> str:
+    by = curves(records, shared(records, q, end), end, FLOOR)
+    first, *_ = records
+    head = ["Strategy", f"Evaluations of {first} to its regret", "on so many problems"]
+    rows = [head, ["---", "---:", "---:"]]
+    for own in reach(tuple(records), by):
+        interval = (
+            "" if np.isnan(own.low) else f" [{_count(own.low, end)}, {_count(own.high, end)}]"
+        )
+        rows.append(
+            [own.other, _count(own.evaluations, end) + interval, f"{own.reached}/{len(by)}"]
+        )
+    title = f"#### q = {q}: how soon {first} has the regret of each after {end} evaluations"
+    return "\n".join([title, "", *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _count(evaluations: float, end: int) -> str:
+    return f"{evaluations:g}" if evaluations <= end else f"> {end}"
 
 
 def _middle(by: Iterable[np.ndarray], q: float) -> Float[np.ndarray, " strategies"]:
@@ -188,7 +218,8 @@ def _marked(values: Float[np.ndarray, " strategies"], i: int) -> str:
     return f"**{values[i]:.2f}**" if values[i] == values.min() else f"{values[i]:.2f}"
 
 
-def _p(value: float) -> str:
+def shown_p(value: float) -> str:
+    """Return a p value for people, a dash where there is none."""
     if np.isnan(value):
         return "–"
     return "<0.001" if value < 0.001 else f"{value:.3f}"

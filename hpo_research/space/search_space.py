@@ -153,6 +153,21 @@ class SearchSpace:
         index = np.minimum((cube[:, 0] * len(self.among)).astype(int), len(self.among) - 1)
         return [dict(self.among[i]) for i in index]
 
+    @property
+    def middle(self) -> Config:
+        """The middle of the unit cube, on each hyperparameter's scale; with `among` the nearest.
+
+        An even number of values in order has two in the middle, of which this is the later; of an
+        unordered category it is the first.
+        """
+        row = [
+            parameter.encode([parameter.values[0]])[0]
+            if isinstance(parameter, Categorical) and not parameter.ordered
+            else 0.5
+            for parameter in self.parameters.values()
+        ]
+        return self.decode(np.array([row], dtype=float))[0]
+
     def config_at(self, index: int) -> Config:
         """Return the index-th configuration of a finite space; the last parameter varies first."""
         if self.size is None:

@@ -26,7 +26,7 @@ from hpo_research.strategies.models.gp import (
     Notes,
 )
 from hpo_research.strategies.models.greedy_batch import drawn_picks, picks
-from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
+from hpo_research.strategies.models.initial_design import DESIGNS, begun, places_of, trials_of
 from hpo_research.strategies.models.inputs import (
     Batch,
     FittedAcquisition,
@@ -46,12 +46,14 @@ from hpo_research.text import is_one_of
 class Bayesian:
     """Bayesian optimisation with a Gaussian process and q-EI (Jones et al. 1998; Ginsbourger 2010).
 
-    Asks that come before `initial` trials (None: two a hyperparameter, 4 to 24), or while fewer
-    than two trials have a value, are filled by a scrambled Sobol sequence, shared with every
-    strategy of the seed that begins so. Every later ask fits a GP with kernel `model` to the losses
-    under `transform`, and chooses its batch one point at a time: running trials and points chosen
-    before are conditioned on in `samples` fixed quasi-random samples, and the next point is where
-    the acquisition function, exact given each sample, is largest.
+    Asks that come before `initial` trials, or while fewer than two trials have a value, are filled
+    by the initial `design`: `"middle"`, `SearchSpace.middle` (unless a trial came before it) and
+    then a scrambled Sobol sequence, shared with every strategy of the seed that has it
+    (`initial=None`: 4 trials); or `"sobol"`, the sequence alone (None: two trials a hyperparameter,
+    4 to 24). Every later ask fits a GP with kernel `model` to the losses under `transform`, and
+    chooses its batch one point at a time: running trials and points chosen before are conditioned
+    on in `samples` fixed quasi-random samples, and the next point is where the acquisition
+    function, exact given each sample, is largest.
 
     Failed trials count as bad as the worst value so far. No configuration is tried twice; finite
     spaces of up to 100,000 configurations are scored whole. `model` is a kernel, or the one of
@@ -82,6 +84,7 @@ class Bayesian:
     model: str | parts.Factory = "matern52"
     transform: str = "yeo-johnson"
     initial: int | None = None
+    design: str = "middle"
     batch: int = 4
     samples: int = 64
     starts: int = 32
@@ -89,7 +92,7 @@ class Bayesian:
 
     def __post_init__(self) -> None:
         rules = {"transform": one_of(CHANGES), "batch": whole(), "samples": whole(2)}
-        rules |= {"starts": whole(2), "initial": optional(whole(2))}
+        rules |= {"starts": whole(2), "initial": optional(whole(2)), "design": one_of(DESIGNS)}
         mistakes = Mistakes.of(self, {**rules, "beta": number(least=0, most=1e300)})
         own = [*CRITERIA, NOISY, "ucb", THOMPSON]
         _check_part(mistakes, "acquisition", self.acquisition, own)
@@ -125,8 +128,8 @@ class Bayesian:
             if places == 0:
                 continue
             known[i] = Observations.of(run)
-            if len(run.trials) < trials_of(self.initial, run) or known[i].values < 2:
-                asks[i] = begun(run, places, run.max_epochs)
+            if len(run.trials) < trials_of(self.initial, run, self.design) or known[i].values < 2:
+                asks[i] = begun(run, places, run.max_epochs, self.design)
                 continue
             encodings[i] = Encoding(run.space)
             name = key(run, known[i], places, encodings[i])

@@ -9,6 +9,7 @@ from hpo_research import habits, heavy, strategies
 from hpo_research.errors import StrategyError
 from hpo_research.options import Mistakes, one_of
 from hpo_research.records import Ask, Proposal, Run, start
+from hpo_research.space import Config
 from hpo_research.strategies.tried import taken, untried
 
 KINDS = ("uniform", "sobol")
@@ -46,21 +47,29 @@ class Random:
             cube = strategies.sobol.sobol(run.stream, run.space.dimension, first=first, count=slots)
         else:
             cube = _uniform(run, first, slots)
-        configs = run.space.from_uniform(cube)
-        if run.space.size is None:
-            return [start(config, run.max_epochs, self.kind) for config in configs]
-        proposals: list[Proposal] = []
-        with taken(run) as known:
-            for i, config in enumerate(configs, start=first):
-                origin = self.kind
-                if config in known:
-                    replaced = untried(known, run.stream.at("uniform", i).generator())
-                    if replaced is None:
-                        break
-                    config, origin = replaced, "uniform"
-                known.add(config)
-                proposals.append(start(config, run.max_epochs, origin))
-        return proposals
+        named = [(config, self.kind) for config in run.space.from_uniform(cube)]
+        return begun(run, named, run.max_epochs)
+
+
+def begun(run: Run, named: Sequence[tuple[Config, str]], until: int) -> list[Proposal]:
+    """Start configurations, each with its origin, as a run's next trials.
+
+    In a finite space one that was tried gives way to uniform draws from its trial's own stream;
+    when every configuration has been tried there are no more proposals.
+    """
+    if run.space.size is None:
+        return [start(config, until, origin) for config, origin in named]
+    proposals: list[Proposal] = []
+    with taken(run) as known:
+        for i, (config, origin) in enumerate(named, start=len(run.trials)):
+            if config in known:
+                replaced = untried(known, run.stream.at("uniform", i).generator())
+                if replaced is None:
+                    break
+                config, origin = replaced, "uniform"
+            known.add(config)
+            proposals.append(start(config, until, origin))
+    return proposals
 
 
 def _uniform(run: Run, first: int, count: int) -> "heavy.jaxtyping.Float64[np.ndarray, 'n d']":

@@ -36,7 +36,7 @@ def value(config: dict) -> float:
 def asked(strategy: Bayesian) -> dict[str, object]:
     """The ask after twelve Sobol trials, of which one failed and one still runs."""
     run = Run(SPACE, seed=20)
-    (design,) = Bayesian(initial=12).ask([run], [12])
+    (design,) = Bayesian(initial=12, design="sobol").ask([run], [12])
     trials = []
     for number, proposal in enumerate(design.proposals):
         status = {4: "failed", 9: "running"}.get(number, "finished")

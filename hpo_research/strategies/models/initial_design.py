@@ -1,17 +1,26 @@
 """The initial design: how a run begins that a model takes over."""
 
-from dataclasses import replace
-
-from hpo_research.records import Ask, Run, Start
-from hpo_research.strategies.random import Random
+from hpo_research.records import Ask, Run
+from hpo_research.strategies.random import begun as started
+from hpo_research.strategies.sobol import sobol
 from hpo_research.strategies.tried import left
 
+MIDDLE, SOBOL = "middle", "sobol"
+DESIGNS = (MIDDLE, SOBOL)
+_WITH_MIDDLE = 4
 _LEAST, _MOST = 4, 24
 
 
-def trials_of(initial: int | None, run: Run) -> int:
-    """Return how many trials a run begins with: by default two a hyperparameter, 4 to 24."""
-    return min(max(2 * run.space.dimension, _LEAST), _MOST) if initial is None else initial
+def trials_of(initial: int | None, run: Run, design: str = SOBOL) -> int:
+    """Return how many trials a run begins with.
+
+    By default 4 with the middle, else two a hyperparameter, 4 to 24.
+    """
+    if initial is not None:
+        return initial
+    if design == MIDDLE:
+        return _WITH_MIDDLE
+    return min(max(2 * run.space.dimension, _LEAST), _MOST)
 
 
 def places_of(run: Run, slots: int) -> int:
@@ -20,8 +29,14 @@ def places_of(run: Run, slots: int) -> int:
     return max(0, slots) if there is None else min(max(0, slots), there)
 
 
-def begun(run: Run, places: int, until: int) -> Ask:
-    """Begin trials of a scrambled Sobol sequence, shared with all that begin a seed with it."""
-    (ask,) = Random("sobol").ask([run], [places])
-    starts = (proposal for proposal in ask.proposals if isinstance(proposal, Start))
-    return Ask(tuple(replace(proposal, until=until) for proposal in starts))
+def begun(run: Run, places: int, until: int, design: str = SOBOL) -> Ask:
+    """Begin trials of a scrambled Sobol sequence, shared with all that begin a seed with it.
+
+    The design "middle" puts the middle of the space before the sequence.
+    """
+    shift = int(design == MIDDLE)
+    middle = [(run.space.middle, MIDDLE)] if shift and not run.trials and places else []
+    first, count = max(0, len(run.trials) - shift), places - len(middle)
+    cube = sobol(run.stream, run.space.dimension, first=first, count=count)
+    spread = [(config, SOBOL) for config in run.space.from_uniform(cube)]
+    return Ask(tuple(started(run, [*middle, *spread], until)))
