@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 import hpo_research as hpo
+from hpo_research.analysis.choices import Choices, choices
 from hpo_research.analysis.incumbents import at, curve
 from hpo_research.problems.curves import LearningCurves
 
@@ -46,10 +47,14 @@ def built(name: str) -> hpo.Problem:
     return hpo.problem(name)
 
 
-def incumbents(
+def searched(
     problem: hpo.Problem, strategies: Mapping[str, hpo.Strategy], options: argparse.Namespace
-) -> dict[str, np.ndarray]:
-    """Run the strategies on a problem; best losses at every epoch. Shape: seeds epochs."""
+) -> tuple[dict[str, np.ndarray], list[Choices]]:
+    """Run the strategies on a problem.
+
+    Return the best losses at every epoch (shape: seeds epochs), and what runs stood for at each
+    quarter where values are noisy.
+    """
     experiment = hpo.Experiment(
         "epochs",
         [problem],
@@ -64,8 +69,9 @@ def incumbents(
         found = {
             name: at(curve(result, problem.name, name, points=10**9), epochs) for name in strategies
         }
+        stood_for = choices(result, len(QUARTERS))
     sign = 1.0 if problem.direction == "minimize" else -1.0
-    return {name: sign * values for name, values in found.items()}
+    return {name: sign * values for name, values in found.items()}, stood_for
 
 
 def table(problem: hpo.Problem, losses: Mapping[str, np.ndarray]) -> str:
@@ -94,6 +100,21 @@ def table(problem: hpo.Problem, losses: Mapping[str, np.ndarray]) -> str:
     return "\n".join(lines)
 
 
+def noise_free_table(problem: hpo.Problem, own: Choices) -> str:
+    """Return a Markdown table of medians without noise at each quarter, by both choices."""
+    floor = 0.0 if own.is_regret or problem.optimum is None else problem.optimum
+    sign = 1.0 if own.is_regret or problem.direction == "minimize" else -1.0
+    lines = [
+        "| Without noise | Recommended at 25%, 50%, 75%, 100% | Best observed |",
+        "| --- | ---: | ---: |",
+    ]
+    for name, model in own.recommended.items():
+        pair = (np.median(sign * (c.values - floor), axis=0) for c in (model, own.observed[name]))
+        cells = [", ".join(f"{value:.3g}" for value in values) for values in pair]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(
@@ -111,8 +132,10 @@ def main(arguments: Sequence[str]) -> int:
     names = dict.fromkeys(["random", *options.only])
     for name in options.problems:
         problem = built(name)
-        losses = incumbents(problem, {own: STRATEGIES[own] for own in names}, options)
+        losses, stood_for = searched(problem, {own: STRATEGIES[own] for own in names}, options)
         print(f"\n{name}: {options.seeds} seeds\n\n{table(problem, losses)}", flush=True)
+        for own in stood_for:
+            print(f"\n{noise_free_table(problem, own)}", flush=True)
     return 0
 
 

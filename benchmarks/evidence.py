@@ -20,6 +20,7 @@ from scipy.stats import rankdata
 
 import hpo_research as hpo
 from benchmarks.record import enter
+from hpo_research.analysis.choices import choices
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.incumbents import Curve, at, curve
 from hpo_research.cli.loading import load
@@ -135,7 +136,9 @@ def _on_table(result: hpo.Result, name: str) -> dict[str, Any]:
     """Compare regret, that of the best value reported at any epoch against the best of any run.
 
     `goal` says of every rival at which quarters freeze-thaw's median is below its own; `share` is
-    of the epochs that random search needs for its final median.
+    of the epochs that random search needs for its final median. `noise_free_at_quarters` are
+    medians of regret without noise, from the optimum: of the trial each run would recommend then,
+    and of the one with the best value as reported.
     """
     strategies = list(result.description["strategies"])
     budget = 20 * result.description["problems"][name]["max_epochs"]
@@ -154,11 +157,24 @@ def _on_table(result: hpo.Result, name: str) -> dict[str, Any]:
     rivals = ("ASHA", "hyperband", "one epoch")
     return {
         "median_regret_at_quarters": {own: medians[own].tolist() for own in strategies},
+        "noise_free_at_quarters": _noise_free(result, name),
         "mean_rank_at_quarters": {own: places[:, i].tolist() for i, own in enumerate(strategies)},
         "epochs_of_random": budget,
         "median_epochs": {own: float(np.median(epochs)) for own, epochs in needed.items()},
         "share": float(np.median(needed["freeze-thaw"])) / budget,
         "goal": {own: (medians["freeze-thaw"] < medians[own]).tolist() for own in rivals},
+    }
+
+
+def _noise_free(result: hpo.Result, name: str) -> dict[str, dict[str, list[float]]]:
+    (own,) = (one for one in choices(result, 4) if one.problem == name)
+    optimum = 0.0 if own.is_regret else result.description["problems"][name]["optimum"]
+    return {
+        strategy: {
+            "recommended": (np.median(model.values, axis=0) - optimum).tolist(),
+            "best_observed": (np.median(own.observed[strategy].values, axis=0) - optimum).tolist(),
+        }
+        for strategy, model in own.recommended.items()
     }
 
 

@@ -14,7 +14,7 @@ value reported at any epoch, and without noise of the trial that each stands for
 
 Only newly trained epochs are charged: a trial that is asked for at more epochs goes on from where
 it was, also where the package trains it anew (DEHB and SMAC say nothing of checkpoints, but name
-the configuration again; Syne Tune's ASHA never pauses a trial).
+the configuration again; NePS names the trial that it continues; Syne Tune's ASHA pauses none).
 """
 
 import argparse
@@ -29,7 +29,7 @@ import hpo_research as hpo
 from benchmarks.multi_fidelity.record import Record, lines
 from benchmarks.multi_fidelity.snapped import Snapped
 from benchmarks.multi_fidelity.table import page
-from benchmarks.multi_fidelity.told import Child, Told
+from benchmarks.multi_fidelity.told import CHILDREN, Child, Told
 from hpo_research.problems.tabulated import Tabulated
 
 TABLES = ("digits-mlp", "digits-cnn", "mnist5k-mlp")
@@ -50,6 +50,8 @@ RIVALS: Mapping[str, Rival] = {
     "syne-tune-cqr": Rival("syne-tune", "of_syne_tune", ("cqr",)),
     "dehb": Rival("dehb", "of_dehb"),
     "smac": Rival("smac", "of_smac"),
+    "neps-async-hb": Rival("neps", "of_neps", ("async-hb",)),
+    "neps-priorband": Rival("neps", "of_neps", ("priorband",)),
 }
 OURS: Mapping[str, hpo.Strategy] = {
     "random": hpo.Random(),
@@ -69,7 +71,7 @@ def searching(name: str, environments: Path) -> Iterator[tuple[hpo.Strategy, Chi
         return
     rival = RIVALS[name]
     python = environments / rival.environment / "bin" / "python"
-    with Child(python, rival.script, *rival.arguments) as child:
+    with Child(python, CHILDREN / f"{rival.script}.py", *rival.arguments) as child:
         yield Told(name, child), child
 
 

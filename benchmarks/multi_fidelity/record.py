@@ -70,7 +70,7 @@ def _rounded(values: Sequence[float]) -> tuple[float, ...]:
 
 
 class Record:
-    """The record of one search, open for appending; a last line that was torn is dropped."""
+    """The record of one search, open for appending."""
 
     def __init__(self, name: str, folder: Path = FOLDER) -> None:
         self._path = folder / f"{name}.jsonl"

@@ -19,11 +19,11 @@ CHILDREN = Path(__file__).with_name("children")
 class Child:
     """A process that speaks `children/exchange.py`, and what it has been told of each run."""
 
-    def __init__(self, python: Path, script: str, *arguments: str) -> None:
-        self.name = " ".join((script, *arguments))
+    def __init__(self, python: Path, script: Path, *arguments: str) -> None:
+        self.name = " ".join((script.stem, *arguments))
         self.versions: Mapping[str, str] = {}
         self._process = subprocess.Popen(
-            [python, CHILDREN / f"{script}.py", *arguments],
+            [python, script, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -65,18 +65,23 @@ class RunHistory:
     def after(self, epochs: float) -> Run:
         """Return the run as it was at the end of the last turn by which it had spent so many.
 
-        Running trials have what they had reported by then: `at` is what a model saw of them.
+        It is what an ask saw, had there been one: what was proposed behind that turn is not there.
+        Running trials have what they had reported, which `at` leaves out: a model does not use it.
         """
         came = as_reports(self.reports)
         beyond = came.turn[came.spent > epochs]
         if not len(beyond):
             return self.run
         turn = int(beyond.min())
-        asks = self.run.asks[: sum(asked < turn for asked, _ in self.asked)]
+        last = int(came.turn[came.turn < turn].max(initial=-1))
+        asks = self.run.asks[: sum(asked <= last for asked, _ in self.asked)]
         return replace(self.run, trials=tuple(self._trials(turn, asks)), asks=asks)
 
     def _trials(self, turn: int, asks: Sequence[Ask]) -> Iterator[Trial]:
-        """Yield the trials of some asks as they were before the reports of a turn came."""
+        """Yield the trials of some asks as they were before the reports of a turn came.
+
+        Their `until` and `seconds` are those of the end.
+        """
         segments, came = _segments(asks), as_reports(self.reports)
         earlier = came.turn < turn
         reached = dict(zip(came.trial[earlier].tolist(), came.epoch[earlier].tolist(), strict=True))

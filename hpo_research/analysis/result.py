@@ -136,6 +136,11 @@ class Result:
             raise StoreError(f"best: expected the name of one problem, best(problem=...): {names}")
         return found[0] if found else None
 
+    @cached_property
+    def choices(self) -> "Sequence[analysis.choices.Choices]":
+        """What the runs of noisy problems stood for as they went on: see `analysis.choices`."""
+        return analysis.choices.choices(self)
+
     @property
     def is_finished(self) -> bool:
         """Whether every run has come to its end."""

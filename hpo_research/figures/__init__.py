@@ -1,6 +1,7 @@
 """Pictures for papers: `draw_...` on axes of your own, `..._figure` arranged, `draw` as files."""
 
 from hpo_research.figures import fonts
+from hpo_research.figures.choices import draw_choices
 from hpo_research.figures.finals import draw_finals
 from hpo_research.figures.incumbent import draw_incumbent
 from hpo_research.figures.learning import draw_learning_curves
@@ -10,6 +11,7 @@ from hpo_research.figures.surrogate import draw_acquisition, draw_belief, draw_s
 __all__ = [
     "draw_acquisition",
     "draw_belief",
+    "draw_choices",
     "draw_finals",
     "draw_incumbent",
     "draw_learning_curves",

@@ -14,6 +14,7 @@ from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.incumbents import Axis
 from hpo_research.analysis.result import Result
 from hpo_research.errors import HpoError, StoreError
+from hpo_research.figures import choices
 from hpo_research.figures.finals import finals_figure
 from hpo_research.figures.incumbent import incumbent_figure
 from hpo_research.figures.layout import Picture
@@ -66,9 +67,10 @@ def draw(result: Result, folder: Given) -> list[Drawn]:
 
     The first is the incumbent figure, over epochs, or over evaluations where no problem has more
     than one epoch. Then, where there is something to show: the incumbent over evaluations (of the
-    strategies that train every trial to the last epoch) and over seconds; mean ranks; finals; the
-    learning curves of each strategy that spares epochs; what a model believed on problems of one
-    and two hyperparameters. Captions stand in the files' metadata too.
+    strategies that train every trial to the last epoch) and over seconds; mean ranks; finals;
+    values without noise of noisy problems; the learning curves of each strategy that spares epochs;
+    what a model believed on problems of one and two hyperparameters. Captions stand in the files'
+    metadata too.
     Nothing but the result is read; a file is renamed into its place when it is complete. What
     keeps one from being drawn (`StoreWriteError` where the disk refuses) is raised when the others
     are there.
@@ -125,6 +127,7 @@ def sketches(result: Result) -> list[Sketch]:
         _over(result, "incumbent-seconds", "seconds"),
         Sketch("ranks", "Mean rank over the budget", partial(_ranks, result)),
         Sketch("finals", "Final values", partial(finals_figure, result)),
+        Sketch("noise-free", choices.TITLE, partial(choices.choices_figure, result)),
     ]
     for name in result.facts.strategies:
         make = partial(learning_figure, result, name)

@@ -6,6 +6,7 @@ from hpo_research.analysis.held_out import on_test_images
 from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.stops import stops
+from hpo_research.tables.choices import choices_table
 from hpo_research.tables.held_out import tested_table
 from hpo_research.tables.noise_free import noise_free_table
 from hpo_research.tables.paired import comparisons_table, ranks_table
@@ -19,7 +20,8 @@ from hpo_research.tables.values import finals_table, summary_table
 def tables(result: Result) -> list[Table]:
     """Return the tables of a result; those that compare need two strategies on a problem.
 
-    Where a problem is noisy, models are fitted to its runs: see `analysis.noise_free`.
+    Where a problem is noisy, models are fitted to its runs: see `analysis.noise_free` and
+    `analysis.choices`.
     """
     present = {name.problem for name in result.runs}
     known = [finals(result, name) for name in result.facts.problems if name in present]
@@ -30,6 +32,7 @@ def tables(result: Result) -> list[Table]:
     noisy = noise_free(result)
     if noisy:
         found.append(noise_free_table(result, noisy))
+        found.append(choices_table(result, result.choices))
     measured = on_test_images(result)
     if measured:
         found.append(tested_table(result, measured))

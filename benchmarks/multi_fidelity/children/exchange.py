@@ -50,27 +50,44 @@ def serve(begin: Begin, versions: Mapping[str, str]) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     searches: dict[int, Search] = {}
-    states: dict[int, tuple[object, object]] = {}
+    states: dict[int, tuple[object, ...]] = {}
 
     def answer(line: Mapping[str, object]) -> object:
         run = line["run"]
         if line["do"] == "begin":
-            random.seed(line["seed"])
-            np.random.seed(line["seed"])
+            _seed(line["seed"])
             searches[run] = begin(line["axes"], line["seed"], line["epochs"])
             found = dict(versions)
         else:
             # A search may draw from the interpreter's global generators: each run has its own.
-            random.setstate(states[run][0])
-            np.random.set_state(states[run][1])
+            _restore(states[run])
             own = searches[run]
             if line["do"] == "ask":
                 found = own.ask()
             else:
                 found = own.tell(line["trial"], line["epochs"], line["losses"])
-        states[run] = random.getstate(), np.random.get_state()
+        states[run] = _state()
         return found
 
     for text in sys.stdin:
         answers.write(json.dumps(answer(json.loads(text))) + "\n")
         answers.flush()
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(seed)
+
+
+def _state() -> tuple[object, ...]:
+    torch = sys.modules.get("torch")
+    return random.getstate(), np.random.get_state(), torch and torch.get_rng_state()
+
+
+def _restore(state: tuple[object, ...]) -> None:
+    random.setstate(state[0])
+    np.random.set_state(state[1])
+    if torch := sys.modules.get("torch"):
+        torch.set_rng_state(state[2])
