@@ -2,14 +2,17 @@
 
 import importlib
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 import hpo_research as hpo
+from benchmarks.regret import __main__ as command
 from benchmarks.regret import elsewhere
 from benchmarks.regret.declared import Task
 from benchmarks.regret.problems import Bbob, HpoTable
+from benchmarks.regret.record import Record
 from hpo_research.errors import MissingPackageError, StrategyError
 from hpo_research.space import Float, SearchSpace
 
@@ -105,8 +108,23 @@ def test_without_its_environment_a_search_says_how_to_make_it(tmp_path, monkeypa
 
 def test_another_version_here_is_refused_by_name(monkeypatch):
     monkeypatch.setattr(rivals.metadata, "version", lambda package: "4.9")
-    with pytest.raises(StrategyError, match=r"optuna-tpe is recorded with optuna 5\.0\.0, 4\.9"):
+    with pytest.raises(StrategyError, match=r"optuna-tpe .*with optuna 5\.0\.0, 4\.9 is there"):
         rivals.searched("optuna-tpe", TASKS["numbers"])
+
+
+def test_without_what_it_needs_a_search_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(rivals, "find_spec", lambda module: None)
+    with pytest.raises(MissingPackageError, match=r"ax-quality needs numpyro: pip install .*saas"):
+        rivals.require("ax-quality")
+
+
+def test_what_cannot_be_run_is_refused_before_anything_is(tmp_path, monkeypatch):
+    monkeypatch.delenv(elsewhere.FOLDER, raising=False)
+    monkeypatch.setattr(command, "Record", partial(Record, folder=tmp_path))
+    options = command._parser().parse_args(["rivals", "--only", "random", "hebo"])
+    with pytest.raises(MissingPackageError, match="hebo needs an environment"):
+        options.run(options)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["optuna-gp-our-design", "botorch-our-design"])

@@ -50,9 +50,15 @@ def rivals(options: argparse.Namespace) -> int:
     """Record the rivals on a part, problem by problem; return how many runs failed.
 
     All of them meet a problem before any meets the next one, so that whenever it ends nearly all
-    runs are paired.
+    runs are paired. One that cannot be run is refused before any is.
     """
     names = [name for name in NAMES if not options.only or name in options.only]
+    if not VARIANTS.keys() >= set(names):
+        from benchmarks.regret.rivals import require
+
+        for name in names:
+            if name not in VARIANTS:
+                require(name)
     records = {name: Record(f"{options.part}/{name}") for name in names}
     end = time.monotonic() + 60 * options.limit_minutes
     failed = 0

@@ -35,7 +35,7 @@ class Elsewhere:
     """
 
     def __init__(self, name: str, task: Task) -> None:
-        command = [_python(ENVIRONMENTS[name]), "-P", str(PROGRAM), name]
+        command = [python_of(name), "-P", str(PROGRAM), name]
         self._name = name
         self._space = task.problem.space
         self.seconds = 0.0
@@ -101,12 +101,14 @@ class Elsewhere:
         return self._space.validate(named)
 
 
-def _python(environment: str) -> str:
+def python_of(name: str) -> str:
+    """Return the Python of a search's environment. Raises `MissingPackageError` without one."""
+    environment = ENVIRONMENTS[name]
     folder = os.environ.get(FOLDER)
     make = f"benchmarks/regret/environments/make.sh {environment} FOLDER"
     if not folder:
         raise MissingPackageError(
-            f"{environment} needs an environment of its own: {make}, then set {FOLDER}=FOLDER"
+            f"{name} needs an environment of its own: {make}, then set {FOLDER}=FOLDER"
         )
     python = Path(folder) / environment / "bin" / "python"
     if not python.exists():

@@ -10,7 +10,8 @@
   tables is exact. What was tried is avoided (`X_avoid`).
 - `optuna-tpe`, `optuna-gp`: `TPESampler` and `GPSampler` with nothing but a seed. Grids are
   integers (the index on the grid), as the authors of the tables write them for Optuna.
-- `ax`: `Client` as it comes; `ax-quality`: with `method="quality"`. Grids are ordered choices.
+- `ax`: `Client` as it comes; `ax-quality`: with `method="quality"`, whose fully Bayesian models
+  need NumPyro (`hpo_research[saas]`). Grids are ordered choices.
 - `egobox`: `Egor` as it comes, after the Latin hypercube that its own loop begins with.
 - `hebo`, `smac-rf`, `smac-gp`: in environments of their own, see `served.py`.
 - `scipy-annealing`: `dual_annealing` with nothing but a seed; one at a time, spaces of numbers.
@@ -28,6 +29,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 
 import numpy as np
 import optuna
@@ -37,11 +39,11 @@ from scipy.optimize import dual_annealing
 
 import hpo_research as hpo
 from benchmarks.regret.declared import Task
-from benchmarks.regret.elsewhere import ENVIRONMENTS, Elsewhere
+from benchmarks.regret.elsewhere import ENVIRONMENTS, Elsewhere, python_of
 from benchmarks.regret.problems import loss
 from benchmarks.regret.record import Line
 from benchmarks.regret.searches import Ax, BoTorch, Egobox, Optuna, Search
-from hpo_research.errors import StrategyError
+from hpo_research.errors import MissingPackageError, StrategyError
 from hpo_research.records import Run
 from hpo_research.space import Config, SearchSpace
 from hpo_research.strategies.models.initial_design import trials_of
@@ -52,12 +54,13 @@ from hpo_research.threads import limited
 class Rival:
     """A search in this process: the package and version that are recorded, and how it begins.
 
-    `seeded` is how what it draws globally is seeded.
+    `seeded` is how what it draws globally is seeded, `needs` what it imports besides.
     """
 
     package: str
     version: str
     begin: Callable[[SearchSpace, int], Search]
+    needs: str | None = None
     seeded: Callable[[int], AbstractContextManager[object]] = with_rng_seed
 
 
@@ -88,7 +91,9 @@ RIVALS: dict[str, Rival] = {
     "optuna-gp-our-design": Rival("optuna", "5.0.0", _optuna_gp_our_design),
     "egobox": Rival("egobox", "1.0.0", Egobox),
     "ax": Rival("ax-platform", "1.3.1", lambda space, seed: Ax(space)),
-    "ax-quality": Rival("ax-platform", "1.3.1", lambda space, seed: Ax(space, "quality")),
+    "ax-quality": Rival(
+        "ax-platform", "1.3.1", lambda space, seed: Ax(space, "quality"), needs="numpyro"
+    ),
     "botorch": Rival("botorch", "0.18.1", lambda space, seed: BoTorch(space)),
     "botorch-our-design": Rival(
         "botorch", "0.18.1", lambda space, seed: BoTorch(space, our_design(space, seed))
@@ -96,6 +101,11 @@ RIVALS: dict[str, Rival] = {
 }
 
 ANNEALING = "scipy-annealing"
+PINS = {
+    ANNEALING: ("scipy", "1.17.1"),
+    **{name: (rival.package, rival.version) for name, rival in RIVALS.items()},
+}
+"""What is recorded of each search in this process: another version is another search."""
 
 
 @dataclass(frozen=True)
@@ -111,12 +121,31 @@ def can(name: str, task: Task) -> bool:
     return name != ANNEALING or (task.q == 1 and task.problem.space.size is None)
 
 
+def require(name: str) -> None:
+    """Refuse a rival that cannot be run as it is recorded.
+
+    Raises `MissingPackageError` without its environment or what it needs, `StrategyError` where
+    another version is installed than is recorded.
+    """
+    if name in ENVIRONMENTS:
+        python_of(name)
+        return
+    package, version = PINS[name]
+    installed = metadata.version(package)
+    if installed != version:
+        raise StrategyError(f"{name} is recorded with {package} {version}, {installed} is there")
+    needs = RIVALS[name].needs if name in RIVALS else None
+    if needs is not None and find_spec(needs) is None:
+        raise MissingPackageError(f"{name} needs {needs}: pip install 'hpo_research[rivals,saas]'")
+
+
 def searched(name: str, task: Task) -> Searched:
     """Run a rival on a task, on one thread.
 
     Its seconds are of the processor, so that what else the machine does is no part of them.
-    Raises `StrategyError` where another version is installed than is recorded.
+    Raises what `require` raises.
     """
+    require(name)
     if name in ENVIRONMENTS:
         with Elsewhere(name, task) as search:
             losses, _ = _followed(lambda: search, task)
@@ -124,11 +153,6 @@ def searched(name: str, task: Task) -> Searched:
     if name == ANNEALING:
         return Searched(Line.of(task, name, *_annealed(task)))
     rival = RIVALS[name]
-    installed = metadata.version(rival.package)
-    if installed != rival.version:
-        raise StrategyError(
-            f"{name} is recorded with {rival.package} {rival.version}, {installed} is installed"
-        )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     set_ax_logger_levels(logging.ERROR)
     with limited(1), rival.seeded(task.seed), warnings.catch_warnings():
