@@ -5,9 +5,11 @@
     python -m benchmarks.multi_fidelity table [NAME ...] [--markdown]
 
 `environments.sh` installs each package into an environment of its own, pinned. `run` lets searches
-run on the tables as functions on the whole box (`snapped.py`), since none of the others takes a
-list of configurations: four trials at a time in lock-step, the epochs of 20 full trainings. Ours
-run on the same functions, and `freeze-thaw-listed` with the list. Runs are appended to
+run on the tables: four trials at a time in lock-step, the epochs of 20 full trainings. None of the
+others takes a list of configurations. As `NAME-listed`, what one of them proposes is trained as the
+nearest configuration of the list that is left; ours know the list, and start none twice either. As
+`NAME` all run on the tables as functions on the whole box (`snapped.py`), where many points stand
+for one configuration. Runs are appended to
 `recorded/NAME.jsonl` as they are there, those that are there are left. `table` prints the median
 regret and the mean rank after each quarter over the seeds that all searches have: of the best
 value reported at any epoch, and without noise of the trial that each stands for.
@@ -32,6 +34,7 @@ from benchmarks.multi_fidelity.table import page
 from benchmarks.multi_fidelity.told import CHILDREN, Child, Told
 from hpo_research.problems.tabulated import Tabulated
 
+LISTED = "-listed"
 TABLES = ("digits-mlp", "digits-cnn", "mnist5k-mlp")
 EVALUATIONS, PARALLEL = 20, 4
 
@@ -59,13 +62,15 @@ OURS: Mapping[str, hpo.Strategy] = {
     "hyperband": hpo.Hyperband(),
     "model-hyperband": hpo.ModelHyperband(),
     "freeze-thaw": hpo.FreezeThaw(),
-    "freeze-thaw-listed": hpo.FreezeThaw(),
 }
+
+NAMES = [f"{name}{listed}" for listed in (LISTED, "") for name in (*OURS, *RIVALS)]
 
 
 @contextmanager
 def searching(name: str, environments: Path) -> Iterator[tuple[hpo.Strategy, Child | None]]:
     """Begin a search; one of another package has a child."""
+    name = name.removesuffix(LISTED)
     if name in OURS:
         yield OURS[name], None
         return
@@ -78,7 +83,7 @@ def searching(name: str, environments: Path) -> Iterator[tuple[hpo.Strategy, Chi
 def run(name: str, table: str, seeds: Sequence[int], environments: Path) -> None:
     """Run a search on a table with the seeds that its record lacks, and record it."""
     recorded = Tabulated(table)
-    problem = recorded if name.endswith("-listed") else Snapped(recorded)
+    problem = recorded if name.endswith(LISTED) else Snapped(recorded)
     record = Record(name)
     left = [seed for seed in seeds if (problem.name, seed) not in record.lines]
     if not left:
@@ -107,12 +112,12 @@ def main(arguments: Sequence[str]) -> int:
     )
     actions = parser.add_subparsers(dest="action", required=True)
     running = actions.add_parser("run")
-    running.add_argument("names", nargs="+", choices=[*RIVALS, *OURS], metavar="NAME")
+    running.add_argument("names", nargs="+", choices=NAMES, metavar="NAME")
     running.add_argument("--environments", type=Path, default=Path("environments"))
     running.add_argument("--tables", nargs="*", default=TABLES, choices=TABLES)
     running.add_argument("--seeds", type=int, default=30)
     printing = actions.add_parser("table")
-    printing.add_argument("names", nargs="*", metavar="NAME", default=[*OURS, *RIVALS])
+    printing.add_argument("names", nargs="*", metavar="NAME", default=NAMES)
     options = parser.parse_args(arguments)
     if options.action == "table":
         print(page(options.names, TABLES))

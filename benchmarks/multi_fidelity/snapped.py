@@ -75,17 +75,17 @@ class Snapped:
 def nearest(table: CurveTable, configs: Sequence[Config]) -> list[Config]:
     """Return the recorded configuration that is nearest to each."""
     rows = _recorded(table)
-    points = _coordinates(table.space, configs)
+    points = coordinates(table.space, configs)
     places = [int(((rows - point) ** 2).sum(axis=1).argmin()) for point in points]
     return [table.configurations[place] for place in places]
 
 
 @lru_cache(maxsize=8)
 def _recorded(table: CurveTable) -> Float64[np.ndarray, "n k"]:
-    return _coordinates(table.space, table.configurations)
+    return coordinates(table.space, table.configurations)
 
 
-def _coordinates(space: SearchSpace, configs: Sequence[Config]) -> Float64[np.ndarray, "n k"]:
+def coordinates(space: SearchSpace, configs: Sequence[Config]) -> Float64[np.ndarray, "n k"]:
     """Return columns whose squared differences add up to the distance of two configurations."""
     cube = SearchSpace(space.parameters).encode(list(configs))
     columns = []

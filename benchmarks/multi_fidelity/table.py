@@ -26,21 +26,21 @@ def page(names: Sequence[str], tables: Sequence[str]) -> str:
     if not known:
         raise StoreError(f"none of {', '.join(names)} is recorded; `run` records them")
     records = {name: read(name) for name in known}
-    return "\n\n".join(_section(records, table) for table in tables)
+    kinds = [f"{table}-table{kind}" for kind in ("", "-snapped") for table in tables]
+    there = {line.problem for own in records.values() for line in own.values()}
+    return "\n\n".join(_section(records, kind) for kind in kinds if kind in there)
 
 
-def _section(records: dict[str, dict[tuple[str, int], Line]], table: str) -> str:
-    optimum = Tabulated(table).optimum
+def _section(records: dict[str, dict[tuple[str, int], Line]], problem: str) -> str:
+    optimum = Tabulated(problem.removesuffix("-snapped").removesuffix("-table")).optimum
     assert optimum is not None
     own = {
-        name: {line.seed: line for line in lines.values() if _table_of(line) == table}
+        name: {line.seed: line for line in lines.values() if line.problem == problem}
         for name, lines in records.items()
     }
     own = {name: by_seed for name, by_seed in own.items() if by_seed}
-    if not own:
-        return f"`{table}`: no search has runs on it"
     seeds = sorted(set.intersection(*(set(by_seed) for by_seed in own.values())))
-    parts = [f"`{table}`: {len(own)} searches, {len(seeds)} paired seeds"]
+    parts = [f"`{problem}`: {len(own)} searches, {len(seeds)} paired seeds"]
     for measure, meaning in MEASURES.items():
         losses = {
             name: np.array([getattr(by_seed[seed], measure) for seed in seeds])
@@ -51,10 +51,6 @@ def _section(records: dict[str, dict[tuple[str, int], Line]], table: str) -> str
             floor = min(float(values.min()) for values in losses.values())
         parts.append(f"{measure}: {meaning}\n\n{_rows(losses, floor)}")
     return "\n\n".join(parts)
-
-
-def _table_of(line: Line) -> str:
-    return line.problem.removesuffix("-snapped").removesuffix("-table")
 
 
 def _rows(losses: dict[str, Float[np.ndarray, "seeds 4"]], floor: float) -> str:

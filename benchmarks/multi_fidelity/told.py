@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.multi_fidelity.snapped import coordinates
 from hpo_research.errors import StrategyError
 from hpo_research.records import Ask, Proposal, Run, Trial, resume, start
 from hpo_research.space import Categorical, Config, SearchSpace
@@ -42,7 +43,7 @@ class Child:
     def asked(self, run: Run, slots: int) -> Ask:
         """Tell what has come since, and ask for so many trials."""
         if run.id not in self._runs:
-            self._runs[run.id] = _Told()
+            self._runs[run.id] = _Told(run.space)
             words = {"axes": _axes(run.space), "seed": run.seed, "epochs": run.max_epochs}
             self.versions = self._say(run, "begin", **words)
         told = self._runs[run.id]
@@ -87,9 +88,12 @@ class Child:
 
 
 class _Told:
-    """How far a child knows each trial of a run, and which have failed."""
+    """How far a child knows each trial of a run, which have failed, and which rows are left."""
 
-    def __init__(self) -> None:
+    def __init__(self, space: SearchSpace) -> None:
+        self._box = SearchSpace(space.parameters)
+        self._among = list(space.among or ())
+        self._rows = coordinates(space, self._among) if self._among else None
         self.reached: dict[int, int] = {}
         self.failed: set[int] = set()
 
@@ -101,7 +105,21 @@ class _Told:
         if trial != len(self.reached):
             raise StrategyError(f"expected a new trial {len(self.reached)}, got {trial}")
         self.reached[trial] = 0
-        return start(_config(run.space, answer["point"]), until, "rival")
+        return start(self._config(answer["point"]), until, "rival")
+
+    def _config(self, point: Sequence[float]) -> Config:
+        """Return the configuration at a point, in a list the nearest that is left."""
+        row = [
+            (value + 0.5) / parameter.size if isinstance(parameter, Categorical) else value
+            for value, parameter in zip(point, self._box.parameters.values(), strict=True)
+        ]
+        (config,) = self._box.decode(np.array([row], dtype=float))
+        if self._rows is None:
+            return config
+        distances = ((self._rows - coordinates(self._box, [config])) ** 2).sum(axis=1)
+        place = int(distances.argmin())
+        self._rows[place] = np.inf
+        return self._among[place]
 
 
 @dataclass(frozen=True)
@@ -127,13 +145,3 @@ def _axes(space: SearchSpace) -> list[dict[str, object]]:
         else:
             found.append({"kind": "unit"})
     return found
-
-
-def _config(space: SearchSpace, point: Sequence[float]) -> Config:
-    """Return the configuration at a point of a child's axes."""
-    row = [
-        (value + 0.5) / parameter.size if isinstance(parameter, Categorical) else value
-        for value, parameter in zip(point, space.parameters.values(), strict=True)
-    ]
-    (config,) = space.decode(np.array([row], dtype=float))
-    return config
