@@ -191,7 +191,7 @@ class Study:
         """The trial to use where values are noisy: that with the best posterior mean.
 
         Among ended trials, under the strategy's own model, which is fitted at each call; with a
-        model of learning curves, the trial foreseen to end best, however far it was trained.
+        model of learning curves, the trial whose loss is best now and foreseen to stay so.
         `best` for strategies without a model of ours, and before two values.
         """
         with self._turns.one():

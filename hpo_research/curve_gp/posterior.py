@@ -67,8 +67,11 @@ class CurvePosterior:
 
     def ends(self, epoch: Float[Tensor, " b"]) -> Float[Tensor, "b c"]:
         """Return the mean of each known curve at one epoch, infinite where there is none."""
+        return self.known(epoch[:, None].expand_as(self.curves.heads.row))
+
+    def known(self, at: Float[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+        """Return the mean of each known curve at an epoch of its own, infinite where none is."""
         curves = self.curves
-        at = epoch[:, None].expand_as(curves.heads.row)
         x, trial = curves.heads.picked(curves.data.x), curves.heads.picked(curves.trial)
         cross = self._cross(self._alike(x, trial), at)
         mean = product(cross, self._alpha)[..., 0] + self.level(at)

@@ -108,7 +108,7 @@ class FreezeThaw:
 
     @ordinary()
     def recommend(self, runs: Sequence[Run]) -> list[int | None]:
-        """Of each run the trial whose own curve is foreseen to end best, running ones included."""
+        """Of each run the trial that is best and foreseen to stay so, running ones included."""
         return foreseen_best(runs, self.transform, self.model)
 
     def _asked(

@@ -74,7 +74,7 @@ class ModelHyperband:
 
     @ordinary()
     def recommend(self, runs: Sequence[Run]) -> list[int | None]:
-        """Of each run the trial whose own curve is foreseen to end best, running ones included."""
+        """Of each run the trial that is best and foreseen to stay so, running ones included."""
         return foreseen_best(runs, _TRANSFORM, _MODEL)
 
     @ordinary()

@@ -180,15 +180,22 @@ def test_inside_hyperband_of_one_rung_it_is_that_of_the_inner_strategy():
 # --- models of learning curves ---
 
 
-def foreseen(strategy, run: Run, asked: Run | None = None) -> list[float]:
-    """The predicted losses of trials at the last epoch, from the fit of the next ask."""
+def worse_of_both(strategy, run: Run) -> list[float]:
+    """The worse of each trial's predicted losses, where it is and at the last epoch."""
     transform = getattr(strategy, "transform", "yeo-johnson")
     known = CurveRun.of(run)
     ((theta, _),) = fitted({0: known}, transform, "matern52", "cpu").values()
     model = CurveForecast.of([known], [theta], transform, "matern52", "cpu")
     x = known.encoding.points([trial.config for trial in run.trials]).x
     trial = torch.tensor([[trial.id for trial in run.trials]])
-    return model.posterior.predict(x, trial, model.epochs(run.max_epochs, trial))[0][0].tolist()
+    now = torch.tensor([[float(trial.epochs[-1]) for trial in run.trials]])
+    epochs = (now.double(), model.epochs(run.max_epochs, trial))
+    means = [model.posterior.predict(x, trial, epoch)[0][0] for epoch in epochs]
+    return torch.maximum(*means).tolist()
+
+
+def curve_of(x: float) -> tuple[float, ...]:
+    return tuple(5 * (x - 0.3) ** 2 + 4 / epoch for epoch in range(1, 10))
 
 
 def falling(count: int = 12, finished: int = 3) -> Run:
@@ -200,7 +207,7 @@ def falling(count: int = 12, finished: int = 3) -> Run:
     for i in range(count):
         epochs = tuple(range(1, 10 if i < finished else 2))
         x = i / max(1, count - 1)
-        values = tuple(5 * (x - 0.3) ** 2 + 4 / epoch for epoch in epochs)
+        values = curve_of(x)[: len(epochs)]
         status = "finished" if i < finished else "paused"
         trials.append(Trial(i, {"x": x}, status, epochs[-1], epochs, values, values[-1]))
     return Run(LINE, max_epochs=9, trials=tuple(trials))
@@ -210,15 +217,24 @@ CURVED = [FreezeThaw(), ModelHyperband()]
 
 
 @pytest.mark.parametrize("strategy", CURVED, ids=["freeze thaw", "model hyperband"])
-def test_of_learning_curves_it_is_the_trial_foreseen_to_end_best(strategy):
+def test_of_learning_curves_it_is_the_trial_that_is_good_and_stays_so(strategy):
     run = falling()
-    assert run.best().id == 2  # trained to the end; at the first epoch 3 and 4 are better
-    ends = foreseen(strategy, run)
-    assert recommended(strategy, [run]) == [int(np.argmin(ends))]
-    assert int(np.argmin(ends)) in (3, 4)
-    (flipped,) = recommended(strategy, [mirrored(curves_mirrored(run))])
-    assert flipped == int(np.argmin(ends))
-    assert recommended(MedianStopping(strategy), [run]) == recommended(strategy, [run])
+    losses = worse_of_both(strategy, run)
+    assert recommended(strategy, [run]) == [int(np.argmin(losses))] == [2] == [run.best().id]
+    assert recommended(strategy, [mirrored(curves_mirrored(run))]) == [2]
+    assert recommended(MedianStopping(strategy), [run]) == [2]
+
+
+@pytest.mark.parametrize("strategy", CURVED, ids=["freeze thaw", "model hyperband"])
+def test_a_trial_that_is_foreseen_to_end_best_is_not_recommended_before_it_is_there(strategy):
+    """At the first epoch trials 3 and 4 are best; trained on, they would be the best at the end."""
+    run = falling()
+    longer = [
+        replace(t, epochs=run.trials[0].epochs, values=curve_of(t.config["x"])) for t in run.trials
+    ]
+    done = [replace(t, status="finished", until=9, value=t.values[-1]) for t in longer]
+    assert recommended(strategy, [run]) == [2]
+    assert recommended(strategy, [replace(run, trials=tuple(done))])[0] in (3, 4)
 
 
 def curves_mirrored(run: Run) -> Run:

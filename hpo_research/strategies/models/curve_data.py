@@ -265,6 +265,15 @@ class CurveForecast:
         )
 
     @property
+    def reached(self) -> Float[Tensor, "b c"]:
+        """The predicted losses of the same trials at the last epoch that each was observed at."""
+        at = torch.ones(self.ends.shape, dtype=torch.float64)
+        for i, one in enumerate(self.members):
+            last = {row.trial: float(row.epoch) for row in one.seen.observations}
+            at[i, : len(last)] = torch.tensor(list(last.values()), dtype=torch.float64)
+        return self.posterior.known(at.to(self.device))
+
+    @property
     def trials(self) -> Int[Tensor, "b c"]:
         """The id of the trial of each of `ends`."""
         return self.posterior.curves.heads.picked(self.posterior.curves.trial)

@@ -56,10 +56,12 @@ def best_believed(
 
 
 def foreseen_best(runs: Sequence[Run], transform: str, kernel: str) -> list[int | None]:
-    """Return the trials whose own curves are foreseen to end best; None below two values.
+    """Return the trials that are good now and foreseen to stay so; None below two values.
 
-    By a model of whole learning curves, at the last epoch, however far a trial was trained. A
-    running one is eligible too, since what it has reported is part of the model.
+    By a model of whole learning curves: the least of the worse of two posterior means, of a trial's
+    loss without noise at the epoch it has reached and at the last. One that is foreseen to end
+    well and was hardly trained is nothing to use yet, and neither is a first value that will rise.
+    A running trial is eligible too, since what it has reported is part of the model.
     """
     known = {i: one for i, run in enumerate(runs) if (one := CurveRun.of(run)).seen.values >= 2}
     fits = fitted(known, transform, kernel, current())
@@ -68,8 +70,8 @@ def foreseen_best(runs: Sequence[Run], transform: str, kernel: str) -> list[int 
     def recommended(members: Sequence[int]) -> list[int | None]:
         thetas = [fits[i][0] for i in members]
         model = CurveForecast.of([known[i] for i in members], thetas, transform, kernel, current())
-        ends = zip(members, model.ends.tolist(), strict=True)
-        return [_first(runs[i], zip(own, known[i].seen.trials, strict=False)) for i, own in ends]
+        losses = zip(members, model.reached.maximum(model.ends).tolist(), strict=True)
+        return [_first(runs[i], zip(own, known[i].seen.trials, strict=False)) for i, own in losses]
 
     names = {i: one.key for i, one in known.items()}
     for i, trial in together(names, recommended).items():
@@ -78,7 +80,7 @@ def foreseen_best(runs: Sequence[Run], transform: str, kernel: str) -> list[int 
 
 
 def _first(run: Run, pairs: Iterable[tuple[float, int]]) -> int:
-    """Return the trial that ends best of those with a value."""
+    """Return the trial of the least loss of those with a value."""
     return min(pair for pair in pairs if run.trials[pair[1]].value is not None)[1]
 
 
