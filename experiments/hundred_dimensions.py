@@ -1,7 +1,7 @@
 """Question: does a Gaussian process still find its way among a hundred hyperparameters.
 
 Levy's and Rosenbrock's functions in 100 dimensions, the minimiser moved to a place drawn at random;
-500 evaluations, four at a time, of which q-EI begins with 24, over 4 paired seeds. Expected: in
+500 evaluations, four at a time, of which q-EI begins with four, over 4 paired seeds. Expected: in
 every seed q-EI ends at less than half the regret of quasi-random search, on both. `make evidence`
 runs this file and records the answer.
 """

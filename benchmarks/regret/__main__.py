@@ -25,7 +25,7 @@ from benchmarks.regret.declared import PARTS, SEEDS, Task, Tuning
 from benchmarks.regret.ours import VARIANTS
 from benchmarks.regret.record import FOLDER, Record, read
 from benchmarks.regret.table import AT, markdown
-from hpo_research.errors import MissingPackageError
+from hpo_research.errors import MissingPackageError, StoreError
 from hpo_research.threads import limited
 
 NAMES = (
@@ -214,5 +214,8 @@ def _add_recording(command: argparse.ArgumentParser) -> None:
 
 if __name__ == "__main__":
     options = _parser().parse_args()
-    with limited():
-        sys.exit(1 if options.run(options) else 0)
+    try:
+        with limited():
+            sys.exit(1 if options.run(options) else 0)
+    except (StoreError, MissingPackageError) as error:
+        sys.exit(str(error))

@@ -207,7 +207,7 @@ def _reached(records: Records, q: int, end: int) -> str:
 
 
 def _count(evaluations: float, end: int) -> str:
-    return f"{evaluations:g}" if evaluations <= end else f"> {end}"
+    return f"{round(evaluations, 1):g}" if evaluations <= end else f"> {end}"
 
 
 def _middle(by: Iterable[np.ndarray], q: float) -> Float[np.ndarray, " strategies"]:
