@@ -160,7 +160,9 @@ def test_asynchronous_execution_tries_the_same_random_configurations(tmp_path: P
 
 def test_a_model_chooses_unless_told_otherwise(tmp_path: Path):
     hpo.tune(parabola, SPACE, trials=6, parallel=2, path=tmp_path)
-    assert hpo.Result.read(tmp_path).frame()["origin"].tolist() == ["sobol"] * 4 + ["qlogei"] * 2
+    assert hpo.Result.read(tmp_path).frame()["origin"].tolist() == [
+        *("middle", "sobol", "sobol", "sobol", "qlogei", "qlogei")
+    ]
 
 
 def test_a_strategy_is_taken_as_it_is():

@@ -106,7 +106,7 @@ def test_a_run_is_rebuilt_as_the_strategy_saw_it(epochs, final, monkeypatch):
     experiment = hpo.Experiment(
         "slow",
         [Slow(epochs)],
-        {"q-EI": hpo.Bayesian(initial=4, starts=4)},
+        {"q-EI": hpo.Bayesian(design="sobol", starts=4)},
         seeds=[0],
         parallel=3,
         budget=hpo.Budget(trials=14),
