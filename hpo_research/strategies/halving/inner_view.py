@@ -12,10 +12,12 @@ def inner_view(run: Run) -> Run:
     """Return the run as the inner strategy sees it: values at one epoch, the rest running.
 
     The epoch is the largest that at least d+2 healthy trials have reached, d counting parameters.
+    Trials of earlier runs are seen there too.
     """
     enough = run.space.dimension + 2
     with kept(run.trials, (TrialsAtEpoch, enough), lambda: TrialsAtEpoch(enough)) as seen:
-        return replace(run, trials=seen.trials())
+        trials = seen.trials()
+        return replace(run, trials=trials, prior=tuple(_seen(t, seen.epoch) for t in run.prior))
 
 
 def furthest(run: Run) -> Run:
@@ -38,7 +40,7 @@ class TrialsAtEpoch:
         self._enough = enough
         self._all: list[Trial] = []
         self._reached: Ordered[int] = Ordered()  # of healthy trials, most first: negative
-        self._epoch = 0
+        self.epoch = 0
         self._rows: Rows[Trial] = Rows()
         self._touched: set[int] = set()
 
@@ -60,12 +62,12 @@ class TrialsAtEpoch:
         is_known = len(self._reached) >= self._enough
         epoch = -self._reached[self._enough - 1] if is_known else 0
         rows, known = self._rows, len(self._rows)
-        touched = range(known) if epoch != self._epoch else (i for i in self._touched if i < known)
+        touched = range(known) if epoch != self.epoch else (i for i in self._touched if i < known)
         changed = {i: _seen(self._all[i], epoch) for i in touched}
         added = [_seen(trial, epoch) for trial in self._all[known:]]
         other = {i: t for i, t in changed.items() if not _is_same(t, rows[i])}
         self._rows = rows.changed(other, added)
-        self._epoch = epoch
+        self.epoch = epoch
         self._touched.clear()
         return self._rows
 
