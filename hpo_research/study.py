@@ -14,7 +14,7 @@ from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.description import Json
 from hpo_research.experiment.notes import record
-from hpo_research.experiment.priors import Earlier, Reading, earlier
+from hpo_research.experiment.priors import Earlier, earlier, reading
 from hpo_research.experiment.provenance import provenance
 from hpo_research.experiment.served import proposed
 from hpo_research.experiment.told import (
@@ -95,12 +95,12 @@ class Study:
             has_missing_values=has_missing_values,
         )
         check_study(info, strategy)
-        how = Reading(StudyError, prior_task, rename or {}, fill or {})
+        how = reading(StudyError, prior_task, rename, fill)
         info = replace(info, prior=earlier(prior, info, STUDY, how), prior_task=prior_task)
         self._turns = Turns()
         self._strategy = strategy
         self._ledger = Ledger(replace(info, seed=operator.index(seed)), Limits())
-        self._asked(self._ledger.run(), 1)  # a strategy that does not suit fails here
+        self._asked(replace(self._ledger.run(), prior=()), 1)  # one that does not suit fails here
         description = description_of(self._ledger.info, strategy)
         self._is_closed = False
         self._store = Store.in_memory() if path is None else Store.write(path)

@@ -69,8 +69,8 @@ def tune(
         execution=execution,
         prior=prior,
         prior_task=prior_task,
-        rename=rename or {},
-        fill=fill or {},
+        rename=rename,
+        fill=fill,
         enqueue=enqueue,
     )
     return _best(experiment, path, showing)

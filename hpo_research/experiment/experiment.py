@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, cast, get_args
 
@@ -13,7 +13,7 @@ from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.checks import repeated, strategy_mistake
 from hpo_research.experiment.description import Json, compared, describe, differences, stored
-from hpo_research.experiment.priors import Earlier, Reading, document, earlier
+from hpo_research.experiment.priors import Earlier, document, earlier, reading
 from hpo_research.experiment.served import Checked, Queues, by_problem, queued
 from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.lists import LONGEST, MOST_AT_ONCE, items
@@ -67,8 +67,8 @@ class Experiment:
     final: Final = "last"
     prior: Earlier | Mapping[str, Earlier] = None
     prior_task: Task = "same"
-    rename: Mapping[str, str | None] = field(default_factory=dict)
-    fill: Mapping[str, object] = field(default_factory=dict)
+    rename: Mapping[str, str | None] | None = None
+    fill: Mapping[str, object] | None = None
     enqueue: Sequence[Mapping[str, object]] | Mapping[str, Sequence[Mapping[str, object]]] = ()
 
     def __post_init__(self) -> None:
@@ -86,7 +86,8 @@ class Experiment:
         self.description()  # what cannot be stored fails here
         for problem in self.problems:
             for name, strategy in self.strategies.items():
-                ledger = self.ledger(problem, self.seeds[0], 0)
+                info = self._info(problem, self.seeds[0], 0)  # without priors: nothing to fit
+                ledger = Ledger(info, self.budget.limits(info.max_epochs))
                 slots = [parallel_of(self, strategy) or 1]
                 own = [RunName(problem.name, name, self.seeds[0])]
                 asks_of(strategy, [ledger.run()], names=own, ledgers=[ledger], slots=slots)
@@ -177,13 +178,13 @@ class Experiment:
         given, mistakes = by_problem(self.prior, spaces, "prior")
         if mistakes:
             raise ExperimentError("\n".join(mistakes))
-        how = Reading(ExperimentError, self.prior_task, self.rename, self.fill)
+        how = reading(ExperimentError, self.prior_task, self.rename, self.fill)
         prior = {
             name: earlier(source, self._info(self.problem(name), 0, 0), name, how)
             for name, source in given.items()
         }
         known = Checked({name: trials for name, trials in prior.items() if trials})
-        held: dict[str, object] = {"prior": known, "rename": {}, "fill": {}}
+        held: dict[str, object] = {"prior": known, "rename": None, "fill": None}
         for name, value in {**held, "enqueue": queues}.items():
             object.__setattr__(self, name, value)
 

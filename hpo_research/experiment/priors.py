@@ -5,7 +5,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, cast
@@ -40,9 +40,14 @@ class Reading:
     """
 
     error: type[HpoError]
-    task: Task = "same"
-    rename: Mapping[str, str | None] = field(default_factory=dict)
-    fill: Mapping[str, object] = field(default_factory=dict)
+    task: Task
+    rename: Mapping[str, str | None]
+    fill: Mapping[str, object]
+
+    @property
+    def given(self) -> list[str]:
+        """The names of what says how, where it says anything."""
+        return [name for name in ("rename", "fill") if getattr(self, name)]
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,16 @@ class _Row:
     trial: Trial | None = None
 
 
+def reading(
+    error: type[HpoError],
+    task: Task,
+    rename: Mapping[str, str | None] | None,
+    fill: Mapping[str, object] | None,
+) -> Reading:
+    """Return how to read, from arguments that may be left out."""
+    return Reading(error, task, {} if rename is None else rename, {} if fill is None else fill)
+
+
 def earlier(source: Earlier, info: RunInfo, problem: str, how: Reading) -> tuple[Trial, ...]:
     """Return the trials of earlier runs for a run of a problem, numbered from 0.
 
@@ -65,10 +80,10 @@ def earlier(source: Earlier, info: RunInfo, problem: str, how: Reading) -> tuple
     elsewhere trials that reached their last one count as at the run's, and others are left out.
     What is not finite, or missing, is a failure. Raises `how.error` with all mistakes.
     """
-    if source is None:
-        return ()
     mistakes = _reading_mistakes(info.space, how)
-    if not mistakes:
+    if source is None:
+        mistakes += [f"{name}=: there is no prior to read" for name in how.given]
+    elif not mistakes:
         found: list[Trial] = []
         for row in _rows(source, info, problem, how):
             try:
@@ -77,6 +92,8 @@ def earlier(source: Earlier, info: RunInfo, problem: str, how: Reading) -> tuple
                 mistakes += str(error).split("\n")
         if not mistakes:
             return tuple(found)
+    if not mistakes:
+        return ()
     more = [f"... and {len(mistakes) - _SHOWN} more"] if len(mistakes) > _SHOWN else []
     raise how.error("\n".join([*mistakes[:_SHOWN], *more]))
 
@@ -166,6 +183,12 @@ def _of_result(result: Result, info: RunInfo, problem: str, how: Reading) -> Ite
     if facts.direction != info.direction:
         raise how.error(
             f"prior: {name} has direction {facts.direction!r}, {problem} {info.direction!r}"
+        )
+    named = {facts.metric, info.metric} - {VALUE}  # what a study calls its metric says nothing
+    if how.task == "same" and len(named) > 1:
+        raise how.error(
+            f"prior: {name} reports {facts.metric!r}, {problem} {info.metric!r}; where both are "
+            "comparable give its trials as a list, else say prior_task='related'"
         )
     length = OPEN if facts.max_epochs is None else facts.max_epochs
     for run, history in result.select(name).items():

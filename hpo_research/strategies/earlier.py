@@ -14,13 +14,24 @@ def is_own(run: Run, trial: Trial) -> bool:
     return trial.origin != ADDED or is_inside(run.space, trial.config)
 
 
-def begun(run: Run) -> int:
+def told_by(run: Run, *, with_curves: bool = False) -> list[Trial]:
+    """Return the trials of earlier runs that a model learns from.
+
+    One that was paused has a value of an early epoch: it teaches a model of learning curves alone
+    (`with_curves`). What is shown as running has no value at all.
+    """
+    silent = ("running",) if with_curves else ("running", "paused")
+    return [trial for trial in run.prior if trial.status not in silent]
+
+
+def begun(run: Run, *, with_curves: bool = False) -> int:
     """Return how many configurations of its space were begun, by the run or before it.
 
-    So far the initial design counts as made. Earlier trials that say nothing (those whose values
-    are of another epoch than the run's are shown as running) do not count.
+    So far the initial design counts as made. Of earlier trials those count that a model learns
+    from, if they were of the run's own task.
     """
     own = sum(is_own(run, trial) for trial in run.trials)
-    return own + sum(
-        not trial.is_running and is_inside(run.space, trial.config) for trial in tried_before(run)
-    )
+    if run.prior_task != "same":
+        return own
+    before = told_by(run, with_curves=with_curves)
+    return own + sum(is_inside(run.space, trial.config) for trial in before)

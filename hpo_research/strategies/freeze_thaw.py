@@ -86,7 +86,9 @@ class FreezeThaw:
             if free <= 0 or (places == 0 and not _paused(run)):
                 continue
             one = CurveRun.of(run)
-            if places > 0 and (is_early(self.initial, run) or one.seen.values < 2):
+            if places > 0 and (
+                is_early(self.initial, run, with_curves=True) or one.seen.values < 2
+            ):
                 asks[i] = begun(run, places, ladder(run.max_epochs)[0])
             elif one.seen.values < 2:
                 asks[i] = Ask(tuple(_resumed(run, trial) for trial in _paused(run)[:free]))

@@ -87,7 +87,7 @@ class ModelHyperband:
             if places == 0:
                 continue
             one = CurveRun.of(run)
-            if is_early(self.initial, run) or one.seen.values < 2:
+            if is_early(self.initial, run, with_curves=True) or one.seen.values < 2:
                 asks[i] = begun(run, places, ladder(run.max_epochs)[0])
             else:
                 known[i] = one

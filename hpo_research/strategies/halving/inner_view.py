@@ -17,7 +17,7 @@ def inner_view(run: Run) -> Run:
     enough = run.space.dimension + 2
     with kept(run.trials, (TrialsAtEpoch, enough), lambda: TrialsAtEpoch(enough)) as seen:
         trials = seen.trials()
-        return replace(run, trials=trials, prior=tuple(_seen(t, seen.epoch) for t in run.prior))
+        return replace(run, trials=trials, prior=seen.earlier(run.prior))
 
 
 def furthest(run: Run) -> Run:
@@ -40,7 +40,8 @@ class TrialsAtEpoch:
         self._enough = enough
         self._all: list[Trial] = []
         self._reached: Ordered[int] = Ordered()  # of healthy trials, most first: negative
-        self.epoch = 0
+        self._epoch = 0
+        self._prior: tuple[int, int, tuple[Trial, ...], tuple[Trial, ...]] | None = None
         self._rows: Rows[Trial] = Rows()
         self._touched: set[int] = set()
 
@@ -57,17 +58,27 @@ class TrialsAtEpoch:
             self._reached.add(-new.reached)
         return True
 
+    def earlier(self, prior: tuple[Trial, ...]) -> tuple[Trial, ...]:
+        """Return trials of earlier runs as of the epoch; the same object while they look the same.
+
+        So that what is kept of them (`strategies.tried`) serves the next ask too.
+        """
+        if self._prior is None or self._prior[:2] != (id(prior), self._epoch):
+            at_epoch = tuple(_seen(trial, self._epoch) for trial in prior)
+            self._prior = id(prior), self._epoch, prior, at_epoch  # held, so that its id stays
+        return self._prior[-1]
+
     def trials(self) -> Rows[Trial]:
         """Return all trials as of the epoch; those that look the same are the same objects."""
         is_known = len(self._reached) >= self._enough
         epoch = -self._reached[self._enough - 1] if is_known else 0
         rows, known = self._rows, len(self._rows)
-        touched = range(known) if epoch != self.epoch else (i for i in self._touched if i < known)
+        touched = range(known) if epoch != self._epoch else (i for i in self._touched if i < known)
         changed = {i: _seen(self._all[i], epoch) for i in touched}
         added = [_seen(trial, epoch) for trial in self._all[known:]]
         other = {i: t for i, t in changed.items() if not _is_same(t, rows[i])}
         self._rows = rows.changed(other, added)
-        self.epoch = epoch
+        self._epoch = epoch
         self._touched.clear()
         return self._rows
 

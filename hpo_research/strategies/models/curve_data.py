@@ -17,7 +17,7 @@ from hpo_research.curve_gp.posterior import CurvePosterior, condition_curves
 from hpo_research.gp import KERNELS, Data
 from hpo_research.records import Note, Run, Trial
 from hpo_research.space.outside import is_inside
-from hpo_research.strategies.earlier import is_own
+from hpo_research.strategies.earlier import is_own, told_by
 from hpo_research.strategies.models.encoding import Encoding
 from hpo_research.strategies.models.inputs import apart, together
 
@@ -98,7 +98,8 @@ class CurveObservations:
 
 def earlier_of(run: Run) -> list[Trial]:
     """Return the trials of earlier runs, with ids that follow those of the run's own."""
-    return [replace(trial, id=i) for i, trial in enumerate(run.prior, start=len(run.trials))]
+    told = told_by(run, with_curves=True)
+    return [replace(trial, id=i) for i, trial in enumerate(told, start=len(run.trials))]
 
 
 def _observed(run: Run, trials: Sequence[Trial]) -> tuple[list[Observation], int]:

@@ -24,9 +24,14 @@ def trials_of(initial: int | None, run: Run, design: str = SOBOL) -> int:
     return min(max(2 * run.space.dimension, _LEAST), _MOST)
 
 
-def is_early(initial: int | None, run: Run, design: str = SOBOL) -> bool:
-    """Return whether a run is still to begin: earlier trials of its task count as its own."""
-    return known_of(run) < trials_of(initial, run, design)
+def is_early(
+    initial: int | None, run: Run, design: str = SOBOL, *, with_curves: bool = False
+) -> bool:
+    """Return whether a run is still to begin: earlier trials of its task count as its own.
+
+    `with_curves`: its model is one of learning curves.
+    """
+    return known_of(run, with_curves=with_curves) < trials_of(initial, run, design)
 
 
 def places_of(run: Run, slots: int) -> int:

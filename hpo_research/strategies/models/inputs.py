@@ -19,7 +19,7 @@ from hpo_research.records import Note, Run, Trial
 from hpo_research.rng import Stream
 from hpo_research.space import Config
 from hpo_research.space.outside import is_inside
-from hpo_research.strategies.earlier import is_own
+from hpo_research.strategies.earlier import is_own, told_by
 from hpo_research.strategies.models.encoding import Encoding
 
 Item = TypeVar("Item", bound=Hashable)
@@ -65,7 +65,7 @@ class Observations:
             if not trial.is_running
         ]
         rivals = [is_own(run, trial) for trial, _ in ended]
-        earlier = [(t, _loss(run, t)) for t in run.prior if not t.is_running]
+        earlier = [(trial, _loss(run, trial)) for trial in told_by(run)]
         others: list[tuple[Trial, float]] = []
         if run.prior_task == "same":
             ended += earlier
