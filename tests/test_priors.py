@@ -278,6 +278,17 @@ def test_earlier_results_are_the_same_from_every_source(tmp_path: Path):
         assert experiment(strategies, prior=given, **how).prior["parabola"] == expected, name
 
 
+def test_a_trial_that_ended_elsewhere_counts_as_at_the_last_epoch_here():
+    done = hpo.Trial(0, INSIDE, "finished", 2, (1, 2), (0.5, 0.25), 0.25)
+    paused = hpo.Trial(1, INSIDE, "paused", 1, (1,), (0.5,), 0.5)
+    given = replace(experiment(), problems=[Parabola(3)], prior=[done, paused])
+    (first, second) = given.prior["parabola"]
+    assert (first.until, first.epochs, first.values, first.value) == (3, (3,), (0.25,), 0.25)
+    assert (second.status, second.epochs, second.value) == ("paused", (1,), 0.5)
+    with pytest.raises(ExperimentError, match=r"prior\[0\]: was to reach epoch 9, .*last is 3"):
+        replace(given, prior=[replace(paused, until=9)])
+
+
 @pytest.mark.parametrize(
     ("prior", "given", "message"),
     [

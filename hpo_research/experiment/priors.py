@@ -151,12 +151,13 @@ def _rows(source: Earlier, info: RunInfo, problem: str, how: Reading) -> Iterabl
     return _of_list(items(source, PRIOR, how.error), how)
 
 
-def _of_list(given: Sequence[object], how: Reading) -> Iterator[_Row]:
-    for i, one in enumerate(given):
+def _of_list(trials: Sequence[object], how: Reading) -> Iterator[_Row]:
+    for i, one in enumerate(trials):
         where = f"prior[{i}]"
         if isinstance(one, Trial):
             if not one.is_running:
-                yield _Row(where, _named(one.config, how), math.nan, one)
+                value = math.nan if one.value is None else one.value
+                yield _Row(where, _named(one.config, how), value, one)
             continue
         is_pair = isinstance(one, list | tuple) and len(one) == 2
         if not is_pair:
@@ -164,10 +165,10 @@ def _of_list(given: Sequence[object], how: Reading) -> Iterator[_Row]:
                 f"{where}: expected (configuration, value) or a trial, got {quoted(one)}; a "
                 "folder, a data frame or a CSV is given as it is"
             )
-        config, value = cast(Sequence[object], one)
-        number = math.nan if value is None else plain(value)
+        config, given = cast(Sequence[object], one)
+        number = math.nan if given is None else plain(given)
         if not is_real(number):
-            raise how.error(f"{where}: expected a number, NaN for a failure, got {quoted(value)}")
+            raise how.error(f"{where}: expected a number, NaN for a failure, got {quoted(given)}")
         yield _Row(where, _named(config, how), number)
 
 
@@ -290,10 +291,10 @@ def _number(cell: object) -> float | None:
 def _trial(row: _Row, number: int, info: RunInfo, how: Reading) -> Trial:
     given = {**how.fill, **row.config} if isinstance(row.config, Mapping) else row.config
     config, known = extended(info.space, cast(Any, given), row.where), row.trial
-    if known is not None and known.until <= info.max_epochs:
+    if known is not None and _is_kept(known, info.max_epochs):
         made = {"id": number, "config": Fixed(config), "origin": PRIOR, "attempt": 0, "reason": ""}
         return with_fields(known, {**made, "seconds": 0.0, "arrivals": (), "place": None})
-    if known is not None:
+    if known is not None and known.status not in ("finished", "failed"):
         raise SpaceError(
             f"{row.where}: was to reach epoch {known.until}, the run's last is {info.max_epochs}; "
             "give (configuration, value)"
@@ -303,6 +304,13 @@ def _trial(row: _Row, number: int, info: RunInfo, how: Reading) -> Trial:
     if status == "failed":
         return Trial(number, config, status, until, origin=PRIOR)
     return Trial(number, config, status, until, (until,), (value,), value, origin=PRIOR)
+
+
+def _is_kept(trial: Trial, last: int) -> bool:
+    """Whether a trial's curve is one of the run's, whose last epoch is given."""
+    if trial.status == "finished" and last != OPEN:
+        return trial.until == last
+    return trial.until <= last
 
 
 def _named(config: object, how: Reading) -> object:
