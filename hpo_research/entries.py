@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
 
-from hpo_research.records import Direction, Note, Proposal
+from hpo_research.records import Direction, Note, Proposal, Task, Trial
 from hpo_research.space import SearchSpace
 
 Final = Literal["last", "best"]
@@ -106,7 +106,8 @@ class RunInfo:
 
     `is_timed_by_clock`: a budget of seconds is compared with the run's clock (simulated and
     asynchronous runs), not with its share of the seconds that batches took. `has_missing_values`:
-    reports before a segment's `until` may have no value.
+    reports before a segment's `until` may have no value. `prior` and `prior_task` are those of
+    `Run`.
     """
 
     id: int
@@ -119,3 +120,5 @@ class RunInfo:
     final: Final = "last"
     is_timed_by_clock: bool = False
     has_missing_values: bool = False
+    prior: tuple[Trial, ...] = ()
+    prior_task: Task = "same"

@@ -61,6 +61,7 @@ _RUN = {
     _MODE: 'direction="minimize" or "maximize"',
     _FOLDER: "path=",
     "epochs n_epochs max_t max_resource max_budget max_iters R": "max_epochs=",
+    "warm_start warm_start_config previous previous_trials x0 y0 history": "prior=",
 }
 _RUNG = _table(
     {
@@ -93,6 +94,7 @@ _KEYWORDS: Mapping[str, Table] = {
             "timeout time_budget_s max_time time_limit memory": "an Experiment, of "
             "FunctionProblem(f, space, timeout=...) for a trial, Budget(seconds=...) for a run",
             "metric metrics": "an Experiment, with FunctionProblem(f, space, metric=...)",
+            "points_to_evaluate initial_params enqueue_trial": "enqueue=",
             "callbacks callback show_progress_bar": "hpo.run(experiment, progress=...)",
         }
     ),
@@ -165,6 +167,7 @@ _KEYWORDS: Mapping[str, Table] = {
     "study.tell": _table({"trial_id id config": "trial=, its id", "values loss score": "value="}),
     "study.report": _table({"trial_id id": "trial=, its id", "step": "epoch=", "loss": "value="}),
     "study.enqueue": _table({"params parameters": "config="}),
+    "study.add": _table({"params parameters": "config=", "values loss score": "value="}),
     "Grid": _table({"grid param_grid search_space resolution n": "points="}),
 }
 _FLOAT = "Float(low, high), with scale= and step="
@@ -199,7 +202,8 @@ _STUDY = _table(
         "best_value best_loss best_score": "study.best.value",
         "best_trial best_result": "study.best",
         "best_index": "study.best.id",
-        "enqueue_trial add_trial suggest_next": "study.enqueue(config)",
+        "enqueue_trial suggest_next": "study.enqueue(config)",
+        "add_trial attach_trial add_trials import_trials": "study.add(config, value)",
         "get_trials history results": "study.trials",
         "trials_dataframe dataframe to_frame get_dataframe": "study.frame()",
         "suggest get_next_trial": "study.ask(n)",

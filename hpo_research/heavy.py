@@ -25,3 +25,8 @@ def __getattr__(name: str) -> ModuleType:
 def is_tensor(value: object) -> bool:
     """Whether a value is a tensor of torch, which is not loaded for it: before, there is none."""
     return isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
+
+
+def is_frame(value: object) -> bool:
+    """Whether a value is a data frame of pandas, which is not loaded for it either."""
+    return isinstance(value, getattr(sys.modules.get("pandas"), "DataFrame", ()))

@@ -6,8 +6,9 @@ import jaxtyping
 import pandas
 import torch
 
-__all__ = ["PACKAGES", "is_tensor", "jaxtyping", "pandas", "torch"]
+__all__ = ["PACKAGES", "is_frame", "is_tensor", "jaxtyping", "pandas", "torch"]
 
 PACKAGES: tuple[str, ...]
 
 def is_tensor(value: object) -> TypeGuard[torch.Tensor]: ...
+def is_frame(value: object) -> TypeGuard[pandas.DataFrame]: ...

@@ -20,6 +20,7 @@ from hpo_research.entries import Restart
 from hpo_research.entries import RunInfo as RunInfo
 from hpo_research.entries import RunningSegment as RunningSegment
 from hpo_research.records import (
+    ADDED,
     Ask,
     Outcome,
     Proposal,
@@ -129,6 +130,8 @@ class Ledger:
                 asks=self._seen_asks,
                 total=self.limits.total,
                 left=self.left,
+                prior=info.prior,
+                prior_task=info.prior_task,
                 id=info.id,
             )
         return self._view
@@ -163,6 +166,10 @@ class Ledger:
         stops = tuple(Stop(trial) for trial in sorted(self.open.keys() - self.stopping))
         return AskRow(self.info.id, stops, clock=clock, ended=reason)
 
+    def _cost(self, trial: int, epochs: int) -> int:
+        """Return what epochs of a trial cost: nothing where it was trained elsewhere."""
+        return 0 if self._trials[trial].origin == ADDED else epochs
+
     def _granted(self, proposal: Start | Resume, count: int) -> Start | Resume:
         """Return a proposal with its trial and the segment (start, until] of it."""
         if isinstance(proposal, Start):
@@ -190,7 +197,7 @@ class Ledger:
             self.open[number] = RunningSegment(
                 grant.attempt, grant.start, grant.until, grant.start, row.clock
             )
-            self.committed += grant.until - grant.start
+            self.committed += self._cost(number, grant.until - grant.start)
         if row.is_ask:
             self.asks.append(Ask(row.proposals, row.notes, row.parts))
         self.is_exhausted |= row.exhausted == self.limits.name
@@ -223,7 +230,8 @@ class Ledger:
         """Return the epochs that the run has spent with each report, were they entered in order."""
         spent, reached, counts = self.spent, dict[int, int](), []
         for report in reports:
-            spent += report.epoch - reached.get(report.trial, self.open[report.trial].position)
+            known = reached.get(report.trial, self.open[report.trial].position)
+            spent += self._cost(report.trial, report.epoch - known)
             reached[report.trial] = report.epoch
             counts.append(spent)
         return counts
@@ -263,8 +271,9 @@ class Ledger:
         for trial, new in own.items():
             attempt, start, until, position, _ = self.open[trial]
             self.open[trial] = RunningSegment(attempt, start, until, new.position, new.clock)
-            self.spent += new.position - position
-            self.committed -= new.position - position
+            trained = self._cost(trial, new.position - position)
+            self.spent += trained
+            self.committed -= trained
         entered = count - self._reports
         self._reports, self.clock, self.seconds, self._view = count, clock, seconds, None
         return entered
@@ -297,14 +306,15 @@ class Ledger:
         """Enter a stored outcome; the epoch in which a trial failed is charged."""
         self._settle(outcome.trial)
         segment = self.open.pop(outcome.trial)
-        self.committed -= segment.until - segment.position
+        ahead = self._cost(outcome.trial, segment.until - segment.position)
+        self.committed -= ahead
         self.stopping.discard(outcome.trial)
         trial = self._trials[outcome.trial]
         value = trial.value
         if outcome.status == "failed":
             # Training again in silence, after a restart, is charged as far as it got.
             trained = max(1, outcome.epoch - segment.position + 1)
-            self.spent += min(trained, segment.until - segment.position)
+            self.spent += min(trained, ahead)
             value = None
         place, until = None, trial.until
         if outcome.status == "finished":

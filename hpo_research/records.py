@@ -19,10 +19,14 @@ from hpo_research.states.state import State as State
 from hpo_research.text import storable
 
 Direction = Literal["minimize", "maximize"]
+Task = Literal["same", "related"]
 Status = Literal["running", "paused", "finished", "stopped", "failed"]
 Key = tuple[int, int]
 """(run, trial): the name of a trial in an experiment."""
 
+
+ENQUEUED, ADDED, PRIOR = "enqueued", "added", "prior"
+"""The origins that no strategy has: the user wanted it, trained it elsewhere, in an earlier run."""
 
 OPEN = 2**62
 """The last epoch of trials whose length is open, and their `until` until they have finished."""
@@ -302,10 +306,11 @@ class Run:
 
     `total` is the run's whole budget in trials (None when it has none): for `Grid("fit")` alone.
     `left` is what remains, in epochs; infinite when the budget does not count them. `prior` holds
-    trials of earlier runs. `max_epochs` is `OPEN` where the length of trials is open. `id` tells
-    runs apart; no decision may depend on it. `trials` and `asks` are tuples where a run is made by
-    hand, and `Rows` in an experiment: a run that comes from another shares what did not change, and
-    what a strategy kept of it (`hpo_research.rows.kept`).
+    trials of earlier runs, of the `same` task or of a `related` one. `max_epochs` is `OPEN` where
+    the length of trials is open. `id` tells runs apart; no decision may depend on it. `trials` and
+    `asks` are tuples where a run is made by hand, and `Rows` in an experiment: a run that comes
+    from another shares what did not change, and what a strategy kept of it
+    (`hpo_research.rows.kept`).
     """
 
     space: SearchSpace
@@ -317,6 +322,7 @@ class Run:
     total: int | None = None
     left: float = float("inf")
     prior: tuple[Trial, ...] = ()
+    prior_task: Task = "same"
     id: int = 0
 
     @property

@@ -14,29 +14,34 @@ from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.description import Json
 from hpo_research.experiment.notes import record
+from hpo_research.experiment.priors import Earlier, earlier, reading
 from hpo_research.experiment.provenance import provenance
-from hpo_research.experiment.served import ENQUEUED, proposed
+from hpo_research.experiment.served import proposed
 from hpo_research.experiment.told import (
     STUDY,
+    added,
     check_open,
     check_running,
     check_same,
     check_study,
+    copied,
     description_of,
     end_of,
     epoch_of,
     in_a_child,
     is_missing,
     number_of,
+    other,
     reported,
+    trial_of,
 )
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Final, Ledger, Limits, RunInfo
 from hpo_research.lists import MOST_AT_ONCE
-from hpo_research.options import as_integer, foreign, require, whole
+from hpo_research.options import foreign, require, whole
 from hpo_research.paths import Given
 from hpo_research.problems.protocol import last_epoch
-from hpo_research.records import OPEN, Ask, Direction, Outcome, Report, Run, Trial
+from hpo_research.records import ENQUEUED, OPEN, Ask, Direction, Outcome, Report, Run, Task, Trial
 from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.store.history import LastTurn
@@ -57,8 +62,9 @@ class Study:
     With a multi-fidelity strategy (`max_epochs` above 1) a trial is to be trained until
     `trial.until`; `report` each epoch's value, and expect known trials back from `ask`, to be
     trained on. With `max_epochs=None` the length of trials is open: `report` each epoch, then
-    `finish`. Raises `StoreLockedError` and `StoreError` as `hpo_research.run` does, and
-    `StudyError` for wrong arguments and where the folder holds something else.
+    `finish`. `prior` and what goes with it are those of `Experiment`. Raises `StoreLockedError` and
+    `StoreError` as `hpo_research.run` does, and `StudyError` for wrong arguments and where the
+    folder holds something else.
 
     Threads may share it: they are served one at a time, and an event loop asks and tells through
     `asyncio.to_thread`. Processes may not: a forked child can look at it and is refused everything
@@ -77,6 +83,10 @@ class Study:
         path: Given | None = None,
         final: Final = "last",
         has_missing_values: bool = False,
+        prior: Earlier = None,
+        prior_task: Task = "same",
+        rename: Mapping[str, str | None] | None = None,
+        fill: Mapping[str, object] | None = None,
     ) -> None:
         info = RunInfo(
             *(1, space, _METRIC, direction, last_epoch(max_epochs)),
@@ -85,10 +95,12 @@ class Study:
             has_missing_values=has_missing_values,
         )
         check_study(info, strategy)
+        how = reading(StudyError, prior_task, rename, fill)
+        info = replace(info, prior=earlier(prior, info, STUDY, how), prior_task=prior_task)
         self._turns = Turns()
         self._strategy = strategy
         self._ledger = Ledger(replace(info, seed=operator.index(seed)), Limits())
-        self._asked(self._ledger.run(), 1)  # a strategy that does not suit fails here
+        self._asked(replace(self._ledger.run(), prior=()), 1)  # one that does not suit fails here
         description = description_of(self._ledger.info, strategy)
         self._is_closed = False
         self._store = Store.in_memory() if path is None else Store.write(path)
@@ -99,9 +111,7 @@ class Study:
             raise
 
     def _open(self, description: Json) -> None:
-        stored = self._store.experiment()
-        if stored is not None:
-            check_same(self._store.folder, stored, description)
+        check_same(self._store.folder, self._store.experiment(), description)
         record(self._store, description, provenance("cpu"), {"strategy": {STUDY: self._strategy}})
         self._store.add_runs([RunName(STUDY, STUDY, self._ledger.info.seed)])
         kind = self._fill().kind
@@ -147,10 +157,7 @@ class Study:
             raise in_a_child(self._turns.process)
 
     def __reduce__(self) -> NoReturn:
-        raise StudyError(
-            "a study cannot be pickled or copied: it belongs to one process, with its lock; give "
-            "other processes the trial's config, and tell here what they return"
-        )
+        raise copied()
 
     def close(self) -> None:
         """Close the store and give back its lock; what is known can still be read."""
@@ -279,13 +286,24 @@ class Study:
 
     # -- telling
 
+    def add(self, config: Mapping[str, object], value: float) -> Trial:
+        """Tell of a trial that nobody asked for, and that was trained elsewhere, to the end.
+
+        It takes the next number and origin `added`, and costs nothing; NaN is a failure. Numbers
+        may lie outside their bounds: a model learns there, and nothing is proposed there. Raises
+        `SpaceError` for other names, types or categories, `StudyError` where value is no number.
+        """
+        with self._acting(), self._kept():
+            self._turn.add(*added(self._ledger, config, value, self._clock()))
+            return self._ledger.trials[-1]
+
     def tell(self, trial: int, value: float) -> None:
         """Say what a trial gave at the epoch it was to reach; NaN or infinity is a failure.
 
         Where its length is open and nothing was reported of it, that was one epoch.
         """
         with self._acting():
-            known = self._trial(trial)
+            known = trial_of(self._ledger, trial)
             number = number_of(trial, value)
             if self._ledger.info.max_epochs == OPEN:
                 self._finish(known, number)
@@ -302,7 +320,7 @@ class Study:
         `until`, or another value for a known epoch.
         """
         with self._acting():
-            known = self._trial(trial)
+            known = trial_of(self._ledger, trial)
             number = number_of(trial, value, may_be_none=self._ledger.info.has_missing_values)
             return self._told(known, epoch_of(known, epoch), number)
 
@@ -312,9 +330,7 @@ class Study:
         if before is None and not is_missing(self._ledger, known, epoch, number):
             return self._reported(known, epoch, number)
         if before is not None and before != number:
-            raise StudyError(
-                f"trial {known.id}: epoch {epoch} was reported as {before!r}, now as {number!r}"
-            )
+            raise other(known, epoch, before, number)
         if known.id in self._ledger.stopping:
             self._end(known, "stopped", "")
         return self._ledger.trials[known.id].is_running and epoch < known.until
@@ -343,7 +359,7 @@ class Study:
         """
         with self._acting():
             check_open(self._ledger.info)
-            self._finish(self._trial(trial), None)
+            self._finish(trial_of(self._ledger, trial), None)
 
     def _finish(self, known: Trial, value: float | None) -> None:
         """End a trial of open length, with a value that is its only one if it has none yet."""
@@ -357,7 +373,7 @@ class Study:
     def fail(self, trial: int, reason: str) -> None:
         """Say that a trial failed, and why."""
         with self._acting():
-            known = self._trial(trial)
+            known = trial_of(self._ledger, trial)
             if known.status == "failed" and known.reason == storable(str(reason)):
                 return
             check_running(known, known.until, self._ledger)
@@ -372,24 +388,13 @@ class Study:
                 self._turn.ask([row])
 
     def _end(self, trial: Trial, status: str, reason: str) -> None:
-        clock = self._clock()
-        reached = self._ledger.known(trial.id)
-        outcome = Outcome(self._ledger.info.id, trial.id, status, reached, reason, clock)  # type: ignore[arg-type]
+        own = self._ledger.info.id, trial.id, status, self._ledger.known(trial.id), reason
+        outcome = Outcome(*own, self._clock())  # type: ignore[arg-type]
         self._append(None, [outcome])
 
     def _append(self, report: Report | None, outcomes: Sequence[Outcome]) -> None:
         with self._kept():
             self._turn.poll([] if report is None else [report], outcomes)
-
-    def _trial(self, trial: int) -> Trial:
-        number = as_integer(trial)
-        if number is None:
-            raise StudyError(f"expected a trial's id, got {trial!r}; use trial.id")
-        if not 0 <= number < len(self._ledger.trials):
-            raise StudyError(
-                f"trial {number} is unknown; {len(self._ledger.trials)} trials were asked for"
-            )
-        return self._ledger.trials[number]
 
     def _clock(self) -> float:
         return time.monotonic() - self._began

@@ -1,6 +1,6 @@
 """The one-liner: tune a function of your own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hpo_research import habits, strategies
@@ -10,10 +10,11 @@ from hpo_research.errors import AllTrialsFailedError, StrategyError
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.experiment import Execution, Experiment
 from hpo_research.experiment.loop import execute
+from hpo_research.experiment.priors import Earlier
 from hpo_research.paths import Given
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.progress.showing import Showing, asked_for, shown
-from hpo_research.records import Direction, Trial
+from hpo_research.records import Direction, Task, Trial
 from hpo_research.space import SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.strategies.protocol import Strategy
@@ -33,6 +34,11 @@ def tune(
     max_epochs: int | None = 1,
     path: Given | None = None,
     execution: Execution = "lock-step",
+    prior: Earlier = None,
+    prior_task: Task = "same",
+    rename: Mapping[str, str | None] | None = None,
+    fill: Mapping[str, object] | None = None,
+    enqueue: Sequence[Mapping[str, object]] = (),
     progress: Showing = "auto",
 ) -> Trial:
     """Tune `function(config)` or `function(config, report)` and return the best trial.
@@ -40,12 +46,12 @@ def tune(
     The function runs in `parallel` worker processes. In lock-step the same seed gives the same
     result; `execution="asynchronous"` refills a free worker at once. `strategy` is Bayesian
     optimisation unless told otherwise. `max_epochs=None` leaves the length of trials open, as in
-    `FunctionProblem`. With `path` the folder is a store: called again, it goes on. `progress` is
-    shown as by `run`. Where the function needs limits (seconds, memory), make a `FunctionProblem`
-    and `run` an `Experiment`. `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on;
-    it says what the best trial was so far, and how to go on.
-    Raises `AllTrialsFailedError` where no trial gave a value, and `StrategyError` where a strategy
-    that spares epochs is given a single one.
+    `FunctionProblem`. `prior` and what goes with it, and `enqueue`, are those of `Experiment`. With
+    `path` the folder is a store: called again, it goes on. `progress` is shown as by `run`. Where
+    the function needs limits (seconds, memory), make a `FunctionProblem` and `run` an `Experiment`.
+    `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on; it says what the best
+    trial was so far, and how to go on. Raises `AllTrialsFailedError` where no trial gave a value,
+    and `StrategyError` where a strategy that spares epochs is given a single one.
     """
     showing = asked_for("tune", progress)
     if mistake := epochs_mistake(strategy, max_epochs):
@@ -61,8 +67,18 @@ def tune(
         budget=Budget(trials=trials),
         parallel=parallel,
         execution=execution,
+        prior=prior,
+        prior_task=prior_task,
+        rename=rename,
+        fill=fill,
+        enqueue=enqueue,
     )
-    name = RunName(problem.name, "tune", experiment.seeds[0])  # the folder may hold other seeds
+    return _best(experiment, path, showing)
+
+
+def _best(experiment: Experiment, path: Given | None, showing: Showing) -> Trial:
+    """Run the experiment of one run, and return its best trial."""
+    (name,) = experiment.run_names()  # the folder may hold other seeds
     with Store.in_memory() if path is None else Store.write(path) as store:
         try:
             with shown(showing) as watch:

@@ -41,6 +41,7 @@ FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
 # The same within the packages that have rooms of their own; a room is a module or a package.
 ROOMS = {
     "strategies": [
+        {"earlier"},
         {"protocol", "tried", "lattice", "ordered", "sobol"},
         {"answers", "random", "grid"},
         {"stop_decisions", "sparing"},

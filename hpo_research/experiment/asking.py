@@ -12,7 +12,19 @@ from hpo_research.experiment.checks import repeated
 from hpo_research.ledger import Ledger
 from hpo_research.options import as_integer, is_real
 from hpo_research.origin import told
-from hpo_research.records import Ask, Note, Proposal, Resume, Run, Start, Stop, Trial
+from hpo_research.records import (
+    ADDED,
+    ENQUEUED,
+    PRIOR,
+    Ask,
+    Note,
+    Proposal,
+    Resume,
+    Run,
+    Start,
+    Stop,
+    Trial,
+)
 from hpo_research.store import RunName
 from hpo_research.strategies.protocol import Strategy
 
@@ -147,6 +159,11 @@ def _proposal(who: str, ledger: Ledger, proposal: Proposal) -> Proposal:
         raise StrategyError(f"{who}: origin must be a string, got {_shown(proposal.origin)}")
     # What is no text of Unicode cannot be stored.
     origin = str(proposal.origin).encode("utf-8", "backslashreplace").decode()
+    if origin in (ENQUEUED, ADDED, PRIOR):
+        raise StrategyError(
+            f"{who}: origin {origin!r} is that of the user's own trials; say why the strategy "
+            "chose it"
+        )
     return Start(config, _until(who, ledger, proposal, 0), origin)
 
 

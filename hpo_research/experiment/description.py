@@ -90,6 +90,14 @@ def stored(strategies: Mapping[str, Strategy]) -> Json:
     return {"answers": found} if found else {}
 
 
+def compared(described: Json) -> Json:
+    """Return of a problem's description what is compared: of earlier trials their digest alone."""
+    if not isinstance(described, dict) or not isinstance(described.get("prior"), dict):
+        return described
+    prior = {key: own for key, own in described["prior"].items() if key != "trials"}
+    return {**described, "prior": prior}
+
+
 def differences(old: Json, new: Json, where: str = "") -> list[str]:
     """Return one line for each place where two descriptions differ."""
     if isinstance(old, dict) and isinstance(new, dict):

@@ -2,9 +2,9 @@
 
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from hpo_research import habits, options
 from hpo_research.analysis.rebuild import answers_of
@@ -12,10 +12,13 @@ from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.checks import repeated, strategy_mistake
-from hpo_research.experiment.description import Json, describe, differences, stored
+from hpo_research.experiment.description import Json, compared, describe, differences, stored
+from hpo_research.experiment.priors import Earlier, document, earlier, reading
+from hpo_research.experiment.served import Checked, Queues, by_problem, queued
 from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.lists import LONGEST, MOST_AT_ONCE, items
 from hpo_research.problems.protocol import Problem, has_missing_values, last_epoch
+from hpo_research.records import Task, Trial
 from hpo_research.store import RunName
 from hpo_research.store.facts import facts_of
 from hpo_research.strategies.answers import batch_of
@@ -43,6 +46,13 @@ class Experiment:
     (worker processes; a free slot is refilled at once) or `simulated` (a clock of recorded
     times). `final` says which value of a trial counts: its `last` epoch's or its `best`.
 
+    `prior` is what earlier runs found (`priors.earlier`: a results folder, a store, a data frame or
+    a CSV, whose names `rename` changes and `fill` completes, or a list of (configuration, value)),
+    of the same task or of a related one (`prior_task`): for every problem, or a dict by problem.
+    Strategies learn from it; it takes no number, costs nothing and is never the best. `enqueue`
+    lists configurations that every run tries first, or those of each problem by name. Both are
+    stored, and part of what may not change.
+
     Every strategy is asked once about every problem, so that a wrong option fails here.
     Raises `ExperimentError`, or the `StrategyError` of a strategy that does not suit a problem.
     """
@@ -55,6 +65,11 @@ class Experiment:
     parallel: int | None = None
     execution: Execution = "lock-step"
     final: Final = "last"
+    prior: Earlier | Mapping[str, Earlier] = None
+    prior_task: Task = "same"
+    rename: Mapping[str, str | None] | None = None
+    fill: Mapping[str, object] | None = None
+    enqueue: Sequence[Mapping[str, object]] | Mapping[str, Sequence[Mapping[str, object]]] = ()
 
     def __post_init__(self) -> None:
         mistakes = options.Mistakes(
@@ -67,10 +82,12 @@ class Experiment:
         object.__setattr__(self, "seeds", tuple(operator.index(own) for own in self.seeds))
         lines = [f"Experiment: {mistake}" for mistake in self._length_mistakes()]
         options.Mistakes("Experiment:", lines).refuse(ExperimentError)
+        self._take_earlier()
         self.description()  # what cannot be stored fails here
         for problem in self.problems:
             for name, strategy in self.strategies.items():
-                ledger = self.ledger(problem, self.seeds[0], 0)
+                info = self._info(problem, self.seeds[0], 0)  # without priors: nothing to fit
+                ledger = Ledger(info, self.budget.limits(info.max_epochs))
                 slots = [parallel_of(self, strategy) or 1]
                 own = [RunName(problem.name, name, self.seeds[0])]
                 asks_of(strategy, [ledger.run()], names=own, ledgers=[ledger], slots=slots)
@@ -154,6 +171,31 @@ class Experiment:
                 if mistake := length_mistake(strategy, problem.name):
                     yield f"strategies[{name!r}] does not suit: {mistake}"
 
+    def _take_earlier(self) -> None:
+        """Read what was found before, and what is tried first, and hold that instead."""
+        spaces = {problem.name: problem.space for problem in self.problems}
+        queues = queued(self.enqueue, spaces, ExperimentError)
+        given, mistakes = by_problem(self.prior, spaces, "prior")
+        if mistakes:
+            raise ExperimentError("\n".join(mistakes))
+        how = reading(ExperimentError, self.prior_task, self.rename, self.fill)
+        prior = {
+            name: earlier(source, self._info(self.problem(name), 0, 0), name, how)
+            for name, source in given.items()
+        }
+        known = Checked({name: trials for name, trials in prior.items() if trials})
+        held: dict[str, object] = {"prior": known, "rename": None, "fill": None}
+        for name, value in {**held, "enqueue": queues}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def queues(self) -> Queues:
+        """What every run of a problem tries first, by the problem's name."""
+        return cast(Queues, self.enqueue)
+
+    def _earlier(self, problem: Problem) -> tuple[Trial, ...]:
+        return cast(Mapping[str, tuple[Trial, ...]], self.prior).get(problem.name, ())
+
     def run_names(self) -> list[RunName]:
         """Return the names of all runs, seeds varying first."""
         return [
@@ -173,7 +215,15 @@ class Experiment:
 
     def ledger(self, problem: Problem, seed: int, run: int) -> Ledger:
         """Return the empty books of one run."""
-        info = RunInfo(
+        info = replace(
+            self._info(problem, seed, run),
+            prior=self._earlier(problem),
+            prior_task=self.prior_task,
+        )
+        return Ledger(info, self.budget.limits(info.max_epochs))
+
+    def _info(self, problem: Problem, seed: int, run: int) -> RunInfo:
+        return RunInfo(
             id=run,
             space=problem.space,
             metric=problem.metric,
@@ -185,7 +235,6 @@ class Experiment:
             is_timed_by_clock=self.execution != "lock-step",
             has_missing_values=has_missing_values(problem),
         )
-        return Ledger(info, self.budget.limits(info.max_epochs))
 
     def description(self) -> Json:
         """Return the experiment as plain JSON, problems and strategies by name."""
@@ -214,6 +263,10 @@ class Experiment:
         }
         if has_missing_values(problem):  # unsaid otherwise, as in the stores of earlier versions
             facts["has_missing_values"] = True
+        if trials := self._earlier(problem):
+            facts["prior"] = document(trials, self.prior_task)
+        if queue := self.queues.get(problem.name):
+            facts["enqueue"] = list(queue)
         return {"identity": describe(problem, problem.name), **facts}
 
 
@@ -268,7 +321,8 @@ def merged(old: Json | None, new: Json) -> Json:
     ]
     for kind in ("problems", "strategies"):
         for name in old[kind].keys() & new[kind].keys():
-            lines += differences(old[kind][name], new[kind][name], f"{kind}[{name!r}]")
+            pair = compared(old[kind][name]), compared(new[kind][name])
+            lines += differences(*pair, f"{kind}[{name!r}]")
     lines += _budget_differences(old, new)
     if lines:
         raise ExperimentError(

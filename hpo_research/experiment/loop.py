@@ -21,11 +21,11 @@ from hpo_research.executors.choice import executor_for
 from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.remembered import RememberingExecutor
 from hpo_research.executors.states import taken, unkept
-from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.attempts import begin, lost
 from hpo_research.experiment.ending import Rule, ending, granted, never
 from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.provenance import Source
+from hpo_research.experiment.served import served
 from hpo_research.experiment.session import Session, open_experiment
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Ledger
@@ -181,9 +181,9 @@ class Loop:
             parallel = parallel_of(self._experiment, strategy)
             slots = [self._slots(ledger, parallel) for ledger in ledgers]
             began = time.perf_counter()
-            views = [ledger.run() for ledger in ledgers]
             names = [self._session.names[ledger.info.id] for ledger in ledgers]
-            asks = asks_of(strategy, views, names=names, ledgers=ledgers, slots=slots)
+            queues = self._experiment.queues
+            asks = served(strategy, queues, names=names, ledgers=ledgers, slots=slots)
             seconds = (time.perf_counter() - began) / len(ledgers)
             for ledger, ask in zip(ledgers, asks, strict=True):
                 row = granted(self._ends, ledger, ask, self._clock(ledger), seconds)

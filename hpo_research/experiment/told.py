@@ -3,19 +3,23 @@
 import json
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from hpo_research import options
 from hpo_research.errors import StudyError
 from hpo_research.experiment.checks import strategy_mistake
-from hpo_research.experiment.description import Json, describe, differences, stored
-from hpo_research.ledger import Ledger, RunInfo
-from hpo_research.records import OPEN, Outcome, Report, Trial
+from hpo_research.experiment.description import Json, compared, describe, differences, stored
+from hpo_research.experiment.priors import document
+from hpo_research.ledger import AskRow, Ledger, RunInfo
+from hpo_research.records import ADDED, OPEN, Ask, Outcome, Report, Trial, start
 from hpo_research.scalars import plain
 from hpo_research.space import SearchSpace
+from hpo_research.space.outside import extended
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.sparing import length_mistake
+from hpo_research.text import quoted
 
 STUDY = "study"
 """What the one problem, the one strategy and the execution of a study are called."""
@@ -150,12 +154,57 @@ def reported(
     return report, [Outcome(run, trial.id, status, epoch, clock=clock)]
 
 
+def trial_of(books: Ledger, trial: object) -> Trial:
+    """Return the trial of an id. Raises `StudyError` where there is none."""
+    number = options.as_integer(trial)
+    if number is None:
+        raise StudyError(f"expected a trial's id, got {trial!r}; use trial.id")
+    if not 0 <= number < len(books.trials):
+        raise StudyError(f"trial {number} is unknown; {len(books.trials)} trials were asked for")
+    return books.trials[number]
+
+
+def added(
+    books: Ledger, config: Mapping[str, object], value: object, clock: float
+) -> tuple[AskRow, list[Report], list[Outcome]]:
+    """Return what is stored of a trial that was trained elsewhere: to the end, at no cost.
+
+    Raises `SpaceError` for what no model of the space could learn from, `StudyError` for a value
+    that is no number. One that is not finite is a failure.
+    """
+    known, number = extended(books.info.space, config, "add"), plain(value)
+    if not options.is_real(number):
+        raise StudyError(f"add: value must be a number, NaN for a failure, got {quoted(value)}")
+    run, found, until = books.info.id, options.as_float(number), books.info.max_epochs
+    row = books.grant(Ask((start(known, until, ADDED),)), clock)
+    (trial,) = row.begun
+    if not math.isfinite(found):
+        reason = f"value is {found}"
+        return row, [], [Outcome(run, trial, "failed", 0, reason, clock)]
+    epoch = 1 if until == OPEN else until
+    report = Report(run, trial, epoch, {books.info.metric: found}, 0.0, clock)
+    return row, [report], [Outcome(run, trial, "finished", epoch, clock=clock)]
+
+
 def in_a_child(process: int) -> StudyError:
     """Return what a child of a study's process is told."""
     return StudyError(
         f"the study belongs to process {process}, and this is its child, process {os.getpid()}, "
         "whose results it would never see; return the value to that process (through a queue, or "
         "as a pool's result), and ask and tell there"
+    )
+
+
+def other(trial: Trial, epoch: int, before: float, now: float) -> StudyError:
+    """Return what somebody is told who reports another value for a known epoch."""
+    return StudyError(f"trial {trial.id}: epoch {epoch} was reported as {before!r}, now as {now!r}")
+
+
+def copied() -> StudyError:
+    """Return what somebody is told who pickles or copies a study."""
+    return StudyError(
+        "a study cannot be pickled or copied: it belongs to one process, with its lock; give "
+        "other processes the trial's config, and tell here what they return"
     )
 
 
@@ -176,6 +225,8 @@ def description_of(info: RunInfo, strategy: Strategy) -> Json:
     }
     if info.has_missing_values:  # unsaid otherwise, as in the stores of earlier versions
         facts["has_missing_values"] = True
+    if info.prior:
+        facts["prior"] = document(info.prior, info.prior_task)
     description = {
         "name": STUDY,
         "problems": {STUDY: facts},
@@ -191,8 +242,10 @@ def description_of(info: RunInfo, strategy: Strategy) -> Json:
     return found
 
 
-def check_same(folder: Path | None, old: Json, new: Json) -> None:
+def check_same(folder: Path | None, old: Json | None, new: Json) -> None:
     """Raise `StudyError` where a folder holds another study, or an experiment."""
+    if old is None:
+        return
     if old["execution"] != STUDY:
         raise StudyError(f"{folder}: holds an experiment named {old['name']!r}; use another path")
     lines = differences(_facts(old), _facts(new))
@@ -206,7 +259,7 @@ def _facts(description: Json) -> Json:
     (seed,) = description["seeds"]
     strategy = description["strategies"][STUDY]
     return {
-        **description["problems"][STUDY],
+        **compared(description["problems"][STUDY]),
         "strategy": strategy,
         "seed": seed,
         "final": description["final"],

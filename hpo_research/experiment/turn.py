@@ -35,6 +35,20 @@ class Turn:
             if not row.is_empty:
                 self.ledgers[row.run].append_ask(row)
 
+    def add(self, ask: AskRow, reports: Sequence[Report], outcomes: Sequence[Outcome]) -> None:
+        """Store and enter a trial that was trained elsewhere, whole: what is told follows an ask.
+
+        In one transaction, since nobody would tell what was lost in between.
+        """
+        ledger = self.ledgers[ask.run]
+        told = [(report, ledger.spent) for report in reports]  # it costs nothing
+        self.store.append_asks([ask], told=(told, outcomes))
+        ledger.append_ask(ask)
+        for report in reports:
+            ledger.append_report(report)
+        for outcome in outcomes:
+            ledger.append_outcome(outcome)
+
     def poll(
         self,
         reports: Sequence[Report],

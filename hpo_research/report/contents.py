@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hpo_research.analysis.changes import versions
 from hpo_research.analysis.result import Result
+from hpo_research.records import best_value
 from hpo_research.report.as_calls import budget, call
 from hpo_research.store.facts import ProblemFacts
 
@@ -25,6 +26,13 @@ class Problem:
     epochs: int | str
     optimum: str
     parameters: Sequence[tuple[str, str]]
+
+
+_TASKS = {"same": "the same task", "related": "a related task"}
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def heading(result: Result) -> str:
@@ -99,6 +107,15 @@ def _problem(name: str, facts: ProblemFacts) -> Problem:
     parameters = [(key, call(described)) for key, described in facts.space["parameters"]]
     if facts.space.get("among") is not None:
         parameters.append(("one of", f"{len(facts.space['among'])} listed configurations"))
+    if facts.prior:
+        values = [trial.value for trial in facts.prior if trial.value is not None]
+        found = f", the best {best_value(values, facts.direction):.6g}" if values else ""
+        what = f"{_count(len(facts.prior), 'trial')} of {_TASKS[facts.prior_task]}{found}"
+        parameters.append(("from earlier runs", what))
+    if facts.enqueued:
+        parameters.append(
+            ("tried first", _count(facts.enqueued, "configuration") + " of the user's")
+        )
     return Problem(
         name,
         "" if facts.identity is None else call(facts.identity),

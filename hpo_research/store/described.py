@@ -77,6 +77,8 @@ def infos_of(facts: Facts, runs: Mapping[RunName, int]) -> dict[int, RunInfo]:
             seed=name.seed,
             final=facts.final,
             has_missing_values=problem.has_missing_values,
+            prior=problem.prior,
+            prior_task=problem.prior_task,
         )
     return infos
 

@@ -6,10 +6,10 @@ into it but this one. What made a problem or strategy stays as it is described: 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_args
 
 from hpo_research.ledger import Final
-from hpo_research.records import Direction, sign
+from hpo_research.records import PRIOR, Direction, Status, Task, Trial, sign
 
 Described = Mapping[str, Any]
 """How an object was described: its class and its fields."""
@@ -30,7 +30,8 @@ class ProblemFacts:
     """A problem: `space` is the document of its search space, `identity` the problem described.
 
     `optimum` is the known optimum of the metric. A study's problem has no identity. `max_epochs` is
-    None where the length of trials is open.
+    None where the length of trials is open. `prior` holds trials of earlier runs, `enqueued` counts
+    the configurations that every run tries first.
     """
 
     metric: str
@@ -40,6 +41,9 @@ class ProblemFacts:
     space: Described
     identity: Any = None
     has_missing_values: bool = False
+    prior: tuple[Trial, ...] = ()
+    prior_task: Task = "same"
+    enqueued: int = 0
 
     @property
     def sign(self) -> int:
@@ -131,10 +135,42 @@ def _problem(where: str, found: Any) -> ProblemFacts:
     need(type(is_missing) is bool, f"{where}.has_missing_values: a bool", is_missing)
     need(optimum is None or _is_number(optimum), f"{where}.optimum: a number", optimum)
     need(isinstance(own.get("space"), dict), f"{where}.space: an object", own)
-    made = own.get("identity")
+    made, prior, queue = own.get("identity"), own.get("prior"), own.get("enqueue", [])
+    need(isinstance(queue, list), f"{where}.enqueue: a list", queue)
+    task: Task = "same"
+    if prior is not None:
+        earlier = _object(f"{where}.prior", prior)
+        task = _one_of(f"{where}.prior.task", earlier.get("task"), ("same", "related"))
     return ProblemFacts(
-        own["metric"], direction, epochs, optimum, own["space"], made, has_missing_values=is_missing
+        *(own["metric"], direction, epochs, optimum, own["space"], made),
+        has_missing_values=is_missing,
+        prior=() if prior is None else trials_of(f"{where}.prior", prior.get("trials")),
+        prior_task=task,
+        enqueued=len(queue),
     )
+
+
+def trials_of(where: str, found: Any) -> tuple[Trial, ...]:
+    """Return the trials of earlier runs, as they were stored. Raises `ValueError`."""
+    need(isinstance(found, list), f"{where}: a list of trials", found)
+    trials = []
+    for i, one in enumerate(found):
+        own = _object(f"{where}[{i}]", one)
+        value = own.get("value")
+        need(_is_curve(own.get("epochs"), own.get("values")), f"{where}[{i}]: a curve", own)
+        need(isinstance(own.get("config"), dict), f"{where}[{i}]: a configuration", own)
+        need(value is None or _is_number(value), f"{where}[{i}].value: a number", value)
+        need(type(own.get("until")) is int, f"{where}[{i}].until: an integer", own)
+        status: Status = _one_of(f"{where}[{i}].status", own.get("status"), get_args(Status))
+        curve = tuple(own["epochs"]), tuple(own["values"])
+        made = Trial(i, own["config"], status, own["until"], *curve, value, origin=PRIOR)
+        trials.append(made)
+    return tuple(trials)
+
+
+def _is_curve(epochs: Any, values: Any) -> bool:
+    is_pair = isinstance(epochs, list) and isinstance(values, list) and len(epochs) == len(values)
+    return is_pair and all(type(e) is int for e in epochs) and all(map(_is_number, values))
 
 
 _ANSWERS: Mapping[str, tuple[type, ...]] = {

@@ -175,7 +175,7 @@ class Store:
     def series(self, prefix: str) -> list[Any]:
         """Return what the texts hold whose keys begin with a prefix, in order of key."""
         with reading(self.folder, "meta"):
-            rows = self._db.execute("SELECT key, value FROM meta ORDER BY key").fetchall()
+            rows = self._db.execute("SELECT key, value FROM meta ORDER BY key")
             return [parsed_of(key, value) for key, value in rows if key.startswith(prefix)]
 
     def set_meta(self, texts: Mapping[str, str]) -> None:
@@ -193,10 +193,9 @@ class Store:
     def add_runs(self, names: Sequence[RunName]) -> dict[RunName, int]:
         """Enter the runs that are missing and return the id of every run."""
         known = self.runs()
-        first = max(known.values(), default=0) + 1
         missing = [name for name in names if name not in known]
         with self._transaction():
-            for number, name in enumerate(missing, first):
+            for number, name in enumerate(missing, max(known.values(), default=0) + 1):
                 self._writer.run(number, name)
         return self.runs()
 
@@ -231,10 +230,11 @@ class Store:
         rows: Sequence[AskRow],
         over: Collection[int] = (),
         texts: Mapping[str, str] | None = None,
+        told: tuple[Sequence[tuple[Report, int]], Sequence[Outcome]] | None = None,
     ) -> None:
         """Store all asks of a turn, which runs are over with it, and texts that change with it.
 
-        Empty asks need no row, but the turn itself is stored.
+        Empty asks need no row, but the turn is stored. `told` is a poll that follows at once.
         """
 
         def write(writer: Writer) -> None:
@@ -243,15 +243,16 @@ class Store:
             for row in rows:
                 writer.over(row.run, row.run in over)
             writer.asks(rows)
+            if told is not None:
+                writer.poll(*told)
 
         self._append(write)
 
     def history(self, known: History | None = None) -> History:
         """Return all that is stored as of one moment, held against its digests.
 
-        With one that was read before, only what came since is read: `History.since` says from
-        where on, 0 where rows that were known have been taken back and all was read anew. Raises
-        `StoreError` for a store that is damaged or was edited.
+        With one that was read before, only what came since: `History.since` says from where on, 0
+        where known rows have been taken back. Raises `StoreError` for a damaged or edited store.
         """
         with reading(self.folder), self.snapshot():
             if known is not None:
@@ -266,8 +267,7 @@ class Store:
     def _rows(self, table: str, after: int = 0) -> Iterator[Row]:
         with reading(self.folder, table):
             later = schema.SELECT_AFTER.get(table) if after else None
-            values = (after,) if later else ()
-            yield from self._db.execute(later or schema.SELECT[table], values)
+            yield from self._db.execute(later or schema.SELECT[table], (after,) if later else ())
 
     def cuts(self) -> dict[int, tuple[int, str]]:
         """Return the ask of each run that its budget cut short: its turn, and the limits."""
@@ -298,9 +298,9 @@ class Store:
 
     def rows(self) -> int:
         """Return how many proposals, reports and outcomes are stored."""
-        counts = (f"(SELECT count(*) FROM {name})" for name in ("proposal", "report", "outcome"))
         with reading(self.folder):
-            return int(self._db.execute(f"SELECT {' + '.join(counts)}").fetchone()[0])
+            tables = ("proposal", "report", "outcome")
+            return sum(self._db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables)
 
     def mark_lost(self, attempts: Sequence[tuple[int, int, int, int]]) -> None:
         """Note attempts that were running when their process ended: run, trial, attempt, epoch."""
@@ -317,8 +317,8 @@ class Store:
     def checkpoints(self) -> dict[tuple[Key, int], bytes]:
         """Return the digests of the checkpoint files by trial and epoch."""
         with reading(self.folder, "checkpoint"):
-            rows = self._db.execute("SELECT run, trial, epoch, digest FROM checkpoint").fetchall()
-        return {((run, trial), epoch): digest for run, trial, epoch, digest in rows}
+            rows = self._db.execute("SELECT run, trial, epoch, digest FROM checkpoint")
+            return {((run, trial), epoch): digest for run, trial, epoch, digest in rows}
 
     def forget_checkpoints(self, keys: Collection[Key]) -> None:
         """Forget the digests of trials whose files are removed."""
@@ -362,9 +362,9 @@ class Store:
             write(self._writer)
 
     def _write_late(self) -> None:
-        if not (late := self._late):
+        late, self._late = self._late, []
+        if not late:
             return
-        self._late = []
         try:
             with self._transaction():
                 for write in late:

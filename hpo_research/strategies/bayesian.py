@@ -26,7 +26,7 @@ from hpo_research.strategies.models.gp import (
     Notes,
 )
 from hpo_research.strategies.models.greedy_batch import drawn_picks, picks
-from hpo_research.strategies.models.initial_design import DESIGNS, begun, places_of, trials_of
+from hpo_research.strategies.models.initial_design import DESIGNS, begun, is_early, places_of
 from hpo_research.strategies.models.inputs import (
     Batch,
     FittedAcquisition,
@@ -55,6 +55,8 @@ class Bayesian:
     on in `samples` fixed quasi-random samples, and the next point is where the acquisition
     function, exact given each sample, is largest.
 
+    Trials of earlier runs (`Run.prior`) are data too; those of the same task are counted by
+    `initial`, the losses of a related one are transformed apart and nothing is to improve on them.
     Failed trials count as bad as the worst value so far. No configuration is tried twice; finite
     spaces of up to 100,000 configurations are scored whole. `model` is a kernel, or the one of
     most evidence at each ask: `"by-evidence"`; or the acquisition function is averaged over all
@@ -128,7 +130,7 @@ class Bayesian:
             if places == 0:
                 continue
             known[i] = Observations.of(run)
-            if len(run.trials) < trials_of(self.initial, run, self.design) or known[i].values < 2:
+            if is_early(self.initial, run, self.design) or known[i].values < 2:
                 asks[i] = begun(run, places, run.max_epochs, self.design)
                 continue
             encodings[i] = Encoding(run.space)
@@ -220,6 +222,7 @@ class Bayesian:
                 "trials": float(len(known.configs)),
                 "failed": float(known.failures),
                 "pending": float(len(known.pending)),
+                **({"prior": float(known.earlier)} if known.earlier else {}),
                 **modelled.notes[i],
                 "power": power[i],
             }

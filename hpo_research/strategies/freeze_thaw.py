@@ -28,7 +28,7 @@ from hpo_research.strategies.models.curve_data import (
     ladder,
 )
 from hpo_research.strategies.models.greedy_batch import Pick
-from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
+from hpo_research.strategies.models.initial_design import begun, is_early, places_of
 from hpo_research.strategies.models.inputs import together
 from hpo_research.strategies.models.recommend import foreseen_best
 
@@ -53,13 +53,13 @@ class FreezeThaw:
 
     Asks that come before `initial` trials (None: two a hyperparameter, 4 to 24) or before two
     values are filled by a scrambled Sobol sequence, shared with every strategy of the seed that
-    begins so. Losses are modelled under `transform`. A failed trial counts as bad as the worst. The
-    hyperparameters are fitted again when there are a fifth, and at least four, more observations;
-    until then they come from the notes of earlier asks. Nothing is stopped: what is not promising
-    stays paused. In a finite space no configuration is started twice, and all are trained to the
-    end at last.
-    `batch` is how many trials are asked for where the experiment leaves it open (`parallel=None`).
-    With one epoch there is nothing to pause: it is Bayesian optimisation. Raises `StrategyError`.
+    begins so. Trials of earlier runs (`Run.prior`) are curves too, as in `Bayesian`. Losses are
+    modelled under `transform`. A failed trial counts as bad as the worst. The hyperparameters are
+    fitted again when there are a fifth, and at least four, more observations; until then they come
+    from the notes of earlier asks. Nothing is stopped: what is not promising stays paused. In a
+    finite space no configuration is started twice, and all are trained to the end at last. `batch`
+    is how many trials are asked for where the experiment leaves it open (`parallel=None`). With one
+    epoch there is nothing to pause: it is Bayesian optimisation. Raises `StrategyError`.
     """
 
     initial: int | None = None
@@ -86,8 +86,9 @@ class FreezeThaw:
             if free <= 0 or (places == 0 and not _paused(run)):
                 continue
             one = CurveRun.of(run)
-            is_early = len(run.trials) < trials_of(self.initial, run)
-            if places > 0 and (is_early or one.seen.values < 2):
+            if places > 0 and (
+                is_early(self.initial, run, with_curves=True) or one.seen.values < 2
+            ):
                 asks[i] = begun(run, places, ladder(run.max_epochs)[0])
             elif one.seen.values < 2:
                 asks[i] = Ask(tuple(_resumed(run, trial) for trial in _paused(run)[:free]))

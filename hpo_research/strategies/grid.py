@@ -11,6 +11,7 @@ from hpo_research.options import as_integer, is_real
 from hpo_research.records import Ask, Note, Run, Trial, start
 from hpo_research.rows import kept
 from hpo_research.space import Categorical, Config, Float, Integer, Parameter, SearchSpace, Value
+from hpo_research.strategies.earlier import tried_before
 from hpo_research.strategies.lattice import Axis, Lattice, axis, listed, near_equal, spaced
 from hpo_research.strategies.tried import Places
 from hpo_research.text import quoted
@@ -37,10 +38,10 @@ class Grid:
       g being the largest integer with C·g^m ≤ N; then, in declared order, parameters get one
       point more while the product stays within N.
 
-    In a space with `among` the grid is the list, whatever the points. Combinations that the run
-    has tried already are left out. Raises `StrategyError` where a numeric parameter has no points,
-    a value is illegal, an axis has more than 100,000 points, or the grid is larger than the run's
-    budget.
+    In a space with `among` the grid is the list, whatever the points. Combinations that the run, or
+    an earlier one of its task (`Run.prior`), has tried already are left out. Raises `StrategyError`
+    where a numeric parameter has no points, a value is illegal, an axis has more than 100,000
+    points, or the grid is larger than the run's budget.
     """
 
     points: int | str | Mapping[str, int | Sequence[Value]] | None = None
@@ -99,11 +100,12 @@ class Grid:
                 )
 
     def _ask(self, run: Run, slots: int) -> Ask:
-        space = run.space  # the index holds it, so that no other space can have its id
-        name = ("grid", repr(self.points), run.total, id(space))
+        space = run.space  # the index holds it, so that no other can have its id
+        before = tried_before(run)
+        name = ("grid", repr(self.points), run.total, id(space), id(before))
         configs: list[Config] = []
         with kept(
-            run.trials, name, lambda: _Walked(space, self.lattice(space, run.total))
+            run.trials, name, lambda: _Walked(space, self.lattice(space, run.total), before)
         ) as walked:
             place = walked.places.free(0)
             while len(configs) < slots and place < walked.lattice.size:
@@ -146,18 +148,24 @@ class Grid:
 class _Walked:
     """Where a run's trials lie on a lattice: an index (`rows.py`)."""
 
-    def __init__(self, space: SearchSpace, lattice: Lattice) -> None:
+    def __init__(self, space: SearchSpace, lattice: Lattice, before: Sequence[Trial]) -> None:
         self.space = space
         self.lattice = lattice
+        self.before = before
         self.places = Places()
+        for trial in before:
+            self._take(trial.config)
 
     def enter(self, number: int, old: Trial | None, new: Trial) -> bool:
         if old is not None:
             return old.config is new.config or old.config == new.config
-        place = self.lattice.index(new.config)
+        self._take(new.config)
+        return True
+
+    def _take(self, config: Config) -> None:
+        place = self.lattice.index(config)
         if place is not None:
             self.places.take(place)
-        return True
 
 
 def _fitted(space: SearchSpace, numeric: list[str], total: int | None) -> dict[str, int]:

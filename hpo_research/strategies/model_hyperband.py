@@ -17,7 +17,7 @@ from hpo_research.strategies.halving.hyperband import brackets
 from hpo_research.strategies.halving.synchronous import ETA, halved
 from hpo_research.strategies.models.curve_batch import newcomers
 from hpo_research.strategies.models.curve_data import CurveForecast, CurveRun, fitted, ladder
-from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
+from hpo_research.strategies.models.initial_design import begun, is_early, places_of
 from hpo_research.strategies.models.inputs import together
 from hpo_research.strategies.models.recommend import foreseen_best
 
@@ -87,7 +87,7 @@ class ModelHyperband:
             if places == 0:
                 continue
             one = CurveRun.of(run)
-            if len(run.trials) < trials_of(self.initial, run) or one.seen.values < 2:
+            if is_early(self.initial, run, with_curves=True) or one.seen.values < 2:
                 asks[i] = begun(run, places, ladder(run.max_epochs)[0])
             else:
                 known[i] = one

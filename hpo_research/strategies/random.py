@@ -10,6 +10,7 @@ from hpo_research.errors import StrategyError
 from hpo_research.options import Mistakes, one_of
 from hpo_research.records import Ask, Proposal, Run, start
 from hpo_research.space import Config
+from hpo_research.strategies.earlier import tried_before
 from hpo_research.strategies.tried import taken, untried
 
 KINDS = ("uniform", "sobol")
@@ -20,11 +21,12 @@ KINDS = ("uniform", "sobol")
 class Random:
     """Random search (Bergstra and Bengio, JMLR 2012): trial i is drawn from the i-th stream.
 
-    `kind="uniform"`: each parameter uniform on its scale, independently. `kind="sobol"`: trial i
-    is point i of a scrambled Sobol sequence. Draws are keyed by trial number, so four asks for
-    one trial equal one ask for four. In a finite space no configuration is proposed twice: a
-    repeated one is replaced by uniform draws from the trial's own stream, and when every
-    configuration has been tried there are no proposals. Raises `StrategyError`.
+    `kind="uniform"`: each parameter uniform on its scale, independently. `kind="sobol"`: trial i is
+    point i of a scrambled Sobol sequence. Draws are keyed by trial number, so four asks for one
+    trial equal one ask for four. In a finite space no configuration is proposed twice, nor anywhere
+    one of an earlier run of the same task (`Run.prior`): a repeated one is replaced by uniform
+    draws from the trial's own stream, and when every configuration has been tried there are no
+    proposals. Raises `StrategyError`.
     """
 
     kind: str = "uniform"
@@ -54,10 +56,11 @@ class Random:
 def begun(run: Run, named: Sequence[tuple[Config, str]], until: int) -> list[Proposal]:
     """Start configurations, each with its origin, as a run's next trials.
 
-    In a finite space one that was tried gives way to uniform draws from its trial's own stream;
-    when every configuration has been tried there are no more proposals.
+    In a finite space, and where trials of earlier runs are known, one that was tried gives way to
+    uniform draws from its trial's own stream; when every configuration has been tried there are no
+    more proposals.
     """
-    if run.space.size is None:
+    if run.space.size is None and not tried_before(run):
         return [start(config, until, origin) for config, origin in named]
     proposals: list[Proposal] = []
     with taken(run) as known:

@@ -1,15 +1,16 @@
 """What a run has tried already, and a configuration that it has not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
 
-from hpo_research.records import Run, Trial
+from hpo_research.records import ADDED, Run, Trial
 from hpo_research.rows import kept
 from hpo_research.space import Config, SearchSpace
 from hpo_research.space.search_space import Identity
+from hpo_research.strategies.earlier import tried_before
 
 ATTEMPTS = 256
 """How many uniform draws are made before the configurations are walked in order."""
@@ -19,18 +20,27 @@ _LOOKED_AT = (0, 8, 32, ATTEMPTS)  # the configurations of these draws are looke
 class _Tried:
     """The configurations of a run's trials: an index (`rows.py`)."""
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(self, space: SearchSpace, before: Sequence[Trial]) -> None:
         self.space = space
+        self.before = before  # held, so that no other trials can have their id
         self.identities: set[Identity] = set()
         self.places = Places()
+        for trial in before:
+            self._take(trial.config, may_be_outside=True)
 
     def enter(self, number: int, old: Trial | None, new: Trial) -> bool:
         if old is not None:
             return old.config is new.config or old.config == new.config
-        self.identities.add(self.space.identity(new.config))
-        if self.space.size is not None and (place := self.space.index(new.config)) is not None:
-            self.places.take(place)
+        self._take(new.config, may_be_outside=new.origin == ADDED)
         return True
+
+    def _take(self, config: Config, *, may_be_outside: bool) -> None:
+        place = None if self.space.size is None else self.space.index(config)
+        if place is None and self.space.size is not None and may_be_outside:
+            return  # it leaves as much of the space as there was
+        self.identities.add(self.space.identity(config))
+        if place is not None:
+            self.places.take(place)
 
 
 class Places:
@@ -68,9 +78,9 @@ class Places:
 
 
 class Taken:
-    """The configurations of a run's trials, failed and running ones included, not `prior`.
+    """The configurations of a run's trials, failed and running ones included.
 
-    And those that are added: an ask adds what it proposes.
+    And those of earlier runs of the same task, and what an ask adds, which it proposes.
     """
 
     def __init__(self, tried: _Tried) -> None:
@@ -108,8 +118,9 @@ class Taken:
 @contextmanager
 def taken(run: Run) -> Iterator[Taken]:
     """Give what a run has tried, inside the block; what is added is forgotten after it."""
-    space = run.space  # the index holds it, so that no other space can have its id
-    with kept(run.trials, ("tried", id(space)), lambda: _Tried(space)) as tried:
+    space, before = run.space, tried_before(run)
+    name = ("tried", id(space), id(before))  # the index holds both: no others can have their ids
+    with kept(run.trials, name, lambda: _Tried(space, before)) as tried:
         yield Taken(tried)
 
 

@@ -113,10 +113,20 @@ def test_known_configurations_of_every_status_are_left_out(status):
     assert configs(ask) == [FINITE.config_at(5)]
 
 
-def test_trials_of_earlier_runs_do_not_count_as_tried():
-    prior = with_trials(Run(FINITE), [FINITE.config_at(k) for k in range(12)]).trials
+def test_trials_of_earlier_runs_of_the_same_task_count_as_tried():
+    prior = with_trials(Run(FINITE), [FINITE.config_at(k) for k in range(12) if k != 7]).trials
     (ask,) = Random().ask([Run(FINITE, prior=prior)], [4])
+    assert configs(ask) == [FINITE.config_at(7)]
+    (ask,) = Random().ask([Run(FINITE, prior=prior, prior_task="related")], [4])
     assert configs(ask) == configs(Random().ask([Run(FINITE)], [4])[0])
+
+
+def test_the_draws_of_an_earlier_run_of_the_seed_are_not_made_again():
+    space = SearchSpace(x=Float(0.0, 1.0))
+    (first,) = Random().ask([Run(space, seed=3)], [4])
+    prior = with_trials(Run(space), configs(first)).trials
+    (again,) = Random().ask([Run(space, seed=3, prior=prior)], [4])
+    assert not [config for config in configs(again) if config in configs(first)]
 
 
 @pytest.mark.parametrize("rare", [1500, 2500, 3500, 5000])

@@ -12,10 +12,12 @@ def inner_view(run: Run) -> Run:
     """Return the run as the inner strategy sees it: values at one epoch, the rest running.
 
     The epoch is the largest that at least d+2 healthy trials have reached, d counting parameters.
+    Trials of earlier runs are seen there too.
     """
     enough = run.space.dimension + 2
     with kept(run.trials, (TrialsAtEpoch, enough), lambda: TrialsAtEpoch(enough)) as seen:
-        return replace(run, trials=seen.trials())
+        trials = seen.trials()
+        return replace(run, trials=trials, prior=seen.earlier(run.prior))
 
 
 def furthest(run: Run) -> Run:
@@ -39,6 +41,7 @@ class TrialsAtEpoch:
         self._all: list[Trial] = []
         self._reached: Ordered[int] = Ordered()  # of healthy trials, most first: negative
         self._epoch = 0
+        self._prior: tuple[int, int, tuple[Trial, ...], tuple[Trial, ...]] | None = None
         self._rows: Rows[Trial] = Rows()
         self._touched: set[int] = set()
 
@@ -54,6 +57,16 @@ class TrialsAtEpoch:
         if new.status != "failed":
             self._reached.add(-new.reached)
         return True
+
+    def earlier(self, prior: tuple[Trial, ...]) -> tuple[Trial, ...]:
+        """Return trials of earlier runs as of the epoch; the same object while they look the same.
+
+        So that what is kept of them (`strategies.tried`) serves the next ask too.
+        """
+        if self._prior is None or self._prior[:2] != (id(prior), self._epoch):
+            at_epoch = tuple(_seen(trial, self._epoch) for trial in prior)
+            self._prior = id(prior), self._epoch, prior, at_epoch  # held, so that its id stays
+        return self._prior[-1]
 
     def trials(self) -> Rows[Trial]:
         """Return all trials as of the epoch; those that look the same are the same objects."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hpo_research.acquisition import AcquisitionFunction
 from hpo_research.device import current
-from hpo_research.gp import TRANSFORMS, condition
+from hpo_research.gp import condition
 from hpo_research.gp.botorch_model import PosteriorModel
 from hpo_research.records import Note, Run, Start, Trial
 from hpo_research.space import SearchSpace
@@ -25,7 +25,13 @@ from hpo_research.strategies.models.botorch_places import Places
 from hpo_research.strategies.models.encoding import Encoding
 from hpo_research.strategies.models.gp import GPModel
 from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
-from hpo_research.strategies.models.inputs import Batch, FittedAcquisition, Observations, batch
+from hpo_research.strategies.models.inputs import (
+    Batch,
+    FittedAcquisition,
+    Observations,
+    batch,
+    targets,
+)
 
 _Settle = Callable[[parts.Factory, models.Training], Model]
 
@@ -77,7 +83,7 @@ class BoTorchModel:
             lengthscale = fit.hyperparameters.lengthscale
             notes |= ours.notes(fitted)[0]
         else:
-            transformed = TRANSFORMS[self.transform](batch.data.y, batch.data.mask)
+            transformed = targets(self.transform, batch)
             data = replace(batch.data, y=transformed.y)
             training = models.Training.of(self.model, batch, data)
             model = settled(self.model, training)

@@ -119,8 +119,8 @@ class AcquisitionFactory:
         """Return what makes each argument that is supplied by name."""
         arguments: dict[str, Callable[[], object]] = {
             "model": self._model,
-            "best_f": self.training.y.max,
-            "X_baseline": lambda: self.training.x,
+            "best_f": self.training.y[self.training.rivals].max,
+            "X_baseline": lambda: self.training.x[self.training.rivals],
             "X_observed": lambda: self.training.x,
             "X_pending": lambda: pending,
             "sampler": self._sampler,

@@ -15,7 +15,7 @@ from botorch.models.model import Model
 from gpytorch.kernels import Kernel
 from gpytorch.mlls import ExactMarginalLogLikelihood, VariationalELBO
 from gpytorch.models import ExactGP
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hpo_research.errors import MissingPackageError, StrategyError
@@ -72,19 +72,24 @@ class Columns:
 
 @dataclass(frozen=True)
 class Training:
-    """What BoTorch is given of one run: rows in the model's columns, and minus the losses."""
+    """What BoTorch is given of one run: rows in the model's columns, and minus the losses.
+
+    `rivals` are the rows that are to be improved on.
+    """
 
     columns: Columns
     x: Float[Tensor, "n e"]
     y: Float[Tensor, "n 1"]
+    rivals: Bool[Tensor, " n"]
     stream: Stream
 
     @classmethod
     def of(cls, model: object, batch: Batch, data: Data) -> "Training":
         """Return what the model of the batch's one run learns from; `data` is transformed."""
         columns = Columns(batch.encodings[0], callable(model) and takes_dims(model))
-        rows, losses = data.x[0][data.mask[0]], data.y[0][data.mask[0]]
-        return cls(columns, columns(rows), -losses[:, None], batch.streams[0])
+        mask = data.mask[0]
+        rows, losses, rivals = data.x[0][mask], data.y[0][mask], batch.rivals[0][mask]
+        return cls(columns, columns(rows), -losses[:, None], rivals, batch.streams[0])
 
 
 def made(factory: Factory, training: Training) -> Model:

@@ -48,7 +48,8 @@ class Places:
                 streams=[stream],
                 search=_SEARCH,
             ).x[0]
-        rows = torch.cat([self.training.columns(found), self.training.x])
+        known = self.training.x[self.training.rivals]
+        rows = torch.cat([self.training.columns(found), known])
         different: Tensor = torch.unique(rows, dim=0)
         return different
 

@@ -76,13 +76,14 @@ def _candidates(model: CurveForecast, search: Search) -> Points:
         return Points(x, index)
     lengthscale = model.posterior.hyperparameters.lengthscale
     streams = [one.run.stream.at("newcomers", len(one.run.trials)) for one in model.members]
-    centres = _stacked(model, [_leaders(one) for one in model.members])
+    leaders = _stacked(model, [_leaders(one) for one in model.members])
+    centres = Points(leaders.x.clamp(0.0, 1.0), leaders.index)
     return candidates(domain, centres, lengthscale=lengthscale, streams=streams, search=search)
 
 
 def _leaders(one: CurveRun) -> list[int]:
     """Return the trials of the least last losses, repeated where there are few."""
-    last = [row for row in one.seen.observations if row.is_last]
+    last = [row for row in one.seen.observations if row.is_last and row.trial in one.inside]
     order = sorted(last, key=lambda row: (row.loss, row.trial))
     return [order[k % len(order)].trial for k in range(_CENTRES)]
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import torch
@@ -14,10 +14,12 @@ from hpo_research.curve_gp.covariance import CurveHyperparameters
 from hpo_research.curve_gp.data import Curves
 from hpo_research.curve_gp.fit import fit_curves
 from hpo_research.curve_gp.posterior import CurvePosterior, condition_curves
-from hpo_research.gp import KERNELS, TRANSFORMS, Data
+from hpo_research.gp import KERNELS, Data
 from hpo_research.records import Note, Run, Trial
+from hpo_research.space.outside import is_inside
+from hpo_research.strategies.earlier import is_own, told_by
 from hpo_research.strategies.models.encoding import Encoding
-from hpo_research.strategies.models.inputs import together
+from hpo_research.strategies.models.inputs import apart, together
 
 Notes = dict[str, Note]
 Theta = tuple[float, ...]
@@ -39,12 +41,16 @@ def ladder(max_epochs: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Observation:
-    """A point of a learning curve: the loss of a trial at an epoch, and whether it is its last."""
+    """A point of a learning curve: the loss of a trial at an epoch, and whether it is its last.
+
+    `is_other`: it is of another task.
+    """
 
     trial: int
     epoch: int
     loss: float
     is_last: bool
+    is_other: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,18 +74,16 @@ class CurveObservations:
     @classmethod
     def of(cls, run: Run, most: int = 256) -> "CurveObservations":
         """Thin a run's curves."""
-        rungs = ladder(run.max_epochs)
-        healthy = {t.id: _thin(t, run.sign, rungs) for t in run.trials if t.status != "failed"}
-        losses = [row.loss for own in healthy.values() for row in own]
-        worst = max(losses, default=0.0)
-        rows: list[Observation] = []
-        for trial in run.trials:
-            epoch = min(trial.reached + 1, run.max_epochs)
-            rows += healthy.get(trial.id, [Observation(trial.id, epoch, worst, True)])
+        earlier = earlier_of(run)
+        is_same = run.prior_task == "same"
+        rows, values = _observed(run, [*run.trials, *(earlier if is_same else ())])
+        if not is_same:
+            others, found = _observed(run, earlier)
+            rows += [replace(row, is_other=True) for row in others if found]
         count = len(rows)
         theta, size, fits = _fitted(run)
         is_due = theta is None or count > max(_GROWTH * size, size + _MORE - 1)
-        return cls(tuple(_best(rows, most)), count, len(losses), theta, fits, is_due)
+        return cls(tuple(_best(rows, most)), count, values, theta, fits, is_due)
 
     @cached_property
     def trials(self) -> tuple[int, ...]:
@@ -90,6 +94,25 @@ class CurveObservations:
     def is_cold(self) -> bool:
         """Whether the next fit begins without the last."""
         return self.fits % _COLD == 0
+
+
+def earlier_of(run: Run) -> list[Trial]:
+    """Return the trials of earlier runs, with ids that follow those of the run's own."""
+    told = told_by(run, with_curves=True)
+    return [replace(trial, id=i) for i, trial in enumerate(told, start=len(run.trials))]
+
+
+def _observed(run: Run, trials: Sequence[Trial]) -> tuple[list[Observation], int]:
+    """Return the observations of trials of one task, and how many of them are values."""
+    rungs = ladder(run.max_epochs)
+    healthy = {t.id: _thin(t, run.sign, rungs) for t in trials if t.status != "failed"}
+    losses = [row.loss for own in healthy.values() for row in own]
+    worst = max(losses, default=0.0)
+    rows: list[Observation] = []
+    for trial in trials:
+        epoch = min(trial.reached + 1, run.max_epochs)
+        rows += healthy.get(trial.id, [Observation(trial.id, epoch, worst, True)])
+    return rows, len(losses)
 
 
 def _thin(trial: Trial, sign: float, rungs: Sequence[int]) -> list[Observation]:
@@ -116,7 +139,11 @@ def _best(rows: list[Observation], most: int) -> list[Observation]:
         return rows
     last = {row.trial: row.loss for row in rows if row.is_last}
     order = sorted(
-        rows, key=lambda row: (not row.is_last, last.get(row.trial, row.loss), row.trial, row.epoch)
+        rows,
+        key=lambda row: (
+            *(row.is_other, not row.is_last, last.get(row.trial, row.loss)),
+            *(row.trial, row.epoch),
+        ),
     )
     return sorted(order[:most], key=lambda row: (row.trial, row.epoch))
 
@@ -162,14 +189,45 @@ class CurveRun:
         return cls(run, CurveObservations.of(run), Encoding(run.space))
 
     @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """Its trials, and behind them those of earlier runs, in order of id."""
+        return (*self.run.trials, *earlier_of(self.run))
+
+    @cached_property
     def points(self) -> Points:
-        """The configurations of all its trials, encoded, in order of id."""
-        return self.encoding.points([trial.config for trial in self.run.trials])
+        """The configurations of all these trials, encoded, in order of id."""
+        return self.encoding.points([trial.config for trial in self.trials])
+
+    @property
+    def has_others(self) -> bool:
+        """Whether some observations are of another task."""
+        return any(row.is_other for row in self.seen.observations)
+
+    @cached_property
+    def inside(self) -> frozenset[int]:
+        """The trials observed of its task inside its space; all of its task if none is."""
+        task = dict.fromkeys(row.trial for row in self.seen.observations if not row.is_other)
+        known, count = self.trials, len(self.run.trials)
+        inside = [
+            i
+            for i in task
+            if (is_own(self.run, known[i]) if i < count else self._is_inside(known[i]))
+        ]
+        return frozenset(inside or task)
+
+    @cached_property
+    def rivals(self) -> frozenset[int]:
+        """The trials that are to be improved on: those `inside` that did not fail."""
+        return frozenset(i for i in self.inside if self.trials[i].status != "failed")
+
+    def _is_inside(self, trial: Trial) -> bool:
+        return is_inside(self.run.space, trial.config)
 
     @property
     def key(self) -> Key:
         """What runs must share to be computed together: shapes that each has by itself."""
-        return self.encoding.key, rows_of(self.seen), *counts_of(self.seen), self.run.max_epochs
+        shape = rows_of(self.seen), *counts_of(self.seen)
+        return self.encoding.key, *shape, self.run.max_epochs, self.has_others
 
 
 def curves_of(members: Sequence[CurveRun], transform: str, device: str) -> Curves:
@@ -180,7 +238,7 @@ def curves_of(members: Sequence[CurveRun], transform: str, device: str) -> Curve
     y = torch.zeros(len(members), n, dtype=torch.float64)
     epoch = torch.ones_like(y)
     trial = -2 - torch.arange(n, dtype=torch.int64).repeat(len(members), 1)
-    mask = torch.zeros(len(members), n, dtype=torch.bool)
+    mask, others = torch.zeros(2, len(members), n, dtype=torch.bool)
     for i, one in enumerate(members):
         rows, count = one.seen.observations, len(one.seen.observations)
         x[i, :count] = one.points.x[0, [row.trial for row in rows]]
@@ -188,8 +246,9 @@ def curves_of(members: Sequence[CurveRun], transform: str, device: str) -> Curve
         epoch[i, :count] = torch.tensor([float(row.epoch) for row in rows], dtype=torch.float64)
         trial[i, :count] = torch.tensor([row.trial for row in rows], dtype=torch.int64)
         mask[i, :count] = True
-    y, mask = y.to(device), mask.to(device)
-    losses = TRANSFORMS[transform](y, mask).y
+        others[i, :count] = torch.tensor([row.is_other for row in rows], dtype=torch.bool)
+    y, mask, others = y.to(device), mask.to(device), others.to(device)
+    losses = apart(transform, y, mask, others).y
     data = Data.of(x.to(device), losses, mask, encoding.lengthscale_of)
     counts = counts_of(members[0].seen)
     return Curves.of(data, epoch.to(device), trial.to(device), count=counts)
@@ -234,7 +293,7 @@ class CurveForecast:
     """The models of runs that are computed together.
 
     `ends` are the predicted losses at the last epoch of the trials that were observed, infinite
-    where one failed; `trials` are their ids.
+    where it is no rival (`CurveRun.rivals`); `trials` are their ids.
     """
 
     members: tuple[CurveRun, ...]
@@ -256,12 +315,12 @@ class CurveForecast:
         hyper = CurveHyperparameters(torch.tensor(thetas, dtype=torch.float64, device=device))
         posterior = condition_curves(curves, KERNELS[kernel], hyper)
         ends = posterior.ends(torch.full_like(curves.epoch[:, 0], members[0].run.max_epochs))
-        failed = torch.zeros(ends.shape, dtype=torch.bool)
+        hidden = torch.zeros(ends.shape, dtype=torch.bool)
         for i, one in enumerate(members):
-            own = [one.run.trials[trial].status == "failed" for trial in one.seen.trials]
-            failed[i, : len(own)] = torch.tensor(own, dtype=torch.bool)
+            own = [trial not in one.rivals for trial in one.seen.trials]
+            hidden[i, : len(own)] = torch.tensor(own, dtype=torch.bool)
         return cls(
-            tuple(members), posterior, ends.masked_fill(failed.to(device), torch.inf), device
+            tuple(members), posterior, ends.masked_fill(hidden.to(device), torch.inf), device
         )
 
     @property

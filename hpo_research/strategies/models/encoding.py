@@ -12,6 +12,7 @@ from torch import Tensor
 from hpo_research.acquisition import Choice, Continuous, Discrete, Domain, Points
 from hpo_research.ambient import ordinary
 from hpo_research.space import Categorical, Config, Float, Integer, SearchSpace
+from hpo_research.space.outside import located
 from hpo_research.space.parameters import Parameter
 
 TABLE = 100_000
@@ -61,8 +62,21 @@ class Encoding:
         return domain
 
     def points(self, configs: Sequence[Config]) -> Points:
-        """Encode configurations as the points of one run. Shape: 1 n d."""
-        return self.domain.placed(torch.from_numpy(self.space.encode(configs))[None])
+        """Encode configurations as the points of one run. Shape: 1 n d.
+
+        A number outside its bounds lies outside the unit cube.
+        """
+        cube = torch.from_numpy(located(self.space, configs))[None]
+        points = self.domain.placed(cube)
+        is_out = (cube < 0) | (cube > 1)
+        if not is_out.any():
+            return points
+        x = points.x.clone()
+        for i, kind in enumerate(self.domain.order):
+            if isinstance(kind, Discrete):  # the index is that of the value beside it
+                column = self.domain.choices[kind.choice].columns[0]
+                x[..., column] = torch.where(is_out[..., i], cube[..., i], x[..., column])
+        return Points(x, points.index)
 
     def config(self, x: jt.Float64[Tensor, " d"], index: jt.Int64[Tensor, " c"]) -> Config:
         """Return the configuration of a point."""

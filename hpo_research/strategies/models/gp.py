@@ -31,7 +31,7 @@ from hpo_research.gp import (
 )
 from hpo_research.gp.quasi_random import normal_set
 from hpo_research.records import Note, Run
-from hpo_research.strategies.models.inputs import Batch, FittedAcquisition, FittedModels
+from hpo_research.strategies.models.inputs import Batch, FittedAcquisition, FittedModels, targets
 
 Notes = dict[str, Note]
 MODELS: Mapping[str, tuple[str, ...]] = {
@@ -80,7 +80,8 @@ class GPModel:
         places = 0 if self.acquisition == THOMPSON else len(pending) + batch.slots
         places += places % 2  # products of odd sizes are padded each time
         posterior, values = self._conditioned(data, fitted, places)
-        masked = torch.where(data.mask[..., None], values, torch.full_like(values, torch.inf))
+        rivals = batch.rivals.repeat(len(data.x) // len(batch.runs), 1)  # of every kernel
+        masked = torch.where(rivals[..., None], values, torch.full_like(values, torch.inf))
         samples = normal_set(self.samples, places).to(data.x)
         member = GPAcquisition(
             posterior,
@@ -114,7 +115,7 @@ class GPModel:
         kernels = [KERNELS[name] for name in MODELS[self.kernel]]
         tried = []
         for name in CHANGES[self.transform]:
-            transformed = TRANSFORMS[name](batch.data.y, batch.data.mask)
+            transformed = targets(name, batch)
             data = replace(batch.data, y=transformed.y)
             each = tuple(fits(data, kernels, PRIORS, warm=batch.warm))
             tried.append(FittedModels(data, transformed, best(each), each))

@@ -35,7 +35,11 @@ def best_believed(
     known = [replace(Observations.of(run), pending=()) for run in runs]
     encodings = [Encoding(run.space) for run in runs]
     rows = enumerate(zip(runs, known, encodings, strict=True))
-    names = {i: key(run, own, 1, space) for i, (run, own, space) in rows if own.values >= 2}
+    names = {
+        i: key(run, own, 1, space)
+        for i, (run, own, space) in rows
+        if own.values >= 2 and run.best() is not None
+    }
 
     def recommended(members: Sequence[int]) -> list[int | None]:
         one = batch(
@@ -63,7 +67,11 @@ def foreseen_best(runs: Sequence[Run], transform: str, kernel: str) -> list[int 
     well and was hardly trained is nothing to use yet, and neither is a first value that will rise.
     A running trial is eligible too, since what it has reported is part of the model.
     """
-    known = {i: one for i, run in enumerate(runs) if (one := CurveRun.of(run)).seen.values >= 2}
+    known = {
+        i: one
+        for i, run in enumerate(runs)
+        if run.best() is not None and (one := CurveRun.of(run)).seen.values >= 2
+    }
     fits = fitted(known, transform, kernel, current())
     chosen: list[int | None] = [None] * len(runs)
 
@@ -80,8 +88,9 @@ def foreseen_best(runs: Sequence[Run], transform: str, kernel: str) -> list[int 
 
 
 def _first(run: Run, pairs: Iterable[tuple[float, int]]) -> int:
-    """Return the trial of the least loss of those with a value."""
-    return min(pair for pair in pairs if run.trials[pair[1]].value is not None)[1]
+    """Return the trial of the least loss of the run's own with a value."""
+    own = (pair for pair in pairs if pair[1] < len(run.trials))
+    return min(pair for pair in own if run.trials[pair[1]].value is not None)[1]
 
 
 def _least(run: Run, means: Sequence[float]) -> int:
