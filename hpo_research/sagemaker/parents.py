@@ -70,9 +70,15 @@ def _mistakes(child: Search, home: Folder, at: Path, name: str) -> Iterator[Viol
         rule = "is not over: a parent is Completed, Stopped or Failed"
         yield Violation(at, name, rule, "wait for it, or stop it")
     beside = home / DEFINITION
-    with warnings.catch_warnings():  # they were said when the parent was begun
-        warnings.simplefilter("ignore", DocumentWarning)
-        job = loading.load(home / DOCUMENT, beside if beside.is_file() else None)
+    try:
+        with warnings.catch_warnings():  # they were said when the parent was begun
+            warnings.simplefilter("ignore", DocumentWarning)
+            job = loading.load(home / DOCUMENT, beside if beside.is_file() else None)
+    except DocumentError as error:
+        first = str(error).partition("\n")[0]
+        rule = f"has a document, {home / DOCUMENT}, that breaks rules itself: {first}"
+        yield Violation(at, name, rule, "correct it, or name another parent")
+        return
     if len(job.searches) > 1:
         rule = "has several definitions, and a warm start takes one"
         yield Violation(at, name, rule, "name another parent")
