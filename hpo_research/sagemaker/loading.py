@@ -24,6 +24,7 @@ _NO_EFFECT = (
     *("HyperParameterTuningResourceConfig", "EnableNetworkIsolation"),
     *("EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining", "CheckpointConfig"),
 )
+_NAME = ("HyperParameterTuningJobName",)  # a tuner's document alone has none
 _NO_WAIT = ("MaxWaitTimeInSeconds", "MaxPendingTimeInSeconds")
 
 
@@ -48,35 +49,39 @@ def load(
     pages on automatic model tuning for the rules across fields.
     """
     first = read(path_or_dict, "path_or_dict")
-    is_request = isinstance(first.document, Mapping) and not _FORMS.isdisjoint(first.document)
     second = None if definition is None else read(definition, "definition")
+    what, found = _held(first, second)
+    start = what.request.WarmStartConfig
+    beyond, notes = list(quotas.beyond(what)), list(_notes(what))
+    if start is not None and root is None:
+        notes.append("WarmStartConfig: parents are looked for where root is given")
+    elif start is not None and not found:
+        parents = sagemaker.parents.judged(what, root)
+        found, beyond = parents.violations, beyond + parents.warnings
+    found += beyond if strict else []
+    if found:
+        raise DocumentError("\n".join(str(_placed(one, what.is_request)) for one in found))
+    lines = tuple(str(_placed(one, what.is_request)) for one in beyond)
+    for line in lines:
+        warnings.warn(line, DocumentWarning, stacklevel=2)
+    documents = tuple(one.document for one in (first, second) if one is not None)
+    ignored = tuple(_ignored(what.request))
+    return TuningJob(what.request, documents, what.searches, lines, ignored, tuple(notes))
+
+
+def _held(first: Plain, second: Plain | None) -> tuple[Draft, list[Violation]]:
+    """Return a document as far as it can be read, and all rules that it breaks."""
+    is_request = isinstance(first.document, Mapping) and not _FORMS.isdisjoint(first.document)
     found, whole = _request(first, second, is_request)
     request, wrong = checked(Request, whole)
     found += uncovered(found, iter(wrong))
-    required = (
-        one for one in absent(request) if is_request or one.path != ("HyperParameterTuningJobName",)
-    )
-    found += uncovered(found, required)
+    lacking = (one for one in absent(request) if is_request or one.path != _NAME)
+    found += uncovered(found, lacking)
     broken = frozenset(path for one in found for path in (one.path, *one.covers))
     what = draft(request, is_request, broken)
     found += uncovered(found, rules.mistakes(what))
     found += uncovered(found, request_rules.mistakes(what))
-    beyond, notes = list(quotas.beyond(what)), [*_notes(what)]
-    if root is not None and request.WarmStartConfig is not None and not found:
-        parents = sagemaker.parents.judged(what, root)
-        found, beyond = found + parents.violations, beyond + parents.warnings
-    elif request.WarmStartConfig is not None:
-        notes.append("WarmStartConfig: parents are looked for where root is given")
-    found += beyond if strict else []
-    if found:
-        raise DocumentError("\n".join(str(_placed(one, is_request)) for one in found))
-    lines = tuple(str(_placed(one, is_request)) for one in beyond)
-    for line in lines:
-        warnings.warn(line, DocumentWarning, stacklevel=2)
-    documents = (first.document,) if second is None else (first.document, second.document)
-    return TuningJob(
-        request, documents, what.searches, lines, tuple(_ignored(request)), tuple(notes)
-    )
+    return what, found
 
 
 def _request(

@@ -1,6 +1,7 @@
 """A document as plain JSON, from a file or from what a program built."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -37,26 +38,28 @@ def read(given: object, what: str, at: Path = ()) -> Plain:
         return plain
     if isinstance(given, str) and given.lstrip().startswith(("{", "[")):
         raise DocumentError(f"{what}: expected a path or a dict, got JSON text; use json.loads")
-    pairs: list[Violation] = []
-    plain.document = _copied(_parsed(given, what, pairs), at, plain.violations)
-    plain.violations += pairs
+    plain.document = _copied(_parsed(given, what), at, plain.violations)
     return plain
 
 
-def _parsed(given: object, what: str, twice: list[Violation]) -> Json:
+class _Repeated(dict[str, Json]):
+    """An object of a file in which names stand twice: `names`."""
+
+    names: tuple[str, ...] = ()
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    document = _Repeated(pairs)
+    document.names = tuple(
+        name for name, count in Counter(n for n, _ in pairs).items() if count > 1
+    )
+    return document
+
+
+def _parsed(given: object, what: str) -> Json:
     path = paths.place(given, what, DocumentError)
-
-    def unique(pairs: list[tuple[str, Json]]) -> Json:
-        document: dict[str, Json] = {}
-        for name, value in pairs:
-            if name in document:
-                rule = "a name stands once in an object"
-                twice.append(Violation((name,), value, rule, "it is given twice; remove one"))
-            document[name] = value
-        return document
-
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=unique)
+        return json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_object)
     except OSError as error:
         raise DocumentError(
             f"{what}: {path} cannot be read ({error.strerror}); check the path"
@@ -82,6 +85,9 @@ def _copied(value: object, at: Path, found: list[Violation]) -> Json:
         return [_copied(item, (*at, i), found) for i, item in enumerate(value)]
     if not isinstance(value, Mapping):
         return value
+    for name in value.names if isinstance(value, _Repeated) else ():
+        rule = "a name stands once in an object"
+        found.append(Violation((*at, name), value[name], rule, "it stands twice; remove one"))
     document = {}
     for name, item in value.items():
         if isinstance(name, str):

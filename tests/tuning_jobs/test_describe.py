@@ -78,6 +78,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::hpo_research.errors.DocumentWarning")
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(PLACES), JSON)
 def test_whatever_stands_in_a_document_it_loads_or_is_refused(place, value):

@@ -342,8 +342,9 @@ BAD_FILES = {
     "too deep": (b"[" * 100_000, "is no tuning-job document"),
     "a list": (b"[]", "the document = []: must be an object; write its fields in braces"),
     "a name twice": (
-        b'{"Strategy": "Grid", "Strategy": "Random"}',
-        "Strategy = 'Random': a name stands once in an object; it is given twice; remove one",
+        b'{"ResourceLimits": {"MaxParallelTrainingJobs": 1, "MaxParallelTrainingJobs": 2}}',
+        "ResourceLimits.MaxParallelTrainingJobs = 2: a name stands once in an object; "
+        "it stands twice; remove one",
     ),
     "an endless integer": (b'{"RandomSeed": ' + b"9" * 5000 + b"}", "is no tuning-job document"),
 }
@@ -392,3 +393,9 @@ def test_the_import_takes_less_than_four_tenths_of_a_second():
     code = "import time; import hpo_research.sagemaker as s; print(time.process_time())"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert float(done.stdout) < 0.4
+
+
+def test_without_pydantic_the_extra_is_named():
+    code = "import sys; sys.modules['pydantic'] = None; import hpo_research.sagemaker"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "needs pydantic; pip install 'hpo_research[service]'" in done.stderr
