@@ -119,7 +119,8 @@ def _way_out(kind: str, given: object, context: _Context) -> str:
     if kind == "bool_type":
         return "write it without quotes" if given in ("true", "false") else "write one of them"
     if kind == "list_type":
-        return "write it in brackets, as a list of one"
+        is_one = isinstance(given, str | int | float)
+        return "write it in brackets, as a list of one" if is_one else "write a list"
     if kind in ("model_type", "dict_type"):
         return "write its fields in braces"
     if kind in ("string_too_long", "too_long"):

@@ -18,6 +18,16 @@ Json = Any
 _DEEPEST = 50  # objects within one another; the service's own go 9 deep
 
 
+@dataclass(frozen=True)
+class Foreign:
+    """What no JSON can hold, such as a number of NumPy's: no field takes it."""
+
+    value: object
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
 @dataclass
 class Plain:
     """A document and what no object of JSON's may hold; a copy that nobody else changes."""
@@ -84,7 +94,7 @@ def _copied(value: object, at: Path, found: list[Violation]) -> Json:
     if isinstance(value, list | tuple):
         return [_copied(item, (*at, i), found) for i, item in enumerate(value)]
     if not isinstance(value, Mapping):
-        return value
+        return _own(value)
     for name in value.names if isinstance(value, _Repeated) else ():
         rule = "a name stands once in an object"
         found.append(Violation((*at, name), value[name], rule, "it stands twice; remove one"))
@@ -96,6 +106,17 @@ def _copied(value: object, at: Path, found: list[Violation]) -> Json:
             rule = f"names are strings, got {quoted(name)}"
             found.append(Violation(at, value, rule, "rename it, or remove it"))
     return document
+
+
+def _own(value: object) -> Json:
+    """Return text, a number or a truth value as Python's own, as JSON would bring it back."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    return float.__float__(value) if isinstance(value, float) else Foreign(value)
 
 
 def copied(document: Json) -> Json:

@@ -33,7 +33,7 @@ SCALES: Mapping[ScaleWord, str] = {
 KINDS = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 Kind = Literal["integer", "continuous", "categorical", "auto"]
 
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 _LONGEST_EXPONENT = 400  # beyond, no float; an int of so many digits would fill the memory
 _SEQUENCE = re.compile(r"\(.*,.*\)|\[.*\]")
 
@@ -167,7 +167,7 @@ def _bound(read: Searched, text: str | None, at: Path, is_integer: bool) -> floa
     if text is None:
         return None
     rule = "must be a finite decimal number, as 16, 0.001 or 1e-05"
-    if _NUMBER.fullmatch(text) and abs(exact := Decimal(text)).adjusted() < _LONGEST_EXPONENT:
+    if _NUMBER.fullmatch(text) and (exact := Decimal(text)).adjusted() < _LONGEST_EXPONENT:
         if not is_integer and math.isfinite(float(exact)):
             return float(exact)
         if is_integer and exact == exact.to_integral_value():

@@ -1,6 +1,7 @@
 """What a document becomes: the space, the strategy, the limits; and what is only a warning."""
 
 import copy
+import enum
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 import warnings
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from tuning_jobs.examples import BASES, CONFIG, DEFINITION, DOCUMENTS, FILES, GONE, changed
 
@@ -175,6 +177,46 @@ def test_what_programs_build_is_taken_as_botocore_does():
     assert job.space.parameters["lr"] == hpo.Float(1e-5, 0.1, "auto")
     assert job.config.TuningJobCompletionCriteria.TargetObjectiveMetricValue == 0.5
     assert job.seed == 2**40
+
+
+class Word(enum.StrEnum):
+    RANDOM = "Random"
+
+
+def test_what_comes_out_is_plain_json():
+    target = {"TargetObjectiveMetricValue": np.float64(0.5)}
+    job = quiet(
+        changed("config", ("Strategy", Word.RANDOM), ("TuningJobCompletionCriteria", target))
+    )
+    document = job.document()
+    assert type(document["Strategy"]) is str
+    assert type(document["TuningJobCompletionCriteria"]["TargetObjectiveMetricValue"]) is float
+    assert json.loads(json.dumps(document)) == document
+
+
+TARGET = "TuningJobCompletionCriteria.TargetObjectiveMetricValue"
+BOUND = "ParameterRanges.IntegerParameterRanges.0.MaxValue"
+ODD = {
+    "an integer of NumPy": ("RandomSeed", np.int64(2), "must be an integer"),
+    "a short float of NumPy": (TARGET, np.float32(0.5), "must be a number"),
+    "bytes": ("Strategy", b"Random", "must be 'Bayesian'"),
+    "a set": ("ParameterRanges.CategoricalParameterRanges.0.Values", {"a"}, "must be a list"),
+    "more than a float": (TARGET, 10**400, "must be a"),
+    "half a character": ("HyperParameterTuningJobObjective.MetricName", "\ud800", "UTF-8"),
+    "a million digits": (BOUND, "1e1000000", "must be a finite decimal number"),
+    "an endless exponent": (BOUND, "1e99999999999999999999", "must be a finite decimal number"),
+    "Arabic digits": (BOUND, "٩", "must be a finite decimal number"),
+    "underlined": (BOUND, "1_0", "must be a finite decimal number"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_values_are_refused_in_one_line(case):
+    path, value, rule = ODD[case]
+    with pytest.raises(DocumentError) as caught:
+        sagemaker.load(changed("config", (path, value)))
+    assert rule in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 LIMITS = "ResourceLimits."
