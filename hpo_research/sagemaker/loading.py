@@ -55,7 +55,7 @@ def load(
     beyond, notes = list(quotas.beyond(what)), list(_notes(what))
     if start is not None and root is None:
         notes.append("WarmStartConfig: parents are looked for where root is given")
-    elif start is not None and not found:
+    elif start is not None and root is not None and not found:
         parents = sagemaker.parents.judged(what, root)
         found, beyond = parents.violations, beyond + parents.warnings
     found += beyond if strict else []
