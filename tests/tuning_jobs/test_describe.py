@@ -79,7 +79,7 @@ PLACES = [
 
 
 @pytest.mark.filterwarnings("ignore::hpo_research.errors.DocumentWarning")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(PLACES), JSON)
 def test_whatever_stands_in_a_document_it_loads_or_is_refused(place, value):
     base, path = place
@@ -92,7 +92,7 @@ def test_whatever_stands_in_a_document_it_loads_or_is_refused(place, value):
         assert job.strategy is not None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(JSON)
 def test_whatever_a_document_is_it_is_refused(value):
     if isinstance(value, dict | list):
