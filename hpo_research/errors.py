@@ -39,6 +39,10 @@ class ExperimentError(HpoError, ValueError):
     """An experiment, a budget or an experiment file is wrong, or changed since it began."""
 
 
+class DocumentError(HpoError, ValueError):
+    """A tuning-job document is not what the service takes; a line each, with its JSON path."""
+
+
 class StudyError(HpoError, ValueError):
     """A study was told something that contradicts what it knows."""
 
@@ -77,6 +81,10 @@ class MissingDataError(HpoError, OSError):
 
 class CodeChangedWarning(UserWarning):
     """The user's code is another than that which some stored trials were begun with."""
+
+
+class DocumentWarning(UserWarning):
+    """A tuning-job document goes beyond an account's quotas, or has ranges of a single value."""
 
 
 class AllTrialsFailedError(HpoError, RuntimeError):

@@ -33,6 +33,7 @@ FLOORS = [
     {"figures", "tables", "progress"},
     {"experiment", "loop"},
     {"study", "tune", "doctor", "recording", "testing"},
+    {"sagemaker"},
     {PACKAGE},  # its __init__, which re-exports
     {"report"},
     {"cli"},
@@ -107,6 +108,7 @@ LIGHT = {
         "problems.function",
     ),
     "strategies.stopping.median",
+    *("sagemaker.loading", "sagemaker.parents", "sagemaker.search"),
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))

@@ -48,6 +48,22 @@ for strategy in (hpo.Random(), hpo.Grid("fit")):
 import hpo_research as hpo
 assert hpo.Result.read(FOLDER).runs
 """,
+    "a tuning job": """
+import hpo_research as hpo
+from hpo_research import sagemaker
+document = {
+    "Strategy": "Random",
+    "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+    "ResourceLimits": {"MaxNumberOfTrainingJobs": 2, "MaxParallelTrainingJobs": 1},
+    "ParameterRanges": {
+        "ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]
+    },
+    "TrainingJobEarlyStoppingType": "Auto",
+}
+job = sagemaker.load(document)
+(ask,) = job.strategy.ask([hpo.Run(job.space, total=2)], [2])
+assert len(ask.proposals) == 2
+""",
     "--help": "from hpo_research.cli import main\nsys.argv = ['hpo', '--help']\nmain()",
     "--version": "from hpo_research.cli import main\nsys.argv = ['hpo', '--version']\nmain()",
     "status": "from hpo_research.cli import main\nsys.argv = ['hpo', 'status', FOLDER]\nmain()",

@@ -228,6 +228,30 @@ def table(
         cli.table.record(wanted)
 
 
+@app.command(
+    epilog="Exit codes: 0 it obeys the service's rules; 1 it does not: a line a violation, on "
+    "stderr; 2 wrong usage.",
+)
+def describe(
+    document: Annotated[
+        Path, typer.Argument(metavar="JOB", help="A tuning-job document of SageMaker, JSON.")
+    ],
+    definition: Annotated[
+        Path | None,
+        typer.Argument(metavar="DEFINITION", help="The training-job definition beside it."),
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="A folder of jobs, for the parents of a warm start.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse what goes beyond an account's quotas.")
+    ] = False,
+) -> None:
+    """Hold a tuning-job document against the service's rules, and print what it asks for."""
+    with readable():
+        cli.describe.show(cli.describe.Wanted(document, definition, root, strict))
+
+
 @app.command(epilog="Exit codes: 0 the list is printed; 2 wrong usage.")
 def problems() -> None:
     """List the problems that come with the package."""
