@@ -68,8 +68,22 @@ class _SingleEpoch:
         return False
 
 
+class _Minimised:
+    """What functions have in common: a metric `value`, minimised."""
+
+    @property
+    def metric(self) -> str:
+        """`value`."""
+        return "value"
+
+    @property
+    def direction(self) -> Direction:
+        """Minimised."""
+        return "minimize"
+
+
 @dataclass(frozen=True)
-class Bbob(_SingleEpoch):
+class Bbob(_Minimised, _SingleEpoch):
     """A noiseless BBOB function, 1 to 24, over [−5, 5]ᵈ: x1 to xd, metric `value`, minimised.
 
     An instance shifts and rotates the function. Raises `ProblemError`.
@@ -91,16 +105,6 @@ class Bbob(_SingleEpoch):
         if not self.name:
             name = f"bbob-f{self.function:02}-i{self.instance:02}-d{self.dimension:02}"
             object.__setattr__(self, "name", name)
-
-    @property
-    def metric(self) -> str:
-        """`value`."""
-        return "value"
-
-    @property
-    def direction(self) -> Direction:
-        """Minimised."""
-        return "minimize"
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -200,7 +204,7 @@ class HpoTable(_SingleEpoch):
 
 
 @dataclass(frozen=True)
-class Placed(_SingleEpoch):
+class Placed(_Minimised, _SingleEpoch):
     """A function in a box placed at random around its minimiser, which is uniform in the box.
 
     So the middle of the space says nothing. Sides are `SIDE` for BBOB, those of its own bounds for
@@ -221,16 +225,6 @@ class Placed(_SingleEpoch):
             raise ProblemError(f"Placed({self.base.name!r}): expected a function of {known}")
         if not self.name:
             object.__setattr__(self, "name", f"placed-{self.base.name}-s{self.seed:02}")
-
-    @property
-    def metric(self) -> str:
-        """`value`."""
-        return "value"
-
-    @property
-    def direction(self) -> Direction:
-        """Minimised."""
-        return "minimize"
 
     @cached_property
     def minimiser(self) -> Point:

@@ -119,8 +119,7 @@ def _caption(result: Result, shown: Sequence[Choices]) -> str:
             *regret_where(problems, [own.problem for own in shown if own.is_regret]),
             "Recommended: the trial that the strategy's own model holds for the best at that time; "
             "the best observed one where it has no model. Best observed: the trial with the best "
-            "value as reported, with noise. A value is that at the epoch that counted then: a "
-            "trial that is recommended for what it is foreseen to come to may not have come to it. "
+            "value as reported, with noise. A value is that at the epoch that counted then. "
             "Lines may rise, since another trial may be chosen.",
             bands,
             *noted(notes),

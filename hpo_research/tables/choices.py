@@ -51,8 +51,7 @@ def choices_table(result: Result, known: Sequence[Choices]) -> Table:
         f"had spent so much of the epochs of the longest run.{said} Recommended: the trial that "
         "the strategy's own model held for the best then; the best observed one where it has none. "
         "Best observed: the trial with the best value as reported, with noise. A value is that at "
-        "the epoch that counted then: a trial that is recommended for what it is foreseen to come "
-        "to may not have come to it. The best medians of each column are bold."
+        "the epoch that counted then. The best medians of each column are bold."
     )
     later = [f"{quarter:.0%}" for quarter in QUARTERS[1:]]
     head = ["Problem", "Strategy", "Recommended, 25%", *later, "Best observed, 25%", *later]

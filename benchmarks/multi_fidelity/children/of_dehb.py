@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 
-import ConfigSpace
+from configurations import space_of
 from dehb import DEHB
 from exchange import Axis, names, serve
 from loguru import logger
@@ -21,8 +21,7 @@ class Dehb:
 
     def __init__(self, axes: Sequence[Axis], seed: int, epochs: int) -> None:
         self._names = names(axes)
-        space = ConfigSpace.ConfigurationSpace(seed=seed)
-        space.add([_parameter(*pair) for pair in zip(self._names, axes, strict=True)])
+        space = space_of(axes, seed)
         self._folder = tempfile.TemporaryDirectory()
         self._dehb = DEHB(
             cs=space,
@@ -66,15 +65,6 @@ class Dehb:
         loss = self._worst if losses[-1] is None else losses[-1]
         job = self._jobs.pop(trial)
         self._dehb.tell(job, {"fitness": loss, "cost": float(len(epochs))})
-
-
-def _parameter(name: str, axis: Axis) -> object:
-    if axis["kind"] == "unit":
-        return ConfigSpace.UniformFloatHyperparameter(name, 0.0, 1.0)
-    values = list(range(axis["size"]))
-    if axis["kind"] == "ordered":
-        return ConfigSpace.OrdinalHyperparameter(name, values)
-    return ConfigSpace.CategoricalHyperparameter(name, values)
 
 
 if __name__ == "__main__":

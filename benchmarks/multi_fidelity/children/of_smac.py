@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-import ConfigSpace
 import numpy as np
+from configurations import space_of
 from exchange import Axis, names, serve
 from smac import MultiFidelityFacade, Scenario
 from smac.runhistory import StatusType, TrialInfo, TrialValue
@@ -27,8 +27,7 @@ class Smac:
 
     def __init__(self, axes: Sequence[Axis], seed: int, epochs: int) -> None:
         self._names = names(axes)
-        space = ConfigSpace.ConfigurationSpace(seed=seed)
-        space.add([_parameter(*pair) for pair in zip(self._names, axes, strict=True)])
+        space = space_of(axes, seed)
         self._folder = tempfile.TemporaryDirectory()
         scenario = Scenario(
             space,
@@ -76,15 +75,6 @@ class Smac:
 
 def _never(config: object, seed: int = 0, budget: float = 0) -> float:
     raise RuntimeError("SMAC is asked and told; it trains nothing itself")
-
-
-def _parameter(name: str, axis: Axis) -> object:
-    if axis["kind"] == "unit":
-        return ConfigSpace.UniformFloatHyperparameter(name, 0.0, 1.0)
-    values = list(range(axis["size"]))
-    if axis["kind"] == "ordered":
-        return ConfigSpace.OrdinalHyperparameter(name, values)
-    return ConfigSpace.CategoricalHyperparameter(name, values)
 
 
 if __name__ == "__main__":
