@@ -25,6 +25,11 @@ Rule = Callable[[Any], str]
 """Returns what a value must be ("an integer >= 1"), empty where it is that; a hint after "; "."""
 
 
+def is_boolean(value: object) -> TypeGuard[bool]:
+    """Whether this is True or False of Python's own."""
+    return isinstance(value, bool)
+
+
 def is_integer(value: object) -> TypeGuard[int]:
     """Whether this is an integer of Python's own; True and False are none."""
     return isinstance(value, int) and not isinstance(value, bool)

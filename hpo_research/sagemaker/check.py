@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from hpo_research.options import is_boolean, is_integer
 from hpo_research.sagemaker.fields import Wire
 from hpo_research.sagemaker.plain import Json, copied
 from hpo_research.sagemaker.violations import ABSENT, Path, Violation, is_touched, is_within
@@ -102,10 +103,10 @@ def _violation(model: type[Wire], error: ErrorDetails) -> Violation:
 
 
 def _way_out(kind: str, given: object, context: _Context) -> str:
-    if kind == "string_type" and isinstance(given, int | float) and not isinstance(given, bool):
+    if kind == "string_type" and (is_integer(given) or isinstance(given, float)):
         return f'write it as text, "{given}"'
     if kind in ("int_type", "float_type"):
-        if isinstance(given, bool):
+        if is_boolean(given):
             return f"{str(given).lower()} is no number; write one"
         if isinstance(given, str):
             return "write it without quotes" if _is_number(given) else "write a number"

@@ -9,6 +9,7 @@ from typing import Any
 
 from hpo_research import paths
 from hpo_research.errors import DocumentError
+from hpo_research.options import is_boolean
 from hpo_research.sagemaker.violations import Path, Violation
 from hpo_research.text import quoted
 
@@ -110,7 +111,7 @@ def _copied(value: object, at: Path, found: list[Violation]) -> Json:
 
 def _own(value: object) -> Json:
     """Return text, a number or a truth value as Python's own, as JSON would bring it back."""
-    if value is None or isinstance(value, bool):
+    if value is None or is_boolean(value):
         return value
     if isinstance(value, str):
         return str.__str__(value)

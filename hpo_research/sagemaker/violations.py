@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hpo_research.options import is_boolean
 from hpo_research.text import quoted
 
 Path = tuple[str | int, ...]
@@ -58,7 +59,7 @@ def dotted(path: Path) -> str:
 
 def shown(value: object) -> str:
     """Return a value as JSON would have it where that is another word than Python's."""
-    if value is None or isinstance(value, bool):
+    if value is None or is_boolean(value):
         return _LITERALS[value]
     return quoted(value)
 
