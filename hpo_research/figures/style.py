@@ -29,12 +29,16 @@ class Look:
     marker: str
 
 
-# The palette of Okabe and Ito (2008), made for all kinds of colour vision; the yellow, too light
-# for a line on white, is left out. The first line is solid and lies below; later ones are dashed,
-# so that one that coincides with it shows through the gaps.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+# The palette of Okabe and Ito (2008), made for all kinds of colour vision, without its yellow, too
+# light for a line on white; and five that keep as far from them, and from each other, as they do
+# (`tests/figures/test_style.py` measures it). The first line is solid and lies below; later ones
+# are dashed, so that one that coincides with it shows through the gaps.
+_COLORS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"),
+    *("#9000F0", "#603000", "#C0A860", "#900060", "#000090"),
+)
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p", "d")
 
 
 def look(position: int) -> Look:
