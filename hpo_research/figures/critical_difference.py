@@ -35,7 +35,14 @@ def draw_critical_difference(
             drawn, rank = look(everyone.index(groups[row][0])), float(test.mean_ranks[i])
             own = test.ranks[:, i]
             axes.plot([own.min(), own.max()], [row, row], color=LIGHT, linewidth=1, zorder=1)
-            axes.plot([rank], [row], color=drawn.color, marker=drawn.marker, markersize=5, zorder=3)
+            axes.plot(
+                [rank],
+                [row],
+                color=drawn.color,
+                marker=drawn.marker,
+                markersize=1.2 * drawn.size,
+                zorder=3,
+            )
         _bars(axes, test.cliques(), k)
         middle = (1 + k) / 2
         ends = [middle - test.critical_difference / 2, middle + test.critical_difference / 2]
