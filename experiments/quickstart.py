@@ -26,7 +26,7 @@ experiment = hpo.Experiment(
         "q-EI": hpo.Bayesian(acquisition="qlogei"),
         "hyperband": hpo.Hyperband(eta=3),
     },
-    seeds=range(5),
+    seeds=range(6),
     # 36 full trainings a run: the grid needs 24 for the combinations of categories of digits-mlp.
     budget=hpo.Budget(evaluations=36),
     parallel=4,

@@ -17,9 +17,9 @@ from benchmarks.regret.problems import GROUPS, SYNTHETIC, place
 from benchmarks.regret.reach import curves, reach
 from benchmarks.regret.record import Key, Line
 from hpo_research.analysis.bootstrap import LEAST_SEEDS
+from hpo_research.analysis.significance import holm, signed_rank
 from hpo_research.errors import StoreError
 from hpo_research.rng import Stream
-from hpo_research.tables.paired import holm, signed_rank
 
 AT = (10, 20, 30, 60)
 FLOOR = 1e-10

@@ -83,7 +83,7 @@ def ranks(
     bounds = _bootstrapped(total, count, level=level, resamples=resamples)
     center = total.sum(axis=1) / count.sum()
     bands = {
-        name: Band(cost, center[i], bounds[0, i], bounds[1, i], len(seeds))
+        name: Band(cost, center[i], bounds[0, i], bounds[1, i], total[i] / count[:, None])
         for i, name in enumerate(compared)
     }
     return Ranks(axis, bands, tuple(pairs), tuple(seeds), int(count.sum()), tuple(left_out))

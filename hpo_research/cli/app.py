@@ -85,6 +85,10 @@ def report(
     folders: Annotated[
         list[Path], typer.Argument(metavar="DIR...", help="Results folders, one or several.")
     ],
+    control: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Test pairs of strategies against this one alone."),
+    ] = None,
     show_traceback: Traceback = False,
 ) -> None:
     """Write DIR/report.html, figures and tables from the store alone.
@@ -92,7 +96,7 @@ def report(
     The experiment may be running at the same time; the report then says what is not finished yet.
     """
     with exits.interruptible():
-        code = cli.report.reports(folders, show_traceback)
+        code = cli.report.reports(folders, control, show_traceback)
     raise typer.Exit(code)
 
 

@@ -12,21 +12,21 @@ from hpo_research.cli.console import say, screen, warn
 from hpo_research.cli.exits import complain, readable
 
 
-def reports(folders: Sequence[Path], show_traceback: bool = False) -> int:
+def reports(folders: Sequence[Path], control: str | None, show_traceback: bool = False) -> int:
     """Write the report of each folder; an error in one does not stop the others."""
     code = 0
     for folder in folders:
         try:
             with readable(show_traceback):
-                code = _report(folder) or code
+                code = _report(folder, control) or code
         except typer.Exit as error:
             code = error.exit_code
     return code
 
 
-def _report(folder: Path) -> int:
+def _report(folder: Path, control: str | None) -> int:
     result = Result.read(folder)
-    published = report.publish(result, folder)
+    published = report.publish(result, folder, control)
     for message in [*result.messages(), *result.endings(), *result.changes()]:
         warn(message)
     name = result.facts.name

@@ -1,14 +1,13 @@
 """Values without noise of noisy problems: of the trials recommended, and of the best observed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from hpo_research.analysis.arguments import check_name
-from hpo_research.analysis.bootstrap import LEAST_SEEDS, Band, band
+from hpo_research.analysis.bootstrap import Band, band
 from hpo_research.analysis.choices import Choices
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
@@ -22,8 +21,14 @@ from hpo_research.figures.labels import (
     value_label,
 )
 from hpo_research.figures.layout import Picture, fit_labels, sheet
-from hpo_research.figures.lines import cost_axis, draw_bands, key, nothing
-from hpo_research.figures.panel import LEVEL, RESAMPLES
+from hpo_research.figures.lines import (
+    LEVEL,
+    bands_said,
+    cost_axis,
+    draw_bands,
+    key,
+    nothing,
+)
 from hpo_research.figures.scales import Scale, lay, scale_for
 from hpo_research.figures.style import dressed, styled, verbatim
 from hpo_research.options import one_of, require
@@ -39,7 +44,7 @@ def draw_choices(axes: Axes, result: Result, problem: str, choice: Choice = "rec
     """Draw the median over seeds of the noise-free value of the trial that a run stands for.
 
     At each of a few costs it is the trial that the strategy would have recommended there, or the
-    best `observed` one. With 95 % bootstrap bands from `LEAST_SEEDS` seeds on. Raises `StoreError`
+    best `observed` one. With 95 % bands from `LEAST_FOR_MEDIAN` seeds on. Raises `StoreError`
     where the problem is not known to be noisy.
     """
     known = {own.problem: own for own in result.choices}
@@ -70,7 +75,7 @@ def choices_figure(result: Result) -> Picture | None:
 
 def _draw(axes: Axes, result: Result, shown: Choices, choice: Choice) -> None:
     facts, scale = result.facts.problems[shown.problem], _scale(shown)
-    bands = {name: _on(scale, own) for name, own in _bands(shown, choice).items()}
+    bands = {name: own.mapped(scale.shown) for name, own in _bands(shown, choice).items()}
     draw_bands(dressed(axes), bands, list(result.facts.strategies))
     axes.set_title(verbatim(f"{shown.problem}: {_SAID[choice]}"))
     label = value_label(facts.metric, facts.direction, _CHOSEN, is_regret=shown.is_regret)
@@ -84,30 +89,21 @@ def _draw(axes: Axes, result: Result, shown: Choices, choice: Choice) -> None:
 
 def _bands(shown: Choices, choice: Choice) -> dict[str, Band]:
     curves = shown.recommended if choice == "recommended" else shown.observed
-    found = {name: band(own, level=LEVEL, resamples=RESAMPLES) for name, own in curves.items()}
+    found = {name: band(own, level=LEVEL) for name, own in curves.items()}
     return {name: own for name, own in found.items() if not np.isnan(own.center).all()}
 
 
 def _scale(shown: Choices) -> Scale:
     bands = [own for choice in _SAID for own in _bands(shown, choice).values()]
-    seen = [values for own in bands for values in (own.center, own.low, own.high)]
+    seen = [own.extent() for own in bands]
     return scale_for(np.concatenate([[], *seen]), is_distance=shown.is_regret)
-
-
-def _on(scale: Scale, own: Band) -> Band:
-    center, low, high = (scale.shown(values) for values in (own.center, own.low, own.high))
-    return replace(own, center=center, low=low, high=high)
 
 
 def _caption(result: Result, shown: Sequence[Choices]) -> str:
     problems = [own.problem for own in shown]
-    seeds = [b.seeds for own in shown for b in _bands(own, "observed").values()]
+    lines = [_bands(own, "observed") for own in shown]
+    seeds = [band.seeds for own in lines for band in own.values()]
     parts = max(len(c.cost) for own in shown for c in own.observed.values())
-    bands = (
-        f"Bands: pointwise {LEVEL:.0%} percentile bootstrap over seeds ({RESAMPLES:,} resamples)."
-        if max(seeds) >= LEAST_SEEDS
-        else f"No band is drawn for fewer than {LEAST_SEEDS} seeds."
-    )
     notes = {
         own.problem: [*_scale(own).notes, *unfinished(result, own.problem, list(own.observed))]
         for own in shown
@@ -121,7 +117,7 @@ def _caption(result: Result, shown: Sequence[Choices]) -> str:
             "the best observed one where it has no model. Best observed: the trial with the best "
             "value as reported, with noise. A value is that at the epoch that counted then. "
             "Lines may rise, since another trial may be chosen.",
-            bands,
+            bands_said([len(own) for own in lines], seeds, "median"),
             *noted(notes),
         ]
     )

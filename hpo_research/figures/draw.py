@@ -15,6 +15,7 @@ from hpo_research.analysis.incumbents import Axis
 from hpo_research.analysis.result import Result
 from hpo_research.errors import HpoError, StoreError
 from hpo_research.figures import choices
+from hpo_research.figures.critical_difference import critical_difference_figure
 from hpo_research.figures.finals import finals_figure
 from hpo_research.figures.incumbent import incumbent_figure
 from hpo_research.figures.layout import Picture
@@ -67,7 +68,8 @@ def draw(result: Result, folder: Given) -> list[Drawn]:
 
     The first is the incumbent figure, over epochs, or over evaluations where no problem has more
     than one epoch. Then, where there is something to show: the incumbent over evaluations (of the
-    strategies that train every trial to the last epoch) and over seconds; mean ranks; finals;
+    strategies that train every trial to the last epoch) and over seconds; mean ranks; the diagram
+    of critical differences over problems; finals;
     values without noise of noisy problems; the learning curves of each strategy that spares epochs;
     what a model believed on problems of one and two hyperparameters. Captions stand in the files'
     metadata too.
@@ -126,6 +128,11 @@ def sketches(result: Result) -> list[Sketch]:
     found += [
         _over(result, "incumbent-seconds", "seconds"),
         Sketch("ranks", "Mean rank over the budget", partial(_ranks, result)),
+        Sketch(
+            "critical-difference",
+            "Ranks over problems",
+            partial(critical_difference_figure, result),
+        ),
         Sketch("finals", "Final values", partial(finals_figure, result)),
         Sketch("noise-free", choices.TITLE, partial(choices.choices_figure, result)),
     ]

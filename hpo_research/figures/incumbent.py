@@ -24,11 +24,11 @@ def draw_incumbent(
     *,
     strategies: Sequence[str] | None = None,
 ) -> None:
-    """Draw the median over seeds of the best value so far, with 95 % bootstrap bands over seeds.
+    """Draw the median over seeds of the best value so far, with 95 % bands over seeds.
 
-    Below `LEAST_SEEDS` seeds there is no band. Regret where the optimum is known and no value lies
-    beyond it, otherwise the value. A strategy keeps its colour where only some `strategies` are
-    drawn. `axes.legend()` names the lines.
+    They lie between order statistics; below `LEAST_FOR_MEDIAN` seeds each is a thin line. Regret
+    where the optimum is known and no value lies beyond it, otherwise the value. A strategy keeps
+    its colour where only some `strategies` are drawn. `axes.legend()` names the lines.
     """
     with styled():
         _draw(axes, panel(result, problem, axis, strategies), list(result.facts.strategies))

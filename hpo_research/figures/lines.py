@@ -1,6 +1,6 @@
 """Lines over a cost with their bands, as every figure draws them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -8,9 +8,27 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from hpo_research.analysis.bootstrap import Band
+from hpo_research.analysis.bootstrap import LEAST_FOR_MEDIAN, LEAST_SEEDS, Band, Statistic
 from hpo_research.figures.layout import numbers_across
 from hpo_research.figures.style import Look, look, ruled, verbatim
+
+LEVEL, RESAMPLES = 0.95, 2000
+"""Of every band: its level, and of how many resamples it is where it is a bootstrap."""
+
+MOST_BANDS = 5
+"""Lines on some axes up to which each has a filled band; more would pile into grey."""
+
+_SAID: Mapping[Statistic, tuple[int, str]] = {
+    "median": (
+        LEAST_FOR_MEDIAN,
+        f"pointwise, between order statistics that hold the median with at least {LEVEL:.0%}",
+    ),
+    "mean": (
+        LEAST_SEEDS,
+        f"pointwise {LEVEL:.0%} percentile bootstrap over seeds ({RESAMPLES:,} resamples)",
+    ),
+}
+"""From how many seeds on there is a band, and what it is."""
 
 _MARKERS = 5  # on a line
 _TAIL = 0.02  # of the greatest cost: what is drawn beyond a line's last step, or it were not seen
@@ -19,15 +37,39 @@ _TAIL = 0.02  # of the greatest cost: what is drawn beyond a line's last step, o
 def draw_bands(axes: Axes, bands: Mapping[str, Band], strategies: Sequence[str]) -> None:
     """Draw each band and its line; a strategy looks as its position in `strategies` says.
 
-    The lines are labelled, so that `axes.legend()` names them.
+    Of more than `MOST_BANDS` lines, bands are bars at the marks, which stand apart. Where the seeds
+    are too few for a band, each is a thin line. The lines are labelled, so that `axes.legend()`
+    names them.
     """
     tail = _TAIL * max((float(band.cost[-1]) for band in bands.values()), default=0.0)
     for position, name in enumerate(strategies):
         if name in bands:
             offset = (position + 0.5) / len(strategies)
-            shown = _seen_to_the_end(bands[name], tail)
-            _band(axes, shown, look(position))
-            _line(axes, shown, key(position, name), offset=offset)
+            shown, drawn = _seen_to_the_end(bands[name], tail), look(position)
+            marked = _marked(shown, offset)
+            if len(bands) > MOST_BANDS:
+                _bars(axes, shown, marked, drawn)
+            elif shown.has_interval:
+                _band(axes, shown, drawn)
+            else:
+                _seeds(axes, shown, drawn)
+            _line(axes, shown, key(position, name), marked)
+
+
+def bands_said(lines: Collection[int], seeds: Collection[int], statistic: Statistic) -> str:
+    """Say what the bands of axes with so many lines are, and where there is none.
+
+    `seeds` are the numbers of seeds that a line is over.
+    """
+    least, what = _SAID[statistic]
+    each = "; thin lines are single seeds" if max(seeds) > 1 and min(lines) <= MOST_BANDS else ""
+    if max(seeds) < least:
+        return f"No band is drawn for fewer than {least} seeds{each}."
+    shape = "Bands" if min(lines) <= MOST_BANDS else "Bars at the marks"
+    if min(lines) <= MOST_BANDS < max(lines):
+        shape += f" (bars at the marks where there are more than {MOST_BANDS} lines)"
+    few = f"; none for fewer than {least} seeds{each}" if min(seeds) < least else ""
+    return f"{shape}: {what}{few}."
 
 
 def key(position: int, name: str) -> Line2D:
@@ -40,7 +82,7 @@ def key(position: int, name: str) -> Line2D:
         linestyle=drawn.dash,
         linewidth=1.3,
         marker=drawn.marker,
-        markersize=4.2,
+        markersize=drawn.size,
         markeredgecolor="white",
         markeredgewidth=0.4,
         label=verbatim(name),
@@ -66,8 +108,9 @@ def nothing(axes: Axes, *sides: Literal["x", "y"]) -> None:
 
 def _seen_to_the_end(band: Band, tail: float) -> Band:
     """Return a band whose last step is as wide as `tail`."""
-    center, low, high = (np.append(v, v[-1:]) for v in (band.center, band.low, band.high))
-    return Band(np.append(band.cost, band.cost[-1:] + tail), center, low, high, band.seeds)
+    own = (band.center, band.low, band.high, band.values)
+    longer = [np.concatenate([values, values[..., -1:]], axis=-1) for values in own]
+    return Band(np.append(band.cost, band.cost[-1:] + tail), *longer)
 
 
 def _band(axes: Axes, band: Band, drawn: Look) -> None:
@@ -95,16 +138,44 @@ def _band(axes: Axes, band: Band, drawn: Look) -> None:
             )
 
 
-def _line(axes: Axes, band: Band, line: Line2D, *, offset: float) -> None:
-    """Draw a line; markers stand at even costs, beside those of the others."""
+def _seeds(axes: Axes, band: Band, drawn: Look) -> None:
+    if band.seeds > 1:
+        for values in band.values:
+            axes.plot(
+                band.cost,
+                values,
+                drawstyle="steps-post",
+                color=drawn.color,
+                linewidth=0.5,
+                alpha=0.6,
+                zorder=2,
+            )
+
+
+def _marked(band: Band, offset: float) -> list[int]:
+    """Return where a line has its marks: at even costs, beside those of the others."""
     known = np.flatnonzero(~np.isnan(band.center))
     if not known.size:
-        return
+        return []
     cost = band.cost
     wanted = cost[known[0]] + (np.arange(_MARKERS) + offset) / _MARKERS * np.ptp(cost[known])
-    marked = np.unique(np.clip(np.searchsorted(cost, wanted), known[0], known[-1]))
-    line.set_data(cost, band.center)
+    marked = np.clip(np.searchsorted(cost, wanted), known[0], known[-1])
+    return [int(i) for i in np.unique(marked)]
+
+
+def _bars(axes: Axes, band: Band, marked: Sequence[int], drawn: Look) -> None:
+    own = [i for i in marked if not np.isnan(band.low[i])]
+    axes.vlines(
+        band.cost[own], band.low[own], band.high[own], color=drawn.color, linewidth=0.8, zorder=2
+    )
+
+
+def _line(axes: Axes, band: Band, line: Line2D, marked: Sequence[int]) -> None:
+    """Draw a line with its marks."""
+    if not marked:
+        return
+    line.set_data(band.cost, band.center)
     line.set_drawstyle("steps-post")
-    line.set_markevery([int(i) for i in marked])
+    line.set_markevery(list(marked))
     axes.add_line(line)
     axes.autoscale_view()

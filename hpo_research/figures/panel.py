@@ -1,13 +1,13 @@
 """What a panel of incumbent curves shows, and what must be said about it."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 
 from hpo_research.analysis.arguments import check_name, chosen
-from hpo_research.analysis.bootstrap import LEAST_SEEDS, Band, band
+from hpo_research.analysis.bootstrap import Band, band
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.incumbents import Axis, Curve, curve, regret
 from hpo_research.analysis.noise_free import is_noisy
@@ -22,10 +22,9 @@ from hpo_research.figures.labels import (
     unfinished,
     value_label,
 )
+from hpo_research.figures.lines import LEVEL, bands_said
 from hpo_research.figures.scales import Scale, scale_for
 from hpo_research.options import one_of, require
-
-LEVEL, RESAMPLES = 0.95, 2000
 
 _SECONDS = {
     "lock-step": "seconds of training and search in a run",
@@ -81,11 +80,11 @@ def panel(
     is_regret = optimum is not None and bool(present) and finals(result, problem).is_regret
     if is_regret and optimum is not None:
         curves = {name: regret(c, optimum) for name, c in curves.items()}
-    bands = {name: band(c, level=LEVEL, resamples=RESAMPLES) for name, c in curves.items()}
+    bands = {name: band(c, level=LEVEL) for name, c in curves.items()}
     bands = {name: b for name, b in bands.items() if not np.isnan(b.center).all()}
-    seen = [np.concatenate([b.center, b.low, b.high]) for b in bands.values()]
+    seen = [b.extent() for b in bands.values()]
     scale = scale_for(np.concatenate([[], *seen]), is_distance=is_regret)
-    bands = {name: _shown(b, scale) for name, b in bands.items()}
+    bands = {name: b.mapped(scale.shown) for name, b in bands.items()}
     notes = _notes(result, problem, curves, bands=bands, scale=scale)
     line = None if is_regret or not bands else optimum
     line = None if line is None else float(scale.shown(np.array(line)))
@@ -102,11 +101,6 @@ def panel(
         has_noise,
         notes,
     )
-
-
-def _shown(band: Band, scale: Scale) -> Band:
-    center, low, high = (scale.shown(own) for own in (band.center, band.low, band.high))
-    return replace(band, center=center, low=low, high=high)
 
 
 def trains_fully(result: Result, problem: str, strategy: str) -> bool:
@@ -175,27 +169,17 @@ def caption(panels: Sequence[Panel], axis: Axis) -> str:
         return "No run has a value yet."
     against = f"the {shown[0].cost}" if axis == "seconds" else _AGAINST[axis]
     problems = [panel.problem for panel in shown]
+    bands = bands_said([len(panel.bands) for panel in shown], counts, "median")
     at = "" if axis == "evaluations" else " at any epoch"
     what = f"Best value so far{at} on {listed(problems)} against {against}"
     if max(counts) == 1:
-        lines = [f"{what}, of one seed.", _bands(counts)]
+        lines = [f"{what}, of one seed.", bands]
     else:
         lines = [
             f"{what}: median over {counted(counts, 'seed')}.",
-            _bands(counts),
+            bands,
             "A line begins where all of its seeds have a value.",
         ]
     distances = regret_where(problems, [panel.problem for panel in shown if panel.is_regret])
     notes = noted({panel.problem: panel.notes for panel in panels})
     return " ".join([lines[0], *distances, *lines[1:], *notes])
-
-
-def _bands(counts: Collection[int]) -> str:
-    """Say what the bands are over these numbers of seeds, and where there is none."""
-    if max(counts) < LEAST_SEEDS:
-        return f"No band is drawn for fewer than {LEAST_SEEDS} seeds."
-    few = f"; none for fewer than {LEAST_SEEDS} seeds" if min(counts) < LEAST_SEEDS else ""
-    return (
-        f"Bands: pointwise {LEVEL:.0%} percentile bootstrap over seeds "
-        f"({RESAMPLES:,} resamples){few}."
-    )

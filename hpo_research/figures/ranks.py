@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from hpo_research.analysis.bootstrap import LEAST_SEEDS
 from hpo_research.analysis.ranks import RankAxis, Ranks, ranks, unit
 from hpo_research.analysis.result import Result
 from hpo_research.figures.labels import counted, listed
 from hpo_research.figures.layout import Picture, sheet
-from hpo_research.figures.lines import cost_axis, draw_bands, key, nothing
+from hpo_research.figures.lines import bands_said, cost_axis, draw_bands, key, nothing
 from hpo_research.figures.style import dressed, styled
 
 _HEIGHT = 2.2
@@ -78,11 +77,6 @@ def _caption(result: Result, shown: Ranks) -> str:
     value = "best value so far, at any epoch,"
     if counted_in == "evaluations":
         value = "best value so far by the experiment's rule"
-    band = (
-        "Bands: pointwise 95% percentile bootstrap over seeds (2,000 resamples)."
-        if seeds >= LEAST_SEEDS
-        else f"No band is drawn for fewer than {LEAST_SEEDS} seeds."
-    )
     return " ".join(
         [
             f"Mean rank of each strategy over {counted([seeds], 'paired seed')} on "
@@ -90,7 +84,7 @@ def _caption(result: Result, shown: Ranks) -> str:
             f"At each {at}, strategies are ranked by their {value} on one problem and seed; equal "
             "values share the mean of their ranks, and runs without a value come last. Each pair "
             "of a problem and a seed counts equally; pairs without any value are left out.",
-            band,
+            bands_said([len(shown.bands)], [seeds], "mean"),
             *shown.left_out,
             "The table of mean ranks follows another rule and may differ: it ranks final values "
             "by the experiment's rule, weights problems equally, and counts seeds without any "

@@ -22,27 +22,37 @@ DARK, MIDDLE, LIGHT = "#222222", "#666666", "#b0b0b0"
 
 @dataclass(frozen=True)
 class Look:
-    """How one strategy is drawn. Colour, dash and marker each tell it apart alone."""
+    """How one strategy is drawn. Colour, dash and marker each tell it apart; `size` in points."""
 
     color: str
     dash: Any
     marker: str
+    size: float
 
 
-# The palette of Okabe and Ito (2008), made for all kinds of colour vision; the yellow, too light
-# for a line on white, is left out. The first line is solid and lies below; later ones are dashed,
-# so that one that coincides with it shows through the gaps.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+# The palette of Okabe and Ito (2008), made for all kinds of colour vision, without its yellow, too
+# light for a line on white; and five that keep as far from them, and from each other, as they do
+# (`tests/figures/test_style.py` measures it). The first line is solid and lies below; later ones
+# are dashed, so that one that coincides with it shows through the gaps.
+_COLORS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"),
+    *("#9000F0", "#603000", "#C0A860", "#900060", "#000090"),
+)
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p", "d")
+
+_SIZE = 4.2
+_LARGER = {"*": 1.5, "d": 1.2}  # they fill less of their square
 
 
 def look(position: int) -> Look:
     """Return the look of the strategy at this position of the experiment's list."""
+    marker = _MARKERS[position % len(_MARKERS)]
     return Look(
         _COLORS[position % len(_COLORS)],
         _DASHES[position % len(_DASHES)],
-        _MARKERS[position % len(_MARKERS)],
+        marker,
+        _SIZE * _LARGER.get(marker, 1.0),
     )
 
 

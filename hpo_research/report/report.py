@@ -52,23 +52,24 @@ class Published:
     missing: tuple[str, ...] = ()
 
 
-def write(result: Result, folder: Given) -> Path:
+def write(result: Result, folder: Given, control: str | None = None) -> Path:
     """Write figures, tables, `report.html` and `manifest.json`, as `publish`; return the page."""
-    return publish(result, folder).page
+    return publish(result, folder, control).page
 
 
 @ordinary()
-def publish(result: Result, folder: Given) -> Published:
+def publish(result: Result, folder: Given, control: str | None = None) -> Published:
     """Write figures, tables, `report.html` and `manifest.json` to a folder.
 
     The page opens without a network and needs no file beside it. Nothing but the result is read.
-    Files with the names of an earlier report are replaced, each in one step; others are left.
+    With a `control`, a strategy's name, pairs are tested against it alone. Files with the names of
+    an earlier report are replaced, each in one step; others are left.
     Where a figure cannot be drawn or written, the page says why in its place. Raises
     `StoreWriteError` where the disk refuses the page or a table; an earlier page is kept.
     """
     folder = place(folder, "report: folder", StoreError)
     figures = attempt(result, folder / "figures")
-    shown = tables.tables(result)
+    shown = tables.tables(result, control)
     written = [tables.save(table, folder / "tables") for table in shown]
     path = folder / PAGE
     text = page(result, folder, figures=figures, shown=list(zip(shown, written, strict=True)))

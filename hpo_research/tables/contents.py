@@ -1,15 +1,20 @@
 """Which tables a result has."""
 
 from hpo_research.ambient import ordinary
+from hpo_research.analysis.arguments import check_name
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.held_out import on_test_images
 from hpo_research.analysis.noise_free import noise_free
+from hpo_research.analysis.over_problems import over_problems
 from hpo_research.analysis.result import Result
+from hpo_research.analysis.speed_ups import speed_ups
 from hpo_research.analysis.stops import stops
 from hpo_research.tables.choices import choices_table
 from hpo_research.tables.held_out import tested_table
 from hpo_research.tables.noise_free import noise_free_table
+from hpo_research.tables.over_problems import over_problems_table
 from hpo_research.tables.paired import comparisons_table, ranks_table
+from hpo_research.tables.speed_ups import speed_ups_table
 from hpo_research.tables.spent import seconds_table, spent_table
 from hpo_research.tables.stops import stops_table
 from hpo_research.tables.table import Table
@@ -17,12 +22,16 @@ from hpo_research.tables.values import finals_table, summary_table
 
 
 @ordinary()
-def tables(result: Result) -> list[Table]:
+def tables(result: Result, control: str | None = None) -> list[Table]:
     """Return the tables of a result; those that compare need two strategies on a problem.
 
+    With a `control`, a strategy's name, comparisons seed by seed are those with it alone.
+    Raises `StoreError` for another name.
     Where a problem is noisy, models are fitted to its runs: see `analysis.noise_free` and
     `analysis.choices`.
     """
+    if control is not None:
+        check_name("strategy", control, result.facts.strategies)
     present = {name.problem for name in result.runs}
     known = [finals(result, name) for name in result.facts.problems if name in present]
     if not known:
@@ -37,7 +46,13 @@ def tables(result: Result) -> list[Table]:
     if measured:
         found.append(tested_table(result, measured))
     if compared:
-        found += [ranks_table(result, compared), comparisons_table(result, compared)]
+        found += [ranks_table(result, compared), comparisons_table(result, compared, control)]
+    over = over_problems(result, known)
+    if over is not None:
+        found.append(over_problems_table(over))
+    sooner = speed_ups(result)
+    if sooner is not None:
+        found.append(speed_ups_table(sooner))
     cut = stops(result)
     if cut:
         found.append(stops_table(cut))

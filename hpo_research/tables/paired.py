@@ -6,14 +6,20 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from scipy import stats
 
 from hpo_research.analysis.extremes import difference, located
 from hpo_research.analysis.finals import Finals
+from hpo_research.analysis.over_problems import paired
 from hpo_research.analysis.result import Result
+from hpo_research.analysis.significance import (
+    FEWEST,
+    alike,
+    holm,
+    rank_biserial,
+    signed_rank,
+)
 from hpo_research.records import sign
-from hpo_research.store import RunName
 from hpo_research.tables.table import (
     NONE,
     Cell,
@@ -22,13 +28,11 @@ from hpo_research.tables.table import (
     breaks,
     count,
     number,
+    p_value,
     text,
     unrepeated,
 )
 from hpo_research.tables.values import RULES
-
-FEWEST = 6
-"""Differing pairs below which no signed-rank test reaches 5% (its least p is 2 / 2^n)."""
 
 
 def ranks_table(result: Result, compared: Sequence[Finals]) -> Table:
@@ -76,7 +80,7 @@ def _mean_ranks(
     strategies = [name for name in result.facts.strategies if name in present]
     columns, counts = {}, {}
     for own in compared:
-        losses = _paired(result, own, list(own.values))
+        losses = paired(result, own, list(own.values))
         counts[own.problem] = n = losses.shape[1]
         ranks = stats.rankdata(losses, axis=0).mean(axis=1) if n else np.full(len(losses), np.nan)
         known = dict(zip(own.values, map(float, ranks), strict=True))
@@ -93,7 +97,8 @@ def _mean_ranks(
 class Comparison:
     """Two strategies on the seeds of a problem in which both are over; a row of the CSV.
 
-    `wins`, `ties` and `losses` are those of `first`; `median_difference` is that of first − second.
+    `wins`, `ties`, `losses` and `effect` are those of `first`; `median_difference` is that of
+    first − second.
     """
 
     problem: str
@@ -104,13 +109,20 @@ class Comparison:
     ties: int
     losses: int
     median_difference: float
+    effect: float
     p: float
     p_holm: float = float("nan")
 
 
-def comparisons_table(result: Result, compared: Sequence[Finals]) -> Table:
-    """Return pairwise comparisons over paired seeds: a row a problem and pair of strategies."""
-    data = [row for own in compared for row in _comparisons(result, own)]
+def comparisons_table(
+    result: Result, compared: Sequence[Finals], control: str | None = None
+) -> Table:
+    """Return comparisons over paired seeds: a row a problem and pair of strategies.
+
+    With a `control`, only the pairs that it is part of, as their first. Holm's correction counts
+    the tests that are shown, and once those that strategies which came to the same share.
+    """
+    data = [row for own in compared for row in _comparisons(result, own, control)]
     problems = [row.problem for row in data]
     rows = [
         [
@@ -119,60 +131,47 @@ def comparisons_table(result: Result, compared: Sequence[Finals]) -> Table:
             text(row.second),
             *map(count, (row.seeds, row.wins, row.ties, row.losses)),
             number(row.median_difference),
-            *(Cell(_p(p), is_number=True) for p in (row.p, row.p_holm)),
+            Cell(NONE if np.isnan(row.effect) else f"{row.effect:+.2f}", is_number=True),
+            *(p_value(p) for p in (row.p, row.p_holm)),
         ]
         for problem, row in zip(unrepeated(problems), data, strict=True)
     ]
+    of = "pairs of the problem" if control is None else f"comparisons with {control} on the problem"
     caption = (
         "Seeds are pairs: a seed gives both strategies the same initial weights, data order and "
         "noise, and the same initial design where they begin with the same kind. Wins, ties and "
         "losses are those of A; the difference is the median of A − B over seeds in which both "
         "have a value. n counts the seeds in which both runs are finished; a run without a value "
-        "loses. p: two-sided Wilcoxon signed-rank test over the pairs that differ, given where at "
-        f"least {FEWEST} do. Holm: corrected for all pairs of the problem."
+        "loses. Effect: the matched-pairs rank-biserial correlation, 1 where A is better in every "
+        "pair that differs, −1 where B is. p: two-sided Wilcoxon signed-rank test over the pairs "
+        f"that differ, given where at least {FEWEST} do. Holm: corrected for all {of}, those of "
+        "strategies that came to the same values counted once."
     )
-    head = ["Problem", "A", "B", "n", "Wins", "Ties", "Losses", "Difference", "p", "p (Holm)"]
+    pair = ["A", "B", "n", "Wins", "Ties", "Losses", "Difference", "Effect", "p", "p (Holm)"]
     frame = pd.DataFrame(map(asdict, data))
-    title = "Pairwise comparisons"
-    return Table("comparisons", title, caption, frame, head, rows, breaks(problems))
+    title = "Pairwise comparisons" if control is None else f"Comparisons with {control}"
+    return Table("comparisons", title, caption, frame, ["Problem", *pair], rows, breaks(problems))
 
 
-def signed_rank(differences: Float[np.ndarray, " n"]) -> float:
-    """Return the two-sided p of Wilcoxon's signed-rank test; NaN for too few that differ.
-
-    Differences of 0 are dropped, as Wilcoxon (Biometrics Bulletin 1945) did. Exact, by all
-    assignments of signs where differences are tied, as far as SciPy goes; normal beyond.
-    """
-    differing = differences[differences != 0]
-    if len(differing) < FEWEST:
-        return float("nan")
-    # The test knows signed ranks only, so infinite differences are no obstacle.
-    ranks = np.sign(differing) * stats.rankdata(np.abs(differing))
-    return float(stats.wilcoxon(ranks).pvalue)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number (Holm, Scandinavian J. Statistics 1979).
-
-    NaN stays, and counts for no test.
-    """
-    known = sorted((value, i) for i, value in enumerate(p) if not np.isnan(value))
-    corrected = [float("nan")] * len(p)
-    least = 0.0
-    for position, (value, i) in enumerate(known):
-        least = max(least, min(1.0, (len(known) - position) * value))
-        corrected[i] = least
-    return corrected
-
-
-def _comparisons(result: Result, own: Finals) -> list[Comparison]:
-    found = [_comparison(result, own, *pair) for pair in combinations(own.values, 2)]
-    corrected = holm([row.p for row in found])
-    return [replace(row, p_holm=p) for row, p in zip(found, corrected, strict=True)]
+def _comparisons(result: Result, own: Finals, control: str | None) -> list[Comparison]:
+    """Compare the pairs of a problem; those of the control alone, where there is one."""
+    if control is None:
+        pairs = list(combinations(own.values, 2))
+    else:
+        others = [name for name in own.values if name != control]
+        pairs = [(control, name) for name in others] if control in own.values else []
+    found = [_comparison(result, own, *pair) for pair in pairs]
+    first = alike(own.values)
+    tests = {frozenset((first[row.first], first[row.second])): row.p for row in found}
+    corrected = dict(zip(tests, holm(list(tests.values())), strict=True))
+    return [
+        replace(row, p_holm=corrected[frozenset((first[row.first], first[row.second]))])
+        for row in found
+    ]
 
 
 def _comparison(result: Result, own: Finals, first: str, second: str) -> Comparison:
-    a, b = _paired(result, own, [first, second])
+    a, b = paired(result, own, [first, second])
     has_both = np.isfinite(a) & np.isfinite(b)
     differences = np.zeros(len(a))
     apart = a != b  # two runs without a value are equal
@@ -187,27 +186,6 @@ def _comparison(result: Result, own: Finals, first: str, second: str) -> Compari
         ties=int((a == b).sum()),
         losses=int((a > b).sum()),
         median_difference=sign(own.direction) * middle + 0.0,
+        effect=rank_biserial(-differences) + 0.0,
         p=signed_rank(differences),
     )
-
-
-def _paired(
-    result: Result, own: Finals, strategies: Sequence[str]
-) -> Float[np.ndarray, "strategies n"]:
-    """Return values as losses for the seeds in which every strategy's run is over.
-
-    A run that found nothing has an infinite loss.
-    """
-    is_over = [
-        all(RunName(own.problem, name, seed) in result.over for name in strategies)
-        for seed in own.seeds
-    ]
-    values = np.stack([own.values[name] for name in strategies])[:, is_over]
-    losses = sign(own.direction) * values
-    return np.where(np.isnan(losses), np.inf, losses)
-
-
-def _p(value: float) -> str:
-    if np.isnan(value):
-        return NONE
-    return "<0.001" if value < 0.001 else f"{value:.3f}"

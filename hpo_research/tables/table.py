@@ -65,6 +65,13 @@ def interval(low: float, high: float) -> Cell:
     return Cell(NONE if has_none else f"[{printed(low)}, {printed(high)}]", is_number=True)
 
 
+def p_value(value: float) -> Cell:
+    """Return a cell with a probability of a test, or a dash where there was none."""
+    if math.isnan(value):
+        return Cell(NONE, is_number=True)
+    return Cell("<0.001" if value < 0.001 else f"{value:.3f}", is_number=True)
+
+
 def printed(value: float) -> str:
     """Write a number with four significant digits, or as a whole one of at most six."""
     if math.isnan(value):

@@ -1,12 +1,12 @@
 """What the strategies found: final incumbents over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
-from hpo_research.analysis.bootstrap import LEAST_SEEDS, Statistic, band
+from hpo_research.analysis.bootstrap import LEAST_FOR_MEDIAN, LEAST_SEEDS, Statistic, band
 from hpo_research.analysis.extremes import located
 from hpo_research.analysis.finals import Finals
 from hpo_research.analysis.incumbents import Curve
@@ -30,6 +30,12 @@ RULES = {
     "best": "The value of a trial is its best at any epoch.",
 }
 """What counts as a trial's value, by the experiment's rule `final`."""
+
+_INTERVALS: Mapping[Statistic, tuple[int, str]] = {
+    "median": (LEAST_FOR_MEDIAN, "between order statistics that hold it with at least 95%"),
+    "mean": (LEAST_SEEDS, "95% percentile bootstrap over seeds (2,000 resamples)"),
+}
+"""From how many seeds on there is one, and what it is."""
 
 TITLE = "Values without noise"
 """The title of the table that noisy problems have besides."""
@@ -129,11 +135,7 @@ class Row:
 
 
 def finals_table(result: Result, known: Sequence[Finals]) -> Table:
-    """Return medians, means, quartiles and bootstrap intervals: a row a problem × strategy.
-
-    The intervals are those of `band`: none below `LEAST_SEEDS` seeds with a value, and that of the
-    median over n seeds covers at most 1 − 2^(1−n).
-    """
+    """Return medians, means, quartiles and intervals of `band`: a row a problem × strategy."""
     data = [_row(own, strategy) for own in known for strategy in own.values]
     problems = [row.problem for row in data]
     best = {own.problem: best_of(medians_of(own), own.direction) for own in known}
@@ -158,17 +160,11 @@ def finals_table(result: Result, known: Sequence[Finals]) -> Table:
 
 def intervals(counts: Sequence[int], statistic: Statistic = "median") -> str:
     """Say what the intervals are, and where there is none; `counts` are seeds with a value."""
-    if max(counts) < LEAST_SEEDS:
-        return f"No interval is given for fewer than {LEAST_SEEDS} seeds with a value."
-    few = (
-        f"; none for fewer than {LEAST_SEEDS} seeds with a value"
-        if min(counts) < LEAST_SEEDS
-        else ""
-    )
-    return (
-        f"The interval is that of the {statistic}: 95% percentile bootstrap over seeds (2,000 "
-        f"resamples){few}."
-    )
+    least, what = _INTERVALS[statistic]
+    if max(counts) < least:
+        return f"No interval is given for fewer than {least} seeds with a value."
+    few = f"; none for fewer than {least} seeds with a value" if min(counts) < least else ""
+    return f"The interval is that of the {statistic}: {what}{few}."
 
 
 def medians_of(finals: Finals) -> dict[str, float]:
@@ -209,7 +205,7 @@ def _row(finals: Finals, strategy: str) -> Row:
 def bounds(finals: Finals, strategy: str, statistic: Statistic) -> tuple[float, float, float]:
     """Return the statistic and its interval: those of a curve that has a single point.
 
-    NaN bounds below `LEAST_SEEDS` seeds with a value, as for `band`.
+    NaN bounds where `band` has none.
     """
     point = Curve(
         finals.problem,

@@ -53,7 +53,7 @@ def test_curves_and_tables_of_huge_values_are_finite(statistic, optimum):
     runs = {
         RunName("p", s, seed): [(i // 2, i % 2 + 1, values[(i + seed) % 6]) for i in range(4)]
         for s in ("a", "b")
-        for seed in range(5)
+        for seed in range(6)
     }
     result = made(runs, optimum=optimum)
     found = curve(result, "p", "a", "epochs")

@@ -240,6 +240,15 @@ def test_a_report_of_an_unfinished_experiment_says_what_is_left(halfway):
     assert "Not finished yet" in (halfway / "report.html").read_text()
 
 
+def test_a_report_tests_against_a_control_and_refuses_another_name(finished):
+    done = hpo("report", finished, "--control", "nobody")
+    assert done.exit_code == 1
+    assert re.fullmatch(r"error: no strategy 'nobody'; there are .+\n", done.stderr)
+    name = next(iter(Result.read(finished).facts.strategies))
+    assert hpo("report", finished, "--control", name).exit_code == 0
+    assert f"Comparisons with {name}" in (finished / "report.html").read_text()
+
+
 def test_a_report_is_made_while_another_process_writes(finished):
     with Store.write(finished) as store, store._transaction():
         store._writer.text("note", "not yet committed")

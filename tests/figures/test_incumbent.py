@@ -45,7 +45,7 @@ def test_a_line_is_the_median_over_seeds_and_its_last_step_can_be_seen():
 
 
 def test_a_band_is_that_of_the_analysis():
-    result = made(histories(strategies=["s"], seeds=5))
+    result = made(histories(strategies=["s"], seeds=6))
     axes = Figure().subplots()
     draw_incumbent(axes, result, "p")
     edges = [line for line in axes.lines if line not in lines(axes)]
@@ -122,10 +122,10 @@ def told(result, axis="epochs"):
 
 
 def test_the_caption_says_costs_seeds_and_band():
-    assert told(made(histories())) == (
+    assert told(made(histories(seeds=6))) == (
         "Best value so far at any epoch on p against the epochs trained in a run: "
-        "median over 5 seeds. "
-        "Bands: pointwise 95% percentile bootstrap over seeds (2,000 resamples). "
+        "median over 6 seeds. "
+        "Bands: pointwise, between order statistics that hold the median with at least 95%. "
         "A line begins where all of its seeds have a value."
     )
 
@@ -136,19 +136,41 @@ def test_the_caption_says_where_values_are_regret(optimum, says):
 
 
 @pytest.mark.parametrize(
-    ("seeds", "says"), [(1, "of one seed."), (4, "median over 4 seeds.")], ids=["1", "4"]
+    ("seeds", "says"), [(1, "of one seed."), (5, "median over 5 seeds.")], ids=["1", "5"]
 )
-def test_the_caption_says_that_fewer_than_five_seeds_have_no_band(seeds, says):
+def test_fewer_than_six_seeds_have_no_band_but_a_thin_line_each(seeds, says):
     result = made(histories(seeds=seeds))
-    assert f"{says} No band is drawn for fewer than 5 seeds." in told(result)
+    each = "; thin lines are single seeds" if seeds > 1 else ""
+    assert f"{says} No band is drawn for fewer than 6 seeds{each}." in told(result)
     assert "Bands:" not in told(result)
-    assert not incumbent_figure(result).figure.axes[0].collections
+    axes = incumbent_figure(result).figure.axes[0]
+    assert not axes.collections
+    thin = [line for line in axes.lines if line not in lines(axes)]
+    expected = curve(result, "p", "grid").values if seeds > 1 else np.empty((0, 20))
+    assert len(thin) == 2 * len(expected)
+    for line, values in zip(thin, expected, strict=False):
+        np.testing.assert_array_equal(line.get_ydata()[:-1], values)
 
 
 def test_the_caption_says_where_some_lines_have_too_few_seeds_for_a_band():
-    found = {**histories(), RunName("p", "grid", 0): []}
-    assert "(2,000 resamples); none for fewer than 5 seeds." in told(made(found))
+    found = {**histories(seeds=6), RunName("p", "grid", 0): []}
+    said = "at least 95%; none for fewer than 6 seeds; thin lines are single seeds."
+    assert said in told(made(found))
     assert len(incumbent_figure(made(found)).figure.axes[0].collections) == 1
+
+
+def test_of_more_than_five_lines_bands_are_bars_at_the_marks():
+    result = made(histories(strategies=[f"s{i}" for i in range(6)], seeds=6))
+    axes = incumbent_figure(result).figure.axes[0]
+    assert "Bars at the marks: pointwise, between order statistics" in told(result)
+    assert len(axes.lines) == len(axes.collections) == 6
+    for i, (line, bars) in enumerate(zip(axes.lines, axes.collections, strict=True)):
+        expected = band(curve(result, "p", f"s{i}"))
+        marked = [place for place in line.get_markevery() if place < len(expected.cost)]
+        drawn = {x: (low, high) for (x, low), (_, high) in bars.get_segments()}
+        for place in marked:
+            at = (expected.low[place], expected.high[place])
+            assert drawn[expected.cost[place]] == at
 
 
 def test_the_caption_names_lines_that_coincide_once_for_all_problems():

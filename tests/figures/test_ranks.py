@@ -70,7 +70,7 @@ def test_the_caption_says_which_values_are_ranked(axis, budget, by_rule):
 def test_fewer_than_five_seeds_have_no_band(seeds, said):
     picture = ranks_figure(made(histories(seeds=seeds)))
     assert said in picture.caption
-    assert "No band is drawn for fewer than 5 seeds." in picture.caption
+    assert "No band is drawn for fewer than 5 seeds" in picture.caption
     assert "Bands:" not in picture.caption
     assert not picture.figure.axes[0].collections
 

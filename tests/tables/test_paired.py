@@ -1,17 +1,15 @@
-"""Strategies compared seed by seed: oracles are brute force and SciPy."""
+"""Strategies compared seed by seed."""
 
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
 from handmade import made
-from scipy import stats
 
 from hpo_research import tables
 from hpo_research.analysis.ranks import ranks
+from hpo_research.errors import StoreError
 from hpo_research.store import RunName
-from hpo_research.tables.paired import holm, signed_rank
 
 
 def result(values, **options):
@@ -26,51 +24,6 @@ def result(values, **options):
 
 def table(found, name):
     return next(table for table in tables.tables(found) if table.name == name)
-
-
-def by_brute_force(differences):
-    """All assignments of signs to the ranks of the differences that are not 0."""
-    differing = differences[differences != 0]
-    ranks = stats.rankdata(np.abs(differing))
-    expected = ranks.sum() / 2
-    seen = abs(ranks[differing > 0].sum() - expected)
-    sums = [
-        abs(ranks[np.array(signs)].sum() - expected)
-        for signs in product([False, True], repeat=len(ranks))
-    ]
-    return np.mean([total >= seen - 1e-9 for total in sums])
-
-
-@pytest.mark.parametrize(
-    "differences",
-    [
-        [1.0, -2.0, 3.0, 4.0, 5.0, 6.0],
-        [1.0, 1.0, -1.0, 2.0, 2.0, 3.0, 0.0],
-        [1.0, -2.0, np.inf, np.inf, 5.0, 6.0, -np.inf],
-    ],
-    ids=["distinct", "tied", "infinite"],
-)
-def test_the_p_value_is_that_of_all_assignments_of_signs(differences):
-    differences = np.array(differences)
-    assert signed_rank(differences) == pytest.approx(by_brute_force(differences), abs=1e-12)
-
-
-@pytest.mark.parametrize("differences", [[], [0.0] * 9, [1.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0, 0.0]])
-def test_fewer_than_six_differing_pairs_give_no_p_value(differences):
-    assert np.isnan(signed_rank(np.array(differences)))
-
-
-@pytest.mark.parametrize(
-    ("p", "corrected"),
-    [
-        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
-        ([0.5, 0.9], [1.0, 1.0]),
-        ([0.02, np.nan], [0.02, np.nan]),
-        ([], []),
-    ],
-)
-def test_holm_multiplies_the_least_by_the_number_of_tests_and_never_decreases(p, corrected):
-    np.testing.assert_allclose(holm(p), corrected)
 
 
 def test_wins_ties_and_losses_are_those_of_the_first():
@@ -93,6 +46,37 @@ def test_eight_seeds_that_all_agree_give_the_least_p_value():
     row = table(found, "comparisons").data.iloc[0]
     assert row["p"] == row["p_holm"] == 2 / 2**8
     assert table(found, "comparisons").rows[0][-1].text == "0.008"
+
+
+def test_the_effect_is_from_one_side_to_the_other():
+    found = result({"a": [1.0, 2.0, 3.0], "b": [2.0, 3.0, 4.0], "c": [1.0, 2.0, 3.0]})
+    effects = table(found, "comparisons").data["effect"]
+    assert effects.tolist()[0] == 1.0  # a is better than b in every pair
+    assert np.isnan(effects.tolist()[1])  # a and c came to the same
+    assert effects.tolist()[2] == -1.0
+    assert [row[-3].text for row in table(found, "comparisons").rows] == ["+1.00", "–", "-1.00"]
+
+
+def test_a_correction_counts_those_that_came_to_the_same_once():
+    a, b = list(range(8)), [v + 1 + v / 9 for v in range(8)]
+    data = table(result({"a": a, "b": b, "c": b}), "comparisons").data
+    assert data["p"].tolist()[:2] == data["p_holm"].tolist()[:2] == [2 / 2**8] * 2
+
+
+def test_with_a_control_only_its_pairs_are_tested_and_counted():
+    values = {name: [v + i * (1 + v / 9) for v in range(8)] for i, name in enumerate("abc")}
+    shown = next(t for t in tables.tables(result(values), "b") if t.name == "comparisons")
+    assert shown.data[["first", "second"]].to_numpy().tolist() == [["b", "a"], ["b", "c"]]
+    assert shown.data["p_holm"].tolist() == [2 * 2 / 2**8] * 2
+    assert shown.title == "Comparisons with b"
+    assert "corrected for all comparisons with b on the problem" in shown.caption
+    every = table(result(values), "comparisons").data
+    assert every["p_holm"].tolist() == [3 * 2 / 2**8] * 3
+
+
+def test_a_control_that_is_no_strategy_is_refused():
+    with pytest.raises(StoreError, match="no strategy 'd'; there are a, b"):
+        tables.tables(result({"a": [1.0], "b": [2.0]}), "d")
 
 
 def test_equal_values_share_a_rank_and_a_run_without_a_value_ranks_last():

@@ -1,0 +1,66 @@
+"""Tests on pairs, as any two strategies are compared: what the seeds or problems say of them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+FEWEST = 6
+"""Differing pairs below which no signed-rank test reaches 5% (its least p is 2 / 2^n)."""
+
+
+def signed_rank(differences: Float[np.ndarray, " n"]) -> float:
+    """Return the two-sided p of Wilcoxon's signed-rank test; NaN for too few that differ.
+
+    Differences of 0 are dropped, as Wilcoxon (Biometrics Bulletin 1945) did. Exact, by all
+    assignments of signs where differences are tied, as far as SciPy goes; normal beyond.
+    """
+    ranks = _signed_ranks(differences)
+    return float(stats.wilcoxon(ranks).pvalue) if len(ranks) >= FEWEST else float("nan")
+
+
+def rank_biserial(differences: Float[np.ndarray, " n"]) -> float:
+    """Return the effect that belongs to the signed-rank test: from −1 to 1, NaN if none differ.
+
+    It is the share of the ranks of differences above 0 minus that of those below (the
+    matched-pairs rank-biserial correlation; Kerby, Comprehensive Psychology 2014, equation 8): 1
+    where all are above 0, 0 where both sides weigh the same.
+    """
+    ranks = _signed_ranks(differences)
+    return float(ranks.sum() / np.abs(ranks).sum()) if len(ranks) else float("nan")
+
+
+def _signed_ranks(differences: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
+    """Return the ranks of what differs, with its signs: infinite differences are no obstacle."""
+    differing = differences[differences != 0]
+    ranks: np.ndarray = np.sign(differing) * stats.rankdata(np.abs(differing))
+    return ranks
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number (Holm, Scandinavian J. Statistics 1979).
+
+    NaN stays, and counts for no test.
+    """
+    known = sorted((value, i) for i, value in enumerate(p) if not np.isnan(value))
+    corrected = [float("nan")] * len(p)
+    least = 0.0
+    for position, (value, i) in enumerate(known):
+        least = max(least, min(1.0, (len(known) - position) * value))
+        corrected[i] = least
+    return corrected
+
+
+def alike(values: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Return for each strategy the first that has the same values: itself where none before has.
+
+    Those that coincide are one hypothesis, and a correction counts it once.
+    """
+    found: dict[str, str] = {}
+    for name, own in values.items():
+        firsts = (
+            other for other in found.values() if np.array_equal(values[other], own, equal_nan=True)
+        )
+        found[name] = next(firsts, name)
+    return found
