@@ -108,7 +108,7 @@ LIGHT = {
         "problems.function",
     ),
     "strategies.stopping.median",
-    *("sagemaker.loading", "sagemaker.parents", "sagemaker.search"),
+    *("sagemaker.loading", "sagemaker.names", "sagemaker.parents", "sagemaker.search"),
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
