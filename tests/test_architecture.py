@@ -108,7 +108,8 @@ LIGHT = {
         "problems.function",
     ),
     *("strategies.stopping.median", "strategies.completion"),
-    *("sagemaker.loading", "sagemaker.parents", "sagemaker.search", "sagemaker.standing"),
+    *("sagemaker.loading", "sagemaker.names", "sagemaker.parents", "sagemaker.search"),
+    "sagemaker.standing",
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
