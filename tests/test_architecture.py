@@ -111,7 +111,7 @@ LIGHT = {
     ),
     *("strategies.stopping.median", "strategies.completion"),
     *("sagemaker.loading", "sagemaker.names", "sagemaker.parents", "sagemaker.search"),
-    "sagemaker.standing",
+    *("sagemaker.standing", "sagemaker.running", "sagemaker.trainers", "cli.tune"),
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
