@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
+from hpo_research.entries import EarlierTask
 from hpo_research.ledger import Final
 from hpo_research.records import PRIOR, Direction, Status, Task, Trial, sign
 
@@ -30,7 +31,7 @@ class ProblemFacts:
     """A problem: `space` is the document of its search space, `identity` the problem described.
 
     `optimum` is the known optimum of the metric. A study's problem has no identity. `max_epochs` is
-    None where the length of trials is open. `prior` holds trials of earlier runs, `enqueued` counts
+    None where the length of trials is open. `earlier` is what earlier runs found, `enqueued` counts
     the configurations that every run tries first.
     """
 
@@ -41,8 +42,7 @@ class ProblemFacts:
     space: Described
     identity: Any = None
     has_missing_values: bool = False
-    prior: tuple[Trial, ...] = ()
-    prior_task: Task = "same"
+    earlier: tuple[EarlierTask, ...] = ()
     enqueued: int = 0
 
     @property
@@ -137,17 +137,29 @@ def _problem(where: str, found: Any) -> ProblemFacts:
     need(isinstance(own.get("space"), dict), f"{where}.space: an object", own)
     made, prior, queue = own.get("identity"), own.get("prior"), own.get("enqueue", [])
     need(isinstance(queue, list), f"{where}.enqueue: a list", queue)
-    task: Task = "same"
-    if prior is not None:
-        earlier = _object(f"{where}.prior", prior)
-        task = _one_of(f"{where}.prior.task", earlier.get("task"), ("same", "related"))
     return ProblemFacts(
         *(own["metric"], direction, epochs, optimum, own["space"], made),
         has_missing_values=is_missing,
-        prior=() if prior is None else trials_of(f"{where}.prior", prior.get("trials")),
-        prior_task=task,
+        earlier=() if prior is None else earlier_of(f"{where}.prior", prior),
         enqueued=len(queue),
     )
+
+
+def earlier_of(where: str, found: Any) -> tuple[EarlierTask, ...]:
+    """Return what earlier runs found, as `experiment.priors.document` wrote it.
+
+    The first stores held one task, an object, for a list of them. Raises `ValueError`.
+    """
+    tasks = []
+    need(isinstance(found, dict | list), f"{where}: a list", found)
+    for i, one in enumerate([found] if isinstance(found, dict) else found):
+        at = f"{where}[{i}]"
+        own = _object(at, one)
+        task: Task = _one_of(f"{at}.task", own.get("task"), ("same", "related"))
+        name = own.get("name", "")
+        need(isinstance(name, str), f"{at}.name: a string", name)
+        tasks.append(EarlierTask(trials_of(f"{at}.trials", own.get("trials")), task, name))
+    return tuple(tasks)
 
 
 def trials_of(where: str, found: Any) -> tuple[Trial, ...]:
