@@ -47,7 +47,7 @@ ROOMS = {
         {"answers", "random", "grid"},
         {"stop_decisions", "sparing"},
         {"models", "halving"},
-        {"stopping"},
+        {"stopping", "completion"},
         {"bayesian", "freeze_thaw"},
         {"model_hyperband"},
     ],
@@ -107,8 +107,8 @@ LIGHT = {
         "executors.processes.forking",
         "problems.function",
     ),
-    "strategies.stopping.median",
-    *("sagemaker.loading", "sagemaker.parents", "sagemaker.search"),
+    *("strategies.stopping.median", "strategies.completion"),
+    *("sagemaker.loading", "sagemaker.parents", "sagemaker.search", "sagemaker.standing"),
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
