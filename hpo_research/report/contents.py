@@ -105,9 +105,9 @@ def _problem(name: str, facts: ProblemFacts) -> Problem:
     if facts.space.get("among") is not None:
         parameters.append(("one of", f"{len(facts.space['among'])} listed configurations"))
     parameters += [("from earlier runs", known(own, facts.direction)) for own in facts.earlier]
-    if facts.enqueued:
+    if facts.queue:
         parameters.append(
-            ("tried first", _count(facts.enqueued, "configuration") + " of the user's")
+            ("tried first", _count(len(facts.queue), "configuration") + " of the user's")
         )
     return Problem(
         name,

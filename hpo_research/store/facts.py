@@ -11,6 +11,7 @@ from typing import Any, get_args
 from hpo_research.entries import EarlierTask
 from hpo_research.ledger import Final
 from hpo_research.records import PRIOR, Direction, Status, Task, Trial, sign
+from hpo_research.space import Config
 
 Described = Mapping[str, Any]
 """How an object was described: its class and its fields."""
@@ -31,8 +32,8 @@ class ProblemFacts:
     """A problem: `space` is the document of its search space, `identity` the problem described.
 
     `optimum` is the known optimum of the metric. A study's problem has no identity. `max_epochs` is
-    None where the length of trials is open. `earlier` is what earlier runs found, `enqueued` counts
-    the configurations that every run tries first.
+    None where the length of trials is open. `earlier` is what earlier runs found, `queue` holds the
+    configurations that every run tries first.
     """
 
     metric: str
@@ -43,7 +44,7 @@ class ProblemFacts:
     identity: Any = None
     has_missing_values: bool = False
     earlier: tuple[EarlierTask, ...] = ()
-    enqueued: int = 0
+    queue: tuple[Config, ...] = ()
 
     @property
     def sign(self) -> int:
@@ -136,12 +137,13 @@ def _problem(where: str, found: Any) -> ProblemFacts:
     need(optimum is None or _is_number(optimum), f"{where}.optimum: a number", optimum)
     need(isinstance(own.get("space"), dict), f"{where}.space: an object", own)
     made, prior, queue = own.get("identity"), own.get("prior"), own.get("enqueue", [])
-    need(isinstance(queue, list), f"{where}.enqueue: a list", queue)
+    is_queue = isinstance(queue, list) and all(isinstance(config, dict) for config in queue)
+    need(is_queue, f"{where}.enqueue: a list of configurations", queue)
     return ProblemFacts(
         *(own["metric"], direction, epochs, optimum, own["space"], made),
         has_missing_values=is_missing,
         earlier=() if prior is None else earlier_of(f"{where}.prior", prior),
-        enqueued=len(queue),
+        queue=tuple(queue),
     )
 
 
