@@ -3,10 +3,13 @@
 A parent run of a changed function, then runs of the function itself that know it, and ones that
 know nothing. All begin alike; those that know begin with the parent's best configuration, as a
 warm start does. Prints mean log10 regrets, and differences to runs that know nothing with their
-standard errors.
+standard errors. With `--asks COUNT` instead what an ask costs where so many trials are a run's own,
+known of its task, or known of a related one: processor time, the median of nine.
 """
 
 import argparse
+import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +19,7 @@ import torch
 import hpo_research as hpo
 from hpo_research.problems.synthetic import Synthetic
 from hpo_research.records import Run
+from hpo_research.rows import Rows
 
 Change = Callable[[np.ndarray], np.ndarray]
 LOOKED_AT = (5, 10, 20, 30)
@@ -107,13 +111,55 @@ def measured(
     return found
 
 
+CELLS = hpo.SearchSpace({f"x{i}": hpo.Integer(1, 20) for i in range(4)})
+TIMED: Mapping[str, tuple[hpo.Strategy, hpo.SearchSpace]] = {
+    "Bayesian()": (
+        hpo.Bayesian(),
+        hpo.SearchSpace({f"x{i}": hpo.Float(0, 1) for i in range(6)}),
+    ),
+    "Random(), of 160,000": (hpo.Random(), CELLS),
+    "Grid(20), of 160,000": (hpo.Grid(20), CELLS),
+}
+
+
+def timed(count: int) -> None:
+    """Print what an ask costs with so many trials of one kind."""
+    for name, (strategy, space) in TIMED.items():
+        draws = np.random.default_rng(0).random((count + 8, space.dimension))
+        losses = ((draws - 0.3) ** 2).sum(axis=1)
+        configs = space.from_uniform(draws)
+        trials = tuple(
+            hpo.Trial(i, config, "finished", 1, (1,), (float(loss),), float(loss))
+            for i, (config, loss) in enumerate(zip(configs, losses, strict=True))
+        )
+        own, known = Rows(trials[:8]), trials[8:]
+        runs = {
+            "own trials": Run(space, trials=Rows(trials)),
+            "of its task": Run(space, trials=own, prior=known),
+            "related": Run(space, trials=own, related=(known,)),
+        }
+        for kind, run in runs.items():
+            spent = [_seconds(strategy, run) for _ in range(10)][1:]
+            print(f"{name:22s} {count} {kind:12s} {1e3 * statistics.median(spent):8.1f} ms")
+
+
+def _seconds(strategy: hpo.Strategy, run: Run) -> float:
+    began = time.process_time()
+    strategy.ask([run], [1])
+    return time.process_time() - began
+
+
 def main() -> None:
     """Measure, and print a line for each function and pair."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("functions", nargs="*", default=["branin", "hartmann3", "hartmann6"])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--parents", type=int, default=30, help="trials of the parent")
+    parser.add_argument("--asks", type=int, help="time asks with so many trials")
     given = parser.parse_args()
+    if given.asks:
+        timed(given.asks)
+        return
     found = measured(given.functions, given.seeds, given.parents, hpo.Bayesian())
     print(f"log10 regret after {', '.join(map(str, LOOKED_AT))} trials; {given.seeds} seeds")
     total: dict[str, list[np.ndarray]] = {}
