@@ -18,6 +18,8 @@ import hpo_research as hpo
 from hpo_research.analysis import earlier
 from hpo_research.device import Compute
 from hpo_research.errors import EarlierResultsWarning, ExperimentError, SpaceError, StudyError
+from hpo_research.executors.lock_step import LockStepExecutor
+from hpo_research.experiment import loop
 from hpo_research.experiment.loop import execute
 from hpo_research.experiment.turn import Turn
 from hpo_research.records import Report, Run, start
@@ -179,12 +181,13 @@ class Parabola:
     can_resume: ClassVar[bool] = True
     has_recorded_seconds: ClassVar[bool] = False
     space: ClassVar[hpo.SearchSpace] = SPACE
+    f: ClassVar = staticmethod(parabola)
 
     def evaluate(self, segments, device="cpu"):
         for epoch in range(1, self.max_epochs + 1):
             yield [
                 Report(
-                    *(s.run, s.trial, epoch, {"loss": parabola(s.config) + 1 / epoch}),
+                    *(s.run, s.trial, epoch, {"loss": self.f(s.config) + 1 / epoch}),
                     state=lambda: {"x": 0},
                 )
                 for s in segments
@@ -540,10 +543,17 @@ def test_an_experiment_of_fewer_problems_holds_its_part():
     assert replace(both, seeds=[1]).prior == both.prior
 
 
-def test_tune_begins_with_its_queue_and_what_is_known():
+def test_tune_begins_with_its_queue_and_what_is_known(monkeypatch):
+    """In this process: a worker has nothing to say of priors, and takes seconds to start."""
+
+    def executor(problem: hpo.FunctionProblem, *_: object) -> LockStepExecutor:
+        assert problem.f is own_x
+        return LockStepExecutor(type("Own", (Parabola,), {"f": staticmethod(own_x)})())
+
+    monkeypatch.setattr(loop, "executor_for", executor)
     queue = [INSIDE, {**INSIDE, "x": 0.0}]
     best = hpo.tune(own_x, SPACE, strategy=hpo.Random(), trials=2, prior=KNOWN, enqueue=queue)
-    assert (best.id, best.origin, best.value) == (1, "enqueued", 0.0)
+    assert (best.id, best.origin, best.value) == (1, "enqueued", 1.0)
 
 
 # --- several sources ---
