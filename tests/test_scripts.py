@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 import hpo_research as hpo
-from hpo_research.errors import ProblemError
+from hpo_research.errors import ArgumentError, ProblemError
 from hpo_research.executors.scripts import ScriptExecutor, place
 from hpo_research.jobs import arguments
 from hpo_research.jobs.endings import ending_of
@@ -25,6 +26,7 @@ from hpo_research.jobs.metrics import Metrics
 from hpo_research.problems.script import Script
 from hpo_research.records import OPEN, Outcome, Report, Segment
 from hpo_research.rng import Stream
+from hpo_research.testing import check_problem
 
 SPACE = hpo.SearchSpace(lr=hpo.Float(0, 1), kind=hpo.Categorical(["a", "b"]))
 CONFIG = {"lr": 0.25, "kind": "a"}
@@ -498,3 +500,143 @@ def test_the_shipped_script_learns_and_prints_the_metrics_of_all_documents(tmp_p
     for metric in METRICS:
         found = values_of(log, loss=Script(("p",), space, metric=metric).metrics[metric])
         assert len(found) == 12
+
+
+# -- experiments of programs
+
+SLOW = """
+    import sys, time
+    lr = float(sys.argv[sys.argv.index("--lr") + 1])
+    for epoch in range(1, 6):
+        print(f"loss={lr / epoch}", flush=True)
+        time.sleep(0.05)
+"""
+
+
+def experiment(execution: str, code: str = SLOW, *, trials: int = 6, **options) -> hpo.Experiment:
+    return hpo.Experiment(
+        name="programs",
+        problems=[script(code, name="slow", **options)],
+        strategies={"random": hpo.Random()},
+        seeds=[0],
+        budget=hpo.Budget(trials=trials),
+        parallel=2,
+        execution=execution,
+    )
+
+
+def ended(result: hpo.Result) -> list[tuple[str, tuple[int, ...], tuple[float, ...]]]:
+    (run,) = result.runs.values()
+    return [(trial.status, trial.epochs, trial.values) for trial in run.trials]
+
+
+HARNESS = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_scripts import experiment, hpo
+hpo.run(experiment({execution!r}), out={out!r}, progress=False)
+"""
+
+
+@pytest.mark.parametrize(
+    "execution, victims", [("lock-step", "its keeper too"), ("asynchronous", "the experiment")]
+)
+def test_killed_an_experiment_leaves_nothing_behind_and_loses_nothing(execution, victims, tmp_path):
+    mark = f"killed-{os.getpid()}-{time.monotonic_ns()}"
+    out = tmp_path / "out"
+    code = HARNESS.format(tests=str(Path(__file__).parent), execution=execution, out=str(out))
+    command, variables = [sys.executable, "-c", code], {**os.environ, MARK: mark}
+    with subprocess.Popen(command, env=variables) as process:
+        logs = out / "jobs"
+        deadline = time.monotonic() + 60
+        while not (logs / "003/output.log").exists():
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        jobs = [own for own in marked(mark) if JOB in own.environ()]
+        keepers = psutil.Process(process.pid).children()
+        process.kill()
+        if victims == "its keeper too":
+            for keeper in keepers:
+                keeper.kill()
+    assert jobs
+    deadline = time.monotonic() + 10
+    while marked(mark):
+        assert time.monotonic() < deadline, "the programs outlive the experiment"
+        time.sleep(0.02)
+    before = hpo.Result.read(out)
+    result = hpo.run(experiment(execution), out=out, progress=False)
+    assert ended(result) == ended(hpo.run(experiment(execution), out=tmp_path / "whole"))
+    (first,), (run,) = before.runs.values(), result.runs.values()
+    done = [trial for trial in first.trials if trial.status == "finished"]
+    assert done == [run.trials[trial.id] for trial in done]
+    attempts = {trial.attempt for trial in run.trials if not trial.id < len(done)}
+    assert attempts <= ({0} if execution == "lock-step" else {0, 1})
+
+
+@pytest.mark.parametrize("execution", ["lock-step", "asynchronous"])
+def test_any_strategy_tunes_a_program_and_stops_what_is_weak(execution, tmp_path):
+    made = experiment(execution, ENDLESS_BY_RATE, trials=9, max_epochs=9, grace_seconds=0.2)
+    stopping = hpo.ASHA(kind="stop", eta=3)
+    made = hpo.Experiment(
+        name="asha",
+        problems=made.problems,
+        strategies={"asha": stopping, "median": hpo.MedianStopping(hpo.Random())},
+        seeds=[0],
+        budget=hpo.Budget(trials=9),
+        parallel=3,
+        execution=execution,
+    )
+    result = hpo.run(made, out=tmp_path, progress=False)
+    for run in result.runs.values():
+        assert {trial.status for trial in run.trials} == {"finished", "stopped"}
+        assert run.best().reached == 9
+
+
+ENDLESS_BY_RATE = """
+    import sys, time
+    lr = float(sys.argv[sys.argv.index("--lr") + 1])
+    for epoch in range(1, 10**9):
+        print(f"loss={lr + 1 / epoch}", flush=True)
+        time.sleep(0.03)
+"""
+
+
+def test_tune_takes_a_script(tmp_path):
+    problem = script("import sys; print('loss=' + sys.argv[4])")
+    best = hpo.tune(problem, strategy=hpo.Random(), trials=5, parallel=2, path=tmp_path)
+    assert best.value == best.config["lr"]
+    assert len(list(tmp_path.glob("jobs/*/output.log"))) == 5
+    again = hpo.tune(problem, strategy=hpo.Random(), trials=5, parallel=2, path=tmp_path)
+    assert again == best
+
+
+def test_tune_says_what_a_script_says_itself():
+    problem = script("print('loss=1')", direction="maximize")
+    message = r"^tune\(python3?\): give the Script its space and max_epochs$"
+    with pytest.raises(ProblemError, match=message):
+        hpo.tune(problem, SPACE.__class__(x=hpo.Float(0, 2)), max_epochs=3)
+    with pytest.raises(ArgumentError, match="missing a required argument: 'space'"):
+        hpo.tune(lambda config: 1.0)
+
+
+def test_a_store_refuses_another_program_and_takes_another_limit(tmp_path):
+    first = experiment("asynchronous", "print('loss=1')", trials=2)
+    hpo.run(first, out=tmp_path, progress=False)
+    other = experiment("asynchronous", "print('loss=2')", trials=2)
+    with pytest.raises(hpo.errors.ExperimentError, match=r"identity.command\[5\]"):
+        hpo.run(other, out=tmp_path, progress=False)
+    longer = experiment("asynchronous", "print('loss=1')", trials=2, timeout_seconds=9)
+    hpo.run(longer, out=tmp_path, progress=False)
+
+
+DRAWS = """
+    import os, random, sys
+    lr, draws = float(sys.argv[sys.argv.index("--lr") + 1]), random.Random(os.environ["HPO_SEED"])
+    for epoch in range(1 + int(4 * lr)):
+        print(f"loss={lr * draws.random() if epoch != 1 else 'nan'}")
+    print("loss=1")
+"""
+
+
+def test_a_script_keeps_the_laws_of_problems():
+    check_problem(script(DRAWS))
