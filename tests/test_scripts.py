@@ -163,6 +163,23 @@ def test_what_is_no_number_is_no_value_and_is_remembered():
     assert metrics.unread == {"loss": "0.5,"}
 
 
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_values_do_not_depend_on_how_the_lines_come(step):
+    text = "acc=1 loss=1\nacc=x loss=2\nloss=x acc=9\nacc=4\nloss=3 acc=5\nloss=4 acc=6\n"
+    lines = text.split("\n")
+    metrics = Metrics({"acc": r"acc=(\S+)", "loss": r"loss=(\S+)"}, "loss", is_timed=False)
+    found = []
+    for i in range(0, len(lines), step):
+        found += metrics.read(lines[i : i + step], 0.0)
+    epochs = [(own.epoch, str(sorted(own.metrics.items()))) for own in found + metrics.end()]
+    assert epochs == [
+        (1, "[('acc', 1.0), ('loss', 1.0)]"),
+        (2, "[('acc', nan), ('loss', 2.0)]"),
+        (3, "[('acc', 5.0), ('loss', 3.0)]"),
+        (4, "[('acc', 6.0), ('loss', 4.0)]"),
+    ]
+
+
 def test_many_values_are_thinned_out_but_for_the_first_and_the_last():
     found = values_of("\n".join(f"loss={i}" for i in range(1, 50_001)), loss=r"loss=(\S+)")
     epochs = [epoch for epoch, _ in found]
@@ -599,6 +616,15 @@ ENDLESS_BY_RATE = """
         print(f"loss={lr + 1 / epoch}", flush=True)
         time.sleep(0.03)
 """
+
+
+def test_a_metric_beside_the_objective_may_be_no_number(tmp_path):
+    code = "print('loss=1 acc=nan'); print('loss=nan acc=1'); print('loss=2 acc=oh')"
+    metrics = {"loss": r"loss=(\S+)", "acc": r"acc=(\S+)"}
+    made = experiment("asynchronous", code, trials=2, metrics=metrics)
+    result = hpo.run(made, out=tmp_path, progress=False)
+    assert ended(result) == [("finished", (1, 3), (1.0, 2.0))] * 2
+    assert ended(hpo.run(made, out=tmp_path, progress=False)) == ended(result)
 
 
 def test_tune_takes_a_script(tmp_path):
