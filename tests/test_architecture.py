@@ -47,7 +47,7 @@ ROOMS = {
         {"answers", "random", "grid"},
         {"stop_decisions", "sparing"},
         {"models", "halving"},
-        {"stopping"},
+        {"stopping", "completion"},
         {"bayesian", "freeze_thaw"},
         {"model_hyperband"},
     ],
@@ -109,8 +109,9 @@ LIGHT = {
         "problems.function",
         "problems.script",
     ),
-    "strategies.stopping.median",
+    *("strategies.stopping.median", "strategies.completion"),
     *("sagemaker.loading", "sagemaker.names", "sagemaker.parents", "sagemaker.search"),
+    *("sagemaker.standing", "sagemaker.running", "sagemaker.trainers", "cli.tune"),
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))

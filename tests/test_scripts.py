@@ -342,8 +342,7 @@ def test_a_failed_job_says_its_last_lines_and_where_its_log_is(tmp_path):
         executor.submit([segment(3)])
         _, (outcome,) = drain(executor)
     assert outcome.reason == (
-        "JobFailed: exit code 1; log: jobs/003/output.log; it printed last:\nloss=1\n"
-        "no such device"
+        "JobFailed: exit code 1; log: jobs/003/output.log; it printed last:\nloss=1\nno such device"
     )
     assert (tmp_path / "jobs/003/output.log").read_text() == "loss=1\nno such device\n"
 
