@@ -26,7 +26,7 @@ from hpo_research.jobs.metrics import Metrics
 from hpo_research.problems.script import Script
 from hpo_research.records import OPEN, Outcome, Report, Segment
 from hpo_research.rng import Stream
-from hpo_research.testing import check_problem
+from hpo_research.testing import problems as laws
 
 SPACE = hpo.SearchSpace(lr=hpo.Float(0, 1), kind=hpo.Categorical(["a", "b"]))
 CONFIG = {"lr": 0.25, "kind": "a"}
@@ -56,19 +56,22 @@ def opened(problem: Script, **options) -> Iterator[ScriptExecutor]:
     assert_empty(mark)
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
+def marked(mark: str) -> dict[int, bool]:
+    """Return the processes with a mark that live, and whether each belongs to a job."""
+    found = {}
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal():
+            try:
+                words = (process / "environ").read_bytes()
+            except OSError:  # gone, or somebody else's; of a zombie it is empty
+                continue
+            if f"{MARK}={mark}\0".encode() in words:
+                found[int(process.name)] = f"{JOB}=".encode() in words
     return found
 
 
 def assert_empty(mark: str, *, but_for_the_keeper: bool = False) -> None:
-    left = [own for own in marked(mark) if not (but_for_the_keeper and JOB not in own.environ())]
+    left = [pid for pid, is_job in marked(mark).items() if is_job or not but_for_the_keeper]
     assert left == []
 
 
@@ -327,9 +330,13 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("lock_step", [True, False], ids=["lock-step", "asynchronous"])
-@pytest.mark.parametrize("code, status, epoch, ending", ENDS.values(), ids=ENDS)
-def test_a_program_ends_as(code, status, epoch, ending, lock_step):
+LOCK_STEP = ["well", "NaN before the last", "NaN last", "nothing", "exit code"]
+HOW = [*((name, False) for name in ENDS), *((name, True) for name in LOCK_STEP)]
+
+
+@pytest.mark.parametrize("name, lock_step", HOW)
+def test_a_program_ends_as(name, lock_step):
+    code, status, epoch, ending = ENDS[name]
     values, outcome = trained(script(code), lock_step=lock_step)
     assert (outcome.status, outcome.epoch) == (status, epoch)
     assert (ending_of(outcome.reason) or "") == ending
@@ -351,6 +358,39 @@ def test_a_program_that_is_not_there_is_a_failed_job():
     problem = Script(("nothing-of-this-name",), SPACE)
     _, outcome = trained(problem)
     assert outcome.reason.startswith("JobFailed: it could not be started: [Errno 2]")
+
+
+def test_a_program_that_removes_its_folder_has_the_values_that_it_printed(tmp_path):
+    code = """
+        import os, shutil
+        print("loss=1")
+        shutil.rmtree(os.path.dirname(os.environ["SM_MODEL_DIR"]))
+        raise SystemExit(4)
+    """
+    with opened(script(code), folder=tmp_path) as executor:
+        executor.submit([segment()])
+        reports, (outcome,) = drain(executor)
+    assert [report.metrics["loss"] for report in reports] == [1.0]
+    assert outcome.reason.startswith("JobFailed: exit code 4")
+
+
+def test_a_program_that_prints_without_end_is_ended_and_hurts_no_other():
+    code = """
+        import os, sys, time
+        if float(os.environ["SM_HP_LR"]) > 0.5:
+            print("loss=1")
+        else:
+            while True:
+                sys.stdout.write("nothing to be seen here\\n" * 1000)
+                time.sleep(0.001)
+    """
+    problem = script(code, timeout_seconds=0.5, grace_seconds=0.1)
+    other = Segment(1, 1, {"lr": 0.9, "kind": "a"}, OPEN, Stream(0))
+    with opened(problem) as executor:
+        executor.submit([segment(), other])
+        _, outcomes = drain(executor, 2)
+    ends = {outcome.trial: outcome.status for outcome in outcomes}
+    assert ends == {0: "stopped", 1: "finished"}
 
 
 def test_a_program_that_hangs_is_stopped_at_its_limit():
@@ -525,7 +565,7 @@ SLOW = """
     lr = float(sys.argv[sys.argv.index("--lr") + 1])
     for epoch in range(1, 6):
         print(f"loss={lr / epoch}", flush=True)
-        time.sleep(0.05)
+        time.sleep(0.1)
 """
 
 
@@ -546,11 +586,28 @@ def ended(result: hpo.Result) -> list[tuple[str, tuple[int, ...], tuple[float, .
     return [(trial.status, trial.epochs, trial.values) for trial in run.trials]
 
 
+# Without what the other tests import, which takes seconds.
 HARNESS = """
-import sys
-sys.path.insert(0, {tests!r})
-from test_scripts import experiment, hpo
-hpo.run(experiment({execution!r}), out={out!r}, progress=False)
+import json, sys
+import hpo_research as hpo
+command, execution, out = json.loads(sys.argv[1])
+made = hpo.Experiment(
+    name="programs",
+    problems=[
+        hpo.Script(
+            tuple(command),
+            hpo.SearchSpace(lr=hpo.Float(0, 1), kind=hpo.Categorical(["a", "b"])),
+            metrics={"loss": r"loss=(\\S+)"},
+            name="slow",
+        )
+    ],
+    strategies={"random": hpo.Random()},
+    seeds=[0],
+    budget=hpo.Budget(trials=6),
+    parallel=2,
+    execution=execution,
+)
+hpo.run(made, out=out, progress=False)
 """
 
 
@@ -560,21 +617,18 @@ hpo.run(experiment({execution!r}), out={out!r}, progress=False)
 def test_killed_an_experiment_leaves_nothing_behind_and_loses_nothing(execution, victims, tmp_path):
     mark = f"killed-{os.getpid()}-{time.monotonic_ns()}"
     out = tmp_path / "out"
-    code = HARNESS.format(tests=str(Path(__file__).parent), execution=execution, out=str(out))
-    command, variables = [sys.executable, "-c", code], {**os.environ, MARK: mark}
+    arguments = json.dumps([experiment(execution).problems[0].command, execution, str(out)])
+    command, variables = [sys.executable, "-c", HARNESS, arguments], {**os.environ, MARK: mark}
     with subprocess.Popen(command, env=variables) as process:
-        logs = out / "jobs"
         deadline = time.monotonic() + 60
-        while not (logs / "003/output.log").exists():
+        while not ((out / "jobs/003/output.log").exists() and any(marked(mark).values())):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.02)
-        jobs = [own for own in marked(mark) if JOB in own.environ()]
         keepers = psutil.Process(process.pid).children()
         process.kill()
         if victims == "its keeper too":
             for keeper in keepers:
                 keeper.kill()
-    assert jobs
     deadline = time.monotonic() + 10
     while marked(mark):
         assert time.monotonic() < deadline, "the programs outlive the experiment"
@@ -663,5 +717,14 @@ DRAWS = """
 """
 
 
-def test_a_script_keeps_the_laws_of_problems():
-    check_problem(script(DRAWS))
+@pytest.mark.parametrize(
+    "law",
+    [laws.is_a_record, laws.reports_its_metric, laws.ends_are_final, laws.copies_are_equal],
+    ids=lambda law: law.__name__,
+)
+def test_a_script_keeps_the_laws_of_problems(law):
+    law(script(DRAWS))
+
+
+def test_trials_that_are_dropped_change_no_others():
+    laws.drops_are_silent(script(DRAWS, max_epochs=2, grace_seconds=0.0))

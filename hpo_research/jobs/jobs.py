@@ -60,7 +60,7 @@ class Jobs:
                 job.close(now)
                 self._news.notify_all()
             for number, own in self._running.items():
-                if own is job and not job.is_told:
+                if own is job and not (job.is_told or job.has_exited):
                     self._signal(number, job.tell("stopped", now))
         self._ring()
 
@@ -120,9 +120,12 @@ class Jobs:
         now, is_news = time.monotonic(), False
         for words in said or ():
             is_news |= self._hear(words, now)
-        for job in list(self._running.values()):
-            if job.began is not None and now >= job.look_at:
+        for number, job in list(self._running.items()):
+            if job.began is not None and time.monotonic() >= job.look_at:
                 is_news |= job.follow(now)
+            if job.is_over:
+                with self._news:
+                    del self._running[number]
         if said is None:
             self._lose(now)
         with self._news:
@@ -140,13 +143,9 @@ class Jobs:
         if "why" in words:
             job.end, job.why = "refused", str(words["why"])
             job.close(now)
-        else:
-            job.status = int(words["status"])  # type: ignore[call-overload]
-            job.end = job.end or "exited"
-            job.finish(now)
-        with self._news:
-            del self._running[number]
-        return True
+            return True
+        job.exit(int(words["status"]))  # type: ignore[call-overload]
+        return False
 
     def _lose(self, now: float) -> None:
         """Note that the keeper has gone, and all programs with it."""
@@ -166,6 +165,13 @@ class Jobs:
     def _begin(self) -> None:
         while self._queue and (self._most is None or len(self._running) < self._most):
             job = self._queue.popleft()
+            try:
+                job.open()
+            except OSError as error:
+                job.end, job.why = "refused", str(error)
+                job.close(time.monotonic())
+                self._news.notify_all()
+                continue
             self._count += 1
             self._running[self._count] = job
             words = {
