@@ -105,6 +105,10 @@ ENDS = {
 @pytest.mark.parametrize("name", FILES)
 def test_a_document_runs_to_its_end(name, here, tmp_path):
     own = sagemaker.load(FILES[name])
+    if own.request.WarmStartConfig is not None:
+        parent = {**DOCUMENTS[name], "HyperParameterTuningJobName": "resnet-tune-round1"}
+        del parent["WarmStartConfig"]
+        sagemaker.tune(parent, bowl, root=tmp_path, **QUIET)
     result = sagemaker.tune(own, bowl, out=tmp_path / "job", **QUIET)
     found = standing(tmp_path / "job")
     (run,) = result.runs.values()
@@ -114,6 +118,8 @@ def test_a_document_runs_to_its_end(name, here, tmp_path):
     assert bool(found.reason) == bool(reason)
     assert len(run.trials) == count or (count is None and len(run.trials) < own.jobs)
     assert max(here) <= own.parallel
+    if own.request.WarmStartConfig is not None:
+        assert len(run.prior) == 20
     best = result.best()
     worth = [t.values[-1] for t in run.trials if t.values]
     assert best.value == (max if own.direction == "maximize" else min)(worth)
@@ -243,8 +249,6 @@ def test_a_name_is_taken_whatever_its_case(here, tmp_path):
     assert standing(tmp_path / "child").status == "Completed"
     with pytest.raises(DocumentError, match="is a job of that name, which counts whatever"):
         sagemaker.tune(job(("HyperParameterTuningJobName", "Child")), line, root=tmp_path, **QUIET)
-    with pytest.raises(DocumentError, match="expected root or out, got both"):
-        sagemaker.tune(job(), line, root=tmp_path, out=tmp_path, **QUIET)
     with pytest.raises(DocumentError, match="has no name; give out="):
         sagemaker.tune(CONFIG, line, root=tmp_path, **QUIET)
 
@@ -420,10 +424,6 @@ def test_a_job_is_stopped_by_request_and_interrupted_by_a_signal(tmp_path):
     [
         ([], "expected one of --script, --objective and --problem"),
         (["--script", "a", "--problem", "b"], "expected one of --script, --objective"),
-        (
-            ["--problem", "branin", "--root", "a", "--out", "b"],
-            "expected --root or --out, got both",
-        ),
         (["--objective", "train.py"], "expected FILE:function, as in train.py:loss"),
         (["--objective", "nowhere.py:f"], "nowhere.py: there is no such file"),
         (["--problem", "bran"], "did you mean branin?"),
