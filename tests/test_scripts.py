@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 import hpo_research as hpo
-from hpo_research.errors import ArgumentError, ProblemError
+from hpo_research.errors import ArgumentError, MachineError, ProblemError
 from hpo_research.executors.scripts import ScriptExecutor, place
 from hpo_research.jobs import arguments
 from hpo_research.jobs.endings import ending_of
@@ -438,6 +439,24 @@ def test_at_a_rung_a_program_pauses_and_begins_anew_in_silence(lock_step):
     assert outcome.status == "paused"
 
 
+@pytest.mark.parametrize("lock_step", [True, False], ids=["lock-step", "asynchronous"])
+def test_what_a_program_does_after_a_rung_that_it_pauses_at_has_not_happened(lock_step):
+    problem = script(PRINTS + "raise SystemExit(3)", max_epochs=9)
+    values, outcome = trained(problem, lock_step=lock_step, until=1)
+    assert (values, outcome.status, outcome.epoch) == ([(1, 3.0)], "paused", 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_more_programs_run_than_there_are_workers(workers):
+    code = "import time\nprint('loss=%r' % time.time()); time.sleep(0.1)\n" * 2
+    with opened(script(code, workers=workers), lock_step=False) as executor:
+        executor.submit([segment(trial) for trial in range(5)])
+        reports, outcomes = drain(executor, 5)
+    began = sorted(r.metrics["loss"] for r in reports if r.epoch == 1)
+    assert len(outcomes) == 5
+    assert all(later - own > 0.19 for own, later in zip(began, began[workers:], strict=False))
+
+
 # A daemon in a session of its own, that has let go of its parent and ignores SIGTERM.
 DAEMON = STUBBORN + dedent("""
     import os
@@ -519,18 +538,27 @@ def test_what_is_printed_between_the_stop_and_the_end_counts():
 
 def test_a_keeper_that_is_killed_fails_what_it_kept_and_another_goes_on():
     started = []
-    problem = script("import time\nprint('loss=1')\ntime.sleep(60)")
+    problem = script("import time\nprint('loss=1')\ntime.sleep(60)", workers=1)
     with opened(problem, lock_step=False, on_start=started.append) as executor:
-        executor.submit([segment(0)])
-        executor.poll(30)
+        executor.submit([segment(0), segment(1)])
+        assert [report.trial for report in executor.poll(30).reports] == [0]
         os.kill(started[0].pid, signal.SIGKILL)
-        _, (outcome,) = drain(executor)
+        poll = executor.poll(30)
+        (outcome,) = poll.outcomes
         assert outcome.reason == "JobFailed: the process that watches the programs was ended"
-        executor.submit([segment(1)])
-        assert [report.trial for report in executor.poll(30).reports] == [1]
+        reports = poll.reports or executor.poll(30).reports
+        assert [report.trial for report in reports] == [1]
         executor.stop([(1, 1)])
         assert drain(executor) == ([], [])
     assert len(started) == 2
+
+
+@pytest.mark.parametrize("program", ["false", "nothing of this name"])
+def test_a_keeper_that_cannot_start_is_an_error_and_costs_no_trial(monkeypatch, program):
+    monkeypatch.setattr(sys, "executable", shutil.which(program) or program)
+    with opened(script(PRINTS)) as executor, pytest.raises(MachineError, match="starts programs"):
+        executor.submit([segment()])
+        executor.poll(30)
 
 
 # -- the script that is shipped

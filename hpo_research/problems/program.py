@@ -130,6 +130,9 @@ class Program:
             return self._failed("JobFailed", f"it could not be started: {self.job.why}")
         if end == "lost":
             return self._failed("JobFailed", "the process that watches the programs was ended")
+        if segment.until < self._last_epoch and epochs >= segment.until and self._has_value:
+            # Whatever it did after that epoch, faster than it could be stopped.
+            return Outcome(*segment.key, "paused", self.reached)
         if end == "exited" and self.job.status:
             return self._failed("JobFailed", _how(self.job.status), printed=True)
         if epochs < segment.until and end == "limit":
@@ -138,11 +141,9 @@ class Program:
             return Outcome(*segment.key, "stopped", self.reached, reason)
         if not epochs or not self._has_value:
             return self._failed("ObjectiveFailed", self._without_value(), printed=not epochs)
-        if segment.until >= self._last_epoch or epochs < segment.until:
-            is_cut = end in ("reached", "limit")
-            reason = "MaxResourceReached: it went on, and was stopped" if is_cut else ""
-            return Outcome(*segment.key, "finished", self.reached, reason)
-        return Outcome(*segment.key, "paused", self.reached)
+        is_cut = end in ("reached", "limit")
+        reason = "MaxResourceReached: it went on, and was stopped" if is_cut else ""
+        return Outcome(*segment.key, "finished", self.reached, reason)
 
     @property
     def _last_epoch(self) -> int:
