@@ -8,6 +8,7 @@ from .experiment.priors import Prior
 from .problems.function import FunctionProblem
 from .problems.protocol import Problem
 from .problems.registry import problem
+from .problems.script import Script
 from .problems.tabulated import Tabulated
 from .progress.standing import Progress
 from .records import Ask, Proposal, Run, Trial
@@ -57,6 +58,7 @@ __all__ = [
     "Random",
     "Result",
     "Run",
+    "Script",
     "SearchSpace",
     "Strategy",
     "Study",

@@ -54,7 +54,7 @@ def open_experiment(
         raise ExperimentError(f"{store.folder}: holds a study, not an experiment; choose another")
     experiment = experiment.knowing(old)
     _match(experiment, store, provenance(device, source))
-    end_survivors([ProcessId(*row) for row in store.processes()], store.tag)
+    end_survivors([ProcessId(*row) for row in store.processes()], store.tag, everywhere=True)
     store.forget_processes()
     names = experiment.run_names()
     ids = store.add_runs(names)

@@ -1,9 +1,10 @@
 """What the package has."""
 
-from . import parents, search, standing, warm_start
+from . import dry_run, names, parents, programs, search, standing, warm_start
 from .draft import Search
 from .job import TuningJob
 from .loading import load
+from .running import tune
 from .standing import Standing
 from .warm_start import OverallBest, Parent, WarmStart, overall_best, warm
 
@@ -14,11 +15,15 @@ __all__ = [
     "Standing",
     "TuningJob",
     "WarmStart",
+    "dry_run",
     "load",
+    "names",
     "overall_best",
     "parents",
+    "programs",
     "search",
     "standing",
+    "tune",
     "warm",
     "warm_start",
 ]

@@ -10,7 +10,7 @@ Source: "Run a warm start hyperparameter tuning job", developer guide.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +25,9 @@ from hpo_research.sagemaker import parents, quotas
 from hpo_research.sagemaker.job import TuningJob
 from hpo_research.space import Categorical, Config, Value
 from hpo_research.space.outside import extended, is_inside
+from hpo_research.store import Store
+from hpo_research.store.connection import FILE
+from hpo_research.store.facts import facts_of
 
 Kind = Literal["IdenticalDataAndAlgorithm", "TransferLearning"]
 IDENTICAL: Kind = "IdenticalDataAndAlgorithm"
@@ -92,19 +95,18 @@ def warm(job: TuningJob, root: Given, *, out: Given | None = None) -> WarmStart:
     """Return what a job begins with, from the folders of its parents in `root`.
 
     Where the job's own folder, `out`, has begun already, what it began with counts, whatever has
-    become of the parents since; a note says where that differs. Raises `DocumentError` where a
-    parent is not there, and for several definitions.
+    become of the parents since; a note says where that differs. A parent that is not there, as one
+    whose results lie in the cloud, is a warning. Raises `DocumentError` for several definitions.
     """
     found = looked_up(job, root)
-    if out is not None and (began := _begun(Path(out))) is not None:
+    if out is not None and (began := _begun(place(out, "out", DocumentError))) is not None:
         return _gone_on(found, *began)
-    if found.missing:
-        raise DocumentError(
-            f"WarmStartConfig: {', '.join(found.missing)}: there is no such job in {root}, and "
-            "what it found is what this job is to begin with; give the folder of jobs that holds "
-            "it as root, or remove it from ParentHyperParameterTuningJobs"
-        )
-    return found
+    missing = tuple(
+        f"WarmStartConfig: there is no job {name} in {root}, so this one begins without what it "
+        "found; name the folder of jobs that holds it as root to begin with it"
+        for name in found.missing
+    )
+    return replace(found, warnings=(*found.warnings, *missing))
 
 
 def looked_up(job: TuningJob, root: Given) -> WarmStart:
@@ -140,7 +142,7 @@ def overall_best(job: TuningJob, folder: Given, root: Given) -> OverallBest | No
         return None
     jobs, own = place(root, "root", DocumentError), place(folder, "folder", DocumentError)
     homes = [(name, parents.folder_of(name, jobs)) for name in parents.names_of(job.request)]
-    homes.append((job.name or own.name, own if (own / "store.sqlite").is_file() else None))
+    homes.append((job.name or own.name, own if (own / FILE).is_file() else None))
     ended = [
         OverallBest(name, home, trial)
         for name, home in homes
@@ -273,10 +275,13 @@ def _warnings(job: TuningJob, kind: Kind, found: Sequence[Parent]) -> Iterator[s
 
 def _begun(out: Path) -> tuple[tuple[EarlierTask, ...], tuple[Config, ...]] | None:
     """Return what a job that has begun began with, None where it has not."""
-    if not (out / "store.sqlite").is_file():
+    if not (out / FILE).is_file():
         return None
-    result = Result.read(out)
-    (facts,) = result.facts.problems.values()
+    with Store.read(out) as store:
+        described = store.experiment()
+    if described is None:
+        return None
+    (facts,) = facts_of(described).problems.values()
     return facts.earlier, facts.queue
 
 
