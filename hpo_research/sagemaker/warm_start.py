@@ -95,8 +95,9 @@ def warm(job: TuningJob, root: Given, *, out: Given | None = None) -> WarmStart:
     """Return what a job begins with, from the folders of its parents in `root`.
 
     Where the job's own folder, `out`, has begun already, what it began with counts, whatever has
-    become of the parents since; a note says where that differs. A parent that is not there, as one
-    whose results lie in the cloud, is a warning. Raises `DocumentError` for several definitions.
+    become of the parents since; a warning says where that differs. A parent that is not there, as
+    one whose results lie in the cloud, is a warning too. Raises `DocumentError` for several
+    definitions.
     """
     found = looked_up(job, root)
     if out is not None and (began := _begun(place(out, "out", DocumentError))) is not None:
@@ -291,11 +292,11 @@ def _gone_on(
     """Return what a job began with, and say what of it is otherwise by now."""
     counts = {own.name: len(own.trials) for own in earlier}
     now = {name: len(jobs) for name, _, jobs in _tasks(found.parents)}
-    notes = [
-        f"{name}: the {count} jobs that this one began with count, not the {now.get(name, 0)} "
-        "that its folder holds now"
-        for name, count in counts.items()
-        if now.get(name) != count
+    others = [
+        f"WarmStartConfig: {name}: the {counts.get(name, 0)} jobs that this one began with count, "
+        f"not the {now.get(name, 0)} that its folder holds now"
+        for name in {**counts, **now}
+        if now.get(name) != counts.get(name)
     ]
     return WarmStart(
         found.kind,
@@ -303,6 +304,6 @@ def _gone_on(
         found.missing,
         tuple(earlier),
         queue,
-        found.warnings,
-        (*found.notes, *notes),
+        (*found.warnings, *others),
+        found.notes,
     )

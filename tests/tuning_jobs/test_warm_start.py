@@ -259,8 +259,8 @@ def test_a_parent_that_is_missing_is_a_warning_and_none_is_needed_to_go_on(tmp_p
     problem = Trained(job.space)
     whole = run(job, home, problem, prior=start.prior, enqueue=start.enqueue)
     again = sagemaker.warm(job, tmp_path / "nowhere", out=home)
-    note = "first: the 4 jobs that this one began with count, not the 0 that its folder holds now"
-    assert note in again.notes
+    said = "first: the 4 jobs that this one began with count, not the 0 that its folder holds now"
+    assert again.warnings == (f"WarmStartConfig: {said}",)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         done = run(job, home, problem, prior=again.prior, enqueue=again.enqueue)
