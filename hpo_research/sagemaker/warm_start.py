@@ -23,6 +23,7 @@ from hpo_research.paths import Given, place
 from hpo_research.records import Task, Trial, best_value, sign
 from hpo_research.sagemaker import parents, quotas
 from hpo_research.sagemaker.job import TuningJob
+from hpo_research.sagemaker.names import training_job
 from hpo_research.space import Categorical, Config, Value
 from hpo_research.space.outside import extended, is_inside
 from hpo_research.store import Store
@@ -88,7 +89,13 @@ class OverallBest:
 
     tuning_job: str
     folder: Path
+    seed: int
     trial: Trial
+
+    @property
+    def training_job(self) -> str:
+        """The name of the training job."""
+        return training_job(self.tuning_job, self.seed, self.trial.id)
 
 
 def warm(job: TuningJob, root: Given, *, out: Given | None = None) -> WarmStart:
@@ -145,27 +152,27 @@ def overall_best(job: TuningJob, folder: Given, root: Given) -> OverallBest | No
     homes = [(name, parents.folder_of(name, jobs)) for name in parents.names_of(job.request)]
     homes.append((job.name or own.name, own if (own / FILE).is_file() else None))
     ended = [
-        OverallBest(name, home, trial)
+        OverallBest(name if home == own else home.name, home, seed, trial)
         for name, home in homes
         if home is not None
-        for trial in _jobs(home)
+        for seed, trial in _jobs(home)
         if trial.value is not None
     ]
     loss = sign(job.direction)
     return min(ended, key=lambda one: loss * (one.trial.value or 0.0), default=None)
 
 
-def _jobs(home: Path) -> list[Trial]:
-    """Return a tuning job's own training jobs that have ended; what it began with is none."""
+def _jobs(home: Path) -> list[tuple[int, Trial]]:
+    """Return a tuning job's training jobs that have ended, with its seed; no earlier ones."""
     runs = Result.read(home).runs.values()
-    return [trial for run in runs for trial in run.trials if not trial.is_running]
+    return [(run.seed, trial) for run in runs for trial in run.trials if not trial.is_running]
 
 
 def _parent(job: TuningJob, kind: Kind, name: str, home: Path) -> Parent:
     """Read a parent's jobs as configurations of the child's space."""
     theirs, fixed = parents.loaded(home), {**job.statics, **job.constants}
     rest = {**theirs.statics, **theirs.constants}
-    jobs = _jobs(home)
+    jobs = [trial for _, trial in _jobs(home)]
     same: list[tuple[Config, float]] = []
     related: list[tuple[Config, float]] = []
     lost: list[str] = []

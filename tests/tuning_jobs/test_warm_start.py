@@ -207,6 +207,7 @@ def test_the_overall_best_is_that_of_child_and_identical_parents(tmp_path: Path)
     job = sagemaker.load(child(IDENTICAL, parents=("first", "second")), root=tmp_path)
     alone = sagemaker.overall_best(job, tmp_path / "child", tmp_path)
     assert (alone.tuning_job, alone.trial.id) == ("first", 3)  # the earliest of equals
+    assert alone.training_job.startswith("first-004-")
     run(job, tmp_path / "child", Trained(job.space, shift=-1e6))
     mine = sagemaker.overall_best(job, tmp_path / "child", tmp_path)
     assert (mine.tuning_job, mine.folder) == ("child", tmp_path / "child")
