@@ -4,14 +4,17 @@ from . import errors
 from .analysis.result import Result
 from .errors import CodeChangedWarning, HpoError
 from .experiment import Budget, Experiment, run
+from .experiment.priors import Prior
 from .problems.function import FunctionProblem
 from .problems.protocol import Problem
 from .problems.registry import problem
+from .problems.script import Script
 from .problems.tabulated import Tabulated
 from .progress.standing import Progress
 from .records import Ask, Proposal, Run, Trial
 from .space import Categorical, Float, Integer, SearchSpace
 from .strategies.bayesian import Bayesian
+from .strategies.completion import Completion
 from .strategies.freeze_thaw import FreezeThaw
 from .strategies.grid import Grid
 from .strategies.halving.asha import ASHA, AsynchronousHyperband
@@ -35,6 +38,7 @@ __all__ = [
     "Budget",
     "Categorical",
     "CodeChangedWarning",
+    "Completion",
     "CurveStopping",
     "EarlyDiscarding",
     "Experiment",
@@ -47,12 +51,14 @@ __all__ = [
     "Integer",
     "MedianStopping",
     "ModelHyperband",
+    "Prior",
     "Problem",
     "Progress",
     "Proposal",
     "Random",
     "Result",
     "Run",
+    "Script",
     "SearchSpace",
     "Strategy",
     "Study",

@@ -152,12 +152,14 @@ class Ask:
     `notes` are plain numbers that say why (fitted hyperparameters, the figures a stop compared);
     they are stored and later asks can read them. A key `"note"` may hold a sentence for people.
     `seconds` is what the parts of the ask took; it is stored, and no part of what asks are
-    compared by.
+    compared by. `ends`, where it is no empty string, says why the run is over: its running trials
+    are stopped, and no proposal begins.
     """
 
     proposals: tuple[Proposal, ...] = ()
     notes: Mapping[str, Note] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    ends: str = ""
 
 
 @dataclass(frozen=True)
@@ -306,10 +308,11 @@ class Run:
 
     `total` is the run's whole budget in trials (None when it has none): for `Grid("fit")` alone.
     `left` is what remains, in epochs; infinite when the budget does not count them. `prior` holds
-    trials of earlier runs, of the `same` task or of a `related` one. `max_epochs` is `OPEN` where
-    the length of trials is open. `id` tells runs apart; no decision may depend on it. `trials` and
-    `asks` are tuples where a run is made by hand, and `Rows` in an experiment: a run that comes
-    from another shares what did not change, and what a strategy kept of it
+    trials of earlier runs of the same task: data like the run's own. `related` holds those of other
+    tasks, a tuple each, whose values are comparable among themselves only. `max_epochs` is `OPEN`
+    where the length of trials is open. `id` tells runs apart; no decision may depend on it.
+    `trials` and `asks` are tuples where a run is made by hand, and `Rows` in an experiment: a run
+    that comes from another shares what did not change, and what a strategy kept of it
     (`hpo_research.rows.kept`).
     """
 
@@ -322,7 +325,7 @@ class Run:
     total: int | None = None
     left: float = float("inf")
     prior: tuple[Trial, ...] = ()
-    prior_task: Task = "same"
+    related: tuple[tuple[Trial, ...], ...] = ()
     id: int = 0
 
     @property

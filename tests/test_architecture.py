@@ -24,7 +24,7 @@ FLOORS = [
     {"entries"},
     {"ledger", "run"},
     {"store", "optim"},
-    {"gp", "training"},
+    {"gp", "training", "jobs"},
     {"curve_gp"},
     {"acquisition"},
     {"problems"},
@@ -47,14 +47,14 @@ ROOMS = {
         {"answers", "random", "grid"},
         {"stop_decisions", "sparing"},
         {"models", "halving"},
-        {"stopping"},
+        {"stopping", "completion"},
         {"bayesian", "freeze_thaw"},
         {"model_hyperband"},
     ],
     "executors": [
         {"protocol", "states"},
         {"streams", "remembered", "processes"},
-        {"lock_step", "simulated"},
+        {"lock_step", "simulated", "scripts"},
         {"choice"},
     ],
 }
@@ -105,10 +105,13 @@ LIGHT = {
         "experiment.loop",
         "executors.processes.executor",
         "executors.processes.forking",
+        "executors.scripts",
         "problems.function",
+        "problems.script",
     ),
-    "strategies.stopping.median",
-    *("sagemaker.loading", "sagemaker.parents", "sagemaker.search"),
+    *("strategies.stopping.median", "strategies.completion"),
+    *("sagemaker.loading", "sagemaker.names", "sagemaker.parents", "sagemaker.search"),
+    *("sagemaker.standing", "sagemaker.running", "sagemaker.trainers", "cli.tune"),
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))

@@ -9,6 +9,7 @@ from typing import Any
 from hpo_research import analysis, heavy
 from hpo_research.analysis.changes import History, lines
 from hpo_research.analysis.history import Cost, RunHistory
+from hpo_research.entries import EarlierTask
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits
 from hpo_research.paths import Given
@@ -98,6 +99,11 @@ class Result:
         return {name: own.outcomes for name, own in self.histories.items()}
 
     @cached_property
+    def earlier(self) -> Mapping[str, tuple[EarlierTask, ...]]:
+        """What earlier runs found, by problem: data that is no trial of any run here."""
+        return {name: own.earlier for name, own in self.facts.problems.items() if own.earlier}
+
+    @cached_property
     def ended(self) -> Mapping[RunName, str]:
         """Why runs were ended before their budget, of those that were."""
         return {name: own.ended for name, own in self.histories.items() if own.ended}
@@ -118,6 +124,10 @@ class Result:
     def reports(self) -> "heavy.pandas.DataFrame":
         """Return one row a report, sorted; the columns are those of `frames.reports`."""
         return analysis.frames.reports(self.history)
+
+    def earlier_frame(self) -> "heavy.pandas.DataFrame":
+        """Return one row a trial of `earlier`; the columns are those of `frames.earlier`."""
+        return analysis.frames.earlier(self.earlier)
 
     def best(
         self,
@@ -274,4 +284,5 @@ def _history(known: _Known, number: int) -> RunHistory:
         number in known.stored.over,
         ledger.info.final,
         ledger.ended,
+        ledger.ended_by,
     )
