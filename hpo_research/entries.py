@@ -9,6 +9,8 @@ from hpo_research.records import Direction, Note, Proposal, Task, Trial
 from hpo_research.space import SearchSpace
 
 Final = Literal["last", "best"]
+EndedBy = Literal["request", "rule", "strategy"]
+"""Who ended a run: somebody who asked for it, a rule given to the loop, or its own strategy."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class AskRow:
 
     `exhausted` names the limits that a proposal did not fit, or is empty: under those limits the
     run takes only stops from then on. `parts` are the seconds of the ask's parts. `ended` is why
-    the run was ended here, by no ask of a strategy; empty where one that was is reopened.
+    the run was ended here, and `ended_by` by whom; empty where one that was is reopened.
     """
 
     run: int
@@ -68,6 +70,7 @@ class AskRow:
     seconds: float = 0.0
     parts: Mapping[str, float] = field(default_factory=dict)
     ended: str | None = None
+    ended_by: EndedBy = "request"
 
     @property
     def is_empty(self) -> bool:

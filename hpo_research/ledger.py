@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from hpo_research import moved
 from hpo_research.entries import AskRow as AskRow
+from hpo_research.entries import EndedBy as EndedBy
 from hpo_research.entries import Final as Final
 from hpo_research.entries import Limits as Limits
 from hpo_research.entries import Restart
@@ -56,7 +57,7 @@ class Ledger:
     """The books of one run.
 
     `committed`: epochs promised to running segments and not yet trained. `failed` counts trials.
-    `ended`: why the run was ended before its budget, empty where it was not.
+    `ended`: why the run was ended before its budget, empty where it was not; `ended_by`: by whom.
     """
 
     def __init__(self, info: RunInfo, limits: Limits) -> None:
@@ -73,6 +74,7 @@ class Ledger:
         self.clock = 0.0
         self.is_exhausted = False
         self.ended = ""
+        self.ended_by: EndedBy = "request"
         self._reports = 0
         self._paused = 0
         self.failed = 0
@@ -161,10 +163,10 @@ class Ledger:
             self.info.id, tuple(grants), ask.notes, exhausted, clock, seconds, ask.seconds
         )
 
-    def end(self, reason: str, clock: float = 0.0) -> AskRow:
+    def end(self, reason: str, by: EndedBy = "request", *, clock: float = 0.0) -> AskRow:
         """Return the row that ends the run: all that runs is stopped, and nothing begins."""
         stops = tuple(Stop(trial) for trial in sorted(self.open.keys() - self.stopping))
-        return AskRow(self.info.id, stops, clock=clock, ended=reason)
+        return AskRow(self.info.id, stops, clock=clock, ended=reason, ended_by=by)
 
     def _cost(self, trial: int, epochs: int) -> int:
         """Return what epochs of a trial cost: nothing where it was trained elsewhere."""
@@ -201,7 +203,8 @@ class Ledger:
         if row.is_ask:
             self.asks.append(Ask(row.proposals, row.notes, row.parts))
         self.is_exhausted |= row.exhausted == self.limits.name
-        self.ended = self.ended if row.ended is None else row.ended
+        if row.ended is not None:
+            self.ended, self.ended_by = row.ended, row.ended_by
         self._enter(row.clock, row.seconds)
 
     def known(self, trial: int) -> int:

@@ -270,7 +270,7 @@ class Study:
             if not isinstance(reason, str) or not reason:
                 raise StudyError(f"stop({quoted(reason)}): say why, as a string")
             if not self._ledger.ended:
-                self._enter(self._ledger.end(storable(reason), self._clock()))
+                self._enter(self._ledger.end(storable(reason), clock=self._clock()))
 
     def reopen(self) -> None:
         """Take back that the study was ended; trials that were stopped by it stay so."""

@@ -109,6 +109,7 @@ LIGHT = {
     ),
     "strategies.stopping.median",
     *("sagemaker.loading", "sagemaker.names", "sagemaker.parents", "sagemaker.search"),
+    "sagemaker.standing",
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hpo_research.errors import ExperimentError
-from hpo_research.ledger import AskRow, Ledger
+from hpo_research.ledger import AskRow, EndedBy, Ledger
 from hpo_research.records import Ask, Run
 from hpo_research.store import RunName, requests
 from hpo_research.text import quoted
@@ -19,6 +19,8 @@ Rule = Callable[[Run], str]
 
 What it says of equal runs must be equal, or a killed experiment goes on to other numbers.
 """
+Reason = tuple[str, EndedBy]
+"""Why a run ends, and by whom."""
 
 
 def never(run: Run) -> str:
@@ -34,21 +36,21 @@ def deadline(seconds: float) -> Rule:
 
 def ending(
     folder: Path | None, names: Mapping[int, RunName], ledgers: Mapping[int, Ledger], rule: Rule
-) -> tuple[dict[int, str], list[Path]]:
+) -> tuple[dict[int, Reason], list[Path]]:
     """Return why which runs end now, by their ids, and the requests that are answered with that."""
     paths: list[Path] = []
-    reasons: dict[int, str] = {}
+    reasons: dict[int, Reason] = {}
     for path, request in requests.pending(folder).items():
         if request.reopens:
             continue  # on opening alone
         paths.append(path)
         for run, name in names.items():
             if name in request.runs:
-                reasons.setdefault(run, request.reason)
+                reasons.setdefault(run, (request.reason, "request"))
     for run, ledger in ledgers.items():
         is_asked = ledger.open and not ledger.ended and run not in reasons
         if is_asked and (reason := _reason(rule, ledger)):
-            reasons[run] = reason
+            reasons[run] = (reason, "rule")
     return {run: why for run, why in reasons.items() if not ledgers[run].ended}, paths
 
 
@@ -56,7 +58,7 @@ def granted(rule: Rule, ledger: Ledger, ask: Ask, clock: float, seconds: float) 
     """Return what an ask is granted, or the run's end where nothing is to begin any more."""
     row = ledger.grant(ask, clock, seconds)
     if row.begun and not ledger.open and (reason := _reason(rule, ledger)):
-        return ledger.end(reason, clock)
+        return ledger.end(reason, "rule", clock=clock)
     return row
 
 

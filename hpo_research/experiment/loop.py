@@ -22,7 +22,7 @@ from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.remembered import RememberingExecutor
 from hpo_research.executors.states import taken, unkept
 from hpo_research.experiment.attempts import begin, lost
-from hpo_research.experiment.ending import Rule, ending, granted, never
+from hpo_research.experiment.ending import Reason, Rule, ending, granted, never
 from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.provenance import Source
 from hpo_research.experiment.served import served
@@ -199,12 +199,12 @@ class Loop:
         self._act(rows)
 
     def _ended(
-        self, ready: Collection[int], reasons: Mapping[int, str]
+        self, ready: Collection[int], reasons: Mapping[int, Reason]
     ) -> tuple[list[AskRow], list[int]]:
         """Return the rows of runs that end now or have been ended, and which of them are over."""
         now = {run: self._ledgers[run] for run in reasons}
         before = {run: self._ledgers[run] for run in ready if self._ledgers[run].ended}
-        rows = [ledger.end(reasons[run], self._clock(ledger)) for run, ledger in now.items()]
+        rows = [ledger.end(*reasons[run], clock=self._clock(ledger)) for run, ledger in now.items()]
         rows += [AskRow(run) for run in before]
         return rows, [run for run, ledger in {**now, **before}.items() if not ledger.open]
 

@@ -21,6 +21,7 @@ from hpo_research.ledger import Ledger
 from hpo_research.records import Key, Outcome, Report, Start
 from hpo_research.store import Store
 from hpo_research.store.replay import RunRows
+from hpo_research.store.retraction import cuts
 
 _KEY = "remembered"
 
@@ -34,7 +35,7 @@ def rewind(experiment: Experiment, store: Store, ledgers: Mapping[int, Ledger]) 
         return set()
     turns = {
         run: turn
-        for run, (turn, limits) in store.cuts().items()
+        for run, (turn, limits) in store.look(cuts).items()
         if run in ledgers and limits != ledgers[run].limits.name
     }
     if not turns:

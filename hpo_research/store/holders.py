@@ -16,6 +16,26 @@ def holders(path: Path) -> list[int]:
     return [pid for pid in _others() if _holds(pid, wanted)]
 
 
+def is_open_in(pid: int, path: Path) -> bool:
+    """Return whether a process of this machine has a file open; elsewhere than on Linux, is there.
+
+    Also true of a living process of another user's, who may not be looked at.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    if not _PROCESSES.is_dir():
+        return True
+    try:
+        wanted = path.stat()
+        return _holds(pid, wanted)
+    except FileNotFoundError:
+        return False
+
+
 def described(pid: int) -> str:
     """Return `process 12 (python train.py)`, without the command where it cannot be read."""
     try:

@@ -9,13 +9,14 @@ folder keeps it, a copy has another, and no number is used twice while the write
 
 import fcntl
 import os
+import re
 import socket
 import weakref
 from pathlib import Path
 from weakref import WeakSet
 
 from hpo_research.errors import StoreError, StoreLockedError
-from hpo_research.store.holders import described, holders
+from hpo_research.store.holders import described, holders, is_open_in
 
 FILE = "lock"
 
@@ -53,6 +54,7 @@ class Lock:
 
 _HELD: WeakSet[Lock] = WeakSet()
 _NOTE = 20  # characters of a note
+_SIGNED = re.compile(r"process (\d+) on (.*)")
 
 
 def _leave_all() -> None:
@@ -96,6 +98,25 @@ def note(folder: Path) -> str:
     except OSError:
         return ""
     return lines[1].strip() if len(lines) > 1 else ""
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether somebody writes to the folder, as far as this machine can tell.
+
+    Without taking the lock even for a moment, which would turn away who begins just then. Of a
+    process of another machine nothing is known, and it is believed.
+    """
+    path = folder / FILE
+    try:
+        found, said = path.stat(), path.read_text(errors="replace").partition("\n")[0]
+    except OSError:
+        return False
+    if any(held.name == f"{found.st_dev}:{found.st_ino}" for held in _HELD):
+        return True
+    name = _SIGNED.fullmatch(said)
+    if name is None or name[2] != socket.gethostname():
+        return name is not None
+    return is_open_in(int(name[1]), path)
 
 
 def _lock(descriptor: int, path: Path) -> None:

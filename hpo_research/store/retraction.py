@@ -2,14 +2,14 @@
 
 import sqlite3
 
-from hpo_research.store.rows import ENDED, REOPENED
+from hpo_research.store.rows import ending_of
 
 
 def cuts(db: sqlite3.Connection) -> dict[int, tuple[int, str]]:
     """Return where the budget of each run began to tell: the turn of that ask, and the limits.
 
-    Of runs alone that were not ended otherwise, and were granted no work after it, so that larger
-    limits would go on from there.
+    Of runs alone that nobody ended, and that were granted no work after it, so that larger limits
+    would go on from there. What a strategy makes of a run, its end too, follows from the run.
     """
     work = dict(
         db.execute(
@@ -22,10 +22,13 @@ def cuts(db: sqlite3.Connection) -> dict[int, tuple[int, str]]:
     for ask, run, turn, limits in db.execute(
         "SELECT id, run, turn, exhausted FROM ask WHERE exhausted != '' ORDER BY id"
     ):
-        if limits.startswith(ENDED) or limits == REOPENED:
+        if (ending := ending_of(limits)) is not None:
+            reason, by = ending
+            if by == "strategy":
+                continue
             # What was ended stays so under any budget, and goes on from there when it is reopened.
             found.pop(run, None)
-            ended = ended | {run} if limits != REOPENED else ended - {run}
+            ended = ended | {run} if reason else ended - {run}
         elif ask >= work.get(run, 0) and run not in ended:
             found.setdefault(run, (turn, limits))
     return found

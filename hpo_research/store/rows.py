@@ -11,13 +11,18 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
-from hpo_research.entries import AskRow, Granted, Restart
+from hpo_research.entries import AskRow, EndedBy, Granted, Restart
 from hpo_research.records import Outcome, Report, Resume, Start, Stop
 from hpo_research.store.digests import Row
 from hpo_research.store.schema import COLUMNS
 
 _TYPES = {table: tuple(columns.values()) for table, columns in COLUMNS.items()}
-ENDED, REOPENED = "ended: ", "reopened"
+ENDED: Mapping[EndedBy, str] = {
+    "request": "ended: ",
+    "rule": "ended by a rule: ",
+    "strategy": "ended by its strategy: ",
+}
+REOPENED = "reopened"
 """How `ask.exhausted`, which names the limits of a budget, says that it was something else."""
 
 # As `json.dumps` writes with these options, which makes an encoder each time.
@@ -79,7 +84,7 @@ def ask_row(row: AskRow, number: int, turn: int) -> Row:
     clock, seconds = _real(row.clock), _real(row.seconds)
     exhausted = str(row.exhausted)
     if row.ended is not None:
-        exhausted = f"{ENDED}{row.ended}" if row.ended else REOPENED
+        exhausted = f"{ENDED[row.ended_by]}{row.ended}" if row.ended else REOPENED
     return (number, int(row.run), turn, exhausted, notes, clock, seconds, parts)
 
 
@@ -126,10 +131,22 @@ def ask_of(row: Row, grants: Sequence[Granted]) -> AskRow:
     """Return an ask with what it granted."""
     _, run, _, exhausted, notes, clock, seconds, parts = row
     why, took = _mapping("notes", notes), _numbers("parts", parts)
-    ended = exhausted.removeprefix(ENDED) if exhausted.startswith(ENDED) else None
-    if ended is not None or exhausted == REOPENED:
-        exhausted, ended = "", ended or ""
-    return AskRow(run, tuple(grants), why, exhausted, clock, seconds, took, ended)
+    if (ending := ending_of(exhausted)) is None:
+        return AskRow(run, tuple(grants), why, exhausted, clock, seconds, took)
+    return AskRow(run, tuple(grants), why, "", clock, seconds, took, *ending)
+
+
+def ending_of(exhausted: str) -> tuple[str, EndedBy] | None:
+    """Return why `ask.exhausted` says that a run was ended, and by whom; None for limits.
+
+    An empty string says that it was reopened.
+    """
+    if exhausted == REOPENED:
+        return "", "request"
+    for who, begin in ENDED.items():
+        if exhausted.startswith(begin):
+            return exhausted.removeprefix(begin), who
+    return None
 
 
 def grant_of(row: Row) -> Granted:

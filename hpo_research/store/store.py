@@ -15,13 +15,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from hpo_research.errors import StoreError
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given, place, refusal
 from hpo_research.records import Key, Outcome, Report
-from hpo_research.store import lock, migration, retraction, schema
+from hpo_research.store import lock, migration, schema
 from hpo_research.store.connection import (
     FILE,
     begin,
@@ -43,6 +43,8 @@ from hpo_research.store.history import History, LastTurn, history
 from hpo_research.store.mark import Log, check
 from hpo_research.store.rows import RunName
 from hpo_research.store.writer import Writer
+
+Found = TypeVar("Found")
 
 
 class Store:
@@ -186,9 +188,8 @@ class Store:
 
     def runs(self) -> dict[RunName, int]:
         """Return the id of every run."""
-        with reading(self.folder, "run"):
-            rows = self._db.execute("SELECT problem, strategy, seed, id FROM run ORDER BY id")
-            return {RunName(*row[:3]): row[3] for row in rows}
+        wanted = "SELECT problem, strategy, seed, id FROM run ORDER BY id"
+        return {RunName(*row[:3]): row[3] for row in self.look(lambda db: list(db.execute(wanted)))}
 
     def add_runs(self, names: Sequence[RunName]) -> dict[RunName, int]:
         """Enter the runs that are missing and return the id of every run."""
@@ -222,8 +223,8 @@ class Store:
 
     def over(self) -> set[int]:
         """Return the ids of the runs that have come to their end."""
-        with reading(self.folder, "run"):
-            return {row[0] for row in self._db.execute("SELECT id FROM run WHERE is_over")}
+        rows = self.look(lambda db: db.execute("SELECT id FROM run WHERE is_over").fetchall())
+        return {row[0] for row in rows}
 
     def append_asks(
         self,
@@ -269,10 +270,10 @@ class Store:
             later = schema.SELECT_AFTER.get(table) if after else None
             yield from self._db.execute(later or schema.SELECT[table], (after,) if later else ())
 
-    def cuts(self) -> dict[int, tuple[int, str]]:
-        """Return the ask of each run that its budget cut short: its turn, and the limits."""
-        with reading(self.folder):
-            return retraction.cuts(self._db)
+    def look(self, read: Callable[[sqlite3.Connection], Found]) -> Found:
+        """Return what a function reads from the file as of one moment, unheld against digests."""
+        with reading(self.folder), self.snapshot():
+            return read(self._db)
 
     def retract(self, turns: Mapping[int, int], texts: Mapping[str, str]) -> None:
         """Take back all rows of some runs from a turn on, and store texts, in one transaction."""
@@ -298,9 +299,9 @@ class Store:
 
     def rows(self) -> int:
         """Return how many proposals, reports and outcomes are stored."""
-        with reading(self.folder):
-            tables = ("proposal", "report", "outcome")
-            return sum(self._db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in tables)
+        tables = ("proposal", "report", "outcome")
+        counted = "SELECT " + " + ".join(f"(SELECT count(*) FROM {table})" for table in tables)
+        return self.look(lambda db: int(db.execute(counted).fetchone()[0]))
 
     def mark_lost(self, attempts: Sequence[tuple[int, int, int, int]]) -> None:
         """Note attempts that were running when their process ended: run, trial, attempt, epoch."""
@@ -334,8 +335,7 @@ class Store:
 
     def processes(self) -> list[tuple[int, float, str]]:
         """Return the child processes that were remembered."""
-        with reading(self.folder, "process"):
-            return self._db.execute("SELECT pid, created, host FROM process").fetchall()
+        return self.look(lambda db: list(db.execute("SELECT pid, created, host FROM process")))
 
     def forget_processes(self) -> None:
         """Forget all child processes, once they have ended."""
