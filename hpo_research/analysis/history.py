@@ -30,7 +30,7 @@ class RunHistory:
     Each with its turn; a report also with the epochs that the run had spent with it, an ask with
     the seconds that it took (the run's share where several were asked together; asks that changed
     nothing are not stored). `final` is the experiment's rule, `ended` why the run was ended before
-    its budget, empty where it was not.
+    its budget, empty where it was not. `clocks` has the run's clock at every ask, in seconds.
     """
 
     run: Run
@@ -41,6 +41,7 @@ class RunHistory:
     is_over: bool
     final: Final = "last"
     ended: str = ""
+    clocks: Sequence[float] = ()
 
     @property
     def begun(self) -> list[int]:

@@ -274,4 +274,5 @@ def _history(known: _Known, number: int) -> RunHistory:
         number in known.stored.over,
         ledger.info.final,
         ledger.ended,
+        [row.clock for _, row in rows.asks if row.is_ask],
     )

@@ -1,9 +1,21 @@
 """What the package has."""
 
-from . import names, parents, search, standing
+from . import client, names, parents, search, standing
+from .client import LocalClient
 from .draft import Search
 from .job import TuningJob
 from .loading import load
 from .standing import Standing
 
-__all__ = ["Search", "Standing", "TuningJob", "load", "names", "parents", "search", "standing"]
+__all__ = [
+    "LocalClient",
+    "Search",
+    "Standing",
+    "TuningJob",
+    "client",
+    "load",
+    "names",
+    "parents",
+    "search",
+    "standing",
+]

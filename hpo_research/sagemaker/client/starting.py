@@ -1,0 +1,169 @@
+"""How a job begins: which trainer its training jobs run, and where.
+
+A script is run by a process of its own, which outlives the client; a function in a thread of the
+client's process, with which it ends.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+
+from hpo_research import sagemaker
+from hpo_research.errors import DocumentError
+from hpo_research.executors.processes.process_tree import ProcessId, identity
+from hpo_research.paths import place
+from hpo_research.sagemaker.client import code
+from hpo_research.sagemaker.client.refusals import Refusal
+from hpo_research.sagemaker.job import TuningJob
+from hpo_research.sagemaker.parents import DOCUMENT
+from hpo_research.text import quoted
+
+Function = Callable[..., Any]
+Trainer = str | os.PathLike[str] | Sequence[str] | Function
+"""A script, a command as its arguments, or a function `f(config)` or `f(config, report)`."""
+
+OTHERS = "*"
+PROCESS, LOG = "process.json", "process.log"
+_COMMAND = (sys.executable, "-c", "from hpo_research.cli import main; main()", "tune")
+# The process between is gone at once: the job is nobody's child, and nobody must wait for it.
+_DETACH = (
+    "import subprocess, sys; log = open(sys.argv[1], 'ab'); print(subprocess.Popen(sys.argv[2:], "
+    "stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True).pid, flush=True)"
+)
+
+
+@dataclass(frozen=True)
+class Trainers:
+    """What runs in place of images and algorithms: trainers by name, `*` for all others."""
+
+    by_name: Mapping[str, Trainer]
+
+    def __post_init__(self) -> None:
+        """Check every trainer, so that a wrong one is said before a job needs it."""
+        wrong = [
+            f"trainers[{quoted(name)}]: {mistake}"
+            for name, one in self.by_name.items()
+            if (mistake := _mistake(name, one))
+        ]
+        if wrong:
+            raise DocumentError("\n".join(wrong))
+
+    def of(self, job: TuningJob) -> Trainer | None:
+        """Return a job's trainer; None for the code that came with it.
+
+        The trainer named after its definition, image or algorithm goes before that code, the code
+        before the one for all others. Raises `Refusal` where there is none of these.
+        """
+        definition = job.searches[0].definition
+        algorithm = definition and definition.AlgorithmSpecification
+        known = (
+            definition and definition.DefinitionName,
+            algorithm and algorithm.TrainingImage,
+            algorithm and algorithm.AlgorithmName,
+        )
+        names = [name for name in known if name]
+        for name in names:
+            if name in self.by_name:
+                return self.by_name[name]
+        if code.has_code(job):
+            return None
+        if OTHERS in self.by_name:
+            return self.by_name[OTHERS]
+        what = " or ".join(map(repr, names)) or "this job"
+        raise Refusal(
+            "ValidationException",
+            f"no trainer is known for {what}; give LocalClient(trainers={{NAME: script or "
+            f"function}}) one, or {OTHERS!r} for all",
+        )
+
+
+def _mistake(name: object, trainer: object) -> str:
+    if not isinstance(name, str) or not name:
+        return "the name must be that of an image, an algorithm or a definition, or '*'"
+    if callable(trainer):
+        return ""
+    if isinstance(trainer, str | os.PathLike):
+        path = place(trainer, f"trainers[{name!r}]", DocumentError)
+        return "" if path.is_file() else f"there is no script {path}"
+    is_command = isinstance(trainer, Sequence) and all(isinstance(p, str) for p in trainer)
+    if is_command and trainer and not isinstance(trainer, bytes):
+        return ""
+    return f"must be a script's path, a command as a list of strings or a function, got {trainer!r}"
+
+
+def start(job: TuningJob, trainer: Trainer | None, root: Path, folder: Path) -> None:
+    """Begin a job in its folder."""
+    given = code.unpacked(job, root, folder) if trainer is None else trainer
+    if callable(given):
+        _in_thread(job, given, root, folder)
+    else:
+        _detached(given, root, folder)
+
+
+def _in_thread(job: TuningJob, function: Function, root: Path, folder: Path) -> None:
+    own = identity(os.getpid())
+    assert own is not None  # it is this process
+    _note(folder, own, "function")
+
+    def run() -> None:
+        cast(Any, sagemaker).tune(job, function, root=root, out=folder, progress=False)
+
+    threading.Thread(target=run, name=f"tuning job {folder.name}", daemon=True).start()
+
+
+def _detached(script: str | os.PathLike[str] | Sequence[str], root: Path, folder: Path) -> None:
+    if isinstance(script, str | os.PathLike):
+        text = str(place(script, "trainers", DocumentError).resolve())
+    else:
+        text = shlex.join(script)
+    arguments = [str(folder / DOCUMENT), "--script", text, "--out", str(folder)]
+    whole = [sys.executable, "-I", "-S", "-c", _DETACH, str(folder / LOG), *_COMMAND, *arguments]
+    said = subprocess.run(whole, capture_output=True, text=True, check=True)
+    own = identity(int(said.stdout))
+    if own is not None:  # else it has ended already, and the log says why
+        _note(folder, own, "script")
+
+
+def _note(folder: Path, process: ProcessId, kind: str) -> None:
+    text = json.dumps({**asdict(process), "kind": kind})
+    (folder / PROCESS).write_text(text + "\n", encoding="utf-8")
+
+
+def lost(folder: Path) -> str:
+    """Say why nobody is at a job that a client began; empty where its process lives.
+
+    Of a job that was begun by hand, or on another machine, nothing is known.
+    """
+    try:
+        noted = json.loads((folder / PROCESS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ""
+    kind, known = noted.pop("kind"), ProcessId(**noted)
+    now = identity(known.pid)
+    if now is not None and now.host != known.host:
+        return ""
+    if now is not None and abs(now.created - known.created) < 2 and not _is_dead(known.pid):
+        return ""
+    if kind == "function":
+        return (
+            f"the process {known.pid} of its client has ended, and with it the job, whose trainer "
+            "is a function; sagemaker.tune resumes it"
+        )
+    log = folder / LOG
+    return f"its process {known.pid} has ended; its log is {log}; `hpo tune` resumes it"
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
