@@ -3,6 +3,7 @@
 from . import client, names, parents, search, standing
 from .client import LocalClient
 from .draft import Search
+from .frame import analytics
 from .job import TuningJob
 from .loading import load
 from .standing import Standing
@@ -12,6 +13,7 @@ __all__ = [
     "Search",
     "Standing",
     "TuningJob",
+    "analytics",
     "client",
     "load",
     "names",

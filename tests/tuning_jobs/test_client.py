@@ -426,3 +426,37 @@ def test_an_upload_lands_below_the_root_and_comes_back(tmp_path, size):
     assert (tmp_path / "back").read_bytes() == content
     with pytest.raises(ClientError, match="404"):
         session.client("s3").head_object(Bucket="bucket", Key="gone")
+
+
+# --- the frame ---
+
+
+def test_the_frame_has_the_columns_of_the_service_and_every_value(root, run):
+    frame = sagemaker.analytics(root / "Walk-1")
+    assert list(frame.columns[:9]) == [
+        *("fixed", "x", "kind", "TrainingJobName", "TrainingJobStatus", "FinalObjectiveValue"),
+        *("TrainingStartTime", "TrainingEndTime", "TrainingElapsedTimeSeconds"),
+    ]
+    assert frame["x"].tolist() == [t.config["x"] for t in run.trials]
+    assert frame["ObjectiveValues"].tolist() == [list(t.values) for t in run.trials]
+    assert frame["Origin"].tolist() == [t.origin for t in run.trials]
+    assert frame.attrs["scales"] == {"x": "linear"}
+    assert (frame["TrainingElapsedTimeSeconds"] > 0).all()
+    stops = {t.id: t for t in run.trials if t.status == "stopped"}
+    assert {i for i, text in enumerate(frame["Stop"]) if text} == stops.keys()
+    for i, trial in stops.items():
+        epoch = trial.reached
+        compared = frame["Stop"][i].removeprefix(f"median at epoch {epoch}: ").split(" against ")
+        value, bound = map(float, compared)
+        means = [
+            sum(t.values[:epoch]) / epoch
+            for t in run.trials[:i]
+            if t.status == "finished" and len(t.values) >= epoch
+        ]
+        assert value == trial.values[-1] > bound
+        assert min(means) <= bound
+
+
+def test_a_frame_of_no_job_is_refused(tmp_path):
+    with pytest.raises(DocumentError, match="there is no such folder"):
+        sagemaker.analytics(tmp_path / "gone")

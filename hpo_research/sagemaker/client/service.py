@@ -17,7 +17,7 @@ from hpo_research.sagemaker.client.pages import Keyed, page
 from hpo_research.sagemaker.client.reading import Jobs, Look
 from hpo_research.sagemaker.client.refusals import Code, Refusal
 from hpo_research.sagemaker.client.starting import Trainers, start
-from hpo_research.sagemaker.client.stops import stop_run
+from hpo_research.sagemaker.client.stops import stop_run, stop_trial
 from hpo_research.sagemaker.client.summaries import Summaries
 from hpo_research.sagemaker.job import TuningJob
 
@@ -120,7 +120,8 @@ class Service:
             said = training_jobs.status(look, trial)
             why = f"{request['TrainingJobName']} is {said}: what has ended cannot be stopped"
             raise Refusal("ValidationException", why)
-        raise OfflineError("not there yet")
+        stop_trial(look.folder, trial.id)
+        return {}
 
     def list_tags(self, request: Request) -> Fields:
         """List the tags of a tuning job, or of one of its jobs, as `ListTags`."""

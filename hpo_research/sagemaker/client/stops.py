@@ -1,4 +1,4 @@
-"""Asking a job to stop: a request in its folder, which its process reads at its next turn."""
+"""Asking jobs to stop: a request in the folder, which the process reads at its next turn."""
 
 import time
 from pathlib import Path
@@ -14,6 +14,13 @@ _PATIENCE = 30.0  # seconds until the process of a new job has begun its run
 def stop_run(folder: Path) -> None:
     """Ask for the end of a job. Raises `Refusal` where its process has not begun it."""
     requests.write(folder, requests.Request(_runs(folder), REASON))
+
+
+def stop_trial(folder: Path, trial: int) -> None:
+    """Ask for the end of one training job; the tuning job goes on."""
+    requests.write(
+        folder, requests.Request(_runs(folder), "stopped by StopTrainingJob", trials=(trial,))
+    )
 
 
 def _runs(folder: Path) -> tuple[RunName, ...]:
