@@ -12,6 +12,7 @@ from .progress.standing import Progress
 from .records import Ask, Proposal, Run, Trial
 from .space import Categorical, Float, Integer, SearchSpace
 from .strategies.bayesian import Bayesian
+from .strategies.completion import Completion
 from .strategies.freeze_thaw import FreezeThaw
 from .strategies.grid import Grid
 from .strategies.halving.asha import ASHA, AsynchronousHyperband
@@ -35,6 +36,7 @@ __all__ = [
     "Budget",
     "Categorical",
     "CodeChangedWarning",
+    "Completion",
     "CurveStopping",
     "EarlyDiscarding",
     "Experiment",

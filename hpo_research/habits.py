@@ -193,6 +193,8 @@ _NAMES = _table(
         "SuccessiveHalvingPruner ASHAScheduler AsyncHyperBandScheduler": "ASHA()",
         "MedianPruner MedianStoppingRule": "MedianStopping(inner)",
         "Objective Function Trainable": "FunctionProblem(f, space)",
+        "Terminator TerminatorCallback MaximumIterationStopper TrialPlateauStopper "
+        "ExperimentPlateauStopper": "Completion(inner, target=..., not_improving=...)",
     }
 )
 _STUDY = _table(

@@ -143,6 +143,9 @@ class Ledger:
 
         Nothing is changed; `append_ask` does that once the row is stored.
         """
+        if ask.ends:
+            row = self.end(ask.ends, "strategy", clock=clock)
+            return with_fields(row, {"notes": ask.notes, "seconds": seconds, "parts": ask.seconds})
         left, count = self.left, len(self._trials)
         exhausted, grants = "", list[Proposal]()
         for proposal in ask.proposals:

@@ -152,12 +152,14 @@ class Ask:
     `notes` are plain numbers that say why (fitted hyperparameters, the figures a stop compared);
     they are stored and later asks can read them. A key `"note"` may hold a sentence for people.
     `seconds` is what the parts of the ask took; it is stored, and no part of what asks are
-    compared by.
+    compared by. `ends`, where it is no empty string, says why the run is over: its running trials
+    are stopped, and no proposal begins.
     """
 
     proposals: tuple[Proposal, ...] = ()
     notes: Mapping[str, Note] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    ends: str = ""
 
 
 @dataclass(frozen=True)

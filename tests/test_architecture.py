@@ -47,7 +47,7 @@ ROOMS = {
         {"answers", "random", "grid"},
         {"stop_decisions", "sparing"},
         {"models", "halving"},
-        {"stopping"},
+        {"stopping", "completion"},
         {"bayesian", "freeze_thaw"},
         {"model_hyperband"},
     ],
@@ -107,7 +107,7 @@ LIGHT = {
         "executors.processes.forking",
         "problems.function",
     ),
-    "strategies.stopping.median",
+    *("strategies.stopping.median", "strategies.completion"),
     *("sagemaker.loading", "sagemaker.names", "sagemaker.parents", "sagemaker.search"),
     *("sagemaker.standing", "sagemaker.client.local"),
 }

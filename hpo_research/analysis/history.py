@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hpo_research.ledger import Final
+from hpo_research.ledger import EndedBy, Final
 from hpo_research.records import Ask, Outcome, Report, Resume, Run, Start, Status, Trial, best_value
 from hpo_research.store.reports import as_reports
 
@@ -30,7 +30,8 @@ class RunHistory:
     Each with its turn; a report also with the epochs that the run had spent with it, an ask with
     the seconds that it took (the run's share where several were asked together; asks that changed
     nothing are not stored). `final` is the experiment's rule, `ended` why the run was ended before
-    its budget, empty where it was not. `clocks` has the run's clock at every ask, in seconds.
+    its budget, empty where it was not, and `ended_by` who ended it. `clocks` has the run's clock
+    at every ask, in seconds.
     """
 
     run: Run
@@ -41,6 +42,7 @@ class RunHistory:
     is_over: bool
     final: Final = "last"
     ended: str = ""
+    ended_by: EndedBy = "request"
     clocks: Sequence[float] = ()
 
     @property

@@ -274,5 +274,6 @@ def _history(known: _Known, number: int) -> RunHistory:
         number in known.stored.over,
         ledger.info.final,
         ledger.ended,
+        ledger.ended_by,
         [row.clock for _, row in rows.asks if row.is_ask],
     )

@@ -27,6 +27,7 @@ from hpo_research.records import (
 )
 from hpo_research.store import RunName
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.text import storable
 
 _KEPT = "everything stored so far is kept, and the same call resumes once the strategy is fixed"
 _FAULTS = (Exception, SystemExit)  # Ctrl-C is no fault of the strategy's
@@ -130,7 +131,16 @@ def _checked(who: str, ledger: Ledger, ask: object, slots: int) -> Ask:
     if twice:
         listed = ", ".join(map(str, twice))
         raise StrategyError(f"{who}: trial {listed} is resumed or stopped twice in one ask")
-    return Ask(proposals, notes, seconds)
+    return Ask(proposals, notes, seconds, _reason(who, ask.ends))
+
+
+def _reason(who: str, ends: object) -> str:
+    if not isinstance(ends, str):
+        raise StrategyError(
+            f"{who}: ends must be why the run is over, as a string (empty where it goes on), "
+            f"got {_shown(ends)}"
+        )
+    return storable(str(ends))
 
 
 def _shown(value: object) -> str:

@@ -40,7 +40,7 @@ Asked = Callable[[Run, int], Ask]
 def proposed(asked: Asked, run: Run, queue: Sequence[Config], n: int) -> Ask:
     """Return what is to be granted of n trials, those of the queue first."""
     ask = asked(run, n)
-    if not queue:
+    if ask.ends or not queue:
         return ask
     served = list(zip(queue, _untils(asked, run, ask, len(queue)), strict=True))
     # The strategy is asked for the rest, and sees what it must not propose again.
@@ -48,7 +48,8 @@ def proposed(asked: Asked, run: Run, queue: Sequence[Config], n: int) -> Ask:
     known = [Trial(first + i, c, "running", until) for i, (c, until) in enumerate(served)]
     rest = asked(replace(run, trials=(*run.trials, *known)), n - len(served))
     starts = [start(config, until, ENQUEUED) for config, until in served]
-    return replace(rest, proposals=(*starts, *rest.proposals))
+    # Whether it is over is said of the run as it is, without what only begins now.
+    return replace(rest, proposals=(*starts, *rest.proposals), ends="")
 
 
 def queued(given: object, spaces: Mapping[str, SearchSpace], error: type[HpoError]) -> Queues:

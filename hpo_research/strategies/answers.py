@@ -10,14 +10,15 @@ this one *wraps* answers in its place; where there is none, the last column hold
 | `needs_total` | whether its plan needs the budget in trials, which cannot grow then | any part |
 | `needs_length` | whether its plan needs the last epoch, which can be left open | any part |
 | `with_one_epoch` | what it is left with where a trial has one epoch; "" if it needs none | "" |
+| `draws` | whether its configurations are draws, in an order as good as any other | False |
 | `recommend(runs)` | of each run the id of a trial to use in the end, or None | None |
 | `believe(run, chosen)` | its model of a run, for figures (a `View`), or None | None |
 
-The first five are attributes or properties. A strategy without `wraps` wraps its field `inner`, or
-the only field that holds a strategy: a rule of one's own around `Bayesian` need not say so. Who
-shows a strategy within anything but the run as it is (values at one epoch, say) writes `recommend`,
-and sets `believe = None`: a method that is None is an answer, that there is none. A plan needs the
-total where that of any strategy in its fields does.
+All but the last two are attributes or properties. A strategy without `wraps` wraps its field
+`inner`, or the only field that holds a strategy: a rule of one's own around `Bayesian` need not say
+so. Who shows a strategy within anything but the run as it is (values at one epoch, say) writes
+`recommend`, and sets `believe = None`: a method that is None is an answer, that there is none. A
+plan needs the total where that of any strategy in its fields does.
 
 Everything here asks the object, never its class. A strategy that raises, or answers what none may,
 ends in a `StrategyError` that names it and the answer.
@@ -161,6 +162,15 @@ def with_one_epoch(strategy: Strategy) -> str:
     if not isinstance(said, str):
         raise _wrong(who, "with_one_epoch", "a string, such as 'one rung there'", said)
     return said
+
+
+def draws(strategy: Strategy) -> bool:
+    """Return whether configurations are drawn, so that each could have come at any time."""
+    who = answering(strategy, "draws")
+    own = False if who is None else _answer(who, "draws")
+    if who is not None and not isinstance(own, bool):
+        raise _wrong(who, "draws", "True or False", own)
+    return bool(own)
 
 
 def unspared(strategy: Strategy) -> Strategy | None:

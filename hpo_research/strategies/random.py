@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class Random:
     """
 
     kind: str = "uniform"
+    draws: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         Mistakes.of(self, {"kind": one_of(KINDS)}).refuse(StrategyError)

@@ -120,6 +120,9 @@ class Loop:
                 strategy.ask([run], [slots])
                 run = reopened(run)
             (ask,) = strategy.ask([run], [slots])
+            if ask.ends:
+                stops = tuple(Stop(trial.id) for trial in run.running)
+                return accepted(run, replace(ask, proposals=stops))
             work = [proposal for proposal in ask.proposals if proposal.kind != "stop"]
             need(len(work) <= slots, f"at most {slots} trials to start or resume", len(work))
             starts = sum(proposal.kind == "start" for proposal in ask.proposals)

@@ -17,8 +17,9 @@ from tests.laws.test_strategy_laws import FREE
 
 IS_WHOLE = "HPO_CAMPAIGN" in os.environ
 EVERY = {**FREE, "its own stops": Halving(rung=2), "grid points": hpo.Grid(2)}
+EVERY["its own end"] = hpo.Completion(hpo.Random(), not_improving=2)
 QUICK = ("random uniform", "hyperband ceil", "asha promote", "asha stop", "median sagemaker")
-QUICK += ("curves", "bayesian", "its own stops")
+QUICK += ("curves", "bayesian", "its own stops", "its own end")
 STRATEGIES = {name: EVERY[name] for name in (EVERY if IS_WHOLE else QUICK)}
 PARALLEL = (1, 3, None) if IS_WHOLE else (3,)
 BUDGETS = [(18, 33)] if not IS_WHOLE else [(9, 33), (18, 33), (22, 25, 33), (20, 33), (31, 33)]

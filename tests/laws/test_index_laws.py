@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hpo_research.records import Run, Trial
 from hpo_research.rows import Rows, forget
 from hpo_research.space import Float, SearchSpace
+from hpo_research.strategies.completion import Completion
 from hpo_research.strategies.halving.asha import ASHA, AsynchronousHyperband
 from hpo_research.strategies.halving.early_discarding import EarlyDiscarding
 from hpo_research.strategies.halving.hyperband import Hyperband
@@ -34,6 +35,9 @@ STRATEGIES = {
     "median sagemaker": MedianStopping(Random(), min_trials=1),
     "median vizier": MedianStopping(Random(), "vizier", min_trials=1),
     "median syne-tune": MedianStopping(Random(), "syne-tune", min_trials=1),
+    "target": Completion(Random(), target=0),
+    "final target": Completion(Random(), target=0, final_only=True),
+    "not improving": Completion(Random(), not_improving=2, improvement=0.1),
     "curves": CurveStopping(Random(), threshold=0.4, min_epochs=1, min_trials=1),
 }
 

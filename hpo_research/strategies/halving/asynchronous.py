@@ -53,7 +53,7 @@ def promoting(
         ask = _with_starts(asks[i], own, runs[i], ladders[i], is_to_end=False)
         if not ask.proposals and not runs[i].running:  # no more configurations: empty the rungs
             last = _resumes(promotions(runs[i], ladders[i], eta, most=slots[i], is_last=True))
-            ask = Ask(last.proposals, {**ask.notes, **last.notes}, ask.seconds)
+            ask = Ask(last.proposals, {**ask.notes, **last.notes}, ask.seconds, ask.ends)
         asks[i] = ask
     return asks
 
@@ -190,4 +190,5 @@ def _with_starts(ask: Ask, found: Ask, run: Run, ladders: Ladders, *, is_to_end:
         start(p.config, run.max_epochs if is_to_end else ladders.rungs_of(first + i)[0], p.origin)
         for i, p in enumerate(wanted)
     )
-    return Ask((*ask.proposals, *starts), {**found.notes, **ask.notes}, found.seconds)
+    notes = {**found.notes, **ask.notes}
+    return Ask((*ask.proposals, *starts), notes, found.seconds, found.ends)

@@ -53,7 +53,7 @@ def halved(
         if not ask.proposals:  # no more configurations: go on with those there are
             rung = open_rung(tables[i], runs[i], slots[i], vacant=False)
             ask = Ask() if rung is None else _resumes(rung)
-        asks[i] = Ask(ask.proposals, {**own.notes, **ask.notes}, ask.seconds)
+        asks[i] = Ask(ask.proposals, {**own.notes, **ask.notes}, ask.seconds, own.ends)
     return asks
 
 
