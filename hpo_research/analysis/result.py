@@ -275,5 +275,4 @@ def _history(known: _Known, number: int) -> RunHistory:
         ledger.info.final,
         ledger.ended,
         ledger.ended_by,
-        [row.clock for _, row in rows.asks if row.is_ask],
     )

@@ -1,13 +1,16 @@
 """A tuning job as a data frame: the service's columns, and what it does not tell."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from hpo_research import heavy
+from hpo_research.analysis.result import Result
 from hpo_research.errors import DocumentError
 from hpo_research.paths import Given, place
-from hpo_research.records import Ask, Trial
+from hpo_research.records import Ask, Run, Trial
 from hpo_research.sagemaker.client import training_jobs
-from hpo_research.sagemaker.client.reading import Jobs, Look
+from hpo_research.sagemaker.client.reading import Jobs, Look, TrainingJob
+from hpo_research.store.connection import FILE
 
 
 def analytics(folder: Given) -> "heavy.pandas.DataFrame":
@@ -27,9 +30,11 @@ def analytics(folder: Given) -> "heavy.pandas.DataFrame":
     if not home.is_dir():
         raise DocumentError(f"{home}: there is no such folder; name that of a tuning job")
     look = Jobs().look(home)
-    rows = [
-        _row(look, trial, stops) for trial, stops in zip(look.trials, _stops(look), strict=True)
-    ]
+    run, why = _run(home)
+    stops = _stops(run, why)
+    # The run was read last: it may have begun more trials.
+    pairs = zip(look.jobs, run.trials if run else (), strict=False)
+    rows = [_row(look, job, trial, stops[trial.id]) for job, trial in pairs]
     settings = [*look.job.constants, *look.job.space.parameters]
     frame = heavy.pandas.DataFrame(rows, columns=[*settings, *_COLUMNS])
     space = look.job.space.parameters
@@ -47,18 +52,26 @@ _COLUMNS = (
 )
 
 
-def _row(look: Look, trial: Trial, stop: str) -> dict[str, object]:
-    began, ended = look.begun[trial.id], look.ended.get(trial.id)
+def _run(home: Path) -> tuple[Run | None, str]:
+    """Return the run of a job, held against its digests, and why it was ended; None before it."""
+    if not (home / FILE).is_file():
+        return None, ""
+    history = next(iter(Result.read(home).histories.values()), None)
+    return (None, "") if history is None else (history.run, history.ended)
+
+
+def _row(look: Look, job: TrainingJob, trial: Trial, stop: str) -> dict[str, object]:
+    began, ended = look.date(job.begun), None if job.ended is None else look.date(job.ended)
     return {
         **look.job.constants,
         **trial.config,
-        "TrainingJobName": look.name_of(trial.id),
-        "TrainingJobStatus": training_jobs.status(look, trial),
-        "FinalObjectiveValue": trial.value if trial.id in look.ended else None,
+        "TrainingJobName": look.name_of(job),
+        "TrainingJobStatus": training_jobs.status(look, job),
+        "FinalObjectiveValue": job.value,
         "TrainingStartTime": began,
         "TrainingEndTime": ended,
         "TrainingElapsedTimeSeconds": (ended - began).total_seconds() if ended else None,
-        "ObjectiveStatus": training_jobs.objective_status(trial),
+        "ObjectiveStatus": training_jobs.objective_status(job),
         "ObjectiveValues": list(trial.values),
         "Stop": stop,
         "Origin": trial.origin,
@@ -66,15 +79,12 @@ def _row(look: Look, trial: Trial, stop: str) -> dict[str, object]:
     }
 
 
-def _stops(look: Look) -> list[str]:
+def _stops(run: Run | None, ended: str) -> list[str]:
     """Say of each trial what stopped it, empty where nothing did."""
-    said = [""] * len(look.trials)
-    for ask in look.run.asks if look.run else ():
-        stopped = {p.trial for p in ask.proposals if p.kind == "stop"}
-        for trial in stopped:
-            compared = "; ".join(_compared(ask, trial))
-            ended = (look.history and look.history.ended) or ""
-            said[trial] = compared or ended or "asked for"
+    said = [""] * len(run.trials if run else ())
+    for ask in run.asks if run else ():
+        for trial in {p.trial for p in ask.proposals if p.kind == "stop"}:
+            said[trial] = "; ".join(_compared(ask, trial)) or ended or "asked for"
     return said
 
 

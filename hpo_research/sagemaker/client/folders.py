@@ -28,7 +28,7 @@ _PATIENCE = 10.0  # seconds to wait for another process that enters or removes a
 def jobs(root: Path) -> dict[str, Path]:
     """Return the folders of all jobs by name."""
     with contextlib.suppress(FileNotFoundError), os.scandir(root) as entries:
-        return {one.name: root / one.name for one in entries if _is_job(Path(one.path))}
+        return {one.name: root / one.name for one in entries if _is_job(root / one.name)}
     return {}
 
 

@@ -1,35 +1,84 @@
 """What a job's folder holds at one moment, read straight from its document and its store.
 
-A look at a job goes on where the last one ended; nothing that was answered before is kept.
+Of a store only what is told is read, by its keys, and not held against its digests, which
+`Result.read` does: a job of 750 training jobs is read in some milliseconds. Nothing that was
+answered before is kept; kept are documents, and rows for as long as no transaction has come.
 """
 
+import json
+import sqlite3
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-from hpo_research.analysis.history import RunHistory
-from hpo_research.analysis.result import Reading
 from hpo_research.errors import DocumentWarning
-from hpo_research.records import Run, Trial
+from hpo_research.records import Direction, best_value, sign
 from hpo_research.sagemaker import loading, names
 from hpo_research.sagemaker.job import TuningJob
 from hpo_research.sagemaker.parents import DEFINITION, DOCUMENT
 from hpo_research.sagemaker.standing import Standing, standing
+from hpo_research.space.parameters import Value
+from hpo_research.store import Store
 from hpo_research.store.connection import FILE
+
+Status = Literal["InProgress", "Stopping", "Completed", "Stopped", "Failed"]
+_WORDS: Mapping[str, Status] = {
+    **{"finished": "Completed", "stopped": "Stopped", "failed": "Failed"},
+}
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """A trial as the store has it: `begun` and `ended` are the run's clock, in seconds.
+
+    `config_text` is its configuration as JSON, `value` the final value of the objective, None
+    before there is one and for a failed trial; `place` is its place among those that have ended,
+    and `attempt` counts how often it was begun anew after its process was lost.
+    """
+
+    id: int
+    config_text: str
+    origin: str
+    begun: float
+    status: Status = "InProgress"
+    value: float | None = None
+    reason: str = ""
+    ended: float | None = None
+    place: int | None = None
+    attempt: int = 0
+
+    @property
+    def config(self) -> dict[str, Value]:
+        """The configuration."""
+        found: dict[str, Value] = json.loads(self.config_text)
+        return found
+
+    @property
+    def has_value(self) -> bool:
+        """Whether it has ended with a value: whether its objective `Succeeded`."""
+        return self.value is not None and self.ended is not None
+
+
+class Rows(NamedTuple):
+    """The run of a store: its seed, and its training jobs by id."""
+
+    seed: int = 0
+    jobs: Sequence[TrainingJob] = ()
 
 
 @dataclass(frozen=True)
 class Look:
-    """A tuning job at one moment: its document, how it stands, and its run once that has begun."""
+    """A tuning job at one moment: its document, how it stands, and what its store holds."""
 
     folder: Path
     job: TuningJob
     created: datetime
     standing: Standing
-    history: RunHistory | None = None
+    rows: Rows = field(default_factory=Rows)
 
     @property
     def name(self) -> str:
@@ -37,50 +86,39 @@ class Look:
         return self.folder.name.partition(".")[0]
 
     @property
-    def run(self) -> Run | None:
-        """The run, None before it has begun."""
-        return None if self.history is None else self.history.run
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        """The trials, by id."""
-        return tuple(self.run.trials) if self.run else ()
+    def jobs(self) -> Sequence[TrainingJob]:
+        """The training jobs, by trial."""
+        return self.rows.jobs
 
     @cached_property
-    def begun(self) -> Mapping[int, datetime]:
-        """When each trial was begun, by id."""
-        if self.history is None:
-            return {}
-        asks = zip(self.history.run.asks, self.history.clocks, strict=True)
-        clocks = [clock for ask, clock in asks for p in ask.proposals if p.kind == "start"]
-        return {trial: self._date(clock) for trial, clock in enumerate(clocks)}
+    def best(self) -> TrainingJob | None:
+        """The one with the best value of those that have ended, the first of equals."""
+        known = [job for job in self.jobs if job.has_value]
+        flip = sign(self.job.direction)
+        return min(known, key=lambda job: (flip * float(job.value or 0.0), job.id), default=None)
 
-    @cached_property
-    def ended(self) -> Mapping[int, datetime]:
-        """When each trial ended that has, by id."""
-        outcomes = self.history.outcomes if self.history else ()
-        return {one.trial: self._date(one.clock) for _, one in outcomes if one.status != "paused"}
+    def name_of(self, job: TrainingJob) -> str:
+        """Return the name of a training job."""
+        return names.training_job(self.name, self.rows.seed, job.id)
 
-    @cached_property
-    def stopping(self) -> frozenset[int]:
-        """The trials that were told to stop."""
-        asks = self.run.asks if self.run else ()
-        return frozenset(p.trial for ask in asks for p in ask.proposals if p.kind == "stop")
+    def job_of(self, name: str) -> TrainingJob | None:
+        """Return the training job of a name; None where none has it."""
+        found = names.trial_of(name, self.name, self.rows.seed)
+        return None if found is None or found >= len(self.jobs) else self.jobs[found]
 
-    def name_of(self, trial: int) -> str:
-        """Return the name of a trial's training job."""
-        assert self.run is not None  # it has trials
-        return names.training_job(self.name, self.run.seed, trial)
-
-    def trial_of(self, name: str) -> Trial | None:
-        """Return the trial whose training job has a name; None where none has."""
-        if self.run is None:
-            return None
-        found = names.trial_of(name, self.name, self.run.seed)
-        return None if found is None or found >= len(self.trials) else self.trials[found]
-
-    def _date(self, clock: float) -> datetime:
+    def date(self, clock: float) -> datetime:
+        """Return when the run's clock read so many seconds."""
         return self.standing.date(clock) or self.created
+
+    def metrics(self, job: TrainingJob) -> Mapping[str, tuple[float, datetime]]:
+        """Return the last value of every metric of a training job, and when it came."""
+        with Store.read(self.folder) as store:
+            rows = store.look(partial(_reports, job=job))
+        return {
+            name: (value, self.date(clock))
+            for text, clock in rows
+            for name, value in json.loads(text).items()
+        }
 
 
 def created(folder: Path) -> datetime:
@@ -96,27 +134,112 @@ def loaded(folder: Path) -> TuningJob:
         return loading.load(folder / DOCUMENT, beside if beside.is_file() else None)
 
 
-class Jobs:
-    """The jobs that were looked at: their documents, and how far their stores were read."""
+Version = tuple[int, int, int]
+"""A store's file, the mark of its last transaction (`store.mark`), and its last turn."""
 
-    def __init__(self, most: int = 32) -> None:
+
+class Jobs:
+    """The jobs that were looked at: their documents, and their rows with the version read."""
+
+    def __init__(self, most: int = 1000) -> None:
         self._most = most
-        self._known: dict[tuple[Path, int], tuple[TuningJob, Reading]] = {}
+        self._known: dict[tuple[Path, int], tuple[TuningJob, Version | None, Rows]] = {}
 
     def look(self, folder: Path) -> Look:
         """Return what a job's folder holds now."""
         # A folder whose document is another file is that of another job.
         key = (folder, (folder / DOCUMENT).stat().st_ino)
-        known = self._known.pop(key) if key in self._known else (loaded(folder), Reading(folder))
-        job, reading = known
+        known = self._known.pop(key, None)
+        job, version, rows = known or (loaded(folder), None, Rows())
+        found = standing(folder)
+        if found.seen is not None:
+            file = (folder / FILE).stat().st_ino
+            with Store.read(folder) as store:
+                version, rows = store.look(partial(_read, file, version, rows, job))
         while len(self._known) >= self._most:
             self._known.pop(next(iter(self._known)))
-        self._known[key] = job, reading
-        found = standing(folder)
-        history = _only(reading) if (folder / FILE).is_file() and found.seen else None
-        return Look(folder, job, created(folder), found, history)
+        self._known[key] = job, version, rows
+        return Look(folder, job, created(folder), found, rows)
 
 
-def _only(reading: Reading) -> RunHistory | None:
-    """Return the run of a job's store; None before there is one."""
-    return next(iter(reading.look().histories.values()), None)
+def _read(
+    file: int, version: Version | None, known: Rows, job: TuningJob, db: sqlite3.Connection
+) -> tuple[Version, Rows]:
+    """Read a store's rows, or return those that are known where nothing was written since."""
+    (mark,) = db.execute("PRAGMA user_version").fetchone()
+    (turn,) = db.execute("SELECT coalesce(max(id), 0) FROM turn").fetchone()
+    now = (file, mark, turn)
+    return now, known if now == version else _rows(db, job.metric, job.direction)
+
+
+def _rows(db: sqlite3.Connection, metric: str, direction: Direction) -> Rows:
+    """Read the first run of a store."""
+    run = db.execute("SELECT id, seed FROM run ORDER BY id").fetchone()
+    if run is None:
+        return Rows()
+    own = "FROM proposal p JOIN ask a ON a.id = p.ask WHERE a.run = ? AND p.kind"
+    begun = f"SELECT p.trial, p.config, p.origin, a.clock {own} = 'start' ORDER BY p.trial"
+    anew = f"SELECT p.trial, max(p.attempt) {own} = 'restart' GROUP BY p.trial"
+    stopped = f"SELECT p.trial {own} = 'stop'"
+    attempts = dict(db.execute(anew, run[:1]))
+    stopping = {trial for (trial,) in db.execute(stopped, run[:1])}
+    values = partial(_value, db, metric, None if _counts_last(db) else direction)
+    ends = {
+        row[0]: (place, *row)
+        for place, row in enumerate(
+            db.execute(
+                "SELECT trial, status, reason, clock, epoch FROM outcome "
+                "WHERE run = ? AND status != 'paused' ORDER BY turn, trial",
+                run[:1],
+            ).fetchall()
+        )
+    }
+    jobs = []
+    for trial, text, origin, clock in db.execute(begun, run[:1]).fetchall():
+        attempt = attempts.get(trial, 0)
+        job = TrainingJob(trial, text, origin, clock, attempt=attempt)
+        if trial in ends:
+            place, _, status, reason, ended, epoch = ends[trial]
+            value = None if status == "failed" else values((run[0], trial, attempt), epoch)
+            word = _WORDS[status]
+            job = TrainingJob(
+                trial, text, origin, clock, word, value, reason, ended, place, attempt
+            )
+        elif trial in stopping:
+            job = TrainingJob(trial, text, origin, clock, "Stopping", attempt=attempt)
+        jobs.append(job)
+    return Rows(run[1], jobs)
+
+
+def _counts_last(db: sqlite3.Connection) -> bool:
+    """Whether a trial counts by its last value, as the service has it; else by its best."""
+    (text,) = db.execute("SELECT value FROM meta WHERE key = 'experiment'").fetchone()
+    return bool(json.loads(text)["final"] == "last")
+
+
+def _value(
+    db: sqlite3.Connection,
+    metric: str,
+    best: Direction | None,
+    attempt: tuple[int, int, int],
+    epoch: int,
+) -> float | None:
+    """Return the value of a trial that ended at an epoch: its last one, or its best."""
+    own = "SELECT metrics FROM report WHERE run = ? AND trial = ? AND attempt = ?"
+    if best is None:
+        last = db.execute(f"{own} AND epoch = ?", (*attempt, epoch)).fetchone()
+        if last is not None and (found := json.loads(last[0]).get(metric)) is not None:
+            return float(found)
+    texts = db.execute(f"{own} ORDER BY epoch", attempt).fetchall()
+    known = [value for (text,) in texts if (value := json.loads(text).get(metric)) is not None]
+    if not known:
+        return None
+    return float(known[-1] if best is None else best_value(known, best))
+
+
+def _reports(db: sqlite3.Connection, job: TrainingJob) -> list[tuple[str, float]]:
+    return db.execute(
+        "SELECT metrics, clock FROM report WHERE trial = ? AND attempt = ? "
+        "AND run = (SELECT min(id) FROM run) ORDER BY epoch",
+        (job.id, job.attempt),
+    ).fetchall()

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from hpo_research.errors import DocumentError, DocumentWarning, OfflineError
-from hpo_research.records import Trial
 from hpo_research.sagemaker import loading, names
 from hpo_research.sagemaker.client import folders, identities, training_jobs, tuning_jobs
 from hpo_research.sagemaker.client.arns import tuning_arn
 from hpo_research.sagemaker.client.buckets import Buckets
 from hpo_research.sagemaker.client.calls import Call
 from hpo_research.sagemaker.client.pages import Keyed, page
-from hpo_research.sagemaker.client.reading import Jobs, Look
+from hpo_research.sagemaker.client.reading import Jobs, Look, TrainingJob
 from hpo_research.sagemaker.client.refusals import Code, Refusal
 from hpo_research.sagemaker.client.starting import Trainers, start
 from hpo_research.sagemaker.client.stops import stop_run, stop_trial
@@ -99,28 +98,28 @@ class Service:
         look, by = self._look(request), request.get("SortBy", "Name")
         wanted = request.get("StatusEquals")
         rows = [
-            Keyed(training_jobs.order(look, trial, by), trial)
-            for trial in look.trials
-            if wanted in (None, training_jobs.status(look, trial))
-            and (by != "FinalObjectiveMetricValue" or _has_value(trial))
+            Keyed(training_jobs.order(look, job, by), job)
+            for job in look.jobs
+            if wanted in (None, training_jobs.status(look, job))
+            and (by != "FinalObjectiveMetricValue" or job.has_value)
         ]
         shown, more = page(rows, request)
-        found = [training_jobs.summary(look, trial, self.region) for trial in shown]
+        found = [training_jobs.summary(look, job, self.region) for job in shown]
         return {"TrainingJobSummaries": found, **more}
 
     def describe_training_job(self, request: Request) -> Fields:
         """Describe a training job, as `DescribeTrainingJob`."""
-        look, trial = self._training_job(request["TrainingJobName"])
-        return training_jobs.described(look, trial, self.region)
+        look, job = self._training_job(request["TrainingJobName"])
+        return training_jobs.described(look, job, self.region)
 
     def stop_training_job(self, request: Request) -> Fields:
         """Ask a training job to stop, as `StopTrainingJob`."""
-        look, trial = self._training_job(request["TrainingJobName"])
-        if not trial.is_running:
-            said = training_jobs.status(look, trial)
+        look, job = self._training_job(request["TrainingJobName"])
+        if job.ended is not None:
+            said = job.status
             why = f"{request['TrainingJobName']} is {said}: what has ended cannot be stopped"
             raise Refusal("ValidationException", why)
-        stop_trial(look.folder, trial.id)
+        stop_trial(look.folder, job.id)
         return {}
 
     def list_tags(self, request: Request) -> Fields:
@@ -165,7 +164,7 @@ class Service:
                 continue  # its results are not known here, which was said when the job was created
         return found
 
-    def _training_job(self, name: str) -> tuple[Look, Trial]:
+    def _training_job(self, name: str) -> tuple[Look, TrainingJob]:
         """Return a training job by its name, also one whose tuning job was deleted."""
         parts = names.parts(name)
         homes = []
@@ -175,16 +174,12 @@ class Service:
         for folder in homes:
             look = folder and self._jobs.look(folder)
             # An ARN has it in small letters.
-            trial = look and look.trial_of(look.name + name[len(look.name) :])
-            if look and trial:
-                return look, trial
+            job = look and look.job_of(look.name + name[len(look.name) :])
+            if look and job:
+                return look, job
         raise Refusal(
             "ResourceNotFound", f"{name}: there is no training job of this name in {self.root}"
         )
-
-
-def _has_value(trial: Trial) -> bool:
-    return training_jobs.objective_status(trial) == "Succeeded"
 
 
 _OPERATIONS: Mapping[str, Callable[[Service, Request], Fields]] = {

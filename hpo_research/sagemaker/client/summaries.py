@@ -5,6 +5,7 @@ nanosecond, and were left alone long enough before they were read for that to me
 """
 
 import json
+import os
 import sqlite3
 import time
 from collections import Counter
@@ -21,7 +22,7 @@ from hpo_research.sagemaker.client.pages import Key, Keyed, page
 from hpo_research.sagemaker.client.reading import created
 from hpo_research.sagemaker.client.tuning_jobs import counted
 from hpo_research.sagemaker.parents import DOCUMENT
-from hpo_research.sagemaker.standing import Standing, standing
+from hpo_research.sagemaker.standing import ERROR, Standing, standing
 from hpo_research.sagemaker.wire import Config
 from hpo_research.store import Store
 from hpo_research.store.connection import FILE
@@ -29,16 +30,16 @@ from hpo_research.store.connection import FILE
 Fields = dict[str, Any]
 Files = tuple[tuple[int, int, int], ...]
 
-_QUIET = 1.0  # seconds: clocks of file systems are coarser than a write is long
+_QUIET = 1_000_000_000  # nanoseconds: clocks of file systems are coarser than a write is long
 _MOST = 10_000  # jobs that are kept
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A job as it was: its standing, and its counts where they were asked for."""
+    """A job as it was: its standing, and its summary where that was asked for."""
 
     standing: Standing
-    counts: Fields | None
+    summary: Fields | None
 
 
 @dataclass
@@ -57,7 +58,8 @@ class Summaries:
             if (key := self._key(name, folder, request)) is not None
         ]
         shown, more = page(rows, request)
-        return {"HyperParameterTuningJobSummaries": [self._summary(one) for one in shown], **more}
+        found = [self._seen(folder, is_shown=True).summary for folder in shown]
+        return {"HyperParameterTuningJobSummaries": found, **more}
 
     def _key(self, name: str, folder: Path, request: Mapping[str, Any]) -> Key | None:
         """Return what a job is sorted by; None where the request's filters leave it out."""
@@ -67,7 +69,7 @@ class Summaries:
         if not _is_between(made, request, "CreationTime"):
             return None
         if "StatusEquals" in request or by == "Status" or _asks(request, "LastModifiedTime"):
-            seen = self._seen(folder, is_counted=False).standing
+            seen = self._seen(folder, is_shown=False).standing
             if seen.status != request.get("StatusEquals", seen.status):
                 return None
             if not _is_between(seen.modified or made, request, "LastModifiedTime"):
@@ -76,45 +78,47 @@ class Summaries:
                 return (seen.status, name)
         return (made.timestamp(), name) if by == "CreationTime" else (name,)
 
-    def _summary(self, folder: Path) -> Fields:
-        config = _config(folder)
-        seen, made = self._seen(folder, is_counted=True), created(folder)
-        ended = seen.standing.is_over and {
-            "HyperParameterTuningEndTime": seen.standing.ended or seen.standing.modified or made
-        }
-        limits = config.ResourceLimits
-        return {
-            "HyperParameterTuningJobName": folder.name,
-            "HyperParameterTuningJobArn": tuning_arn(self.region, folder.name),
-            "HyperParameterTuningJobStatus": seen.standing.status,
-            "Strategy": config.Strategy,
-            "CreationTime": made,
-            "LastModifiedTime": seen.standing.modified or made,
-            **(ended or {}),
-            **(seen.counts or {}),
-            **({"ResourceLimits": limits.model_dump(exclude_none=True)} if limits else {}),
-        }
-
-    def _seen(self, folder: Path, *, is_counted: bool) -> _Seen:
+    def _seen(self, folder: Path, *, is_shown: bool) -> _Seen:
         files = _files(folder)
         known, seen = self._kept.get(folder, ((), None))
-        if seen is not None and known == files and (seen.counts or not is_counted):
+        if seen is not None and known == files and (seen.summary or not is_shown):
             return seen
         began = time.time_ns()
         found = standing(folder)
-        seen = _Seen(found, _counts(folder) if is_counted else None)
-        is_quiet = all(began - changed > _QUIET * 1e9 for *_, changed in files)
+        seen = _Seen(found, _summary(folder, found, self.region) if is_shown else None)
+        is_quiet = all(began - changed > _QUIET for *_, changed in files)
         if found.is_over and is_quiet and len(self._kept) < _MOST:
             self._kept[folder] = (files, seen)
         return seen
 
 
+def _summary(folder: Path, found: Standing, region: str) -> Fields:
+    whole = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+    # Of the tuner's document nothing else is looked at; a bare one is the whole file.
+    config = Config.model_validate(whole.get("HyperParameterTuningJobConfig", whole))
+    made, limits = created(folder), config.ResourceLimits
+    summary = {
+        "HyperParameterTuningJobName": folder.name,
+        "HyperParameterTuningJobArn": tuning_arn(region, folder.name),
+        "HyperParameterTuningJobStatus": found.status,
+        "Strategy": config.Strategy,
+        "CreationTime": made,
+        "LastModifiedTime": found.modified or made,
+        **_counts(folder, config, found),
+    }
+    if found.is_over:
+        summary["HyperParameterTuningEndTime"] = found.ended or found.modified or made
+    if limits is not None:
+        summary["ResourceLimits"] = limits.model_dump(exclude_none=True)
+    return summary
+
+
 def _files(folder: Path) -> Files:
     """Return the number, size and time of all files that say how a job stands."""
-    found = []
-    for name in (DOCUMENT, FILE, f"{FILE}-wal", "requests", "error.txt"):
+    found, home = [], os.fspath(folder)
+    for name in (DOCUMENT, FILE, f"{FILE}-wal", "requests", ERROR):
         try:
-            one = (folder / name).stat()
+            one = os.stat(f"{home}/{name}")
         except FileNotFoundError:
             found.append((0, 0, 0))
         else:
@@ -122,10 +126,11 @@ def _files(folder: Path) -> Files:
     return tuple(found)
 
 
-def _counts(folder: Path) -> Fields:
-    if not (folder / FILE).is_file():
+def _counts(folder: Path, config: Config, found: Standing) -> Fields:
+    if found.seen is None:
         return counted({}, {})
-    metric = json.dumps(_metric(folder))
+    objective = config.HyperParameterTuningJobObjective
+    metric = json.dumps(objective.MetricName if objective else "")
     with Store.read(folder) as store:
         return store.look(partial(_counted, metric=metric))
 
@@ -145,21 +150,6 @@ def _counted(db: sqlite3.Connection, metric: str) -> Fields:
         values["Succeeded" if has_value and status != "failed" else "Failed"] += count
     jobs["InProgress"] = values["Pending"] = begun - jobs.total()
     return counted(jobs, values)
-
-
-def _config(folder: Path) -> Config:
-    """Return the tuner's document, of which nothing else is looked at."""
-    return Config.model_validate(_tuner(folder))
-
-
-def _tuner(folder: Path) -> Any:
-    whole = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
-    return whole.get("HyperParameterTuningJobConfig", whole)
-
-
-def _metric(folder: Path) -> str:
-    objective = _tuner(folder).get("HyperParameterTuningJobObjective") or {}
-    return str(objective.get("MetricName", ""))
 
 
 def _asks(request: Mapping[str, Any], name: str) -> bool:

@@ -8,83 +8,76 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
-from hpo_research.records import Trial
 from hpo_research.sagemaker.client.arns import training_arn, tuning_arn
 from hpo_research.sagemaker.client.pages import Key
-from hpo_research.sagemaker.client.reading import Look
+from hpo_research.sagemaker.client.reading import Look, TrainingJob
 from hpo_research.sagemaker.wire import Definition
 from hpo_research.space.parameters import Value
-from hpo_research.store.reports import as_reports
 
 OBJECTIVE = "_tuning_objective_metric"
 LONGEST = 1024  # characters of a FailureReason
-_STATUS = {"finished": "Completed", "stopped": "Stopped", "failed": "Failed"}
 _DISK = 30  # GB, what the SDKs ask for unless told otherwise
 
 Fields = dict[str, Any]
 
 
-def status(look: Look, trial: Trial) -> str:
-    """Return a trial's status in the service's words."""
-    if trial.status in _STATUS:
-        return _STATUS[trial.status]
-    is_stopping = trial.id in look.stopping or look.standing.status == "Stopping"
-    return "Stopping" if is_stopping else "InProgress"
+def status(look: Look, job: TrainingJob) -> str:
+    """Return a training job's status; all that run are stopping where the tuning job is."""
+    is_stopping = job.status == "InProgress" and look.standing.status == "Stopping"
+    return "Stopping" if is_stopping else job.status
 
 
-def objective_status(trial: Trial) -> str:
-    """Return whether the trial's value counts: `Succeeded`, `Pending`, or `Failed` without one."""
-    if trial.status not in _STATUS:
+def objective_status(job: TrainingJob) -> str:
+    """Return whether the job's value counts: `Succeeded`, `Pending`, or `Failed` without one."""
+    if job.ended is None:
         return "Pending"
-    return "Failed" if trial.value is None else "Succeeded"
+    return "Succeeded" if job.has_value else "Failed"
 
 
-def order(look: Look, trial: Trial, by: str) -> Key:
+def order(look: Look, job: TrainingJob, by: str) -> Key:
     """Return what a trial is sorted by; the name, which is told by its number, comes last."""
-    name = f"{trial.id + 1:03d}-"
+    name = f"{job.id + 1:03d}-"
     match by:
         case "CreationTime":
-            return (look.begun[trial.id].timestamp(), name)
+            return (job.begun, name)
         case "Status":
-            return (status(look, trial), name)
+            return (status(look, job), name)
         case "FinalObjectiveMetricValue":
-            return (float(trial.value or 0.0), name)
+            return (float(job.value or 0.0), name)
     return (name,)
 
 
-def summary(look: Look, trial: Trial, region: str) -> Fields:
+def summary(look: Look, job: TrainingJob, region: str) -> Fields:
     """Return a trial as `HyperParameterTrainingJobSummary`."""
-    name = look.name_of(trial.id)
+    name = look.name_of(job)
     found: Fields = {
         "TrainingJobName": name,
         "TrainingJobArn": training_arn(region, name),
-        "CreationTime": look.begun[trial.id],
-        "TrainingStartTime": look.begun[trial.id],
-        "TrainingJobStatus": status(look, trial),
-        "TunedHyperParameters": tuned(look, trial),
-        "ObjectiveStatus": objective_status(trial),
+        "CreationTime": look.date(job.begun),
+        "TrainingStartTime": look.date(job.begun),
+        "TrainingJobStatus": status(look, job),
+        "TunedHyperParameters": tuned(look, job),
+        "ObjectiveStatus": objective_status(job),
     }
     search = look.job.searches[0]
     if search.definition and search.definition.DefinitionName:
         found["TrainingJobDefinitionName"] = search.definition.DefinitionName
-    if trial.id in look.ended:
-        found["TrainingEndTime"] = look.ended[trial.id]
-    if trial.reason:
-        found["FailureReason"] = trial.reason[:LONGEST]
-    if objective_status(trial) == "Succeeded":
+    if job.ended is not None:
+        found["TrainingEndTime"] = look.date(job.ended)
+    if job.reason:
+        found["FailureReason"] = job.reason[:LONGEST]
+    if objective_status(job) == "Succeeded":
         found["FinalHyperParameterTuningJobObjectiveMetric"] = {
             "Type": "Maximize" if look.job.direction == "maximize" else "Minimize",
             "MetricName": look.job.metric,
-            "Value": trial.value,
+            "Value": job.value,
         }
     return found
 
 
-def tuned(look: Look, trial: Trial) -> dict[str, str]:
+def tuned(look: Look, job: TrainingJob) -> dict[str, str]:
     """Return the searched hyperparameters as texts, those of a single value among them."""
-    values = {**look.job.constants, **trial.config}
+    values = {**look.job.constants, **job.config}
     return {name: text_of(value) for name, value in values.items()}
 
 
@@ -93,10 +86,10 @@ def text_of(value: Value) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def described(look: Look, trial: Trial, region: str) -> Fields:
+def described(look: Look, job: TrainingJob, region: str) -> Fields:
     """Return a trial as `DescribeTrainingJobResponse`."""
-    short = summary(look, trial, region)
-    began, ended = look.begun[trial.id], look.ended.get(trial.id)
+    short = summary(look, job, region)
+    began, ended = look.date(job.begun), None if job.ended is None else look.date(job.ended)
     search = look.job.searches[0]
     definition = search.definition or Definition()
     whole = definition.model_dump(exclude_none=True)
@@ -106,13 +99,13 @@ def described(look: Look, trial: Trial, region: str) -> Fields:
         "TuningJobArn": tuning_arn(region, look.name),
         "ModelArtifacts": {"S3ModelArtifacts": artifacts(look, short["TrainingJobName"])},
         "SecondaryStatus": _secondary(short["TrainingJobStatus"]),
-        "SecondaryStatusTransitions": _transitions(trial, short["TrainingJobStatus"], began, ended),
-        "HyperParameters": {**statics(look), **tuned(look, trial)},
+        "SecondaryStatusTransitions": _transitions(job, short["TrainingJobStatus"], began, ended),
+        "HyperParameters": {**statics(look), **tuned(look, job)},
         "OutputDataConfig": {"KmsKeyId": "", **whole.get("OutputDataConfig", {})},
         "ResourceConfig": machines(definition),
         "StoppingCondition": whole.get("StoppingCondition", {}),
         "LastModifiedTime": ended or look.standing.modified or began,
-        "FinalMetricDataList": _finals(look, trial),
+        "FinalMetricDataList": _finals(look, job),
     }
     found["OutputDataConfig"].setdefault("S3OutputPath", output_of(look))
     algorithm = {"TrainingInputMode": "File", **whole.get("AlgorithmSpecification", {})}
@@ -168,28 +161,20 @@ def _secondary(status: str) -> str:
 
 
 def _transitions(
-    trial: Trial, status: str, began: datetime, ended: datetime | None
+    job: TrainingJob, status: str, began: datetime, ended: datetime | None
 ) -> list[Mapping[str, Any]]:
     training: Fields = {"Status": "Training", "StartTime": began, "StatusMessage": "Training"}
-    if trial.attempt:
-        times = "once" if trial.attempt == 1 else f"{trial.attempt} times"
+    if job.attempt:
+        times = "once" if job.attempt == 1 else f"{job.attempt} times"
         training["StatusMessage"] = f"Begun anew {times}: its process was lost"
     if ended is None:
         return [training]
     last = {"Status": status, "StartTime": ended, "EndTime": ended}
-    message = trial.reason[:LONGEST] or f"Training job {status.lower()}"
+    message = job.reason[:LONGEST] or f"Training job {status.lower()}"
     return [{**training, "EndTime": ended}, {**last, "StatusMessage": message}]
 
 
-def _finals(look: Look, trial: Trial) -> list[Mapping[str, Any]]:
-    """Return the last value of every metric, and when it came."""
-    reports = as_reports(look.history.reports if look.history else ())
-    own = reports.rows(np.flatnonzero(reports.trial == trial.id))
-    found: list[Mapping[str, Any]] = []
-    for name in own.metrics.names[:40]:
-        values = own.metrics.of(name)
-        (known,) = np.nonzero(~np.isnan(values))
-        if len(known):
-            at = look.standing.date(float(own.clock[known[-1]])) or look.created
-            found.append({"MetricName": name, "Value": float(values[known[-1]]), "Timestamp": at})
-    return found
+def _finals(look: Look, job: TrainingJob) -> list[Mapping[str, Any]]:
+    """Return the last value of every metric, and when it came; the model takes 40 of them."""
+    found = list(look.metrics(job).items())[:40]
+    return [{"MetricName": n, "Value": float(value), "Timestamp": at} for n, (value, at) in found]

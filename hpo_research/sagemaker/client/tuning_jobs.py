@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from hpo_research.records import Trial
+from hpo_research.records import sign
 from hpo_research.sagemaker.client import training_jobs
 from hpo_research.sagemaker.client.arns import tuning_arn
 from hpo_research.sagemaker.client.reading import Look
@@ -17,7 +17,7 @@ def described(look: Look, region: str, parents: list[Look]) -> Fields:
 
     `parents` are those of a warm start with the same data, as far as they are known.
     """
-    request = look.job.request.model_dump(exclude_none=True)
+    request, seen = look.job.request.model_dump(exclude_none=True), look.standing.seen
     found: Fields = {
         "HyperParameterTuningJobName": look.name,
         "HyperParameterTuningJobArn": tuning_arn(region, look.name),
@@ -25,9 +25,7 @@ def described(look: Look, region: str, parents: list[Look]) -> Fields:
         **_times(look),
         **counters(look),
         "TuningJobCompletionDetails": _completion(look),
-        "ConsumedResources": {
-            "RuntimeInSeconds": int(look.history.cost.clock) if look.history else 0
-        },
+        "ConsumedResources": {"RuntimeInSeconds": int(seen.clock) if seen else 0},
     }
     for key in ("WarmStartConfig", "Autotune"):
         if key in request:
@@ -37,8 +35,8 @@ def described(look: Look, region: str, parents: list[Look]) -> Fields:
     if (several := request.get("TrainingJobDefinitions")) is not None:
         pairs = zip(several, look.job.searches, strict=True)
         found["TrainingJobDefinitions"] = [_definition(one, search) for one, search in pairs]
-    if best := best_of(look):
-        found["BestTrainingJob"] = training_jobs.summary(look, best, region)
+    if look.best is not None:
+        found["BestTrainingJob"] = training_jobs.summary(look, look.best, region)
     if (overall := _overall(look, region, parents)) is not None:
         found["OverallBestTrainingJob"] = overall
     return found
@@ -61,8 +59,8 @@ def _times(look: Look) -> Fields:
 
 def counters(look: Look) -> Fields:
     """Return how many training jobs have which status, and which status of the objective."""
-    jobs = Counter(status(look, trial) for trial in look.trials)
-    values = Counter(objective_status(trial) for trial in look.trials)
+    jobs = Counter(status(look, job) for job in look.jobs)
+    values = Counter(objective_status(job) for job in look.jobs)
     return counted(jobs, values)
 
 
@@ -82,34 +80,25 @@ def counted(jobs: Mapping[str, int], values: Mapping[str, int]) -> Fields:
     }
 
 
-def best_of(look: Look) -> Trial | None:
-    """Return the ended trial with the best value, the first of equals; None before there is one."""
-    values = [trial for trial in look.trials if objective_status(trial) == "Succeeded"]
-    sign = look.run.sign if look.run else 1
-    return min(values, key=lambda trial: (sign * float(trial.value or 0.0), trial.id), default=None)
-
-
 def _overall(look: Look, region: str, parents: list[Look]) -> Fields | None:
     """Return the best of a job and of its parents, where they search for the same."""
     start = look.job.request.WarmStartConfig
-    if start is None or start.WarmStartType != "IdenticalDataAndAlgorithm" or look.run is None:
+    if start is None or start.WarmStartType != "IdenticalDataAndAlgorithm":
         return None
-    found = [(one, best) for one in (look, *parents) if (best := best_of(one)) is not None]
+    found = [(one, best) for one in (look, *parents) if (best := one.best) is not None]
     if not found:
         return None
-    sign = look.run.sign
-    owner, best = min(found, key=lambda pair: sign * float(pair[1].value or 0.0))
+    flip = sign(look.job.direction)
+    owner, best = min(found, key=lambda pair: flip * float(pair[1].value or 0.0))
     return {**training_jobs.summary(owner, best, region), "TuningJobName": owner.name}
 
 
 def _completion(look: Look) -> Fields:
-    """Return how many trials have ended with a value since the best one; none before it."""
-    best = best_of(look)
-    ended = [t.place for t in look.trials if objective_status(t) == "Succeeded"]
+    """Return how many training jobs have ended with a value since the best one; 0 before it."""
+    best = look.best
     since = best.place if best is not None and best.place is not None else 0
-    return {
-        "NumberOfTrainingJobsObjectiveNotImproving": sum(p is not None and p > since for p in ended)
-    }
+    later = [job for job in look.jobs if job.has_value and (job.place or 0) > since]
+    return {"NumberOfTrainingJobsObjectiveNotImproving": len(later)}
 
 
 def _definition(one: Mapping[str, Any], search: Search) -> Fields:
