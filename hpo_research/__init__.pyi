@@ -7,6 +7,7 @@ from .experiment import Budget, Experiment, run
 from .problems.function import FunctionProblem
 from .problems.protocol import Problem
 from .problems.registry import problem
+from .problems.script import Script
 from .problems.tabulated import Tabulated
 from .progress.standing import Progress
 from .records import Ask, Proposal, Run, Trial
@@ -55,6 +56,7 @@ __all__ = [
     "Random",
     "Result",
     "Run",
+    "Script",
     "SearchSpace",
     "Strategy",
     "Study",

@@ -1,18 +1,21 @@
 """The one-liner: tune a function of your own."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hpo_research import habits, strategies
 from hpo_research.analysis.result import Result
 from hpo_research.device import Compute
-from hpo_research.errors import AllTrialsFailedError, StrategyError
+from hpo_research.errors import AllTrialsFailedError, ArgumentError, ProblemError, StrategyError
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.experiment import Execution, Experiment
 from hpo_research.experiment.loop import execute
 from hpo_research.experiment.priors import Earlier
 from hpo_research.paths import Given
 from hpo_research.problems.function import FunctionProblem
+from hpo_research.problems.protocol import Problem
+from hpo_research.problems.script import Script
 from hpo_research.progress.showing import Showing, asked_for, shown
 from hpo_research.records import Direction, Task, Trial
 from hpo_research.space import SearchSpace
@@ -23,8 +26,8 @@ from hpo_research.strategies.sparing import epochs_mistake
 
 @habits.function
 def tune(
-    function: Callable[..., Any],
-    space: SearchSpace,
+    function: Callable[..., Any] | Script,
+    space: SearchSpace | None = None,
     *,
     strategy: Strategy | None = None,
     trials: int = 20,
@@ -41,11 +44,12 @@ def tune(
     enqueue: Sequence[Mapping[str, object]] = (),
     progress: Showing = "auto",
 ) -> Trial:
-    """Tune `function(config)` or `function(config, report)` and return the best trial.
+    """Tune `function(config)` or `function(config, report)`, or a `Script`; return the best trial.
 
-    The function runs in `parallel` worker processes. In lock-step the same seed gives the same
-    result; `execution="asynchronous"` refills a free worker at once. `strategy` is Bayesian
-    optimisation unless told otherwise. `max_epochs=None` leaves the length of trials open, as in
+    The function runs in `parallel` worker processes; of a script, which has a space, a direction
+    and a length itself, as many run at once. In lock-step the same seed gives the same result;
+    `execution="asynchronous"` refills a free worker at once. `strategy` is Bayesian optimisation
+    unless told otherwise. `max_epochs=None` leaves the length of trials open, as in
     `FunctionProblem`. `prior` and what goes with it, and `enqueue`, are those of `Experiment`. With
     `path` the folder is a store: called again, it goes on. `progress` is shown as by `run`. Where
     the function needs limits (seconds, memory), make a `FunctionProblem` and `run` an `Experiment`.
@@ -54,11 +58,16 @@ def tune(
     and `StrategyError` where a strategy that spares epochs is given a single one.
     """
     showing = asked_for("tune", progress)
-    if mistake := epochs_mistake(strategy, max_epochs):
+    if isinstance(function, Script):
+        problem: Problem = _of_script(function, space, direction, max_epochs, parallel)
+    elif space is None:
+        raise ArgumentError("tune: missing a required argument: 'space'; expected tune(f, space)")
+    else:
+        problem = FunctionProblem(
+            function, space, direction=direction, max_epochs=max_epochs, workers=parallel
+        )
+    if mistake := epochs_mistake(strategy, problem.max_epochs):
         raise StrategyError(f"tune: {mistake}")
-    problem = FunctionProblem(
-        function, space, direction=direction, max_epochs=max_epochs, workers=parallel
-    )
     experiment = Experiment(
         name="tune",
         problems=[problem],
@@ -74,6 +83,29 @@ def tune(
         enqueue=enqueue,
     )
     return _best(experiment, path, showing)
+
+
+def _of_script(
+    script: Script,
+    space: SearchSpace | None,
+    direction: Direction,
+    max_epochs: int | None,
+    parallel: int,
+) -> Script:
+    """Return a script that runs as often at once as trials do; refuse what it says itself."""
+    defaults: Mapping[str, tuple[object, object]] = {
+        "space": (space, None),
+        "direction": (direction, "minimize"),
+        "max_epochs": (max_epochs, 1),
+    }
+    given = [
+        name
+        for name, (value, default) in defaults.items()
+        if value not in (default, getattr(script, name))
+    ]
+    if given:
+        raise ProblemError(f"tune({script.name}): give the Script its {' and '.join(given)}")
+    return replace(script, workers=script.workers or parallel)
 
 
 def _best(experiment: Experiment, path: Given | None, showing: Showing) -> Trial:

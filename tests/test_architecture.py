@@ -24,7 +24,7 @@ FLOORS = [
     {"entries"},
     {"ledger", "run"},
     {"store", "optim"},
-    {"gp", "training"},
+    {"gp", "training", "jobs"},
     {"curve_gp"},
     {"acquisition"},
     {"problems"},
@@ -54,7 +54,7 @@ ROOMS = {
     "executors": [
         {"protocol", "states"},
         {"streams", "remembered", "processes"},
-        {"lock_step", "simulated"},
+        {"lock_step", "simulated", "scripts"},
         {"choice"},
     ],
 }
@@ -105,7 +105,9 @@ LIGHT = {
         "experiment.loop",
         "executors.processes.executor",
         "executors.processes.forking",
+        "executors.scripts",
         "problems.function",
+        "problems.script",
     ),
     *("strategies.stopping.median", "strategies.completion"),
     *("sagemaker.loading", "sagemaker.names", "sagemaker.parents", "sagemaker.search"),

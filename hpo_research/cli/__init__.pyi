@@ -1,6 +1,8 @@
 """What the package has; see `hpo_research/__init__.pyi`."""
 
-from . import best, describe, doctor, export, listings, report, rescue, run, status, stop, table
+from . import best, describe, doctor, export, jobs, listings, report, rescue, run, status, stop
+from . import table as table
+from . import tune as tune
 from .app import app, main
 
 __all__ = [
@@ -9,6 +11,7 @@ __all__ = [
     "describe",
     "doctor",
     "export",
+    "jobs",
     "listings",
     "main",
     "report",
@@ -17,4 +20,5 @@ __all__ = [
     "status",
     "stop",
     "table",
+    "tune",
 ]

@@ -8,14 +8,16 @@ from pathlib import Path
 from rich.table import Table
 
 from hpo_research import sagemaker
+from hpo_research.cli import jobs
 from hpo_research.cli.console import add_row, plain_table, say, screen, warn
 from hpo_research.errors import DocumentWarning
+from hpo_research.sagemaker.parents import DEFINITION, DOCUMENT
 from hpo_research.space import Categorical, Float, Integer
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The files, the folder where parents are looked for, and whether warnings are errors."""
+    """The files, or a job's folder; where parents are looked for; whether warnings are errors."""
 
     document: Path
     definition: Path | None
@@ -25,11 +27,14 @@ class Wanted:
 
 def show(wanted: Wanted) -> None:
     """Print the strategy, limits and ranges of a document, and what is not as in the service."""
+    document, definition = wanted.document, wanted.definition
+    folder = document if document.is_dir() else None
+    if folder is not None:
+        document, beside = folder / DOCUMENT, folder / DEFINITION
+        definition = definition or (beside if beside.is_file() else None)
     with warnings.catch_warnings():  # they are printed below
         warnings.simplefilter("ignore", DocumentWarning)
-        job = sagemaker.load(
-            wanted.document, wanted.definition, root=wanted.root, strict=wanted.strict
-        )
+        job = sagemaker.load(document, definition, root=wanted.root, strict=wanted.strict)
     console = screen()
     for line in _lines(job):
         say(console, line)
@@ -39,6 +44,8 @@ def show(wanted: Wanted) -> None:
         say(console, line)
     for line in job.warnings:
         warn(line)
+    for line in jobs.lines(folder, job.called) if folder is not None else ():
+        say(console, line)
 
 
 def _lines(job: "sagemaker.TuningJob") -> Iterator[str]:

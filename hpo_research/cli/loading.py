@@ -5,9 +5,10 @@ import re
 import sys
 import tokenize
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
+from typing import Any, cast
 
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment
@@ -24,13 +25,7 @@ def load(path: Path) -> Experiment:
     are installed come first. Raises `ExperimentError` with the line where the file went wrong.
     """
     path = place(path, "FILE", ExperimentError)
-    if not path.is_file():
-        what = "there is no such file"
-        if path.exists():
-            what = "is a folder" if path.is_dir() else "is not a regular file"
-        raise ExperimentError(f"{path}: {what}; name a Python file that defines `experiment`")
-    if path.suffix != ".py":
-        raise ExperimentError(f"{path}: expected a Python file, whose name ends in .py")
+    _check(path, "that defines `experiment`")
     module = _run(path)
     experiment = getattr(module, "experiment", None)
     if experiment is None:
@@ -44,10 +39,44 @@ def load(path: Path) -> Experiment:
     return experiment
 
 
+def function(text: str) -> Callable[..., Any]:
+    """Run the file of `FILE:function` and return its function.
+
+    Raises `ExperimentError` where there is none, naming the functions that there are.
+    """
+    file, colon, name = text.rpartition(":")
+    if not colon or not file or not name:
+        raise ExperimentError(f"--objective {text}: expected FILE:function, as in train.py:loss")
+    path = place(file, "--objective", ExperimentError)
+    _check(path, "that defines the function")
+    module = _run(path)
+    found = getattr(module, name, None)
+    if callable(found):
+        return cast(Callable[..., Any], found)
+    own = [
+        key
+        for key, value in vars(module).items()
+        if isinstance(value, FunctionType) and value.__module__ == module.__name__
+    ]
+    raise ExperimentError(
+        f"{path}: has no function {name!r}; it defines {', '.join(own) or 'none'}"
+    )
+
+
 def source(path: Path, options: Sequence[str] = ()) -> Source:
     """Return the text of an experiment file that has been loaded, in the encoding it declares."""
     with tokenize.open(place(path, "FILE", ExperimentError)) as file:
         return Source(path.name, file.read(), tuple(options))
+
+
+def _check(path: Path, what_it_does: str) -> None:
+    if not path.is_file():
+        what = "there is no such file"
+        if path.exists():
+            what = "is a folder" if path.is_dir() else "is not a regular file"
+        raise ExperimentError(f"{path}: {what}; name a Python file {what_it_does}")
+    if path.suffix != ".py":
+        raise ExperimentError(f"{path}: expected a Python file, whose name ends in .py")
 
 
 def _run(path: Path) -> ModuleType:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from hpo_research import cli
 from hpo_research.analysis.result import Result
 from hpo_research.cli.console import say, screen
 from hpo_research.errors import ExperimentError
@@ -12,6 +13,8 @@ from hpo_research.text import storable
 
 def stop(folder: Path, reason: str, only: Sequence[str], undo: bool) -> None:
     """Ask the loop of a folder, now or when it goes on, to end runs or to reopen them."""
+    if (folder / "job.json").is_file() and not undo:
+        cli.jobs.refuse_over(folder)
     result = Result.read(folder)
     if result.facts.is_study:
         raise ExperimentError(f"{folder}: holds a study; end it with study.stop(reason)")

@@ -50,7 +50,7 @@ def open_experiment(
     Raises `ExperimentError` where something that is stored has changed.
     """
     _match(experiment, store, provenance(device, source))
-    end_survivors([ProcessId(*row) for row in store.processes()], store.tag)
+    end_survivors([ProcessId(*row) for row in store.processes()], store.tag, everywhere=True)
     store.forget_processes()
     names = experiment.run_names()
     ids = store.add_runs(names)

@@ -1,17 +1,24 @@
 """A tuning job: what a document asks for, in the words of this package."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from hpo_research import experiment, sagemaker
 from hpo_research.errors import DocumentError
+from hpo_research.problems.protocol import Problem
+from hpo_research.records import Task
 from hpo_research.sagemaker.draft import Search
 from hpo_research.sagemaker.plain import Json, copied
 from hpo_research.sagemaker.resources import resource
 from hpo_research.sagemaker.wire import Config, Limits, Request
 from hpo_research.space import SearchSpace, Value
 from hpo_research.strategies.protocol import Strategy
+
+LONGEST = 15_768_000
+"""The longest MaxRuntimeInSeconds that a document can have."""
+NAMELESS = "tuning-job"
+"""What a job is called whose document is the tuner's alone."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,11 @@ class TuningJob:
     def name(self) -> str | None:
         """The job's name; None of a tuner's document alone."""
         return self.request.HyperParameterTuningJobName
+
+    @property
+    def called(self) -> str:
+        """What the job and its problem are called in a store: its name, where it has one."""
+        return self.name or NAMELESS
 
     @property
     def strategy(self) -> Strategy:
@@ -107,14 +119,56 @@ class TuningJob:
         return self._limits.MaxRuntimeInSeconds
 
     @property
+    def job_seconds(self) -> int | None:
+        """How many seconds each training job may take, None for no limit."""
+        definition = self._only("job_seconds").definition
+        limits = definition and definition.StoppingCondition
+        return limits.MaxRuntimeInSeconds if limits else None
+
+    @property
     def seed(self) -> int | None:
         """The seed, 0 among them; None where one is to be drawn."""
         return self.config.RandomSeed
 
     @property
     def budget(self) -> "experiment.Budget":
-        """The jobs and seconds as the budget of a run; raises `ExperimentError` without either."""
-        return experiment.Budget(trials=self.jobs, seconds=self.seconds)
+        """The jobs as the budget of a run; where a deadline or a criterion ends it, a long time.
+
+        `seconds` is no part of it: at that deadline running jobs are stopped, which no budget does.
+        """
+        if self.jobs is None:
+            return experiment.Budget(seconds=LONGEST)
+        return experiment.Budget(trials=self.jobs)
+
+    def experiment(
+        self,
+        problem: Problem,
+        *,
+        seed: int | None = None,
+        prior: "experiment.priors.Earlier" = None,
+        prior_task: Task = "same",
+        enqueue: Sequence[Mapping[str, object]] = (),
+    ) -> "experiment.Experiment":
+        """Return the experiment of a single run that the job is, of a problem over its space.
+
+        Slots are refilled as soon as they are free. `seed` is for a document that has none; `prior`
+        and what follows are those of `Experiment`.
+        """
+        own = self.seed if self.seed is not None else seed
+        if own is None:
+            raise DocumentError("seed: the document has no RandomSeed; give a seed")
+        return experiment.Experiment(
+            name=self.called,
+            problems=[problem],
+            strategies={self.config.Strategy or "": self.strategy},
+            seeds=[own],
+            budget=self.budget,
+            parallel=self.parallel,
+            execution="asynchronous",
+            prior=prior,
+            prior_task=prior_task,
+            enqueue=enqueue,
+        )
 
     @property
     def max_resource(self) -> int | None:

@@ -25,7 +25,7 @@ from hpo_research.sagemaker.violations import Path, Violation
 DOCUMENT, DEFINITION = "job.json", "definition.json"
 MOST_CHANGES = 10
 
-_OWN = re.compile(r"_tuning_objective_metric|sagemaker_.*")  # what tuner and SDK write
+OWN = re.compile(r"_tuning_objective_metric|sagemaker_.*")  # what tuner and SDK write
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SAME = (
     "The set of tunable plus static HyperParameter names is not the same across current and "
@@ -122,7 +122,7 @@ def _hyperparameters(child: Search, parent: Search, at: Path, name: str) -> Iter
 
 def _names(search: Search) -> set[str]:
     names = {*search.searched.kinds, *search.statics}
-    return {name for name in names if not _OWN.fullmatch(name)}
+    return {name for name in names if not OWN.fullmatch(name)}
 
 
 def _changes(child: Search, parent: Search, name: str) -> int:

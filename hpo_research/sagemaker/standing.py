@@ -19,13 +19,21 @@ from hpo_research.store.overview import Overview, overview
 
 Status = Literal["InProgress", "Stopping", "Completed", "Stopped", "Failed"]
 
-NO_SUCCESS = (
-    "No training job succeeded after 5 attempts. For additional details, please take a look at "
-    "the training job failures by listing training jobs for the hyperparameter tuning job."
-)
-"""Why a job failed whose first jobs all did: the service's sentence."""
+FAILED = "No training job succeeded"
 ERROR = "error.txt"
 """The file that says which error ended the process of a job; gone once it goes on."""
+
+
+def no_success(attempts: int) -> str:
+    """Return why a job failed whose first jobs all did, in the service's words; its count is 5."""
+    return (
+        f"{FAILED} after {attempts} attempts. For additional details, please take a look at the "
+        "training job failures by listing training jobs for the hyperparameter tuning job."
+    )
+
+
+NO_SUCCESS = no_success(5)
+"""The service's sentence."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +129,10 @@ def _stands(home: Path, seen: Overview, *, is_running: bool) -> tuple[Status, st
 def _over(home: Path, seen: Overview) -> tuple[Status, str, str]:
     if seen.ended and seen.ended_by == "request":
         return "Stopped", seen.ended, ""
-    if seen.ended == NO_SUCCESS:
+    if seen.ended.startswith(FAILED):
         return "Failed", seen.ended, _last_failure(home, seen)
     if seen.failed and not seen.values:
-        return "Failed", "No training job succeeded.", _last_failure(home, seen)
+        return "Failed", f"{FAILED}.", _last_failure(home, seen)
     return "Completed", seen.ended, ""
 
 

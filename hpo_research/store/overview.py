@@ -69,6 +69,12 @@ def overview(db: sqlite3.Connection) -> Overview:
     return Overview(runs, over, ended, by, clock, failed, bool(values), times)
 
 
+def last_clock(db: sqlite3.Connection) -> float:
+    """Return the last clock that anything was dated, in seconds, for `Store.look`."""
+    clocks = (f"coalesce((SELECT max(clock) FROM {t}), 0)" for t in ("ask", "outcome", "report"))
+    return float(db.execute(f"SELECT max({', '.join(clocks)})").fetchone()[0])
+
+
 def noted(sessions: Sequence[Session]) -> str:
     """Return the text that `meta` keeps of sessions."""
     return json.dumps([[one.at.isoformat(), one.clock] for one in sessions])

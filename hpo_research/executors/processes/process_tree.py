@@ -37,17 +37,20 @@ def identity(pid: int) -> ProcessId | None:
         return None
 
 
-def end_survivors(ids: Iterable[ProcessId], owner: str) -> list[ProcessId]:
+def end_survivors(
+    ids: Iterable[ProcessId], owner: str, *, everywhere: bool = False
+) -> list[ProcessId]:
     """End those that still run on this host, with all their children; return which did run.
 
     A process is ended only where number and start time agree and its tag names the owner, the very
     folder and not a copy of it; of a process that is gone, the members of its session that are
-    tagged so are ended.
+    tagged so are ended, or `everywhere` all that are, this process and its ancestors apart: only
+    before anything is started.
     """
     here = [known for known in ids if known.host == socket.gethostname()]
     gone = {known.pid for known in here if identity(known.pid) is None}
     ended = [known for known in here if known.pid not in gone and _end(known, owner)]
-    sessions = _end_sessions(gone, owner) if gone else set()
+    sessions = _end_sessions(gone, owner, everywhere=everywhere) if gone else set()
     psutil.wait_procs(list(_running(ended)), timeout=5)
     return ended + [known for known in here if known.pid in sessions]
 
@@ -62,13 +65,15 @@ def _end(known: ProcessId, owner: str) -> bool:
     return True
 
 
-def _end_sessions(leaders: set[int], owner: str) -> set[int]:
+def _end_sessions(leaders: set[int], owner: str, *, everywhere: bool) -> set[int]:
     # No new process gets the number of a leader while its session lives.
     found = set()
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             session = os.getsid(process.pid)
-            if session in leaders and _is_tagged(process, owner):
+            is_near = session in leaders or (everywhere and process.pid not in own)
+            if is_near and _is_tagged(process, owner):
                 process.kill()
                 found.add(session)
     return found

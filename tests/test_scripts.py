@@ -1,0 +1,475 @@
+"""Programs as problems: what they are handed, what is read of what they print, how they end."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from textwrap import dedent
+
+import psutil
+import pytest
+
+import hpo_research as hpo
+from hpo_research.errors import ProblemError
+from hpo_research.executors.scripts import ScriptExecutor, place
+from hpo_research.jobs import arguments
+from hpo_research.jobs.endings import ending_of
+from hpo_research.jobs.keeper import JOB
+from hpo_research.jobs.lines import LONGEST, Lines
+from hpo_research.jobs.metrics import Metrics
+from hpo_research.problems.script import Script
+from hpo_research.records import OPEN, Outcome, Report, Segment
+from hpo_research.rng import Stream
+
+SPACE = hpo.SearchSpace(lr=hpo.Float(0, 1), kind=hpo.Categorical(["a", "b"]))
+CONFIG = {"lr": 0.25, "kind": "a"}
+PYTHON = (sys.executable, "-I", "-S", "-u", "-c")
+MARK = "HPO_TEST_MARK"
+
+
+def script(code: str, **options) -> Script:
+    """Return a script of Python code."""
+    return Script((*PYTHON, dedent(code)), SPACE, **{"metrics": {"loss": r"loss=(\S+)"}, **options})
+
+
+def segment(trial: int = 0, until: int = OPEN, known: int = 0) -> Segment:
+    return Segment(1, trial, CONFIG, until, Stream(0).at("trial", trial), known=known)
+
+
+@contextmanager
+def opened(problem: Script, **options) -> Iterator[ScriptExecutor]:
+    """Make an executor, and see that nothing of its programs is left behind."""
+    mark = f"{os.getpid()}-{time.monotonic_ns()}"
+    executor = ScriptExecutor(problem, inherited={**os.environ, MARK: mark}, **options)
+    try:
+        yield executor
+        assert_empty(mark, but_for_the_keeper=True)
+    finally:
+        executor.close()
+    assert_empty(mark)
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def assert_empty(mark: str, *, but_for_the_keeper: bool = False) -> None:
+    left = [own for own in marked(mark) if not (but_for_the_keeper and JOB not in own.environ())]
+    assert left == []
+
+
+def drain(executor: ScriptExecutor, count: int = 1) -> tuple[list[Report], list[Outcome]]:
+    """Poll until so many segments have ended."""
+    reports, outcomes, ended = [], [], 0
+    deadline = time.monotonic() + 60
+    while ended < count:
+        assert time.monotonic() < deadline, "the programs do not end"
+        poll = executor.poll(1.0)
+        reports += poll.reports
+        outcomes += poll.outcomes
+        ended += len(poll.outcomes) + len(poll.ended)
+    return reports, outcomes
+
+
+def trained(problem: Script, *, lock_step: bool = False, until: int = OPEN):
+    """Train one segment; return its values and its outcome."""
+    with opened(problem, lock_step=lock_step) as executor:
+        executor.submit([segment(until=until)])
+        reports, (outcome,) = drain(executor)
+    return [(report.epoch, report.metrics["loss"]) for report in reports], outcome
+
+
+# -- lines and values
+
+
+def lines_of(*chunks: bytes) -> list[str]:
+    lines = Lines()
+    return [line for chunk in chunks for line in lines.take(chunk)] + lines.end()
+
+
+@pytest.mark.parametrize(
+    "chunks, expected",
+    [
+        ([b"a\nb\n"], ["a", "b"]),
+        ([b"a", b"b\nc"], ["ab", "c"]),
+        ([b"1\r2\r\n", b"3\r\r\n"], ["2", "3"]),
+        ([b"1%\r2%", b"\r   \r\n"], ["2%"]),
+        ([b"\xff\xfe loss=1\n"], ["\ufffd\ufffd loss=1"]),
+        ([b"\xe2\x82", b"\xac\n"], ["\u20ac"]),
+        ([b"\n\n"], ["", ""]),
+    ],
+)
+def test_bytes_are_lines_as_a_terminal_shows_them(chunks, expected):
+    assert lines_of(*chunks) == expected
+
+
+@pytest.mark.parametrize("step", [1000, 1 << 16, 10**7])
+def test_of_a_very_long_line_the_first_characters_count_and_no_number_is_cut(step):
+    data = b"loss=1 " + b"x" * (LONGEST - 17) + b" loss=0.123456789" + b"y" * 10**6 + b"\nloss=2\n"
+    lines = lines_of(*(data[i : i + step] for i in range(0, len(data), step)))
+    assert lines == ["loss=1 " + "x" * (LONGEST - 17) + " loss=", "loss=2"]
+
+
+def test_a_progress_bar_without_an_end_is_what_it_shows_last_and_holds_no_memory():
+    lines = Lines()
+    for i in range(20_000):
+        assert lines.take(b"\r%d%% loss=%d" % (i, i)) == []
+    assert lines.end() == ["19999% loss=19999"]
+
+
+def values_of(text: str, **patterns: str) -> list[tuple[int, dict[str, float]]]:
+    metrics = Metrics(patterns, "loss", is_timed=False)
+    found = metrics.read(text.split("\n"), 0.0) + metrics.end()
+    return [(value.epoch, dict(value.metrics)) for value in found]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["loss=1 acc=2\nloss=3 acc=4", "acc=2\nloss=1\nacc=4\nloss=3", "loss=1\nacc=2\nloss=3\nacc=4"],
+)
+def test_an_epoch_has_the_metrics_beside_its_objective_whatever_comes_first(text):
+    assert values_of(text, loss=r"loss=(\S+)", acc=r"acc=(\S+)", other=r"other=(\S+)") == [
+        (1, {"loss": 1.0, "acc": 2.0}),
+        (2, {"loss": 3.0, "acc": 4.0}),
+    ]
+
+
+def test_of_a_metric_that_is_printed_more_often_the_latest_counts():
+    text = "train=5\ntrain=4\nloss=1\ntrain=3\ntrain=2\nloss=0\ntrain=9"
+    patterns = {"loss": r"loss=(\S+)", "train": r"train=(\S+)"}
+    assert values_of(text, **patterns) == [
+        (1, {"train": 4.0, "loss": 1.0}),
+        (2, {"train": 2.0, "loss": 0.0}),
+    ]
+
+
+def test_what_is_no_number_is_no_value_and_is_remembered():
+    metrics = Metrics({"loss": r"loss=(\S+)"}, "loss", is_timed=False)
+    assert metrics.read(["loss=0.5,", "loss=", "loss=nan"], 0.0)[0].epoch == 1
+    assert metrics.unread == {"loss": "0.5,"}
+
+
+def test_many_values_are_thinned_out_but_for_the_first_and_the_last():
+    found = values_of("\n".join(f"loss={i}" for i in range(1, 50_001)), loss=r"loss=(\S+)")
+    epochs = [epoch for epoch, _ in found]
+    assert epochs[:1000] == list(range(1, 1001))
+    assert epochs[-1] == 50_000
+    assert len(epochs) < 6000
+    assert all(later <= epoch * 1.001 + 1 for epoch, later in pairwise(epochs))
+    assert all(metrics["loss"] == epoch for epoch, metrics in found)
+
+
+# -- what a program is handed
+
+
+def echoed(problem: Script, tmp_path: Path) -> dict:
+    """Run a program that prints what it was handed, and return that."""
+    with opened(problem, folder=tmp_path) as executor:
+        executor.submit([segment(7)])
+        drain(executor)
+    return json.loads((tmp_path / place(1, 7) / "output.log").read_text().splitlines()[0])
+
+
+ECHO = """
+    import json, os, sys
+    config = os.environ["SM_INPUT_CONFIG_DIR"] + "/hyperparameters.json"
+    print(json.dumps([sys.argv[1:], dict(os.environ), json.load(open(config))]))
+    open(os.environ["SM_MODEL_DIR"] + "/weights", "w").close()
+    print("loss=1")
+"""
+STATICS = {"epochs": "3", "sagemaker_program": '"train.py"', "optimizer": '"adam"', "b": "true"}
+
+
+def test_a_program_is_called_as_in_script_mode(tmp_path):
+    problem = script(
+        ECHO,
+        statics={**STATICS, "_tuning_objective_metric": '"loss"'},
+        environment={"OWN": "1"},
+        channels={"train": "/data"},
+    )
+    argv, variables, file = echoed(problem, tmp_path)
+    called = ["-b", "True", "--epochs", "3", "--kind", "a", "--lr", "0.25", "--optimizer", "adam"]
+    assert argv == called
+    own = {"epochs": 3, "optimizer": "adam", "b": True, "lr": 0.25, "kind": "a"}
+    assert json.loads(variables["SM_HPS"]) == own
+    assert json.loads(variables["SM_USER_ARGS"]) == called
+    assert variables["SM_HP_OPTIMIZER"] == "adam"
+    assert variables["SM_HP_LR"] == "0.25"
+    assert variables["SM_CHANNEL_TRAIN"] == "/data"
+    assert variables["OWN"] == "1"
+    assert int(variables["HPO_SEED"]) == Stream(0).at("trial", 7, "function").integer() % 2**32
+    assert file == {**STATICS, "lr": "0.25", "kind": "a", "_tuning_objective_metric": '"loss"'}
+    assert (tmp_path / "jobs" / "007" / "model" / "weights").exists()
+
+
+def test_other_programs_are_called_with_values_as_they_stand(tmp_path):
+    argv, _, file = echoed(script(ECHO, statics={"b": "true", "q": '"x"'}), tmp_path)
+    assert argv == ["--b", "true", "--kind", "a", "--lr", "0.25", "--q", '"x"']
+    assert file["_tuning_objective_metric"] == "loss"
+
+
+@pytest.mark.parametrize("said, expected", [(True, "True"), (False, "true")])
+def test_how_values_are_read_can_be_said(said, expected):
+    problem = script("", statics={"sagemaker_program": "x", "flag": "true"}, script_mode=said)
+    values = {**problem.statics}
+    if problem.is_script_mode:
+        values = arguments.decoded(values)
+    made = arguments.command_of(("p",), values, script_mode=problem.is_script_mode)
+    assert made == ("p", "--flag", expected)
+
+
+def test_a_command_may_say_where_values_go():
+    values = {"lr": 0.1, "kind": "a"}
+    command = ("train", "{kind}.cfg", "--rate={lr}", "{print}")
+    made = arguments.command_of(command, values, script_mode=False)
+    assert made == ("train", "a.cfg", "--rate=0.1", "{print}")
+
+
+WRONG = {
+    "a command that is a string": (
+        {"command": "python train.py"},
+        "command must be a sequence of a program and its first arguments; write ",
+    ),
+    "no command": ({"command": ()}, "write ('python', 'train.py')"),
+    "a value left out": (
+        {"command": ("t", "{lr}")},
+        "the command says where to put lr, but not kind; add {kind}, or leave all out",
+    ),
+    "an unknown value": ({"command": ("t", "{lr}{kind}{rl}")}, "rl is no hyperparameter"),
+    "a metric that is not defined": (
+        {"metric": "acc"},
+        "metric must be one of the metrics, 'loss'",
+    ),
+    "no group": ({"metrics": {"loss": "loss="}}, r"whose first group is the number, as in r'loss="),
+    "no expression": ({"metrics": {"loss": "("}}, "the regular expression is wrong: missing )"),
+    "a static number": ({"statics": {"epochs": 3}}, "a value must be a string; write '3'"),
+    "a variable": ({"environment": {"A=B": "3"}}, "the name of a variable has no '='"),
+    "a limit": ({"timeout_seconds": 0}, "timeout_seconds must be a finite number of seconds > 0"),
+    "two": ({"workers": 0, "grace_seconds": -1}, "grace_seconds must be"),
+}
+
+
+@pytest.mark.parametrize("options, message", WRONG.values(), ids=WRONG)
+def test_a_script_says_what_is_wrong_with_it(options, message):
+    fields = {"command": ("p",), "space": SPACE, "metrics": {"loss": "(.)"}, **options}
+    with pytest.raises(ProblemError) as error:
+        Script(**fields)
+    assert message in str(error.value)
+    assert len(str(error.value).splitlines()) == 1 + ("workers" in options)
+
+
+def test_without_an_expression_a_metric_is_found_by_its_name():
+    problem = Script(("p",), SPACE, metric="val loss")
+    text = "val loss: -1.5e-3, x\nmy_val loss=9\nval loss = nan\nval loss=.5"
+    found = values_of(text, loss=problem.metrics["val loss"])
+    assert str([own["loss"] for _, own in found]) == "[-0.0015, nan, 0.5]"
+
+
+# -- how programs end
+
+PRINTS = "print('loss=3'); print('loss=2', flush=True)\n"
+STUBBORN = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+ENDS = {
+    "well": (PRINTS, "finished", 2, ""),
+    "without a line's end": ("print('loss=2', end='')", "finished", 1, ""),
+    "on stderr": ("import sys; print('loss=2', file=sys.stderr)", "finished", 1, ""),
+    "NaN before the last": ("print('loss=nan\\nloss=2')", "finished", 2, ""),
+    "binary": (
+        "import os; os.write(1, bytes(range(256)) * 999 + b'\\nloss=2\\n')",
+        "finished",
+        1,
+        "",
+    ),
+    "NaN last": (PRINTS + "print('loss=nan')", "failed", 3, "ObjectiveFailed"),
+    "infinity last": ("print('loss=1\\nloss=inf')", "failed", 2, "ObjectiveFailed"),
+    "no value": ("print('lost=2')", "failed", 0, "ObjectiveFailed"),
+    "nothing": ("", "failed", 0, "ObjectiveFailed"),
+    "no number": ("print('loss=0.5,')", "failed", 0, "ObjectiveFailed"),
+    "exit code": (PRINTS + "raise SystemExit(3)", "failed", 2, "JobFailed"),
+    "crash": (PRINTS + "import os; os.abort()", "failed", 2, "JobFailed"),
+    "half a number": (
+        "import os; os.write(1, b'loss=2\\nloss=1'); os.abort()",
+        "failed",
+        1,
+        "JobFailed",
+    ),
+}
+
+
+@pytest.mark.parametrize("lock_step", [True, False], ids=["lock-step", "asynchronous"])
+@pytest.mark.parametrize("code, status, epoch, ending", ENDS.values(), ids=ENDS)
+def test_a_program_ends_as(code, status, epoch, ending, lock_step):
+    values, outcome = trained(script(code), lock_step=lock_step)
+    assert (outcome.status, outcome.epoch) == (status, epoch)
+    assert (ending_of(outcome.reason) or "") == ending
+    assert len(values) == epoch
+
+
+def test_a_failed_job_says_its_last_lines_and_where_its_log_is(tmp_path):
+    problem = script("import sys; print('loss=1'); sys.exit('no such device')")
+    with opened(problem, folder=tmp_path) as executor:
+        executor.submit([segment(3)])
+        _, (outcome,) = drain(executor)
+    assert outcome.reason == (
+        "JobFailed: exit code 1; it printed last:\nloss=1\nno such device\n; log: "
+        "jobs/003/output.log"
+    )
+    assert (tmp_path / "jobs/003/output.log").read_text() == "loss=1\nno such device\n"
+
+
+def test_a_program_that_is_not_there_is_a_failed_job():
+    problem = Script(("nothing-of-this-name",), SPACE)
+    _, outcome = trained(problem)
+    assert outcome.reason.startswith("JobFailed: it could not be started: [Errno 2]")
+
+
+def test_a_program_that_hangs_is_stopped_at_its_limit():
+    problem = script(PRINTS + STUBBORN + "time.sleep(60)", timeout_seconds=0.4, grace_seconds=0.2)
+    values, outcome = trained(problem)
+    assert values == [(1, 3.0), (2, 2.0)]
+    assert outcome == Outcome(1, 0, "stopped", 2, outcome.reason)
+    assert outcome.reason == "MaxRuntimeExceeded: it ran for more than 0.4 seconds"
+
+
+ENDLESS = "import time\nn = 0\nwhile True:\n    n += 1; print(f'loss={n}'); time.sleep(0.01)\n"
+
+
+@pytest.mark.parametrize("lock_step", [True, False], ids=["lock-step", "asynchronous"])
+def test_at_the_last_epoch_a_program_that_goes_on_is_stopped(lock_step):
+    problem = script(ENDLESS, max_epochs=3, grace_seconds=0.05)
+    values, outcome = trained(problem, lock_step=lock_step, until=3)
+    assert values == [(1, 1.0), (2, 2.0), (3, 3.0)]
+    assert (outcome.status, ending_of(outcome.reason)) == ("finished", "MaxResourceReached")
+
+
+@pytest.mark.parametrize("end, status", [("0", "finished"), ("5", "failed")])
+def test_at_the_last_epoch_a_program_may_end_by_itself(end, status):
+    code = f"import time\nprint('loss=1\\nloss=2'); time.sleep(0.2); raise SystemExit({end})"
+    _, outcome = trained(script(code, max_epochs=2), until=2)
+    assert (outcome.status, outcome.epoch) == (status, 2)
+    assert ending_of(outcome.reason) == (None if end == "0" else "JobFailed")
+
+
+def test_a_program_that_ends_early_has_finished_there():
+    _, outcome = trained(script(PRINTS, max_epochs=9), until=9)
+    assert (outcome.status, outcome.epoch, outcome.reason) == ("finished", 2, "")
+
+
+@pytest.mark.parametrize("lock_step", [True, False], ids=["lock-step", "asynchronous"])
+def test_at_a_rung_a_program_pauses_and_begins_anew_in_silence(lock_step):
+    problem = script(ENDLESS, max_epochs=9, grace_seconds=0.05)
+    with opened(problem, lock_step=lock_step) as executor:
+        executor.submit([segment(until=2)])
+        reports, (outcome,) = drain(executor)
+        assert (outcome.status, outcome.epoch) == ("paused", 2)
+        executor.submit([segment(until=4, known=2)])
+        more, (outcome,) = drain(executor)
+    assert [r.epoch for r in reports + more] == [1, 2, 3, 4]
+    assert outcome.status == "paused"
+
+
+# A daemon in a session of its own, that has let go of its parent and ignores SIGTERM.
+DAEMON = STUBBORN + dedent("""
+    import os
+    def daemon():
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                time.sleep(60)
+            os._exit(0)
+        os.wait()
+    daemon()
+    if os.fork() == 0:
+        time.sleep(60)
+""")
+LIVES = {
+    "goes on": "import time\n",
+    "ignores SIGTERM": STUBBORN,
+    "forks, with a daemon": DAEMON,
+}
+
+
+@pytest.mark.parametrize("lock_step", [True, False], ids=["lock-step", "asynchronous"])
+@pytest.mark.parametrize("code", LIVES.values(), ids=LIVES)
+def test_a_stopped_program_has_ended_when_nothing_of_it_is_left(code, lock_step):
+    problem = script(code + "print('loss=1')\ntime.sleep(60)", grace_seconds=0.2)
+    with opened(problem, lock_step=lock_step) as executor:
+        executor.submit([segment()])
+        assert [r.epoch for r in executor.poll(30).reports] == [1]
+        executor.stop([(1, 0), (7, 7)])
+        poll = executor.poll(30)
+        while not poll.ended:
+            poll = executor.poll(30)
+        assert poll.ended == ((1, 0),)
+        assert poll.outcomes == ()
+
+
+def test_what_a_program_leaves_running_is_ended_with_it():
+    _, outcome = trained(script(DAEMON + "print('loss=1')"))
+    assert outcome.status in ("finished", "failed")
+
+
+def test_a_daemon_without_any_mark_is_ended_with_the_last_job_that_it_can_belong_to(tmp_path):
+    code = """
+        import os, sys
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                print("pid", os.getpid(), flush=True)
+                os.execve(sys.executable, ["python", "-c", "import time; time.sleep(60)"], {})
+            os._exit(0)
+        os.wait()
+        print("loss=1")
+    """
+    with opened(script(code), folder=tmp_path) as executor:
+        executor.submit([segment()])
+        drain(executor)
+        log = (tmp_path / "jobs/000/output.log").read_text().split()
+        assert not psutil.pid_exists(int(log[log.index("pid") + 1]))
+
+
+def test_what_is_printed_between_the_stop_and_the_end_counts():
+    code = """
+        import signal, sys, time
+        def end(*_):
+            print("loss=2")
+            sys.exit()
+        signal.signal(signal.SIGTERM, end)
+        print("loss=1")
+        time.sleep(60)
+    """
+    with opened(script(code), lock_step=False) as executor:
+        executor.submit([segment()])
+        executor.poll(30)
+        executor.stop([(1, 0)])
+        reports, outcomes = drain(executor)
+    assert [report.metrics["loss"] for report in reports] == [2.0]
+    assert outcomes == []
+
+
+def test_a_keeper_that_is_killed_fails_what_it_kept_and_another_goes_on():
+    started = []
+    problem = script("import time\nprint('loss=1')\ntime.sleep(60)")
+    with opened(problem, lock_step=False, on_start=started.append) as executor:
+        executor.submit([segment(0)])
+        executor.poll(30)
+        os.kill(started[0].pid, signal.SIGKILL)
+        _, (outcome,) = drain(executor)
+        assert outcome.reason == "JobFailed: the process that watches the programs was ended"
+        executor.submit([segment(1)])
+        assert [report.trial for report in executor.poll(30).reports] == [1]
+        executor.stop([(1, 1)])
+        assert drain(executor) == ([], [])
+    assert len(started) == 2
