@@ -10,12 +10,12 @@ SCRIPT = """\
 import argparse, os, pathlib, time
 
 parser = argparse.ArgumentParser()
-for name, kind in (("lr", float), ("n", int), ("k", str), ("epochs", int), ("pause", float)):
+for name, kind in (("lr", float), ("size", int), ("kind", str), ("epochs", int), ("pause", float)):
     parser.add_argument(f"--{name}", type=kind)
 given, _ = parser.parse_known_args()
 loss = 1.0
 for epoch in range(given.epochs):
-    loss = 0.5 * loss + abs(given.lr - 0.01) + 0.01 * given.n
+    loss = 0.5 * loss + abs(given.lr - 0.01) + 0.01 * given.size
     print(f"epoch {epoch} loss={loss:.6f}", flush=True)
     time.sleep(given.pause)
 pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text(f"{loss:.6f}")

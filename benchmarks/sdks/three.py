@@ -30,8 +30,8 @@ from hpo_research.sagemaker import LocalClient  # noqa: E402
 logging.getLogger("sagemaker").setLevel(logging.ERROR)
 RANGES = {
     "lr": ContinuousParameter(1e-5, 0.1, scaling_type="Logarithmic"),
-    "n": IntegerParameter(1, 9),
-    "k": CategoricalParameter(["a", "b"]),
+    "size": IntegerParameter(1, 9),
+    "kind": CategoricalParameter(["a", "b"]),
 }
 ROOT = checks.folder()
 SCRIPT = checks.script(checks.folder())
@@ -80,7 +80,9 @@ def main():
         "best training job", best == frame["FinalObjectiveValue"].min(), first.best_training_job()
     )
     resources(said.hyper_parameter_tuning_job_name, said.best_training_job.training_job_name)
-    grid = tuner("grid", None, {"k": RANGES["k"]}, settings={"lr": 0.1, "n": 3}, strategy="Grid")
+    grid = tuner(
+        "grid", None, {"kind": RANGES["kind"]}, settings={"lr": 0.1, "size": 3}, strategy="Grid"
+    )
     grid.tune(wait=True)
     check("grid without a number of jobs", len(grid.analytics().dataframe()) == 2)
     uploaded()

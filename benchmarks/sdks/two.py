@@ -25,8 +25,8 @@ from hpo_research.sagemaker import LocalClient  # noqa: E402
 logging.getLogger("sagemaker").setLevel(logging.ERROR)
 RANGES = {
     "lr": ContinuousParameter(1e-4, 0.1, scaling_type="Logarithmic"),
-    "n": IntegerParameter(1, 9),
-    "k": CategoricalParameter(["a", "b"]),
+    "size": IntegerParameter(1, 9),
+    "kind": CategoricalParameter(["a", "b"]),
 }
 ROOT = checks.folder()
 SCRIPT = checks.script(checks.folder())

@@ -10,10 +10,10 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import psutil
 
@@ -22,6 +22,7 @@ from hpo_research.errors import DocumentError
 from hpo_research.executors.processes.process_tree import ProcessId, identity
 from hpo_research.paths import place
 from hpo_research.sagemaker.client import code
+from hpo_research.sagemaker.client.buckets import located
 from hpo_research.sagemaker.client.refusals import Refusal
 from hpo_research.sagemaker.job import TuningJob
 from hpo_research.sagemaker.parents import DOCUMENT
@@ -32,8 +33,12 @@ Trainer = str | os.PathLike[str] | Sequence[str] | Function
 """A script, a command as its arguments, or a function `f(config)` or `f(config, report)`."""
 
 OTHERS = "*"
-PROCESS, LOG = "process.json", "process.log"
-_COMMAND = (sys.executable, "-c", "from hpo_research.cli import main; main()", "tune")
+PROCESS, LOG, COMMAND = "process.json", "process.log", "command.sh"
+_HPO = (
+    sys.executable,
+    "-c",
+    "import sys; from hpo_research.cli import main; sys.argv[0] = 'hpo'; main()",
+)
 # The process between is gone at once: the job is nobody's child, and nobody must wait for it.
 _DETACH = (
     "import subprocess, sys; log = open(sys.argv[1], 'ab'); print(subprocess.Popen(sys.argv[2:], "
@@ -106,7 +111,7 @@ def start(job: TuningJob, trainer: Trainer | None, root: Path, folder: Path) -> 
     if callable(given):
         _in_thread(job, given, root, folder)
     else:
-        _detached(given, root, folder)
+        _detached(job, given, root, folder)
 
 
 def _in_thread(job: TuningJob, function: Function, root: Path, folder: Path) -> None:
@@ -115,22 +120,40 @@ def _in_thread(job: TuningJob, function: Function, root: Path, folder: Path) -> 
     _note(folder, own, "function")
 
     def run() -> None:
-        cast(Any, sagemaker).tune(job, function, root=root, out=folder, progress=False)
+        sagemaker.tune(job, function, root=root, progress=False)
 
     threading.Thread(target=run, name=f"tuning job {folder.name}", daemon=True).start()
 
 
-def _detached(script: str | os.PathLike[str] | Sequence[str], root: Path, folder: Path) -> None:
+def _detached(
+    job: TuningJob, script: str | os.PathLike[str] | Sequence[str], root: Path, folder: Path
+) -> None:
+    """Begin `hpo tune` in a process that is nobody's child; the same command resumes it."""
     if isinstance(script, str | os.PathLike):
-        text = str(place(script, "trainers", DocumentError).resolve())
+        program = place(script, "trainers", DocumentError).resolve()
     else:
-        text = shlex.join(script)
-    arguments = [str(folder / DOCUMENT), "--script", text, "--out", str(folder)]
-    whole = [sys.executable, "-I", "-S", "-c", _DETACH, str(folder / LOG), *_COMMAND, *arguments]
+        program = folder / COMMAND
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(script)} "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+    options = ["--script", str(program), "--root", str(root)]
+    for name, data in _channels(job, root):
+        options += ["--channel", f"{name}={data}"]
+    command = [*_HPO, "tune", str(folder / DOCUMENT), *options, "--quiet"]
+    whole = [sys.executable, "-I", "-S", "-c", _DETACH, str(folder / LOG), *command]
     said = subprocess.run(whole, capture_output=True, text=True, check=True)
     own = identity(int(said.stdout))
     if own is not None:  # else it has ended already, and the log says why
         _note(folder, own, "script")
+
+
+def _channels(job: TuningJob, root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the channels whose data were uploaded through the client, and where they lie."""
+    definition = job.searches[0].definition
+    for channel in (definition and definition.InputDataConfig) or ():
+        source = channel.DataSource.S3DataSource if channel.DataSource else None
+        data = located(root, (source and source.S3Uri) or "")
+        if channel.ChannelName and data is not None and data.exists():
+            yield channel.ChannelName, data
 
 
 def _note(folder: Path, process: ProcessId, kind: str) -> None:

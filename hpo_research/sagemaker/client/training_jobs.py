@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from hpo_research.jobs.arguments import texts
 from hpo_research.sagemaker.client.arns import training_arn, tuning_arn
 from hpo_research.sagemaker.client.pages import Key
 from hpo_research.sagemaker.client.reading import Look, TrainingJob
 from hpo_research.sagemaker.wire import Definition
-from hpo_research.space.parameters import Value
 
 OBJECTIVE = "_tuning_objective_metric"
 LONGEST = 1024  # characters of a FailureReason
@@ -76,14 +76,8 @@ def summary(look: Look, job: TrainingJob, region: str) -> Fields:
 
 
 def tuned(look: Look, job: TrainingJob) -> dict[str, str]:
-    """Return the searched hyperparameters as texts, those of a single value among them."""
-    values = {**look.job.constants, **job.config}
-    return {name: text_of(value) for name, value in values.items()}
-
-
-def text_of(value: Value) -> str:
-    """Return a value as it is given to a training job: a number as Python prints it."""
-    return value if isinstance(value, str) else repr(value)
+    """Return the searched hyperparameters as the job was given them, also those of one value."""
+    return texts({**look.job.constants, **job.config})
 
 
 def described(look: Look, job: TrainingJob, region: str) -> Fields:
