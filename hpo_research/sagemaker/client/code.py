@@ -36,10 +36,18 @@ def archive_of(job: TuningJob, root: Path) -> Path:
 
 def unpacked(job: TuningJob, root: Path, folder: Path) -> Path:
     """Unpack a job's code into its folder and return the program's path."""
-    home = folder / FOLDER
-    with tarfile.open(archive_of(job, root)) as archive:
-        archive.extractall(home, filter="data")
-    return home / _plain(job.statics[PROGRAM])
+    home, path = folder / FOLDER, archive_of(job, root)
+    try:
+        with tarfile.open(path) as archive:
+            archive.extractall(home, filter="data")
+    except tarfile.TarError as error:
+        why = f"StaticHyperParameters.{ARCHIVE}: {path} cannot be unpacked ({error})"
+        raise Refusal("ValidationException", why) from error
+    program = home / _plain(job.statics[PROGRAM])
+    if not program.is_file():
+        why = f"StaticHyperParameters.{PROGRAM} = {program.name!r}: is no file of {path}"
+        raise Refusal("ValidationException", why)
+    return program
 
 
 def _plain(text: str) -> str:

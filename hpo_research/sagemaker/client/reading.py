@@ -18,9 +18,10 @@ from typing import Literal, NamedTuple
 from hpo_research.errors import DocumentWarning
 from hpo_research.records import Direction, best_value, sign
 from hpo_research.sagemaker import loading, names
+from hpo_research.sagemaker.client.processes import stands
 from hpo_research.sagemaker.job import TuningJob
 from hpo_research.sagemaker.parents import DEFINITION, DOCUMENT
-from hpo_research.sagemaker.standing import Standing, standing
+from hpo_research.sagemaker.standing import Standing
 from hpo_research.space.parameters import Value
 from hpo_research.store import Store
 from hpo_research.store.connection import FILE
@@ -151,7 +152,7 @@ class Jobs:
         key = (folder, (folder / DOCUMENT).stat().st_ino)
         known = self._known.pop(key, None)
         job, version, rows = known or (loaded(folder), None, Rows())
-        found = standing(folder)
+        found = stands(folder)
         if found.seen is not None:
             file = (folder / FILE).stat().st_ino
             with Store.read(folder) as store:

@@ -1,5 +1,6 @@
 """The operations of the service on the jobs below a folder."""
 
+import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -61,7 +62,11 @@ class Service:
         job = self._loaded(request)
         trainer = self.trainers.of(job)
         folder = folders.enter(self.root, str(job.name), dict(request))
-        start(job, trainer, self.root, folder)
+        try:
+            start(job, trainer, self.root, folder)
+        except BaseException:
+            shutil.rmtree(folder)  # it has not begun, and its name is free again
+            raise
         return {"HyperParameterTuningJobArn": tuning_arn(self.region, folder.name)}
 
     def describe(self, request: Request) -> Fields:

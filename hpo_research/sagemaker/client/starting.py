@@ -4,24 +4,21 @@ A script is run by a process of its own, which outlives the client; a function i
 client's process, with which it ends.
 """
 
-import json
 import os
 import shlex
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from hpo_research import sagemaker
 from hpo_research.errors import DocumentError
-from hpo_research.executors.processes.process_tree import ProcessId, identity
+from hpo_research.executors.processes.process_tree import identity
 from hpo_research.paths import place
-from hpo_research.sagemaker.client import code
+from hpo_research.sagemaker.client import code, processes
 from hpo_research.sagemaker.client.buckets import located
 from hpo_research.sagemaker.client.refusals import Refusal
 from hpo_research.sagemaker.job import TuningJob
@@ -33,7 +30,7 @@ Trainer = str | os.PathLike[str] | Sequence[str] | Function
 """A script, a command as its arguments, or a function `f(config)` or `f(config, report)`."""
 
 OTHERS = "*"
-PROCESS, LOG, COMMAND = "process.json", "process.log", "command.sh"
+COMMAND = "command.sh"
 _HPO = (
     sys.executable,
     "-c",
@@ -106,7 +103,7 @@ def _mistake(name: object, trainer: object) -> str:
 
 
 def start(job: TuningJob, trainer: Trainer | None, root: Path, folder: Path) -> None:
-    """Begin a job in its folder."""
+    """Begin a job in its folder. Raises `Refusal` where the code that came with it is no code."""
     given = code.unpacked(job, root, folder) if trainer is None else trainer
     if callable(given):
         _in_thread(job, given, root, folder)
@@ -117,7 +114,7 @@ def start(job: TuningJob, trainer: Trainer | None, root: Path, folder: Path) -> 
 def _in_thread(job: TuningJob, function: Function, root: Path, folder: Path) -> None:
     own = identity(os.getpid())
     assert own is not None  # it is this process
-    _note(folder, own, "function")
+    processes.note(folder, own, "function")
 
     def run() -> None:
         sagemaker.tune(job, function, root=root, progress=False)
@@ -139,11 +136,11 @@ def _detached(
     for name, data in _channels(job, root):
         options += ["--channel", f"{name}={data}"]
     command = [*_HPO, "tune", str(folder / DOCUMENT), *options, "--quiet"]
-    whole = [sys.executable, "-I", "-S", "-c", _DETACH, str(folder / LOG), *command]
+    whole = [sys.executable, "-I", "-S", "-c", _DETACH, str(folder / processes.LOG), *command]
     said = subprocess.run(whole, capture_output=True, text=True, check=True)
     own = identity(int(said.stdout))
     if own is not None:  # else it has ended already, and the log says why
-        _note(folder, own, "script")
+        processes.note(folder, own, "script")
 
 
 def _channels(job: TuningJob, root: Path) -> Iterator[tuple[str, Path]]:
@@ -154,39 +151,3 @@ def _channels(job: TuningJob, root: Path) -> Iterator[tuple[str, Path]]:
         data = located(root, (source and source.S3Uri) or "")
         if channel.ChannelName and data is not None and data.exists():
             yield channel.ChannelName, data
-
-
-def _note(folder: Path, process: ProcessId, kind: str) -> None:
-    text = json.dumps({**asdict(process), "kind": kind})
-    (folder / PROCESS).write_text(text + "\n", encoding="utf-8")
-
-
-def lost(folder: Path) -> str:
-    """Say why nobody is at a job that a client began; empty where its process lives.
-
-    Of a job that was begun by hand, or on another machine, nothing is known.
-    """
-    try:
-        noted = json.loads((folder / PROCESS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return ""
-    kind, known = noted.pop("kind"), ProcessId(**noted)
-    now = identity(known.pid)
-    if now is not None and now.host != known.host:
-        return ""
-    if now is not None and abs(now.created - known.created) < 2 and not _is_dead(known.pid):
-        return ""
-    if kind == "function":
-        return (
-            f"the process {known.pid} of its client has ended, and with it the job, whose trainer "
-            "is a function; sagemaker.tune resumes it"
-        )
-    log = folder / LOG
-    return f"its process {known.pid} has ended; its log is {log}; `hpo tune` resumes it"
-
-
-def _is_dead(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True

@@ -19,10 +19,11 @@ from typing import Any
 from hpo_research.sagemaker.client import folders
 from hpo_research.sagemaker.client.arns import tuning_arn
 from hpo_research.sagemaker.client.pages import Key, Keyed, page
+from hpo_research.sagemaker.client.processes import stands
 from hpo_research.sagemaker.client.reading import created
 from hpo_research.sagemaker.client.tuning_jobs import counted
 from hpo_research.sagemaker.parents import DOCUMENT
-from hpo_research.sagemaker.standing import ERROR, Standing, standing
+from hpo_research.sagemaker.standing import ERROR, Standing
 from hpo_research.sagemaker.wire import Config
 from hpo_research.store import Store
 from hpo_research.store.connection import FILE
@@ -84,7 +85,7 @@ class Summaries:
         if seen is not None and known == files and (seen.summary or not is_shown):
             return seen
         began = time.time_ns()
-        found = standing(folder)
+        found = stands(folder)
         seen = _Seen(found, _summary(folder, found, self.region) if is_shown else None)
         is_quiet = all(began - changed > _QUIET for *_, changed in files)
         if found.is_over and is_quiet and len(self._kept) < _MOST:
