@@ -70,7 +70,7 @@ def until(holds, seconds=60):
     while time.monotonic() < by:
         if found := holds():
             return found
-        time.sleep(0.05)
+        time.sleep(0.2)
     raise AssertionError("it never came to that")
 
 

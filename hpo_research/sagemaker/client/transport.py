@@ -10,12 +10,14 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import boto3
 import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.configprovider import ConstantProvider
+from botocore.loaders import create_loader
 
 from hpo_research.sagemaker.client.calls import Answer, Call
 from hpo_research.sagemaker.client.refusals import Refusal
@@ -32,10 +34,17 @@ def session(answer: Answer, region: str) -> Any:
         settings.set_config_provider(
             name, ConstantProvider(None if name == "profile" else os.devnull)
         )
+    core.register_component("data_loader", _models())
     core.set_credentials("local", "local")
     core.register("before-parameter-build", _keep)
     core.register("before-call", _Handler(answer))
     return boto3.Session(botocore_session=core, region_name=region)
+
+
+@cache  # a model is megabytes of JSON, and every session would read its own
+def _models() -> Any:
+    """Return what reads the models of services: those that botocore comes with."""
+    return create_loader()
 
 
 def _keep(params: Mapping[str, Any], context: dict[str, Any], **_: object) -> None:
