@@ -4,6 +4,7 @@ from . import errors
 from .analysis.result import Result
 from .errors import CodeChangedWarning, HpoError
 from .experiment import Budget, Experiment, run
+from .experiment.priors import Prior
 from .problems.function import FunctionProblem
 from .problems.protocol import Problem
 from .problems.registry import problem
@@ -50,6 +51,7 @@ __all__ = [
     "Integer",
     "MedianStopping",
     "ModelHyperband",
+    "Prior",
     "Problem",
     "Progress",
     "Proposal",

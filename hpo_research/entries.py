@@ -3,14 +3,28 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
 from typing import ClassVar, Literal, NamedTuple
 
-from hpo_research.records import Direction, Note, Proposal, Task, Trial
+from hpo_research.records import Direction, Note, Proposal, Task, Trial, with_fields
 from hpo_research.space import SearchSpace
 
 Final = Literal["last", "best"]
 EndedBy = Literal["request", "rule", "strategy"]
 """Who ended a run: somebody who asked for it, a rule given to the loop, or its own strategy."""
+
+
+@dataclass(frozen=True)
+class EarlierTask:
+    """Trials that earlier runs made of one task: the run's own, or a related one.
+
+    `name` is that of where they were found, empty for a list or a data frame.
+    """
+
+    trials: tuple[Trial, ...]
+    task: Task = "same"
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,8 +123,7 @@ class RunInfo:
 
     `is_timed_by_clock`: a budget of seconds is compared with the run's clock (simulated and
     asynchronous runs), not with its share of the seconds that batches took. `has_missing_values`:
-    reports before a segment's `until` may have no value. `prior` and `prior_task` are those of
-    `Run`.
+    reports before a segment's `until` may have no value. `earlier` is what earlier runs found.
     """
 
     id: int
@@ -123,5 +136,19 @@ class RunInfo:
     final: Final = "last"
     is_timed_by_clock: bool = False
     has_missing_values: bool = False
-    prior: tuple[Trial, ...] = ()
-    prior_task: Task = "same"
+    earlier: tuple[EarlierTask, ...] = ()
+
+    @cached_property
+    def prior(self) -> tuple[Trial, ...]:
+        """The earlier trials of the run's own task, numbered from 0, as those of one source."""
+        same = [own.trials for own in self.earlier if own.task == "same"]
+        if len(same) == 1:
+            return same[0]
+        return tuple(
+            with_fields(trial, {"id": i}) for i, trial in enumerate(chain.from_iterable(same))
+        )
+
+    @cached_property
+    def related(self) -> tuple[tuple[Trial, ...], ...]:
+        """The earlier trials of each related task."""
+        return tuple(own.trials for own in self.earlier if own.task == "related")

@@ -87,6 +87,10 @@ class CodeChangedWarning(UserWarning):
     """The user's code is another than that which some stored trials were begun with."""
 
 
+class EarlierResultsWarning(UserWarning):
+    """A source of earlier results has grown since the experiment began; what is stored counts."""
+
+
 class DocumentWarning(UserWarning):
     """A tuning-job document goes beyond an account's quotas, or has ranges of a single value."""
 

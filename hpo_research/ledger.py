@@ -133,7 +133,7 @@ class Ledger:
                 total=self.limits.total,
                 left=self.left,
                 prior=info.prior,
-                prior_task=info.prior_task,
+                related=info.related,
                 id=info.id,
             )
         return self._view

@@ -308,10 +308,11 @@ class Run:
 
     `total` is the run's whole budget in trials (None when it has none): for `Grid("fit")` alone.
     `left` is what remains, in epochs; infinite when the budget does not count them. `prior` holds
-    trials of earlier runs, of the `same` task or of a `related` one. `max_epochs` is `OPEN` where
-    the length of trials is open. `id` tells runs apart; no decision may depend on it. `trials` and
-    `asks` are tuples where a run is made by hand, and `Rows` in an experiment: a run that comes
-    from another shares what did not change, and what a strategy kept of it
+    trials of earlier runs of the same task: data like the run's own. `related` holds those of other
+    tasks, a tuple each, whose values are comparable among themselves only. `max_epochs` is `OPEN`
+    where the length of trials is open. `id` tells runs apart; no decision may depend on it.
+    `trials` and `asks` are tuples where a run is made by hand, and `Rows` in an experiment: a run
+    that comes from another shares what did not change, and what a strategy kept of it
     (`hpo_research.rows.kept`).
     """
 
@@ -324,7 +325,7 @@ class Run:
     total: int | None = None
     left: float = float("inf")
     prior: tuple[Trial, ...] = ()
-    prior_task: Task = "same"
+    related: tuple[tuple[Trial, ...], ...] = ()
     id: int = 0
 
     @property

@@ -12,17 +12,13 @@ from typing import NoReturn, Self
 from hpo_research import analysis, habits, heavy
 from hpo_research.errors import HpoError, StudyError
 from hpo_research.experiment.asking import asks_of
-from hpo_research.experiment.description import Json
-from hpo_research.experiment.notes import record
 from hpo_research.experiment.priors import Earlier, earlier, reading
-from hpo_research.experiment.provenance import provenance
 from hpo_research.experiment.served import proposed
 from hpo_research.experiment.told import (
     STUDY,
     added,
     check_open,
     check_running,
-    check_same,
     check_study,
     copied,
     description_of,
@@ -30,6 +26,7 @@ from hpo_research.experiment.told import (
     epoch_of,
     in_a_child,
     is_missing,
+    matched,
     number_of,
     other,
     reported,
@@ -46,6 +43,7 @@ from hpo_research.space import Config, SearchSpace
 from hpo_research.store import RunName, Store
 from hpo_research.store.history import LastTurn
 from hpo_research.strategies.answers import recommended
+from hpo_research.strategies.earlier import unaware
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.text import quoted, storable
 from hpo_research.threads import Turns, limited
@@ -96,23 +94,22 @@ class Study:
         )
         check_study(info, strategy)
         how = reading(StudyError, prior_task, rename, fill)
-        info = replace(info, prior=earlier(prior, info, STUDY, how), prior_task=prior_task)
+        info = replace(info, earlier=earlier(prior, info, STUDY, how))
         self._turns = Turns()
         self._strategy = strategy
         self._ledger = Ledger(replace(info, seed=operator.index(seed)), Limits())
-        self._asked(replace(self._ledger.run(), prior=()), 1)  # one that does not suit fails here
-        description = description_of(self._ledger.info, strategy)
+        self._asked(unaware(self._ledger.run()), 1)  # one that does not suit fails here
+        description_of(self._ledger.info, strategy)  # what cannot be stored, too
         self._is_closed = False
         self._store = Store.in_memory() if path is None else Store.write(path)
         try:
-            self._open(description)
+            self._open()
         except BaseException:
             self._store.close()
             raise
 
-    def _open(self, description: Json) -> None:
-        check_same(self._store.folder, self._store.experiment(), description)
-        record(self._store, description, provenance("cpu"), {"strategy": {STUDY: self._strategy}})
+    def _open(self) -> None:
+        self._ledger = Ledger(matched(self._ledger.info, self._strategy, self._store), Limits())
         self._store.add_runs([RunName(STUDY, STUDY, self._ledger.info.seed)])
         kind = self._fill().kind
         self._began = time.monotonic() - self._ledger.clock

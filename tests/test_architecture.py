@@ -111,7 +111,8 @@ LIGHT = {
     ),
     *("strategies.stopping.median", "strategies.completion"),
     *("sagemaker.loading", "sagemaker.names", "sagemaker.parents", "sagemaker.search"),
-    *("sagemaker.standing", "sagemaker.client.local"),
+    *("sagemaker.standing", "sagemaker.running", "sagemaker.trainers", "cli.tune"),
+    "sagemaker.client.local",
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))

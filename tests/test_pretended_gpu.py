@@ -105,10 +105,22 @@ ASKS = {
 }
 
 
-@pytest.mark.parametrize("name", ASKS)
-def test_an_ask(name):
+def aware(known):
+    """Runs that know each other's trials: as of their own task, and of two related ones."""
+    first, second = (tuple(trial for trial in run.trials[:7]) for run in known[:2])
+    return [replace(run, prior=second[:4], related=(second, first[2:])) for run in known]
+
+
+AWARE = ("q-EI over columns and choices", "ranks", "functions drawn over a table")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_aware"), [*((n, False) for n in ASKS), *((n, True) for n in AWARE)]
+)
+def test_an_ask(name, is_aware):
     space, options = ASKS[name]
     strategy, known = hpo.Bayesian(starts=2, samples=8, **options), runs(SPACES[space])
+    known = aware(known) if is_aware else known
     here = strategy.ask(known, [2, 2])
     with gpu() as card, used("cuda:0"):
         there = strategy.ask(known, [2, 2])
@@ -152,7 +164,7 @@ def curved(space, count=2):
 @pytest.mark.parametrize("space", ["continuous", "finite"])
 def test_an_ask_by_learning_curves(space, monkeypatch):
     limit(monkeypatch, "curve_gp.fit", "OPTIONS", 9)
-    known, strategy = curved(space), hpo.FreezeThaw(starts=2)
+    known, strategy = aware(curved(space)), hpo.FreezeThaw(starts=2)
     here = strategy.ask(known, [3, 3]), strategy.recommend(known)
     with gpu() as card, used("cuda:0"):
         there = strategy.ask(known, [3, 3]), strategy.recommend(known)

@@ -15,8 +15,11 @@ from botorch.models import SingleTaskGP
 from functions import own_x
 
 import hpo_research as hpo
+from hpo_research.analysis import earlier
 from hpo_research.device import Compute
-from hpo_research.errors import ExperimentError, SpaceError, StudyError
+from hpo_research.errors import EarlierResultsWarning, ExperimentError, SpaceError, StudyError
+from hpo_research.executors.lock_step import LockStepExecutor
+from hpo_research.experiment import loop
 from hpo_research.experiment.loop import execute
 from hpo_research.experiment.turn import Turn
 from hpo_research.records import Report, Run, start
@@ -178,12 +181,13 @@ class Parabola:
     can_resume: ClassVar[bool] = True
     has_recorded_seconds: ClassVar[bool] = False
     space: ClassVar[hpo.SearchSpace] = SPACE
+    f: ClassVar = staticmethod(parabola)
 
     def evaluate(self, segments, device="cpu"):
         for epoch in range(1, self.max_epochs + 1):
             yield [
                 Report(
-                    *(s.run, s.trial, epoch, {"loss": parabola(s.config) + 1 / epoch}),
+                    *(s.run, s.trial, epoch, {"loss": self.f(s.config) + 1 / epoch}),
                     state=lambda: {"x": 0},
                 )
                 for s in segments
@@ -271,18 +275,19 @@ def sources(folder: Path) -> dict[str, object]:
 
 def test_earlier_results_are_the_same_from_every_source(tmp_path: Path):
     strategies = {"random": hpo.Random()}
-    expected = experiment(strategies, prior=KNOWN).prior["parabola"]
-    assert [(t.config, t.value) for t in expected] == KNOWN
+    (expected,) = experiment(strategies, prior=KNOWN).prior["parabola"]
+    assert [(t.config, t.value) for t in expected.trials] == KNOWN
     for name, source in sources(tmp_path).items():
         given, how = source if isinstance(source, tuple) and name != "trials" else (source, {})
-        assert experiment(strategies, prior=given, **how).prior["parabola"] == expected, name
+        (found,) = experiment(strategies, prior=given, **how).prior["parabola"]
+        assert found.trials == expected.trials, name
 
 
 def test_a_trial_that_ended_elsewhere_counts_as_at_the_last_epoch_here():
     done = hpo.Trial(0, INSIDE, "finished", 2, (1, 2), (0.5, 0.25), 0.25)
     paused = hpo.Trial(1, INSIDE, "paused", 1, (1,), (0.5,), 0.5)
     given = replace(experiment(), problems=[Parabola(3)], prior=[done, paused])
-    (first, second) = given.prior["parabola"]
+    (first, second) = given.prior["parabola"][0].trials
     assert (first.until, first.epochs, first.values, first.value) == (3, (3,), (0.25,), 0.25)
     assert (second.status, second.epochs, second.value) == ("paused", (1,), 0.5)
     with pytest.raises(ExperimentError, match=r"prior\[0\]: was to reach epoch 9, .*last is 3"):
@@ -330,7 +335,7 @@ def test_priors_take_no_number_cost_nothing_and_are_never_the_best(tmp_path: Pat
     for run in result.runs.values():
         assert [trial.id for trial in run.trials] == list(range(6))
         assert run.best().value >= 0
-        assert run.prior == experiment(prior=prior).prior["parabola"]
+        assert run.prior == experiment(prior=prior).prior["parabola"][0].trials
     assert len(result.frame()) == 12
     assert min(result.frame()["value"]) >= 0
 
@@ -343,7 +348,7 @@ def test_priors_are_part_of_what_may_not_change(tmp_path: Path):
             hpo.run(experiment(**other), out=tmp_path)
     with studied(tmp_path / "study", prior=KNOWN):
         pass
-    with pytest.raises(StudyError, match=r"prior\.count: 8 became 7"):
+    with pytest.raises(StudyError, match=r"prior\[0\]\.count: 8 became 7"):
         studied(tmp_path / "study", prior=KNOWN[:-1])
 
 
@@ -462,7 +467,8 @@ APART = ("botorch", "ranks", "by evidence", "freeze-thaw")  # where a related ta
 def test_every_strategy_takes_priors_and_stays_inside(name: str, task: str):
     strategy = LEARNING[name]
     prior = (*trials_of([*KNOWN, (OUTSIDE, -1e3)]), hpo.Trial(9, INSIDE, "failed", 1))
-    run = Run(SPACE, max_epochs=3, trials=trials_of(KNOWN[:2]), prior=prior, prior_task=task)
+    known = {"prior": prior} if task == "same" else {"related": (prior, prior[:4])}
+    run = Run(SPACE, max_epochs=3, trials=trials_of(KNOWN[:2]), **known)
     (ask,) = strategy.ask([run], [2])
     assert strategy.ask([run], [2]) == [ask]
     assert ask.proposals
@@ -477,7 +483,7 @@ def test_a_related_task_is_learned_from_whatever_its_scale():
     notes, values = [], []
     for scale in (1.0, 1e6):
         prior = trials_of((config, scale * value - scale) for config, value in KNOWN)
-        run = Run(SPACE, trials=own, prior=prior, prior_task="related")
+        run = Run(SPACE, trials=own, related=(prior,))
         notes.append(model.ask([run], [1])[0].notes)
         values.append(surrogate(model, run).acquisition(np.full((1, 3), 0.65)))
     assert notes[0]["lengthscale"] == pytest.approx(notes[1]["lengthscale"], rel=1e-6)
@@ -531,13 +537,111 @@ def test_an_experiment_of_fewer_problems_holds_its_part():
         rename={"rate": None, "lr": "rate"},
         enqueue={"branin": [{"x1": 0.0, "x2": 5.0}], "parabola": [INSIDE]},
     )
-    assert both.prior["parabola"][0].config["rate"] == 1.0
+    assert both.prior["parabola"][0].trials[0].config["rate"] == 1.0
     alone = replace(both, problems=both.problems[1:])
     assert (dict(alone.prior), dict(alone.queues)) == ({}, {"branin": [{"x1": 0.0, "x2": 5.0}]})
     assert replace(both, seeds=[1]).prior == both.prior
 
 
-def test_tune_begins_with_its_queue_and_what_is_known():
+def test_tune_begins_with_its_queue_and_what_is_known(monkeypatch):
+    """In this process: a worker has nothing to say of priors, and takes seconds to start."""
+
+    def executor(problem: hpo.FunctionProblem, *_: object) -> LockStepExecutor:
+        assert problem.f is own_x
+        return LockStepExecutor(type("Own", (Parabola,), {"f": staticmethod(own_x)})())
+
+    monkeypatch.setattr(loop, "executor_for", executor)
     queue = [INSIDE, {**INSIDE, "x": 0.0}]
     best = hpo.tune(own_x, SPACE, strategy=hpo.Random(), trials=2, prior=KNOWN, enqueue=queue)
-    assert (best.id, best.origin, best.value) == (1, "enqueued", 0.0)
+    assert (best.id, best.origin, best.value) == (1, "enqueued", 1.0)
+
+
+# --- several sources ---
+
+
+def test_sources_of_their_own_tasks_stand_side_by_side(tmp_path: Path):
+    with studied(tmp_path / "first") as study:
+        study.add(INSIDE, 0.25)
+    related = hpo.Prior(KNOWN[:3], task="related", name="third")
+    given = experiment(prior=[tmp_path / "first", hpo.Prior(KNOWN[:2]), related])
+    tasks = [(own.name, own.task, len(own.trials)) for own in given.prior["parabola"]]
+    assert tasks == [("first", "same", 1), ("", "same", 2), ("third", "related", 3)]
+    result = hpo.run(given, out=tmp_path / "out")
+    for run in result.runs.values():
+        assert [(t.id, t.value) for t in run.prior] == [(0, 0.25), *enumerate([42.25, 30.25], 1)]
+        assert [[t.value for t in own] for own in run.related] == [[42.25, 30.25, 20.25]]
+    assert result.facts.problems["parabola"].earlier == given.prior["parabola"]
+    lines = list(earlier.lines(result))
+    assert lines[0] == "parabola began with 1 trial of the same task (first), the best 0.25"
+    assert lines[2] == "parabola began with 3 trials of a related task (third), the best 20.25"
+
+
+def test_mistakes_name_their_source():
+    wrong = [hpo.Prior([({**INSIDE, "kind": "c"}, 1.0)]), hpo.Prior(KNOWN, fill={"z": 1}, name="")]
+    with pytest.raises(ExperimentError) as caught:
+        experiment(prior=wrong)
+    first, second, third = str(caught.value).split("\n")
+    assert first.startswith("prior[0][0]: kind: expected one of")
+    assert second.startswith("fill: 'z' is not a hyperparameter")
+    assert third.startswith("prior[1]: name")
+
+
+def test_a_store_of_one_source_is_read_and_gone_on_with(tmp_path: Path):
+    given = experiment(prior=KNOWN)
+    whole = hpo.run(given, out=tmp_path)
+    with Store.write(tmp_path) as store:
+        described = store.experiment()
+        (described["problems"]["parabola"]["prior"],) = described["problems"]["parabola"]["prior"]
+        store.set_meta({"experiment": json.dumps(described)})
+    assert hpo.Result.read(tmp_path).runs == whole.runs
+    assert hpo.run(given, out=tmp_path).is_finished
+
+
+def test_what_a_source_held_at_first_counts_when_it_has_grown(tmp_path: Path):
+    def grow(config, value):
+        with studied(tmp_path / "parent") as study:
+            study.add(config, value)
+
+    grow(*KNOWN[0])
+    grow(*KNOWN[1])
+    given = {"prior": tmp_path / "parent", "prior_task": "related"}
+    before = hpo.run(experiment(**given), out=tmp_path / "child")
+    grow(*KNOWN[2])
+    said = r"parent holds 3 trials by now, and held 2 when this was begun: those count"
+    with pytest.warns(EarlierResultsWarning, match=said):
+        after = hpo.run(experiment(**given), out=tmp_path / "child")
+    assert after.runs == before.runs
+    with studied(tmp_path / "study", **given):
+        pass
+    grow(*KNOWN[3])
+    with pytest.warns(EarlierResultsWarning, match="4 trials by now, and held 3"):
+        studied(tmp_path / "study", **given).close()
+    with pytest.raises(ExperimentError, match=r"prior\[0\].digest"):  # another source of that name
+        other = hpo.Prior(KNOWN[4:], task="related", name="parent")
+        hpo.run(experiment(prior=other), out=tmp_path / "child")
+
+
+def test_a_task_that_is_none_is_left_out_until_a_fit_begins_anew():
+    rng = np.random.default_rng(0)
+    space = hpo.SearchSpace(x=hpo.Float(0, 1), y=hpo.Float(0, 1))
+    configs = [{"x": float(a), "y": float(b)} for a, b in rng.random((24, 2))]
+    own = trials_of((c, (c["x"] - 0.3) ** 2 + (c["y"] - 0.6) ** 2) for c in configs[:12])
+    alike = trials_of((t.config, 9 * t.value - 4) for t in own)
+    noise = trials_of((c, float(rng.random())) for c in configs[12:])
+    model = hpo.Bayesian(initial=2, starts=2, samples=2)
+    run = Run(space, trials=own, related=(noise, alike))
+    (first,) = model.ask([run], [1])
+    unlike, like = first.notes["task_lengthscale"]
+    assert unlike < 0.5 < like
+    (second,) = model.ask([replace(run, asks=(first,))], [1])
+    assert second.notes["prior"] == len(alike)
+    assert second.notes["task_lengthscale"][0] == unlike
+    alone = replace(run, related=())
+    lonely = replace(run, related=(noise,), asks=(first,))  # its notes are of two tasks
+    bare = {"task_lengthscale": [unlike]}
+    lonely = replace(lonely, asks=(replace(first, notes={**first.notes, **bare}),))
+    known = {k: v for k, v in first.notes.items() if k != "task_lengthscale"}
+    alone = replace(alone, asks=(replace(first, notes=known),))
+    assert model.ask([lonely], [2])[0].proposals == model.ask([alone], [2])[0].proposals
+    begun_anew = replace(run, asks=(first,) * 10)
+    assert model.ask([begun_anew], [1])[0].notes["prior"] == len(alike) + len(noise)

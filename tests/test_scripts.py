@@ -473,3 +473,28 @@ def test_a_keeper_that_is_killed_fails_what_it_kept_and_another_goes_on():
         executor.stop([(1, 1)])
         assert drain(executor) == ([], [])
     assert len(started) == 2
+
+
+# -- the script that is shipped
+
+TRAIN = Path(__file__).parents[1] / "experiments" / "tuning_job" / "train.py"
+METRICS = ("val_accuracy", "val_f1", "val_loss", "validation:rmse", "val_acc")
+
+
+def test_the_shipped_script_learns_and_prints_the_metrics_of_all_documents(tmp_path):
+    space = hpo.SearchSpace(learning_rate=hpo.Float(0.01, 0.02), unheard=hpo.Float(0, 1))
+    problem = Script(
+        (sys.executable, str(TRAIN)), space, metric="val_loss", statics={"epochs": "12"}
+    )
+    config = {"learning_rate": 0.02, "unheard": 0.5}
+    with opened(problem, folder=tmp_path) as executor:
+        executor.submit([Segment(1, 0, config, OPEN, Stream(0))])
+        reports, (outcome,) = drain(executor)
+    assert (outcome.status, outcome.epoch) == ("finished", 12)
+    assert reports[-1].metrics["val_loss"] < 0.5 < reports[0].metrics["val_loss"]
+    assert (tmp_path / "jobs/000/model/weights.npz").exists()
+    log = (tmp_path / "jobs/000/output.log").read_text()
+    assert log.count("passed over: --unheard 0.5") == 1
+    for metric in METRICS:
+        found = values_of(log, loss=Script(("p",), space, metric=metric).metrics[metric])
+        assert len(found) == 12

@@ -9,6 +9,7 @@ from typing import Any
 from hpo_research import analysis, heavy
 from hpo_research.analysis.changes import History, lines
 from hpo_research.analysis.history import Cost, RunHistory
+from hpo_research.entries import EarlierTask
 from hpo_research.errors import StoreError
 from hpo_research.ledger import Ledger, Limits
 from hpo_research.paths import Given
@@ -96,6 +97,11 @@ class Result:
     def outcomes(self) -> Mapping[RunName, Sequence[tuple[int, Outcome]]]:
         """How each run's segments ended, with the turn, in the order of writing."""
         return {name: own.outcomes for name, own in self.histories.items()}
+
+    @cached_property
+    def earlier(self) -> Mapping[str, tuple[EarlierTask, ...]]:
+        """What earlier runs found, by problem: data that is no trial of any run here."""
+        return {name: own.earlier for name, own in self.facts.problems.items() if own.earlier}
 
     @cached_property
     def ended(self) -> Mapping[RunName, str]:

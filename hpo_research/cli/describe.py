@@ -42,7 +42,12 @@ def show(wanted: Wanted) -> None:
         console.print(_table(search))
     for line in (*job.notes, *(f"ignored: {path}" for path in job.ignored)):
         say(console, line)
-    for line in job.warnings:
+    start = None
+    if wanted.root is not None:
+        start = sagemaker.warm_start.looked_up(job, wanted.root)
+        for line in start.notes:
+            say(console, line)
+    for line in (*job.warnings, *(start.warnings if start is not None else ())):
         warn(line)
     for line in jobs.lines(folder, job.called) if folder is not None else ():
         say(console, line)

@@ -10,7 +10,7 @@ from typing import NoReturn, TextIO
 import typer
 
 from hpo_research.cli.console import trace, warn
-from hpo_research.errors import CodeChangedWarning, HpoError
+from hpo_research.errors import CodeChangedWarning, EarlierResultsWarning, HpoError
 
 ERROR, ALL_FAILED, INTERRUPTED, TERMINATED = 1, 3, 130, 143
 
@@ -40,7 +40,7 @@ def complain(missing: Sequence[str]) -> int:
 
 @contextmanager
 def telling_of_code() -> Iterator[list[str]]:
-    """Say on stderr, at once, which code changed; gives the list of what was said."""
+    """Say on stderr, at once, which code or source changed; gives the list of what was said."""
     said: list[str] = []
     with warnings.catch_warnings():
         before = warnings.showwarning
@@ -53,7 +53,7 @@ def telling_of_code() -> Iterator[list[str]]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, CodeChangedWarning):
+            if issubclass(category, CodeChangedWarning | EarlierResultsWarning):
                 warn(str(message))
                 said.append(str(message))
             else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from hpo_research.analysis import earlier
 from hpo_research.analysis.result import Reading, Result
 from hpo_research.cli import summary
 from hpo_research.cli.console import say, screen, warn
@@ -26,6 +27,7 @@ def status(folder: Path, as_json: bool) -> None:
         facts = {
             "experiment": result.facts.name,
             "is_finished": result.is_finished,
+            "earlier": list(earlier.lines(result)),
             "messages": [*result.messages(), *result.endings(), *result.changes()],
             "rows_without_digests": result.undigested,
             "rows": [asdict(row) for row in rows],
@@ -82,6 +84,8 @@ def _lines(console: Console) -> Callable[[Result], None]:
 def _end(result: Result, console: Console) -> None:
     for message in [*result.messages(), *result.endings(), *result.changes()]:
         warn(message)
+    for line in earlier.lines(result):
+        say(console, line)
     if result.undigested:
         say(console, f"{result.undigested:,} rows predate digests and cannot be checked")
     say(console, _over(result))

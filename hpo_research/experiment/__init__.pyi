@@ -4,5 +4,6 @@ from .budget import Budget
 from .ending import deadline
 from .experiment import Experiment
 from .loop import run
+from .priors import Prior
 
-__all__ = ["Budget", "Experiment", "deadline", "run"]
+__all__ = ["Budget", "Experiment", "Prior", "deadline", "run"]

@@ -92,10 +92,11 @@ def stored(strategies: Mapping[str, Strategy]) -> Json:
 
 def compared(described: Json) -> Json:
     """Return of a problem's description what is compared: of earlier trials their digest alone."""
-    if not isinstance(described, dict) or not isinstance(described.get("prior"), dict):
+    if not isinstance(described, dict) or not (prior := described.get("prior")):
         return described
-    prior = {key: own for key, own in described["prior"].items() if key != "trials"}
-    return {**described, "prior": prior}
+    tasks = [prior] if isinstance(prior, dict) else prior  # the first stores held one
+    own = [{key: task[key] for key in ("task", "count", "digest")} for task in tasks]
+    return {**described, "prior": own}
 
 
 def differences(old: Json, new: Json, where: str = "") -> list[str]:

@@ -8,17 +8,19 @@ from typing import Literal, cast, get_args
 
 from hpo_research import habits, options
 from hpo_research.analysis.rebuild import answers_of
+from hpo_research.entries import EarlierTask
 from hpo_research.errors import ExperimentError, StrategyError
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.budget import Budget
 from hpo_research.experiment.checks import repeated, strategy_mistake
 from hpo_research.experiment.description import Json, compared, describe, differences, stored
+from hpo_research.experiment.grown import as_stored
 from hpo_research.experiment.priors import Earlier, document, earlier, reading
 from hpo_research.experiment.served import Checked, Queues, by_problem, queued
 from hpo_research.ledger import Final, Ledger, RunInfo
 from hpo_research.lists import LONGEST, MOST_AT_ONCE, items
 from hpo_research.problems.protocol import Problem, has_missing_values, last_epoch
-from hpo_research.records import Task, Trial
+from hpo_research.records import Task
 from hpo_research.store import RunName
 from hpo_research.store.facts import facts_of
 from hpo_research.strategies.answers import batch_of
@@ -48,7 +50,8 @@ class Experiment:
 
     `prior` is what earlier runs found (`priors.earlier`: a results folder, a store, a data frame or
     a CSV, whose names `rename` changes and `fill` completes, or a list of (configuration, value)),
-    of the same task or of a related one (`prior_task`): for every problem, or a dict by problem.
+    of the same task or of a related one (`prior_task`): for every problem, or a dict by problem. A
+    list may name several such sources, each a `Prior` with a task of its own.
     Strategies learn from it; it takes no number, costs nothing and is never the best. `enqueue`
     lists configurations that every run tries first, or those of each problem by name. Both are
     stored, and part of what may not change.
@@ -183,7 +186,7 @@ class Experiment:
             name: earlier(source, self._info(self.problem(name), 0, 0), name, how)
             for name, source in given.items()
         }
-        known = Checked({name: trials for name, trials in prior.items() if trials})
+        known = Checked({name: tasks for name, tasks in prior.items() if tasks})
         held: dict[str, object] = {"prior": known, "rename": None, "fill": None}
         for name, value in {**held, "enqueue": queues}.items():
             object.__setattr__(self, name, value)
@@ -193,8 +196,18 @@ class Experiment:
         """What every run of a problem tries first, by the problem's name."""
         return cast(Queues, self.enqueue)
 
-    def _earlier(self, problem: Problem) -> tuple[Trial, ...]:
-        return cast(Mapping[str, tuple[Trial, ...]], self.prior).get(problem.name, ())
+    def earlier(self, problem: Problem) -> tuple[EarlierTask, ...]:
+        """Return what earlier runs found of a problem."""
+        return cast(Mapping[str, tuple[EarlierTask, ...]], self.prior).get(problem.name, ())
+
+    def knowing(self, old: Json | None) -> "Experiment":
+        """Return the experiment with what its store says of sources that have grown since."""
+        known = {} if old is None else old["problems"]
+        earlier = {
+            name: as_stored(own, known.get(name, {}).get("prior"))
+            for name, own in cast(Mapping[str, tuple[EarlierTask, ...]], self.prior).items()
+        }
+        return self if earlier == self.prior else replace(self, prior=Checked(earlier))
 
     def run_names(self) -> list[RunName]:
         """Return the names of all runs, seeds varying first."""
@@ -215,11 +228,7 @@ class Experiment:
 
     def ledger(self, problem: Problem, seed: int, run: int) -> Ledger:
         """Return the empty books of one run."""
-        info = replace(
-            self._info(problem, seed, run),
-            prior=self._earlier(problem),
-            prior_task=self.prior_task,
-        )
+        info = replace(self._info(problem, seed, run), earlier=self.earlier(problem))
         return Ledger(info, self.budget.limits(info.max_epochs))
 
     def _info(self, problem: Problem, seed: int, run: int) -> RunInfo:
@@ -263,8 +272,8 @@ class Experiment:
         }
         if has_missing_values(problem):  # unsaid otherwise, as in the stores of earlier versions
             facts["has_missing_values"] = True
-        if trials := self._earlier(problem):
-            facts["prior"] = document(trials, self.prior_task)
+        if earlier := self.earlier(problem):
+            facts["prior"] = document(earlier)
         if queue := self.queues.get(problem.name):
             facts["enqueue"] = list(queue)
         return {"identity": describe(problem, problem.name), **facts}

@@ -49,6 +49,10 @@ def open_experiment(
 
     Raises `ExperimentError` where something that is stored has changed.
     """
+    old = store.experiment()
+    if old is not None and old["execution"] == "study":
+        raise ExperimentError(f"{store.folder}: holds a study, not an experiment; choose another")
+    experiment = experiment.knowing(old)
     _match(experiment, store, provenance(device, source))
     end_survivors([ProcessId(*row) for row in store.processes()], store.tag, everywhere=True)
     store.forget_processes()
@@ -102,9 +106,6 @@ def _ended(ledgers: Mapping[int, Ledger]) -> list[Key]:
 
 
 def _match(experiment: Experiment, store: Store, facts: Mapping[str, object]) -> None:
-    old = store.experiment()
-    if old is not None and old["execution"] == "study":
-        raise ExperimentError(f"{store.folder}: holds a study, not an experiment; choose another")
-    new = merged(old, json.loads(json.dumps(experiment.description())))
+    new = merged(store.experiment(), json.loads(json.dumps(experiment.description())))
     problems = {problem.name: problem for problem in experiment.problems}
     record(store, new, facts, {"problem": problems, "strategy": experiment.strategies})

@@ -4,6 +4,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,12 +12,16 @@ from hpo_research import options
 from hpo_research.errors import StudyError
 from hpo_research.experiment.checks import strategy_mistake
 from hpo_research.experiment.description import Json, compared, describe, differences, stored
+from hpo_research.experiment.grown import as_stored
+from hpo_research.experiment.notes import record
 from hpo_research.experiment.priors import document
+from hpo_research.experiment.provenance import provenance
 from hpo_research.ledger import AskRow, Ledger, RunInfo
 from hpo_research.records import ADDED, OPEN, Ask, Outcome, Report, Trial, start
 from hpo_research.scalars import plain
 from hpo_research.space import SearchSpace
 from hpo_research.space.outside import extended
+from hpo_research.store import Store
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.sparing import length_mistake
 from hpo_research.text import quoted
@@ -225,8 +230,8 @@ def description_of(info: RunInfo, strategy: Strategy) -> Json:
     }
     if info.has_missing_values:  # unsaid otherwise, as in the stores of earlier versions
         facts["has_missing_values"] = True
-    if info.prior:
-        facts["prior"] = document(info.prior, info.prior_task)
+    if info.earlier:
+        facts["prior"] = document(info.earlier)
     description = {
         "name": STUDY,
         "problems": {STUDY: facts},
@@ -242,7 +247,23 @@ def description_of(info: RunInfo, strategy: Strategy) -> Json:
     return found
 
 
-def check_same(folder: Path | None, old: Json | None, new: Json) -> None:
+def matched(info: RunInfo, strategy: Strategy, store: Store) -> RunInfo:
+    """Match a study with its store, which it is noted in, and return what it is.
+
+    With what the store says of sources of earlier results that have grown since. Raises
+    `StudyError` where the store holds something else.
+    """
+    old = store.experiment()
+    if old is not None and info.earlier and old["execution"] == STUDY:
+        stored_earlier = old["problems"][STUDY].get("prior")
+        info = replace(info, earlier=as_stored(info.earlier, stored_earlier))
+    description = description_of(info, strategy)
+    _check_same(store.folder, old, description)
+    record(store, description, provenance("cpu"), {"strategy": {STUDY: strategy}})
+    return info
+
+
+def _check_same(folder: Path | None, old: Json | None, new: Json) -> None:
     """Raise `StudyError` where a folder holds another study, or an experiment."""
     if old is None:
         return

@@ -24,7 +24,7 @@ from hpo_research.space import Float as FloatParameter
 from hpo_research.space import Integer
 from hpo_research.store import RunName
 from hpo_research.strategies.answers import View, has, view_of
-from hpo_research.strategies.models.inputs import Observations
+from hpo_research.strategies.models.observations import Observations
 from hpo_research.strategies.protocol import Strategy
 
 Quantity = Literal["median", "uncertainty", "acquisition"]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpo_research.analysis.changes import versions
+from hpo_research.analysis.earlier import known
 from hpo_research.analysis.result import Result
-from hpo_research.records import best_value
 from hpo_research.report.as_calls import budget, call
 from hpo_research.store.facts import ProblemFacts
 
@@ -26,9 +26,6 @@ class Problem:
     epochs: int | str
     optimum: str
     parameters: Sequence[tuple[str, str]]
-
-
-_TASKS = {"same": "the same task", "related": "a related task"}
 
 
 def _count(number: int, what: str) -> str:
@@ -107,14 +104,10 @@ def _problem(name: str, facts: ProblemFacts) -> Problem:
     parameters = [(key, call(described)) for key, described in facts.space["parameters"]]
     if facts.space.get("among") is not None:
         parameters.append(("one of", f"{len(facts.space['among'])} listed configurations"))
-    if facts.prior:
-        values = [trial.value for trial in facts.prior if trial.value is not None]
-        found = f", the best {best_value(values, facts.direction):.6g}" if values else ""
-        what = f"{_count(len(facts.prior), 'trial')} of {_TASKS[facts.prior_task]}{found}"
-        parameters.append(("from earlier runs", what))
-    if facts.enqueued:
+    parameters += [("from earlier runs", known(own, facts.direction)) for own in facts.earlier]
+    if facts.queue:
         parameters.append(
-            ("tried first", _count(facts.enqueued, "configuration") + " of the user's")
+            ("tried first", _count(len(facts.queue), "configuration") + " of the user's")
         )
     return Problem(
         name,

@@ -122,8 +122,8 @@ def _better(metric: str, lines: list[str]) -> tuple[int, str] | None:
         found = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}([^0-9\n]{{0,{_FAR}}}?){NUMBER}")
         for number, line in enumerate(lines, 1):
             if name and (match := found.search(line)) is not None:
-                between = re.sub(r"(\\?\s)+", lambda _: r"\\s*", re.escape(match[1].rstrip("+-.")))
-                pattern = re.escape(name) + between.replace("\\\\", "\\") + NUMBER
+                between = re.sub(r"(\\\s)+", lambda _: r"\s*", re.escape(match[1]))
+                pattern = re.escape(name) + between + NUMBER
                 if re.search(pattern, line) is not None:
                     return number, pattern
     return None

@@ -20,12 +20,14 @@ from hpo_research.errors import DocumentError, DocumentWarning
 from hpo_research.paths import Given, place
 from hpo_research.sagemaker import loading
 from hpo_research.sagemaker.draft import Draft, Search
+from hpo_research.sagemaker.job import TuningJob
 from hpo_research.sagemaker.violations import Path, Violation
+from hpo_research.sagemaker.wire import Request
 
 DOCUMENT, DEFINITION = "job.json", "definition.json"
 MOST_CHANGES = 10
 
-OWN = re.compile(r"_tuning_objective_metric|sagemaker_.*")  # what tuner and SDK write
+_OWN = re.compile(r"_tuning_objective_metric|sagemaker_.*")  # what tuner and SDK write
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SAME = (
     "The set of tunable plus static HyperParameter names is not the same across current and "
@@ -44,12 +46,11 @@ class Judged:
 def judged(draft: Draft, root: Given) -> Judged:
     """Hold the parents of a job against it."""
     found, (child, *several) = Judged(), draft.searches
-    start, folder = draft.request.WarmStartConfig, place(root, "root", DocumentError)
-    for i, parent in enumerate((start and start.ParentHyperParameterTuningJobs) or ()):
+    folder = place(root, "root", DocumentError)
+    for i, name in enumerate(names_of(draft.request)):
         path = ("WarmStartConfig", "ParentHyperParameterTuningJobs", i)
         at: Path = (*path, "HyperParameterTuningJobName")
-        name = parent.HyperParameterTuningJobName or ""
-        home = _folder(folder, name)
+        home = folder_of(name, folder)
         if home is None:
             rule = f"is no job in {folder}"
             found.warnings.append(Violation(at, name, rule, "its results are not known here"))
@@ -58,22 +59,40 @@ def judged(draft: Draft, root: Given) -> Judged:
     return found
 
 
-def _folder(root: Folder, name: str) -> Folder | None:
+def folder_of(name: str, root: Folder) -> Folder | None:
+    """Return the folder of a job by its name, whatever its case; None where there is no job."""
     if not root.is_dir():
         return None
     folders = [one for one in sorted(root.iterdir()) if one.name.lower() == name.lower()]
     return next((one for one in folders if (one / DOCUMENT).is_file()), None)
 
 
+def loaded(home: Folder) -> TuningJob:
+    """Load the document in a job's folder, without the warnings that were said when it began."""
+    beside = home / DEFINITION
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DocumentWarning)
+        return loading.load(home / DOCUMENT, beside if beside.is_file() else None)
+
+
+def names_of(request: Request) -> list[str]:
+    """Return the names of the parents that a request gives."""
+    start = request.WarmStartConfig
+    listed = (start and start.ParentHyperParameterTuningJobs) or ()
+    return [one.HyperParameterTuningJobName or "" for one in listed]
+
+
+def is_own(name: str) -> bool:
+    """Return whether a hyperparameter is one that tuner or SDK write for themselves."""
+    return _OWN.fullmatch(name) is not None
+
+
 def _mistakes(child: Search, home: Folder, at: Path, name: str) -> Iterator[Violation]:
     if not _is_over(home):
         rule = "is not over: a parent is Completed, Stopped or Failed"
         yield Violation(at, name, rule, "wait for it, or stop it")
-    beside = home / DEFINITION
     try:
-        with warnings.catch_warnings():  # they were said when the parent was begun
-            warnings.simplefilter("ignore", DocumentWarning)
-            job = loading.load(home / DOCUMENT, beside if beside.is_file() else None)
+        job = loaded(home)
     except DocumentError as error:
         first = str(error).partition("\n")[0]
         rule = f"has a document, {home / DOCUMENT}, that breaks rules itself: {first}"
@@ -122,7 +141,7 @@ def _hyperparameters(child: Search, parent: Search, at: Path, name: str) -> Iter
 
 def _names(search: Search) -> set[str]:
     names = {*search.searched.kinds, *search.statics}
-    return {name for name in names if not OWN.fullmatch(name)}
+    return {name for name in names if not is_own(name)}
 
 
 def _changes(child: Search, parent: Search, name: str) -> int:

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from hpo_research import habits
 from hpo_research.analysis.result import Result
 from hpo_research.device import Compute, resolve
-from hpo_research.errors import DocumentError
+from hpo_research.errors import DocumentError, DocumentWarning, ExperimentError
 from hpo_research.experiment.ending import Rule
 from hpo_research.experiment.experiment import Experiment
 from hpo_research.experiment.loop import execute
@@ -26,6 +27,7 @@ from hpo_research.sagemaker.parents import DEFINITION, DOCUMENT
 from hpo_research.sagemaker.plain import Json
 from hpo_research.sagemaker.standing import ERROR, no_success
 from hpo_research.sagemaker.trainers import GRACE_SECONDS, Trainer, problem_of
+from hpo_research.sagemaker.warm_start import warm
 from hpo_research.store import Store
 from hpo_research.store.overview import SESSIONS, Session, last_clock, noted, overview
 
@@ -54,6 +56,7 @@ def tune(
     whose space holds the ranges. The job's folder is `out`, or `root/NAME` of a document with a
     name, by default in `results`; its store is an ordinary one.
 
+    Parents of a warm start are looked for in `root`, by default where the job's folder is.
     `MaxRuntimeInSeconds` is a deadline at which running jobs are stopped; it counts the time that
     the job was run, over all its sessions. Where the first `failures` jobs to end all failed the
     job has failed (None: it goes on). `grace_seconds` is what a program has between SIGTERM and
@@ -73,10 +76,17 @@ def tune(
     home = folder_of(job, root, out)
     check_same(job, home)
     compute = Compute(resolve(device), threads)
-    with Store.write(home) as store, shown(showing) as watch, _errors_kept(home):
+    with Store.write(home) as store, shown(showing) as watch, _errors_kept(home, store):
         keep(job, home)
         problem = problem_of(job, trainer, grace_seconds=grace_seconds, channels=channels)
-        experiment = job.experiment(problem, seed=seed_of(job, store))
+        has_begun = store.experiment() is not None
+        among = home.parent if root is None else root
+        start = warm(job, among, out=home if has_begun else None)
+        for line in start.warnings:
+            warnings.warn(line, DocumentWarning, stacklevel=2)
+        experiment = job.experiment(
+            problem, seed=seed_of(job, store), prior=start.prior, enqueue=start.enqueue
+        )
         try:
             _execute(job, experiment, store, compute, watch, failures)
         except KeyboardInterrupt:
@@ -101,6 +111,8 @@ def _execute(
         store.set_meta({SESSIONS: noted(began)})
     source = Source(DOCUMENT, json.dumps(job.document(), indent=2))
     rule = ends(job.seconds, clock, failures, job.parallel)
+    if store.folder is not None:
+        (store.folder / ERROR).unlink(missing_ok=True)
     execute(experiment, store, compute, watch, source=source, ends=rule)
 
 
@@ -138,11 +150,9 @@ def have_failed(run: Run, failures: int, parallel: int) -> bool:
 def folder_of(job: TuningJob, root: Given | None, out: Given | None) -> Path:
     """Return the folder of a job: `out`, or that of its name in `root`.
 
-    Raises `DocumentError` for both, and where another job has the name in other letters.
+    Raises `DocumentError` where another job has the name in other letters, and without a name.
     """
     if out is not None:
-        if root is not None:
-            raise DocumentError("tune: expected root or out, got both; out is the job's own folder")
         return place(out, "out", DocumentError)
     if job.name is None:
         raise DocumentError(
@@ -203,12 +213,17 @@ def seed_of(job: TuningJob, store: Store) -> int:
 
 
 @contextmanager
-def _errors_kept(home: Path) -> Iterator[None]:
-    """Leave word in the folder of an error that ends the process: others read the folder alone."""
-    (home / ERROR).unlink(missing_ok=True)
+def _errors_kept(home: Path, store: Store) -> Iterator[None]:
+    """Leave word in the folder of an error that ends the process: others read the folder alone.
+
+    A call that does not go with a job that has begun says nothing about the job.
+    """
+    has_begun = bool(store.runs())
     try:
         yield
     except Exception as error:
+        if has_begun and isinstance(error, DocumentError | ExperimentError):
+            raise
         text = f"{type(error).__name__}: {error}"
         (home / ERROR).write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
         raise

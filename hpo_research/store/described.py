@@ -77,8 +77,7 @@ def infos_of(facts: Facts, runs: Mapping[RunName, int]) -> dict[int, RunInfo]:
             seed=name.seed,
             final=facts.final,
             has_missing_values=problem.has_missing_values,
-            prior=problem.prior,
-            prior_task=problem.prior_task,
+            earlier=problem.earlier,
         )
     return infos
 

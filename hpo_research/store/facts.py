@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args
 
+from hpo_research.entries import EarlierTask
 from hpo_research.ledger import Final
 from hpo_research.records import PRIOR, Direction, Status, Task, Trial, sign
+from hpo_research.space import Config
 
 Described = Mapping[str, Any]
 """How an object was described: its class and its fields."""
@@ -30,8 +32,8 @@ class ProblemFacts:
     """A problem: `space` is the document of its search space, `identity` the problem described.
 
     `optimum` is the known optimum of the metric. A study's problem has no identity. `max_epochs` is
-    None where the length of trials is open. `prior` holds trials of earlier runs, `enqueued` counts
-    the configurations that every run tries first.
+    None where the length of trials is open. `earlier` is what earlier runs found, `queue` holds the
+    configurations that every run tries first.
     """
 
     metric: str
@@ -41,9 +43,8 @@ class ProblemFacts:
     space: Described
     identity: Any = None
     has_missing_values: bool = False
-    prior: tuple[Trial, ...] = ()
-    prior_task: Task = "same"
-    enqueued: int = 0
+    earlier: tuple[EarlierTask, ...] = ()
+    queue: tuple[Config, ...] = ()
 
     @property
     def sign(self) -> int:
@@ -136,18 +137,31 @@ def _problem(where: str, found: Any) -> ProblemFacts:
     need(optimum is None or _is_number(optimum), f"{where}.optimum: a number", optimum)
     need(isinstance(own.get("space"), dict), f"{where}.space: an object", own)
     made, prior, queue = own.get("identity"), own.get("prior"), own.get("enqueue", [])
-    need(isinstance(queue, list), f"{where}.enqueue: a list", queue)
-    task: Task = "same"
-    if prior is not None:
-        earlier = _object(f"{where}.prior", prior)
-        task = _one_of(f"{where}.prior.task", earlier.get("task"), ("same", "related"))
+    is_queue = isinstance(queue, list) and all(isinstance(config, dict) for config in queue)
+    need(is_queue, f"{where}.enqueue: a list of configurations", queue)
     return ProblemFacts(
         *(own["metric"], direction, epochs, optimum, own["space"], made),
         has_missing_values=is_missing,
-        prior=() if prior is None else trials_of(f"{where}.prior", prior.get("trials")),
-        prior_task=task,
-        enqueued=len(queue),
+        earlier=() if prior is None else earlier_of(f"{where}.prior", prior),
+        queue=tuple(queue),
     )
+
+
+def earlier_of(where: str, found: Any) -> tuple[EarlierTask, ...]:
+    """Return what earlier runs found, as `experiment.priors.document` wrote it.
+
+    The first stores held one task, an object, for a list of them. Raises `ValueError`.
+    """
+    tasks = []
+    need(isinstance(found, dict | list), f"{where}: a list", found)
+    for i, one in enumerate([found] if isinstance(found, dict) else found):
+        at = f"{where}[{i}]"
+        own = _object(at, one)
+        task: Task = _one_of(f"{at}.task", own.get("task"), ("same", "related"))
+        name = own.get("name", "")
+        need(isinstance(name, str), f"{at}.name: a string", name)
+        tasks.append(EarlierTask(trials_of(f"{at}.trials", own.get("trials")), task, name))
+    return tuple(tasks)
 
 
 def trials_of(where: str, found: Any) -> tuple[Trial, ...]:

@@ -30,12 +30,12 @@ from hpo_research.strategies.models.initial_design import DESIGNS, begun, is_ear
 from hpo_research.strategies.models.inputs import (
     Batch,
     FittedAcquisition,
-    Observations,
     RunModel,
     batch,
     key,
     together,
 )
+from hpo_research.strategies.models.observations import Observations, alike, encoding_of
 from hpo_research.strategies.models.recommend import best_believed
 from hpo_research.strategies.models.surrogate import Surrogate, fitted_surrogate
 from hpo_research.text import is_one_of
@@ -55,8 +55,11 @@ class Bayesian:
     on in `samples` fixed quasi-random samples, and the next point is where the acquisition
     function, exact given each sample, is largest.
 
-    Trials of earlier runs (`Run.prior`) are data too; those of the same task are counted by
-    `initial`, the losses of a related one are transformed apart and nothing is to improve on them.
+    Trials of earlier runs of the same task (`Run.prior`) are data too, and counted by `initial`.
+    Those of related tasks (`Run.related`) are transformed apart, a task at a time, and nothing is
+    to improve on them: each task is a hyperparameter of the model, whose lengthscale, fitted as all
+    others, says how alike the two are (the note `task_lengthscale`). One that is found not to be is
+    left out until a fit begins anew, every tenth.
     Failed trials count as bad as the worst value so far. No configuration is tried twice; finite
     spaces of up to 100,000 configurations are scored whole. `model` is a kernel, or the one of
     most evidence at each ask: `"by-evidence"`; or the acquisition function is averaged over all
@@ -133,7 +136,8 @@ class Bayesian:
             if is_early(self.initial, run, self.design) or known[i].values < 2:
                 asks[i] = begun(run, places, run.max_epochs, self.design)
                 continue
-            encodings[i] = Encoding(run.space)
+            space = encoding_of(run, known[i]) if self._is_ours else Encoding(run.space)
+            encodings[i] = space
             name = key(run, known[i], places, encodings[i])
             names[i] = (i, *name) if model.takes_one_run else name
 
@@ -224,6 +228,7 @@ class Bayesian:
                 "pending": float(len(known.pending)),
                 **({"prior": float(known.earlier)} if known.earlier else {}),
                 **modelled.notes[i],
+                **(alike(known, modelled.notes[i]) if self._is_ours else {}),
                 "power": power[i],
             }
             for i, known in enumerate(batch.known)

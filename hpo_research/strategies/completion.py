@@ -23,6 +23,7 @@ from hpo_research.strategies.stop_decisions import name_of
 
 _PLACES = 512  # where a model is asked for what may be gained, beside what is proposed and running
 _NORMAL_95 = 1.959963984540054
+_MOST, _FAR = 1e300, 1e17  # a number; widths from the mean, where nothing is left to be gained
 _AT_ZERO = 1 / math.sqrt(2 * math.pi)  # the density of a standard normal at 0
 
 
@@ -188,24 +189,27 @@ def expected_improvement(belief: Belief, best: float, sign: int) -> np.ndarray:
     side of its median, as wide as its middle 95 % say: exact where the model is one of the values
     as they are, else the nearest that three numbers say.
     """
-    good, bad = (belief.low, belief.high) if sign > 0 else (-belief.high, -belief.low)
-    median = sign * belief.median
-    widths = (median - good) / _NORMAL_95, (bad - median) / _NORMAL_95
+    # A power of the values may reach infinity within the middle 95 %.
+    numbers = (belief.median, belief.low, belief.high)
+    median, low, high = (np.clip(sign * own, -_MOST, _MOST) for own in numbers)
+    good, bad = (low, high) if sign > 0 else (high, low)
     ahead = sign * best - median
-    near = _above(np.minimum(ahead, 0), widths[0])
-    beyond = _above(np.maximum(ahead, 0), widths[1]) - widths[1] * _AT_ZERO
-    found: np.ndarray = np.maximum(near + np.where(ahead > 0, beyond, 0), 0)
+    below, z, width = _standard(np.minimum(ahead, 0), (median - good) / _NORMAL_95)
+    near = width * (_AT_ZERO * np.exp(-0.5 * z**2) + z * below)
+    below, z, width = _standard(np.maximum(ahead, 0), (bad - median) / _NORMAL_95)
+    far = width * (_AT_ZERO * np.expm1(-0.5 * z**2) + z * below)
+    found: np.ndarray = np.maximum(near + far, 0)
     return found
 
 
-def _above(ahead: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """Return E[max(ahead + width Z, 0)] of a standard normal Z."""
-    flat = np.where(width > 0, width, 1)
-    z = ahead / flat
-    below = np.array([0.5 * math.erfc(-one / math.sqrt(2)) for one in z])
-    density = np.exp(-0.5 * z**2) * _AT_ZERO
-    found: np.ndarray = np.where(width > 0, flat * (density + z * below), np.maximum(ahead, 0))
-    return found
+def _standard(ahead: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the normal distribution at a place in widths from its mean, the place, and the width.
+
+    The narrowest width is one beside which no number is told from its median.
+    """
+    width = np.maximum(width, 1e-17 * np.abs(ahead) + 1e-300)
+    z = np.clip(ahead / width, -_FAR, _FAR)
+    return np.array([0.5 * math.erfc(-one / math.sqrt(2)) for one in z]), z, width
 
 
 def gain_of_draws(run: Run) -> float:

@@ -1,12 +1,15 @@
 """What a run knows without having trained it: trials of earlier runs, and what its user added."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from hpo_research.records import ADDED, Run, Trial
 from hpo_research.space.outside import is_inside
 
 
-def tried_before(run: Run) -> tuple[Trial, ...]:
-    """Return the trials of earlier runs that were of the run's own task: what need not be tried."""
-    return run.prior if run.prior_task == "same" else ()
+def unaware(run: Run) -> Run:
+    """Return a run without what earlier ones found: there is nothing to fit a model to."""
+    return replace(run, prior=(), related=())
 
 
 def is_own(run: Run, trial: Trial) -> bool:
@@ -14,14 +17,14 @@ def is_own(run: Run, trial: Trial) -> bool:
     return trial.origin != ADDED or is_inside(run.space, trial.config)
 
 
-def told_by(run: Run, *, with_curves: bool = False) -> list[Trial]:
-    """Return the trials of earlier runs that a model learns from.
+def told_by(prior: Sequence[Trial], *, with_curves: bool = False) -> list[Trial]:
+    """Return which trials of earlier runs, of one task, a model learns from.
 
     One that was paused has a value of an early epoch: it teaches a model of learning curves alone
     (`with_curves`). What is shown as running has no value at all.
     """
     silent = ("running",) if with_curves else ("running", "paused")
-    return [trial for trial in run.prior if trial.status not in silent]
+    return [trial for trial in prior if trial.status not in silent]
 
 
 def begun(run: Run, *, with_curves: bool = False) -> int:
@@ -31,7 +34,5 @@ def begun(run: Run, *, with_curves: bool = False) -> int:
     from, if they were of the run's own task.
     """
     own = sum(is_own(run, trial) for trial in run.trials)
-    if run.prior_task != "same":
-        return own
-    before = told_by(run, with_curves=with_curves)
+    before = told_by(run.prior, with_curves=with_curves)
     return own + sum(is_inside(run.space, trial.config) for trial in before)

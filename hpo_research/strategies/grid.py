@@ -11,7 +11,6 @@ from hpo_research.options import as_integer, is_real
 from hpo_research.records import Ask, Note, Run, Trial, start
 from hpo_research.rows import kept
 from hpo_research.space import Categorical, Config, Float, Integer, Parameter, SearchSpace, Value
-from hpo_research.strategies.earlier import tried_before
 from hpo_research.strategies.lattice import Axis, Lattice, axis, listed, near_equal, spaced
 from hpo_research.strategies.tried import Places
 from hpo_research.text import quoted
@@ -101,7 +100,7 @@ class Grid:
 
     def _ask(self, run: Run, slots: int) -> Ask:
         space = run.space  # the index holds it, so that no other can have its id
-        before = tried_before(run)
+        before = run.prior
         name = ("grid", repr(self.points), run.total, id(space), id(before))
         configs: list[Config] = []
         with kept(

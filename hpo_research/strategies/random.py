@@ -11,7 +11,6 @@ from hpo_research.errors import StrategyError
 from hpo_research.options import Mistakes, one_of
 from hpo_research.records import Ask, Proposal, Run, start
 from hpo_research.space import Config
-from hpo_research.strategies.earlier import tried_before
 from hpo_research.strategies.tried import taken, untried
 
 KINDS = ("uniform", "sobol")
@@ -62,7 +61,7 @@ def begun(run: Run, named: Sequence[tuple[Config, str]], until: int) -> list[Pro
     uniform draws from its trial's own stream; when every configuration has been tried there are no
     more proposals.
     """
-    if run.space.size is None and not tried_before(run):
+    if run.space.size is None and not run.prior:
         return [start(config, until, origin) for config, origin in named]
     proposals: list[Proposal] = []
     with taken(run) as known:

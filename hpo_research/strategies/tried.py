@@ -10,7 +10,6 @@ from hpo_research.records import ADDED, Run, Trial
 from hpo_research.rows import kept
 from hpo_research.space import Config, SearchSpace
 from hpo_research.space.search_space import Identity
-from hpo_research.strategies.earlier import tried_before
 
 ATTEMPTS = 256
 """How many uniform draws are made before the configurations are walked in order."""
@@ -118,7 +117,7 @@ class Taken:
 @contextmanager
 def taken(run: Run) -> Iterator[Taken]:
     """Give what a run has tried, inside the block; what is added is forgotten after it."""
-    space, before = run.space, tried_before(run)
+    space, before = run.space, run.prior
     name = ("tried", id(space), id(before))  # the index holds both: no others can have their ids
     with kept(run.trials, name, lambda: _Tried(space, before)) as tried:
         yield Taken(tried)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, is_dataclass, replace
 
 from hpo_research.experiment.checks import strategy_mistake
 from hpo_research.experiment.description import describe
-from hpo_research.records import Ask, Direction, Run, Start, Trial
+from hpo_research.records import PRIOR, Ask, Direction, Run, Start, Trial
 from hpo_research.rng import Stream
 from hpo_research.space import Categorical, Float, Integer, SearchSpace
 from hpo_research.strategies.answers import needs_total, recommended
@@ -65,6 +65,9 @@ def check_strategy(strategy: Strategy, *, space: SearchSpace | None = None) -> N
             "killed and resumed equals uninterrupted": lambda: every(killed_is_whole, fresh, many),
             "trials may end in any order": lambda: every(any_order_is_lawful, fresh, many),
             "a recommendation is a trial with a value": lambda: recommends_a_value(strategy, runs),
+            "what earlier runs found is known, and is none of the run's trials": lambda: (
+                earlier_is_known(strategy, runs)
+            ),
         },
     )
 
@@ -179,7 +182,36 @@ def recommends_a_value(strategy: Strategy, runs: Sequence[Run]) -> None:
             need(run.trials[trial].value is not None, "a trial with a value", trial)
 
 
+def earlier_is_known(strategy: Strategy, runs: Sequence[Run]) -> None:
+    """The same laws for runs that know earlier trials, of their task and of two related ones.
+
+    Beside runs that know nothing; such a run killed and resumed equals uninterrupted.
+    """
+    known = [aware(run) for run in runs]
+    for run in known:
+        an_ask_is_lawful(strategy, run, 2)
+        an_ask_is_pure(strategy, run, 2)
+    neighbours_are_unseen(strategy, [*known, *runs[:2]], [2] * (len(known) + len(runs[:2])))
+    recommends_a_value(strategy, known)
+    for run in known:
+        if not run.trials:
+            killed_is_whole(strategy, run, Drive(curve_of("noise"), Loop(2, 6)))
+
+
 # -- runs
+
+
+def aware(run: Run, count: int = 3) -> Run:
+    """Return a run that knows what earlier ones found; the last trial of each failed."""
+
+    def found(seed: int) -> tuple[Trial, ...]:
+        fresh = Run(run.space, max_epochs=run.max_epochs, seed=seed)
+        (ask,) = Random().ask([fresh], [count])
+        done = settled(accepted(fresh, ask), curve_of("noise")).trials
+        *first, last = (replace(trial, origin=PRIOR) for trial in done)
+        return (*first, Trial(last.id, last.config, "failed", last.until, origin=PRIOR))
+
+    return replace(run, prior=found(11), related=(found(12), found(13)))
 
 
 def known_runs(space: SearchSpace) -> Iterator[Run]:

@@ -168,6 +168,23 @@ def test_a_stop_of_a_process_that_is_gone_ends_its_trial(monkeypatch, tmp_path: 
 # --- ends ---
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_what_earlier_runs_found_takes_no_number_costs_nothing_and_is_never_best(
+    way: str, tmp_path: Path
+):
+    """Whoever trains: ids from 0, the whole budget is left, and the best is one of its trials."""
+    known = [({"x": x / 9, "kind": "a"}, -1e9) for x in range(9)]
+    options = {"prior": [hpo.Prior(known), hpo.Prior(known, task="related", name="other")]}
+    result = hpo.run(experiment(way, **options), out=tmp_path)
+    (run,) = result.runs.values()
+    assert [trial.id for trial in run.trials] == list(range(8))
+    assert run.best() is None or run.best().value > -1e9
+    assert (len(run.prior), [len(own) for own in run.related]) == (9, [9])
+    (cost,) = result.costs.values()
+    assert cost.epochs == sum(trial.reached for trial in run.trials)
+    assert len(result.frame()) == 8
+
+
 def asked_to_end(folder: Path, watch_at: int):
     """What watches a run, and asks for its end when so many epochs are trained."""
 

@@ -78,6 +78,14 @@ every_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=ST
 few = settings(max_examples=15, deadline=None)
 
 
+@every_strategy
+def test_what_earlier_runs_found_is_known_and_is_none_of_the_runs_trials(strategy):
+    """A run of one epoch at its start, and one of nine that goes on: `check_strategy` has more."""
+    for space in laws.SPACES.values():
+        runs = [open_total(strategy, run) for run in laws.known_runs(space)]
+        laws.earlier_is_known(strategy, [runs[0], runs[8]])
+
+
 def trials_of(strategy: Strategy) -> int:
     """How many trials a drawn run has at most: fewer where every epoch is decided by a model."""
     return 8 if isinstance(strategy, FreezeThaw | ModelHyperband) else 25

@@ -98,6 +98,11 @@ class Losing(Drawing):
         return [run.trials[-1].id if run.trials else None for run in runs]
 
 
+class Heir(Drawing):
+    def one(self, run, free, place):
+        return Ask(tuple(resume(trial.id, run.max_epochs) for trial in run.prior[:free]))
+
+
 class Raising(Drawing):
     def one(self, run, free, place):
         raise KeyError("mine")
@@ -116,13 +121,14 @@ BROKEN = [
     (Sidelong, "a run does not see its neighbours", "the ask of the run alone"),
     (Spendthrift, "no plan depends on the budget", "the same without a budget"),
     (Losing, "a recommendation is a trial with a value", r"Losing\.recommend: expected the id"),
+    (Heir, "what earlier runs found is known", "the id of a trial of the run"),
     (Raising, "trials may end in any order", r"raised KeyError: 'mine' \(test_testing_laws\.py"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "law", "message"), BROKEN, ids=lambda v: str(v)[:30])
 def test_a_wrong_strategy_is_told_which_law_it_breaks(kind, law, message):
-    with pytest.raises(LawError, match=rf"of 10 laws:\n(.*\n)*- {law}[^\n]*{message}"):
+    with pytest.raises(LawError, match=rf"of 11 laws:\n(.*\n)*- {law}[^\n]*{message}"):
         check_strategy(kind(), space=LINE)
 
 

@@ -159,6 +159,16 @@ def test_a_model_that_is_sure_gains_what_it_says():
     assert expected_improvement(belief, 2.0, -1).tolist() == [0.0, 1.0]
 
 
+def test_a_prediction_without_end_is_never_small_on_the_good_side_alone():
+    low, median, high = np.array([1.5, -math.inf]), np.array([2.0, 2.0]), np.array([math.inf, 3.0])
+    belief = Belief(median, low, high)
+    finite, endless = expected_improvement(belief, 1.0, 1)
+    assert finite == pytest.approx(normal_improvement(1.0, 2.0, 0.5 / 1.959963984540054), rel=1e-9)
+    assert endless > 1e290
+    beyond, _ = expected_improvement(belief, 4.0, 1)  # half of what lies behind is passed
+    assert beyond == pytest.approx(1.0 + 0.5 / 1.959963984540054 / math.sqrt(2 * math.pi))
+
+
 @few
 @given(values=st.lists(st.integers(0, 9), min_size=2, max_size=7), failed=st.integers(0, 1))
 def test_what_draws_have_gained_is_the_mean_over_all_their_halves(values, failed):

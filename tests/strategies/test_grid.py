@@ -167,7 +167,7 @@ def test_trials_put_in_by_the_user_are_left_out_wherever_they_are():
     assert proposed(grid, run) == [config for config in whole if config not in own]
     earlier = replace(run, trials=(), prior=trials)
     assert proposed(grid, earlier) == [config for config in whole if config not in own]
-    assert proposed(grid, replace(earlier, prior_task="related")) == whole
+    assert proposed(grid, replace(earlier, prior=(), related=(trials,))) == whole
 
 
 def test_a_large_grid_is_walked_not_written_out():

@@ -7,7 +7,8 @@ from hpo_research.gp.transforms import standardised, yeo_johnson
 from hpo_research.records import Run, Trial
 from hpo_research.space import Categorical, Float, SearchSpace
 from hpo_research.strategies.models.encoding import Encoding
-from hpo_research.strategies.models.inputs import FittedModels, Observations, batch, key
+from hpo_research.strategies.models.inputs import FittedModels, batch, key
+from hpo_research.strategies.models.observations import Observations
 
 SPACE = SearchSpace(x=Float(0, 1), kind=Categorical(("a", "b")))
 

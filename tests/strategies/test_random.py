@@ -117,7 +117,7 @@ def test_trials_of_earlier_runs_of_the_same_task_count_as_tried():
     prior = with_trials(Run(FINITE), [FINITE.config_at(k) for k in range(12) if k != 7]).trials
     (ask,) = Random().ask([Run(FINITE, prior=prior)], [4])
     assert configs(ask) == [FINITE.config_at(7)]
-    (ask,) = Random().ask([Run(FINITE, prior=prior, prior_task="related")], [4])
+    (ask,) = Random().ask([Run(FINITE, related=(prior,))], [4])
     assert configs(ask) == configs(Random().ask([Run(FINITE)], [4])[0])
 
 

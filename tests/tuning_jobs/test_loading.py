@@ -18,10 +18,10 @@ from hpo_research import sagemaker
 from hpo_research.errors import DocumentError, DocumentWarning
 
 FORMS = {
-    "bayesian": (hpo.MedianStopping, 60, 4, 86400, 7, "val_accuracy", "maximize"),
+    "bayesian": (hpo.Completion, 60, 4, 86400, 7, "val_accuracy", "maximize"),
     "grid": (hpo.Grid, 24, 4, 43200, None, "val_f1", "maximize"),
     "hyperband": (hpo.ASHA, 150, 8, None, 0, "val_loss", "minimize"),
-    "random": (hpo.MedianStopping, 200, 10, None, 20240607, "validation:rmse", "minimize"),
+    "random": (hpo.Completion, 200, 10, None, 20240607, "validation:rmse", "minimize"),
     "request_with_warm_start": (hpo.Bayesian, 20, 2, None, None, "val_accuracy", "maximize"),
 }
 HYPERBAND = {"ResourceLimits.MaxParallelTrainingJobs": 1}
@@ -40,7 +40,7 @@ def test_the_five_documents_load_without_a_warning(name):
     assert isinstance(job.strategy, strategy)
     assert (job.jobs, job.parallel, job.seconds, job.seed) == (jobs, parallel, seconds, seed)
     assert (job.metric, job.direction) == (metric, direction)
-    assert job.budget == hpo.Budget(trials=jobs, seconds=seconds)
+    assert job.budget == hpo.Budget(trials=jobs)
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -75,8 +75,11 @@ def test_strategies_are_ours():
     assert hyperband.strategy == hpo.ASHA(kind="stop", rule="syne-tune", eta=3, min_epochs=2)
     assert hyperband.max_resource == 81
     random = sagemaker.load(DOCUMENTS["random"])
-    assert random.strategy == hpo.MedianStopping(hpo.Random(), kind="sagemaker")
-    assert sagemaker.load(DOCUMENTS["bayesian"]).strategy == hpo.MedianStopping(hpo.Bayesian())
+    stopping = hpo.MedianStopping(hpo.Random(), kind="sagemaker")
+    assert random.strategy == hpo.Completion(stopping, target=0.118)
+    assert sagemaker.load(DOCUMENTS["bayesian"]).strategy == hpo.Completion(
+        hpo.MedianStopping(hpo.Bayesian()), target=0.965, not_improving=15, convergence=0.01
+    )
     assert sagemaker.load(DOCUMENTS["grid"]).strategy == hpo.Grid()
 
 
@@ -96,7 +99,7 @@ def test_a_grid_counts_its_jobs_and_others_may_be_ended_otherwise():
     no_total = ("ResourceLimits.MaxNumberOfTrainingJobs", GONE)
     assert sagemaker.load(changed("grid", no_total)).jobs == 24
     job = sagemaker.load(changed("config", no_total, ("ResourceLimits.MaxRuntimeInSeconds", 600)))
-    assert (job.jobs, job.budget) == (None, hpo.Budget(seconds=600))
+    assert (job.jobs, job.budget) == (None, hpo.Budget(seconds=15_768_000))
 
 
 PAIRS = {

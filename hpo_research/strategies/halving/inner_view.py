@@ -7,6 +7,9 @@ from hpo_research.rows import Rows, kept
 from hpo_research.strategies.halving.rungs import value_by
 from hpo_research.strategies.ordered import Ordered
 
+Known = tuple[Trial, ...]
+Earlier = tuple[Known, tuple[Known, ...]]
+
 
 def inner_view(run: Run) -> Run:
     """Return the run as the inner strategy sees it: values at one epoch, the rest running.
@@ -17,7 +20,8 @@ def inner_view(run: Run) -> Run:
     enough = run.space.dimension + 2
     with kept(run.trials, (TrialsAtEpoch, enough), lambda: TrialsAtEpoch(enough)) as seen:
         trials = seen.trials()
-        return replace(run, trials=trials, prior=seen.earlier(run.prior))
+        prior, related = seen.earlier(run.prior, run.related)
+        return replace(run, trials=trials, prior=prior, related=related)
 
 
 def furthest(run: Run) -> Run:
@@ -41,7 +45,7 @@ class TrialsAtEpoch:
         self._all: list[Trial] = []
         self._reached: Ordered[int] = Ordered()  # of healthy trials, most first: negative
         self._epoch = 0
-        self._prior: tuple[int, int, tuple[Trial, ...], tuple[Trial, ...]] | None = None
+        self._earlier: tuple[int, Earlier, Earlier] | None = None
         self._rows: Rows[Trial] = Rows()
         self._touched: set[int] = set()
 
@@ -58,15 +62,18 @@ class TrialsAtEpoch:
             self._reached.add(-new.reached)
         return True
 
-    def earlier(self, prior: tuple[Trial, ...]) -> tuple[Trial, ...]:
-        """Return trials of earlier runs as of the epoch; the same object while they look the same.
+    def earlier(self, prior: Known, related: tuple[Known, ...]) -> Earlier:
+        """Return trials of earlier runs as of the epoch; the same objects while they look the same.
 
         So that what is kept of them (`strategies.tried`) serves the next ask too.
         """
-        if self._prior is None or self._prior[:2] != (id(prior), self._epoch):
-            at_epoch = tuple(_seen(trial, self._epoch) for trial in prior)
-            self._prior = id(prior), self._epoch, prior, at_epoch  # held, so that its id stays
-        return self._prior[-1]
+        last, epoch = self._earlier, self._epoch
+        if last is not None and last[0] == epoch and last[1][0] is prior and last[1][1] is related:
+            return last[2]
+        at_epoch = tuple(_seen(trial, epoch) for trial in prior)
+        others = tuple(tuple(_seen(trial, epoch) for trial in own) for own in related)
+        self._earlier = epoch, (prior, related), (at_epoch, others)
+        return self._earlier[-1]
 
     def trials(self) -> Rows[Trial]:
         """Return all trials as of the epoch; those that look the same are the same objects."""

@@ -25,13 +25,8 @@ from hpo_research.strategies.models.botorch_places import Places
 from hpo_research.strategies.models.encoding import Encoding
 from hpo_research.strategies.models.gp import GPModel
 from hpo_research.strategies.models.initial_design import begun, places_of, trials_of
-from hpo_research.strategies.models.inputs import (
-    Batch,
-    FittedAcquisition,
-    Observations,
-    batch,
-    targets,
-)
+from hpo_research.strategies.models.inputs import Batch, FittedAcquisition, batch, targets
+from hpo_research.strategies.models.observations import Observations
 
 _Settle = Callable[[parts.Factory, models.Training], Model]
 

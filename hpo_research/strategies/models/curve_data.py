@@ -20,6 +20,7 @@ from hpo_research.space.outside import is_inside
 from hpo_research.strategies.earlier import is_own, told_by
 from hpo_research.strategies.models.encoding import Encoding
 from hpo_research.strategies.models.inputs import apart, together
+from hpo_research.strategies.models.observations import related_of
 
 Notes = dict[str, Note]
 Theta = tuple[float, ...]
@@ -43,14 +44,14 @@ def ladder(max_epochs: int) -> tuple[int, ...]:
 class Observation:
     """A point of a learning curve: the loss of a trial at an epoch, and whether it is its last.
 
-    `is_other`: it is of another task.
+    `task` is 0 for those of the run's own task, and from 1 on for each related one.
     """
 
     trial: int
     epoch: int
     loss: float
     is_last: bool
-    is_other: bool = False
+    task: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,10 @@ class CurveObservations:
     @classmethod
     def of(cls, run: Run, most: int = 256) -> "CurveObservations":
         """Thin a run's curves."""
-        earlier = earlier_of(run)
-        is_same = run.prior_task == "same"
-        rows, values = _observed(run, [*run.trials, *(earlier if is_same else ())])
-        if not is_same:
-            others, found = _observed(run, earlier)
-            rows += [replace(row, is_other=True) for row in others if found]
+        own, *related = tasks_of(run)
+        rows, values = _observed(run, own)
+        for task, trials in enumerate(related, start=1):
+            rows += [replace(row, task=task) for row in _observed(run, trials)[0]]
         count = len(rows)
         theta, size, fits = _fitted(run)
         is_due = theta is None or count > max(_GROWTH * size, size + _MORE - 1)
@@ -96,10 +95,16 @@ class CurveObservations:
         return self.fits % _COLD == 0
 
 
-def earlier_of(run: Run) -> list[Trial]:
-    """Return the trials of earlier runs, with ids that follow those of the run's own."""
-    told = told_by(run, with_curves=True)
-    return [replace(trial, id=i) for i, trial in enumerate(told, start=len(run.trials))]
+def tasks_of(run: Run) -> list[list[Trial]]:
+    """Return the trials of the run's task, earlier ones behind its own, then each related task's.
+
+    The ids of earlier ones follow.
+    """
+    known, first = [list(run.trials)], len(run.trials)
+    for told in (told_by(run.prior, with_curves=True), *related_of(run, with_curves=True)):
+        known.append([replace(trial, id=i) for i, trial in enumerate(told, start=first)])
+        first += len(told)
+    return [known[0] + known[1], *known[2:]]
 
 
 def _observed(run: Run, trials: Sequence[Trial]) -> tuple[list[Observation], int]:
@@ -141,7 +146,7 @@ def _best(rows: list[Observation], most: int) -> list[Observation]:
     order = sorted(
         rows,
         key=lambda row: (
-            *(row.is_other, not row.is_last, last.get(row.trial, row.loss)),
+            *(row.task > 0, not row.is_last, last.get(row.trial, row.loss)),
             *(row.trial, row.epoch),
         ),
     )
@@ -186,27 +191,29 @@ class CurveRun:
     @classmethod
     def of(cls, run: Run) -> "CurveRun":
         """Read a run."""
-        return cls(run, CurveObservations.of(run), Encoding(run.space))
+        tasks = len(tasks_of(run)) - 1
+        return cls(run, CurveObservations.of(run), Encoding(run.space, tasks))
 
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
         """Its trials, and behind them those of earlier runs, in order of id."""
-        return (*self.run.trials, *earlier_of(self.run))
+        return tuple(trial for trials in self.by_task for trial in trials)
+
+    @cached_property
+    def by_task(self) -> list[list[Trial]]:
+        """The same, a list for each task."""
+        return tasks_of(self.run)
 
     @cached_property
     def points(self) -> Points:
         """The configurations of all these trials, encoded, in order of id."""
-        return self.encoding.points([trial.config for trial in self.trials])
-
-    @property
-    def has_others(self) -> bool:
-        """Whether some observations are of another task."""
-        return any(row.is_other for row in self.seen.observations)
+        tasks = [task for task, trials in enumerate(self.by_task) for _ in trials]
+        return self.encoding.points([trial.config for trial in self.trials], tasks)
 
     @cached_property
     def inside(self) -> frozenset[int]:
         """The trials observed of its task inside its space; all of its task if none is."""
-        task = dict.fromkeys(row.trial for row in self.seen.observations if not row.is_other)
+        task = dict.fromkeys(row.trial for row in self.seen.observations if not row.task)
         known, count = self.trials, len(self.run.trials)
         inside = [
             i
@@ -227,7 +234,7 @@ class CurveRun:
     def key(self) -> Key:
         """What runs must share to be computed together: shapes that each has by itself."""
         shape = rows_of(self.seen), *counts_of(self.seen)
-        return self.encoding.key, *shape, self.run.max_epochs, self.has_others
+        return self.encoding.key, *shape, self.run.max_epochs
 
 
 def curves_of(members: Sequence[CurveRun], transform: str, device: str) -> Curves:
@@ -238,7 +245,8 @@ def curves_of(members: Sequence[CurveRun], transform: str, device: str) -> Curve
     y = torch.zeros(len(members), n, dtype=torch.float64)
     epoch = torch.ones_like(y)
     trial = -2 - torch.arange(n, dtype=torch.int64).repeat(len(members), 1)
-    mask, others = torch.zeros(2, len(members), n, dtype=torch.bool)
+    mask = torch.zeros(len(members), n, dtype=torch.bool)
+    tasks = torch.zeros(len(members), n, dtype=torch.int64)
     for i, one in enumerate(members):
         rows, count = one.seen.observations, len(one.seen.observations)
         x[i, :count] = one.points.x[0, [row.trial for row in rows]]
@@ -246,9 +254,9 @@ def curves_of(members: Sequence[CurveRun], transform: str, device: str) -> Curve
         epoch[i, :count] = torch.tensor([float(row.epoch) for row in rows], dtype=torch.float64)
         trial[i, :count] = torch.tensor([row.trial for row in rows], dtype=torch.int64)
         mask[i, :count] = True
-        others[i, :count] = torch.tensor([row.is_other for row in rows], dtype=torch.bool)
-    y, mask, others = y.to(device), mask.to(device), others.to(device)
-    losses = apart(transform, y, mask, others).y
+        tasks[i, :count] = torch.tensor([row.task for row in rows], dtype=torch.int64)
+    y, mask, tasks = y.to(device), mask.to(device), tasks.to(device)
+    losses = apart(transform, y, mask, tasks, encoding.tasks).y
     data = Data.of(x.to(device), losses, mask, encoding.lengthscale_of)
     counts = counts_of(members[0].seen)
     return Curves.of(data, epoch.to(device), trial.to(device), count=counts)

@@ -29,9 +29,13 @@ class Encoding:
     A number or an ordered category fills one column, at the middle of its value's share of [0, 1].
     An unordered category of k values fills k columns, with 1/√2 in the one of its value: then two
     that differ are at distance 1 (Hamming), and its columns share one lengthscale.
+
+    Behind them stands a column for each of the related `tasks`: 1 in its rows, 0 in all others, the
+    run's own and all that is proposed among them. Its lengthscale says how alike the tasks are.
     """
 
     space: SearchSpace
+    tasks: int = 0
 
     @cached_property
     def signature(self) -> Signature:
@@ -39,20 +43,30 @@ class Encoding:
         return tuple(_kind(parameter) for parameter in self.space.parameters.values())
 
     @cached_property
-    def key(self) -> tuple[Signature, bytes]:
-        """The signature and, for a list of configurations, the list."""
+    def key(self) -> tuple[Signature, bytes, int]:
+        """The signature, for a list of configurations the list, and the count of related tasks."""
         listed = b"" if self.space.among is None else self.space.points.tobytes()
-        return self.signature, listed
+        return self.signature, listed, self.tasks
 
     @cached_property
     def lengthscale_of(self) -> tuple[int, ...]:
-        """The hyperparameter that each column belongs to."""
-        widths = [_width(kind) for kind in self.signature]
+        """The hyperparameter that each column belongs to; related tasks follow them."""
+        widths = [_width(kind) for kind in self.signature] + [1] * self.tasks
         return tuple(i for i, width in enumerate(widths) for _ in range(width))
 
     @cached_property
     def domain(self) -> Domain:
         """Where acquisition functions of this space are maximised, on the CPU."""
+        domain = self._domain
+        if not self.tasks:
+            return domain
+        dimension, table = domain.dimension + self.tasks, domain.table
+        if table is not None:
+            table = torch.nn.functional.pad(table, (0, self.tasks))
+        return Domain(dimension, domain.order, domain.choices, table)
+
+    @property
+    def _domain(self) -> Domain:
         domain = _product(self.signature)
         if self.space.among is not None:
             table = domain.placed(torch.from_numpy(self.space.points)[None])
@@ -61,11 +75,20 @@ class Encoding:
             return _with_table(self.signature)
         return domain
 
-    def points(self, configs: Sequence[Config]) -> Points:
+    def points(self, configs: Sequence[Config], tasks: Sequence[int] = ()) -> Points:
         """Encode configurations as the points of one run. Shape: 1 n d.
 
-        A number outside its bounds lies outside the unit cube.
+        A number outside its bounds lies outside the unit cube. `tasks` are those that they are of,
+        0 the run's own, where there are others and the encoding tells them apart.
         """
+        points = self._placed(configs)
+        if self.tasks and any(tasks):
+            own = torch.tensor(tasks, dtype=torch.int64)
+            shown = torch.nn.functional.one_hot(own, self.tasks + 1)[:, 1:]
+            points.x[..., -self.tasks :] = shown.to(points.x)
+        return points
+
+    def _placed(self, configs: Sequence[Config]) -> Points:
         cube = torch.from_numpy(located(self.space, configs))[None]
         points = self.domain.placed(cube)
         is_out = (cube < 0) | (cube > 1)

@@ -95,7 +95,7 @@ class GPModel:
             surface = MixtureAcquisition(member, chosen.log_weight, is_log)
         for point in pending:
             surface = surface.pending(point)
-        notes = self.notes(chosen)
+        notes = self.notes(chosen, batch.encodings[0].tasks)
         lengthscale = chosen.fit.hyperparameters.lengthscale
         return FittedAcquisition(surface, lengthscale, notes, chosen.transformed)
 
@@ -121,15 +121,21 @@ class GPModel:
             tried.append(FittedModels(data, transformed, best(each), each))
         return reduce(FittedModels.better, tried)
 
-    def notes(self, believed: FittedModels) -> list[Notes]:
-        """Return what was fitted to each run of a batch, each number read for all runs at once."""
+    def notes(self, believed: FittedModels, tasks: int = 0) -> list[Notes]:
+        """Return what was fitted to each run of a batch, each number read for all runs at once.
+
+        Of the lengthscales the last are those of so many related tasks.
+        """
         fitted, hyper = believed.fit, believed.fit.hyperparameters
         columns: dict[str, list[Note]] = {}
         if self.kernel == AVERAGED:
             columns["weights"] = believed.log_weight.exp().tolist()
         names = MODELS[self.kernel]
         columns["kernel"] = [names[choice] for choice in fitted.choice.tolist()]
-        columns["lengthscale"] = hyper.lengthscale.tolist()
+        own = hyper.lengthscale.shape[-1] - tasks
+        columns["lengthscale"] = hyper.lengthscale[:, :own].tolist()
+        if tasks:
+            columns["task_lengthscale"] = hyper.lengthscale[:, own:].tolist()
         numbers = {"noise": hyper.noise, "mean": hyper.mean, "log_evidence": fitted.log_evidence}
         numbers |= {"fit_start": fitted.start, "fit_converged": fitted.has_converged}
         columns |= {name: number.double().tolist() for name, number in numbers.items()}

@@ -6,104 +6,24 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, TypeVar
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hpo_research.acquisition import AcquisitionFunction, Domain, Points
 from hpo_research.device import in_parts
 from hpo_research.gp import Data, Fit, Hyperparameters, stacked
 from hpo_research.gp.transforms import TRANSFORMS, PowerTransformed, Ranked, Transformed
-from hpo_research.records import Note, Run, Trial
+from hpo_research.records import Note, Run
 from hpo_research.rng import Stream
-from hpo_research.space import Config
-from hpo_research.space.outside import is_inside
-from hpo_research.strategies.earlier import is_own, told_by
 from hpo_research.strategies.models.encoding import Encoding
+from hpo_research.strategies.models.observations import Observations
 
 Item = TypeVar("Item", bound=Hashable)
 Made = TypeVar("Made")
 
 _BUCKET = 8
 _CENTRES = 4
-_COLD = 10
-
-
-@dataclass(frozen=True)
-class Observations:
-    """What a run's model may learn from.
-
-    `configs` and `losses` are of ended trials; one that failed, or was stopped without a value,
-    has the worst loss of the others, so that a model leaves the place. `pending` are running.
-    `fitted` is (ℓ_1, ..., ℓ_p, σ², μ) of the model of an earlier ask, to begin the next fit from;
-    every tenth fit begins without it.
-
-    Behind the run's own trials come the `earlier` ones of its `prior`. `others` are those of
-    another task, whose losses mean nothing beside the run's own: they count in neither `values` nor
-    `failures`. `rivals` are what is to be improved on: trials of the run's task inside its space,
-    or all of its task where there are none.
-    """
-
-    configs: tuple[Config, ...]
-    losses: tuple[float, ...]
-    pending: tuple[Config, ...]
-    values: int
-    failures: int
-    fitted: tuple[float, ...] | None
-    rivals: tuple[bool, ...]
-    others: tuple[bool, ...]
-    earlier: int
-
-    @classmethod
-    def of(cls, run: Run) -> "Observations":
-        """Sort a run's trials."""
-        pending = tuple(trial.config for trial in run.trials if trial.is_running)
-        ended = [
-            (trial, float(loss))
-            for trial, loss in zip(run.trials, run.losses, strict=True)
-            if not trial.is_running
-        ]
-        rivals = [is_own(run, trial) for trial, _ in ended]
-        earlier = [(trial, _loss(run, trial)) for trial in told_by(run)]
-        others: list[tuple[Trial, float]] = []
-        if run.prior_task == "same":
-            ended += earlier
-            rivals += [is_inside(run.space, trial.config) for trial, _ in earlier]
-        elif any(np.isfinite(loss) for _, loss in earlier):
-            others = earlier
-        losses, values = _filled(ended)
-        return cls(
-            tuple(trial.config for trial, _ in (*ended, *others)),
-            (*losses, *_filled(others)[0]),
-            pending,
-            values,
-            len(ended) - values,
-            _fitted(run),
-            (*(rivals if any(rivals) else [True] * len(ended)), *[False] * len(others)),
-            (*[False] * len(ended), *[True] * len(others)),
-            len(earlier) if run.prior_task == "same" else len(others),
-        )
-
-
-def _loss(run: Run, trial: Trial) -> float:
-    return np.nan if trial.value is None else run.sign * trial.value
-
-
-def _filled(ended: Sequence[tuple[Trial, float]]) -> tuple[tuple[float, ...], int]:
-    """Return losses, the worst for those that have none, and how many do have one."""
-    found = [loss for _, loss in ended if np.isfinite(loss)]
-    worst = max(found, default=0.0)
-    return tuple(loss if np.isfinite(loss) else worst for _, loss in ended), len(found)
-
-
-def _fitted(run: Run) -> tuple[float, ...] | None:
-    notes = [ask.notes for ask in run.asks if "log_evidence" in ask.notes]
-    if len(notes) % _COLD == 0:
-        return None
-    lengthscale, rest = notes[-1]["lengthscale"], [notes[-1][name] for name in ("noise", "mean")]
-    assert isinstance(lengthscale, list)
-    return (*lengthscale, *(value for value in rest if isinstance(value, float)))
 
 
 @dataclass(frozen=True)
@@ -111,8 +31,8 @@ class Batch:
     """Runs of spaces that look alike to a model, with as many pending trials and slots each.
 
     `encodings` are the runs' own: bounds, scales and names may differ. `data` holds padded rows
-    and raw losses, `rivals` those that are to be improved on, `others` those of another task;
-    `pending` the running trials; `centres` the points of the least losses,
+    and raw losses, `rivals` those that are to be improved on, `tasks` whose they are (0: the run's
+    own); `pending` the running trials; `centres` the points of the least losses,
     repeated where there are few; `warm` what the last models were, None where fits begin anew;
     `streams` what each run draws from now.
     """
@@ -123,7 +43,7 @@ class Batch:
     slots: int
     data: Data
     rivals: Bool[Tensor, "b n"]
-    others: Bool[Tensor, "b n"]
+    tasks: Int[Tensor, "b n"]
     pending: Points
     centres: Points
     warm: Hyperparameters | None
@@ -144,7 +64,7 @@ class Batch:
             encodings=self.encodings[part],
             data=self.data.take(part),
             rivals=self.rivals[part],
-            others=self.others[part],
+            tasks=self.tasks[part],
             pending=self.pending.take(part),
             centres=self.centres.take(part),
             warm=None if self.warm is None else self.warm.take(part),
@@ -254,8 +174,14 @@ def together(
 def key(run: Run, known: Observations, slots: int, encoding: Encoding) -> tuple[object, ...]:
     """Return what runs must share to be computed together: shapes that each has by itself."""
     n = -(-len(known.configs) // _BUCKET) * _BUCKET
-    has_others = any(known.others)
-    return encoding.key, n, len(known.pending), known.fitted is None, slots, has_others
+    return (
+        encoding.key,
+        n,
+        len(known.pending),
+        known.fitted is None,
+        slots,
+        max(known.tasks, default=0),
+    )
 
 
 def batch(
@@ -271,14 +197,15 @@ def batch(
     domain, lengthscale_of = encodings[0].domain, encodings[0].lengthscale_of
     x = torch.full((len(runs), n, domain.dimension), 0.5, dtype=torch.float64)
     y = torch.zeros(len(runs), n, dtype=torch.float64)
-    mask, rivals, others = torch.zeros(3, len(runs), n, dtype=torch.bool)
+    mask, rivals = torch.zeros(2, len(runs), n, dtype=torch.bool)
+    tasks = torch.zeros(len(runs), n, dtype=torch.int64)
     centres, pending = [], []
     for i, (one, encoding) in enumerate(zip(known, encodings, strict=True)):
-        points, count = encoding.points(one.configs), len(one.configs)
+        points, count = encoding.points(one.configs, one.tasks), len(one.configs)
         x[i, :count], mask[i, :count] = points.x[0], True
         y[i, :count] = torch.tensor(one.losses, dtype=torch.float64)
         rivals[i, :count] = torch.tensor(one.rivals, dtype=torch.bool)
-        others[i, :count] = torch.tensor(one.others, dtype=torch.bool)
+        tasks[i, :count] = torch.tensor(one.tasks, dtype=torch.int64)
         least = points.at(_least(one.losses, one.rivals)[None])
         centres.append(Points(least.x.clamp(0.0, 1.0), least.index))
         pending.append(encoding.points(one.pending))
@@ -291,7 +218,7 @@ def batch(
         slots,
         data,
         rivals.to(device),
-        others.to(device),
+        tasks.to(device),
         _stacked(pending, device),
         _stacked(centres, device),
         _warm(known, device),
@@ -317,27 +244,33 @@ def _least(losses: Sequence[float], rivals: Sequence[bool]) -> Tensor:
 
 def targets(transform: str, batch: Batch) -> Transformed:
     """Return the transformed losses of a batch."""
-    return apart(transform, batch.data.y, batch.data.mask, batch.others)
+    most = max((max(one.tasks, default=0) for one in batch.known), default=0)
+    return apart(transform, batch.data.y, batch.data.mask, batch.tasks, most)
 
 
 def apart(
     transform: str,
     y: Float[Tensor, "b n"],
     mask: Bool[Tensor, "b n"],
-    others: Bool[Tensor, "b n"],
+    tasks: Int[Tensor, "b n"],
+    most: int,
 ) -> Transformed:
-    """Return transformed losses, those of another task transformed by themselves.
+    """Return transformed losses, those of each of so many related tasks by themselves.
 
     What leads back is that of the runs' own.
     """
-    if not others.any():
-        return TRANSFORMS[transform](y, mask)
-    own, other = TRANSFORMS[transform](y, mask & ~others), TRANSFORMS[transform](y, others)
-    y = torch.where(others, other.y, own.y)
-    if isinstance(own, PowerTransformed) and isinstance(other, PowerTransformed):
-        return replace(own, y=y, log_jacobian=own.log_jacobian + other.log_jacobian)
-    assert isinstance(own, Ranked)
-    return replace(own, y=y)
+    own = TRANSFORMS[transform](y, mask & (tasks == 0))
+    for task in range(1, most + 1):
+        is_its = tasks == task
+        other = TRANSFORMS[transform](y, is_its)
+        found = torch.where(is_its, other.y, own.y)
+        if isinstance(own, PowerTransformed) and isinstance(other, PowerTransformed):
+            slopes = own.log_jacobian + other.log_jacobian
+            own = replace(own, y=found, log_jacobian=slopes)
+        else:
+            assert isinstance(own, Ranked)
+            own = replace(own, y=found)
+    return own
 
 
 def _stacked(parts: Sequence[Points], device: str) -> Points:

@@ -9,15 +9,8 @@ from hpo_research.acquisition import GPAcquisition, MixtureAcquisition
 from hpo_research.device import current
 from hpo_research.records import Run
 from hpo_research.strategies.models.curve_data import CurveForecast, CurveRun, fitted
-from hpo_research.strategies.models.encoding import Encoding
-from hpo_research.strategies.models.inputs import (
-    Batch,
-    FittedAcquisition,
-    Observations,
-    batch,
-    key,
-    together,
-)
+from hpo_research.strategies.models.inputs import Batch, FittedAcquisition, batch, key, together
+from hpo_research.strategies.models.observations import Observations, encoding_of
 
 
 def best_believed(
@@ -33,7 +26,7 @@ def best_believed(
     """
     chosen: list[int | None] = [None] * len(runs)
     known = [replace(Observations.of(run), pending=()) for run in runs]
-    encodings = [Encoding(run.space) for run in runs]
+    encodings = [encoding_of(run, own) for run, own in zip(runs, known, strict=True)]
     rows = enumerate(zip(runs, known, encodings, strict=True))
     names = {
         i: key(run, own, 1, space)

@@ -14,8 +14,8 @@ from hpo_research.gp.transforms import Transformed
 from hpo_research.records import Run
 from hpo_research.space import Config
 from hpo_research.strategies.answers import Belief, View, view_of
-from hpo_research.strategies.models.encoding import Encoding
-from hpo_research.strategies.models.inputs import Batch, FittedAcquisition, Observations, batch
+from hpo_research.strategies.models.inputs import Batch, FittedAcquisition, batch
+from hpo_research.strategies.models.observations import Observations, encoding_of
 from hpo_research.strategies.protocol import Strategy
 
 _NORMAL_95 = 1.959963984540054
@@ -87,7 +87,7 @@ def fitted_surrogate(
     known = Observations.of(run)
     if known.values < 2:
         raise StrategyError(f"a model needs at least 2 values, the run has {known.values}")
-    encoding = Encoding(run.space)
+    encoding = encoding_of(run, known)
     one = batch([run], [known], [encoding], slots=max(len(chosen), 1), device="cpu")
     modelled = model(one)
     surface = modelled.surface
