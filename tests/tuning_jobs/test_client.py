@@ -14,7 +14,7 @@ from tuning_jobs.responses import faults
 
 import hpo_research as hpo
 from hpo_research import sagemaker
-from hpo_research.errors import DocumentError, OfflineError
+from hpo_research.errors import DocumentError, DocumentWarning, OfflineError
 from hpo_research.sagemaker import LocalClient
 
 REQUEST = {
@@ -426,6 +426,22 @@ def test_an_upload_lands_below_the_root_and_comes_back(tmp_path, size):
     assert (tmp_path / "back").read_bytes() == content
     with pytest.raises(ClientError, match="404"):
         session.client("s3").head_object(Bucket="bucket", Key="gone")
+
+
+def test_the_overall_best_is_that_of_the_job_and_its_parents(root, tmp_path):
+    for name in ("small-00", "Walk-1"):
+        shutil.copytree(root / name, tmp_path / name)
+    child = json.loads((tmp_path / "small-00" / "job.json").read_text())
+    start = {"WarmStartType": "IdenticalDataAndAlgorithm"}
+    start["ParentHyperParameterTuningJobs"] = [{"HyperParameterTuningJobName": "Walk-1"}]
+    child["WarmStartConfig"] = start
+    (tmp_path / "small-00" / "job.json").write_text(json.dumps(child))
+    found = described(LocalClient(tmp_path), "small-00")["OverallBestTrainingJob"]
+    with pytest.warns(DocumentWarning):
+        job = sagemaker.load(tmp_path / "small-00" / "job.json", root=tmp_path)
+    known = sagemaker.overall_best(job, tmp_path / "small-00", tmp_path)
+    assert found["TuningJobName"] == known.tuning_job == "Walk-1"
+    assert found["TunedHyperParameters"]["x"] == repr(known.trial.config["x"])
 
 
 # --- the frame ---

@@ -81,11 +81,11 @@ def counted(jobs: Mapping[str, int], values: Mapping[str, int]) -> Fields:
 
 
 def _overall(look: Look, region: str, parents: list[Look]) -> Fields | None:
-    """Return the best of a job and of its parents, where they search for the same."""
+    """Return the best of a job and of its parents, the earliest of equals; see `overall_best`."""
     start = look.job.request.WarmStartConfig
     if start is None or start.WarmStartType != "IdenticalDataAndAlgorithm":
         return None
-    found = [(one, best) for one in (look, *parents) if (best := one.best) is not None]
+    found = [(one, best) for one in (*parents, look) if (best := one.best) is not None]
     if not found:
         return None
     flip = sign(look.job.direction)
