@@ -14,7 +14,12 @@ from tuning_jobs.responses import faults
 
 import hpo_research as hpo
 from hpo_research import sagemaker
-from hpo_research.errors import DocumentError, DocumentWarning, OfflineError
+from hpo_research.errors import (
+    DocumentError,
+    DocumentWarning,
+    MissingPackageError,
+    OfflineError,
+)
 from hpo_research.sagemaker import LocalClient
 
 REQUEST = {
@@ -372,6 +377,29 @@ def test_trainers_that_are_none_are_refused_together(tmp_path):
     first, second = str(caught.value).splitlines()
     assert first == f"trainers['one']: there is no script {tmp_path / 'gone.py'}"
     assert second.startswith("trainers['two']: must be a script's path, a command")
+
+
+def test_without_boto3_a_client_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("hpo_research.sagemaker.client.local.find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match="LocalClient needs boto3, .*; pip install boto3"):
+        LocalClient(tmp_path)
+
+
+def test_a_root_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DocumentError, match="file is a file; expected a folder"):
+        LocalClient(tmp_path / "file")
+
+
+def test_a_document_that_somebody_broke_is_said_by_its_lines(root, tmp_path):
+    shutil.copytree(root / "small-00", tmp_path / "small-00")
+    (tmp_path / "small-00" / "job.json").write_text('{"Strategy": "Annealing"}')
+    for ask in (
+        LocalClient(tmp_path).list_hyper_parameter_tuning_jobs,
+        lambda: described(LocalClient(tmp_path), "small-00"),
+    ):
+        with pytest.raises(DocumentError, match=r"Strategy = 'Annealing': must be (.|\n)*absent"):
+            ask()
 
 
 def test_what_has_no_answer_is_never_sent(client):

@@ -27,6 +27,7 @@ for epoch in range(3):
     print(f"loss={float(values.get('-x') or values['--x']) + 1 / (epoch + 1)}", flush=True)
     time.sleep(float(os.environ["PAUSE"]))
 mark.unlink()
+pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text(values.get("-x") or values["--x"])
 """
 CREATES = """
 import json, sys
@@ -113,6 +114,12 @@ def test_uploaded_code_runs_and_outlives_the_program_that_sent_it(tmp_path, scri
         whole = client.describe_training_job(TrainingJobName=one["TrainingJobName"])
         assert faults("DescribeTrainingJob", whole) == []
         assert one["TrainingStartTime"] >= found["CreationTime"]
+        bucket, _, key = whole["ModelArtifacts"]["S3ModelArtifacts"][5:].partition("/")
+        client.session().client("s3").download_file(bucket, key, str(tmp_path / "model.tar.gz"))
+        with tarfile.open(tmp_path / "model.tar.gz") as archive:
+            assert (
+                archive.extractfile("model.txt").read().decode() == one["TunedHyperParameters"]["x"]
+            )
 
 
 def test_one_job_is_stopped_then_all(tmp_path, script):

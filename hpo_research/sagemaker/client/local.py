@@ -44,6 +44,10 @@ class LocalClient:
         if trainers is not None and not isinstance(trainers, Mapping):
             raise DocumentError(f"trainers: expected a dict by name, got {trainers!r}")
         folder = place(root, "root", DocumentError).resolve()
+        if folder.exists() and not folder.is_dir():
+            raise DocumentError(
+                f"root: {folder} is a file; expected a folder, or where to make one"
+            )
         service = Service(folder, Trainers(dict(trainers or {})), region, strict)
         self._session = client.transport.session(service.answer, region)
         self._client = self._session.client("sagemaker")

@@ -9,9 +9,9 @@ from typing import Any
 
 from hpo_research.errors import DocumentError, DocumentWarning, OfflineError
 from hpo_research.sagemaker import loading, names
-from hpo_research.sagemaker.client import folders, identities, training_jobs, tuning_jobs
+from hpo_research.sagemaker.client import artifacts, folders, identities, training_jobs, tuning_jobs
 from hpo_research.sagemaker.client.arns import tuning_arn
-from hpo_research.sagemaker.client.buckets import Buckets
+from hpo_research.sagemaker.client.buckets import Buckets, place_of
 from hpo_research.sagemaker.client.calls import Call
 from hpo_research.sagemaker.client.pages import Keyed, page
 from hpo_research.sagemaker.client.reading import Jobs, Look, TrainingJob
@@ -45,6 +45,7 @@ class Service:
             case "sagemaker" if call.operation in _OPERATIONS:
                 return _OPERATIONS[call.operation](self, call.body or {})
             case "s3":
+                self._pack(call)
                 return Buckets(self.root).answer(call.operation, call.sent)
             case "sts":
                 return identities.caller(call.operation)
@@ -168,6 +169,20 @@ class Service:
             except Refusal:
                 continue  # its results are not known here, which was said when the job was created
         return found
+
+    def _pack(self, call: Call) -> None:
+        """Make the object of a training job's model, where it is asked for and not there yet."""
+        if call.operation not in ("GetObject", "HeadObject"):
+            return
+        bucket, key = call.sent["Bucket"], call.sent["Key"]
+        name, place = artifacts.job_in(key), place_of(self.root, bucket, key)
+        if name is None or place.exists():
+            return
+        try:
+            look, job = self._training_job(name)
+        except Refusal:
+            return  # then it is no training job's, and is not there
+        artifacts.packed(look, job, bucket, key, place)
 
     def _training_job(self, name: str) -> tuple[Look, TrainingJob]:
         """Return a training job by its name, also one whose tuning job was deleted."""

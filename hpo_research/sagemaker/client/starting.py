@@ -58,6 +58,8 @@ class Trainers:
         ]
         if wrong:
             raise DocumentError("\n".join(wrong))
+        # The program may go elsewhere before a job needs its script.
+        object.__setattr__(self, "by_name", {k: _absolute(v) for k, v in self.by_name.items()})
 
     def of(self, job: TuningJob) -> Trainer | None:
         """Return a job's trainer; None for the code that came with it.
@@ -86,6 +88,12 @@ class Trainers:
             f"no trainer is known for {what}; give LocalClient(trainers={{NAME: script or "
             f"function}}) one, or {OTHERS!r} for all",
         )
+
+
+def _absolute(trainer: Trainer) -> Trainer:
+    if isinstance(trainer, str | os.PathLike):
+        return place(trainer, "trainers", DocumentError).resolve()
+    return trainer
 
 
 def _mistake(name: object, trainer: object) -> str:
@@ -127,7 +135,7 @@ def _detached(
 ) -> None:
     """Begin `hpo tune` in a process that is nobody's child; the same command resumes it."""
     if isinstance(script, str | os.PathLike):
-        program = place(script, "trainers", DocumentError).resolve()
+        program = Path(script)
     else:
         program = folder / COMMAND
         program.write_text(f'#!/bin/sh\nexec {shlex.join(script)} "$@"\n', encoding="utf-8")

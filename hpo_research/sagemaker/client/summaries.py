@@ -20,7 +20,7 @@ from hpo_research.sagemaker.client import folders
 from hpo_research.sagemaker.client.arns import tuning_arn
 from hpo_research.sagemaker.client.pages import Key, Keyed, page
 from hpo_research.sagemaker.client.processes import stands
-from hpo_research.sagemaker.client.reading import created
+from hpo_research.sagemaker.client.reading import created, loaded
 from hpo_research.sagemaker.client.tuning_jobs import counted
 from hpo_research.sagemaker.parents import DOCUMENT
 from hpo_research.sagemaker.standing import ERROR, Standing
@@ -94,9 +94,7 @@ class Summaries:
 
 
 def _summary(folder: Path, found: Standing, region: str) -> Fields:
-    whole = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
-    # Of the tuner's document nothing else is looked at; a bare one is the whole file.
-    config = Config.model_validate(whole.get("HyperParameterTuningJobConfig", whole))
+    config = _config(folder)
     made, limits = created(folder), config.ResourceLimits
     summary = {
         "HyperParameterTuningJobName": folder.name,
@@ -125,6 +123,15 @@ def _files(folder: Path) -> Files:
         else:
             found.append((one.st_ino, one.st_size, one.st_mtime_ns))
     return tuple(found)
+
+
+def _config(folder: Path) -> Config:
+    """Return the tuner's document; all the rest is looked at only where that is wrong."""
+    try:
+        whole = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+        return Config.model_validate(whole.get("HyperParameterTuningJobConfig", whole))
+    except (ValueError, AttributeError):
+        return loaded(folder).config  # which says what is wrong, a line a mistake
 
 
 def _counts(folder: Path, config: Config, found: Standing) -> Fields:
