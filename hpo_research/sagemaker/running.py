@@ -74,10 +74,9 @@ def tune(
     mistakes.check("grace_seconds", grace_seconds, number("number of seconds", least=0))
     mistakes.refuse(DocumentError)
     home = folder_of(job, root, out)
-    check_same(job, home)
     compute = Compute(resolve(device), threads)
     with Store.write(home) as store, shown(showing) as watch, _errors_kept(home, store):
-        keep(job, home)
+        keep(job, home, has_begun=bool(store.runs()))
         problem = problem_of(job, trainer, grace_seconds=grace_seconds, channels=channels)
         has_begun = store.experiment() is not None
         among = home.parent if root is None else root
@@ -169,25 +168,29 @@ def folder_of(job: TuningJob, root: Given | None, out: Given | None) -> Path:
     return among / job.name
 
 
-def check_same(job: TuningJob, home: Path) -> None:
-    """Raise `DocumentError` where a folder holds another job."""
+def keep(job: TuningJob, home: Path, *, has_begun: bool) -> None:
+    """Put a job's documents into its folder, as they came in.
+
+    Raises `DocumentError` where another job has begun there, or what is no tuning job.
+    """
+    if has_begun and not (home / DOCUMENT).is_file():
+        raise DocumentError(f"{home}: holds an experiment that is no tuning job; give another out=")
     for name, own in _documents(job):
         path = home / name
         there = _json(path) if path.is_file() else None
-        if there is not None and there != own:
+        if there == own:
+            continue
+        if has_begun:
             raise DocumentError(
                 f"{path}: holds another document, of a job that was begun there; run this one in "
                 "another folder, or under another name"
             )
-
-
-def keep(job: TuningJob, home: Path) -> None:
-    """Put a job's documents into its folder, as they came in, unless they are there."""
-    for name, own in _documents(job):
-        if own is not None and not (home / name).is_file():
-            beside = home / f"{name}.part"
-            beside.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
-            beside.rename(home / name)
+        if own is None:
+            path.unlink()
+            continue
+        beside = home / f"{name}.part"
+        beside.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+        beside.rename(path)
 
 
 def _documents(job: TuningJob) -> Iterator[tuple[str, Json]]:

@@ -381,7 +381,9 @@ def test_trainers_that_are_none_are_refused_together(tmp_path):
 
 def test_without_boto3_a_client_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("hpo_research.sagemaker.client.local.find_spec", lambda name: None)
-    with pytest.raises(MissingPackageError, match="LocalClient needs boto3, .*; pip install boto3"):
+    with pytest.raises(
+        MissingPackageError, match=r"LocalClient needs boto3, .*; pip install boto3"
+    ):
         LocalClient(tmp_path)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from doubles import Walk
-from tuning_jobs.examples import CONFIG, DEFINITION, DOCUMENTS, FILES, changed
+from tuning_jobs.examples import CONFIG, DEFINITION, DOCUMENTS, FILES, SEVERAL, changed
 from typer.testing import CliRunner
 
 import hpo_research as hpo
@@ -242,6 +242,30 @@ def test_a_folder_holds_the_document_as_it_came_and_one_job(here, tmp_path):
     assert standing(home).status == "Completed"
     assert not (home / ERROR).exists()
     assert len(Result.read(home).runs) == 1
+
+
+def test_a_job_that_never_began_leaves_its_folder_to_a_corrected_document(here, tmp_path):
+    calm = {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}
+    wrong = {**DOCUMENTS["grid"], "TuningJobCompletionCriteria": calm}
+    with pytest.raises(DocumentError, match="is not judged for"):
+        sagemaker.tune(wrong, bowl, out=tmp_path, **QUIET)
+    assert standing(tmp_path).status == "Failed"
+    sagemaker.tune(DOCUMENTS["grid"], bowl, out=tmp_path, **QUIET)
+    assert standing(tmp_path).status == "Completed"
+
+
+def test_an_experiment_of_another_kind_is_left_alone(here, tmp_path):
+    space = hpo.SearchSpace(x=hpo.Float(0, 1))
+    with hpo.Study(space, hpo.Random(), path=tmp_path):
+        pass
+    with pytest.raises(DocumentError, match="holds an experiment that is no tuning job"):
+        sagemaker.tune(job(), line, out=tmp_path, **QUIET)
+    assert not (tmp_path / "job.json").exists()
+
+
+def test_several_definitions_say_what_is_missing(tmp_path):
+    with pytest.raises(DocumentError, match="the job has 2 definitions, each with its own"):
+        sagemaker.tune(SEVERAL, line, out=tmp_path, **QUIET)
 
 
 def test_a_name_is_taken_whatever_its_case(here, tmp_path):

@@ -45,9 +45,7 @@ class LocalClient:
             raise DocumentError(f"trainers: expected a dict by name, got {trainers!r}")
         folder = place(root, "root", DocumentError).resolve()
         if folder.exists() and not folder.is_dir():
-            raise DocumentError(
-                f"root: {folder} is a file; expected a folder, or where to make one"
-            )
+            raise DocumentError(f"root: {folder} is a file; expected a folder")
         service = Service(folder, Trainers(dict(trainers or {})), region, strict)
         self._session = client.transport.session(service.answer, region)
         self._client = self._session.client("sagemaker")
