@@ -152,6 +152,10 @@ def test_a_job_whose_process_was_killed_has_failed_and_says_how_to_go_on(tmp_pat
     assert f"process {noted['pid']} has ended before the job" in found["FailureReason"]
     (one,) = client.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]
     assert one["HyperParameterTuningJobStatus"] == "Failed"
+    assert found["TrainingJobStatusCounters"]["Stopped"] == 2
+    for key in ("TrainingJobStatusCounters", "ObjectiveStatusCounters"):
+        assert one[key] == found[key]
+    assert {one["TrainingJobStatus"] for one in listed(client, "killed")} == {"Stopped"}
     until(lambda: not any(is_running(path) for path in (tmp_path / "marks").iterdir()))
 
 

@@ -9,7 +9,7 @@ import json
 import sqlite3
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,8 +27,11 @@ from hpo_research.store import Store
 from hpo_research.store.connection import FILE
 
 Status = Literal["InProgress", "Stopping", "Completed", "Stopped", "Failed"]
+LEFT = "its tuning job ended without it; resumed, it is begun anew"
 _WORDS: Mapping[str, Status] = {
-    **{"finished": "Completed", "stopped": "Stopped", "failed": "Failed"},
+    "finished": "Completed",
+    "stopped": "Stopped",
+    "failed": "Failed",
 }
 
 
@@ -160,7 +163,20 @@ class Jobs:
         while len(self._known) >= self._most:
             self._known.pop(next(iter(self._known)))
         self._known[key] = job, version, rows
-        return Look(folder, job, created(folder), found, rows)
+        return Look(folder, job, created(folder), found, _settled(rows, found))
+
+
+def _settled(rows: Rows, found: Standing) -> Rows:
+    """Return rows of which none runs any more where the tuning job is over: nobody is at it."""
+    if not found.is_over or found.seen is None:
+        return rows
+    jobs = [
+        replace(job, status="Stopped", reason=LEFT, ended=max(job.begun, found.seen.clock))
+        if job.ended is None
+        else job
+        for job in rows.jobs
+    ]
+    return Rows(rows.seed, jobs)
 
 
 def _read(

@@ -140,10 +140,10 @@ def _counts(folder: Path, config: Config, found: Standing) -> Fields:
     objective = config.HyperParameterTuningJobObjective
     metric = json.dumps(objective.MetricName if objective else "")
     with Store.read(folder) as store:
-        return store.look(partial(_counted, metric=metric))
+        return store.look(partial(_counted, metric=metric, is_over=found.is_over))
 
 
-def _counted(db: sqlite3.Connection, metric: str) -> Fields:
+def _counted(db: sqlite3.Connection, metric: str, is_over: bool) -> Fields:
     (begun,) = db.execute("SELECT count(*) FROM proposal WHERE kind = 'start'").fetchone()
     rows = db.execute(
         "SELECT o.status, EXISTS (SELECT 1 FROM report r WHERE r.run = o.run "
@@ -156,7 +156,9 @@ def _counted(db: sqlite3.Connection, metric: str) -> Fields:
     for status, has_value, count in rows:
         jobs[words[status]] += count
         values["Succeeded" if has_value and status != "failed" else "Failed"] += count
-    jobs["InProgress"] = values["Pending"] = begun - jobs.total()
+    left = begun - jobs.total()
+    jobs["Stopped" if is_over else "InProgress"] += left  # nobody is at them
+    values["Failed" if is_over else "Pending"] += left
     return counted(jobs, values)
 
 
