@@ -4,6 +4,8 @@ import copy
 import json
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 from datetime import UTC, datetime, timedelta
 
@@ -377,6 +379,15 @@ def test_trainers_that_are_none_are_refused_together(tmp_path):
     first, second = str(caught.value).splitlines()
     assert first == f"trainers['one']: there is no script {tmp_path / 'gone.py'}"
     assert second.startswith("trainers['two']: must be a script's path, a command")
+
+
+def test_a_client_loads_boto3_when_it_is_made(tmp_path):
+    program = (
+        "import sys; from hpo_research.sagemaker import LocalClient, analytics; "
+        "print({'boto3', 'botocore', 'torch', 'pandas'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
 
 
 def test_without_boto3_a_client_says_what_to_install(tmp_path, monkeypatch):

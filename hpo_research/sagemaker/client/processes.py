@@ -5,10 +5,11 @@ otherwise. Resumed, by the command that the reason names, it is in progress agai
 """
 
 import json
+import shlex
 import socket
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
@@ -19,9 +20,9 @@ PROCESS, LOG = "process.json", "process.log"
 _CLOCK = 2.0  # seconds by which the start time of a process may shift when the clock is set
 
 
-def note(folder: Path, process: ProcessId, kind: Literal["script", "function"]) -> None:
-    """Note which process is at a job, and what kind of trainer it runs."""
-    text = json.dumps({**asdict(process), "kind": kind})
+def note(folder: Path, process: ProcessId, command: Sequence[str] = ()) -> None:
+    """Note which process is at a job, and the command that resumes it; none runs a function."""
+    text = json.dumps({**asdict(process), "command": command})
     (folder / PROCESS).write_text(text + "\n", encoding="utf-8")
 
 
@@ -43,16 +44,19 @@ def _lost(folder: Path) -> str:
         noted = json.loads((folder / PROCESS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ""
-    kind, known = noted.pop("kind"), ProcessId(**noted)
+    command, known = noted.pop("command"), ProcessId(**noted)
     if known.host != socket.gethostname() or _lives(known):
         return ""
-    if kind == "function":
+    if not command:
         return (
-            f"process {known.pid} has ended, in which the job ran as its trainer is a function; "
+            f"process {known.pid} has ended, in which the job ran: its trainer is a function; "
             "sagemaker.tune with the same document, function and root resumes it"
         )
     log = folder / LOG
-    return f"process {known.pid} has ended before the job; {log} says why, `hpo tune` resumes it"
+    return (
+        f"process {known.pid} has ended before the job; {log} says why where it could, and this "
+        f"resumes it: {shlex.join(command)}"
+    )
 
 
 def _lives(known: ProcessId) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo_research import sagemaker
-from hpo_research.errors import DocumentError
+from hpo_research.errors import DocumentError, MachineError
 from hpo_research.executors.processes.process_tree import identity
 from hpo_research.paths import place
 from hpo_research.sagemaker.client import code, processes
@@ -31,11 +31,7 @@ Trainer = str | os.PathLike[str] | Sequence[str] | Function
 
 OTHERS = "*"
 COMMAND = "command.sh"
-_HPO = (
-    sys.executable,
-    "-c",
-    "import sys; from hpo_research.cli import main; sys.argv[0] = 'hpo'; main()",
-)
+_MAIN = "import sys; from hpo_research.cli import main; sys.argv[0] = 'hpo'; main()"
 # The process between is gone at once: the job is nobody's child, and nobody must wait for it.
 _DETACH = (
     "import subprocess, sys; log = open(sys.argv[1], 'ab'); print(subprocess.Popen(sys.argv[2:], "
@@ -122,7 +118,7 @@ def start(job: TuningJob, trainer: Trainer | None, root: Path, folder: Path) -> 
 def _in_thread(job: TuningJob, function: Function, root: Path, folder: Path) -> None:
     own = identity(os.getpid())
     assert own is not None  # it is this process
-    processes.note(folder, own, "function")
+    processes.note(folder, own)
 
     def run() -> None:
         sagemaker.tune(job, function, root=root, progress=False)
@@ -143,12 +139,20 @@ def _detached(
     options = ["--script", str(program), "--root", str(root)]
     for name, data in _channels(job, root):
         options += ["--channel", f"{name}={data}"]
-    command = [*_HPO, "tune", str(folder / DOCUMENT), *options, "--quiet"]
-    whole = [sys.executable, "-I", "-S", "-c", _DETACH, str(folder / processes.LOG), *command]
-    said = subprocess.run(whole, capture_output=True, text=True, check=True)
-    own = identity(int(said.stdout))
+    command = [*_hpo(), "tune", str(folder / DOCUMENT), *options]
+    between = [sys.executable, "-I", "-S", "-c", _DETACH, str(folder / processes.LOG)]
+    began = subprocess.run([*between, *command, "--quiet"], capture_output=True, text=True)
+    if began.returncode:
+        raise MachineError(f"no process could be begun for the job: {began.stderr.strip()}")
+    own = identity(int(began.stdout))
     if own is not None:  # else it has ended already, and the log says why
-        processes.note(folder, own, "script")
+        processes.note(folder, own, command)
+
+
+def _hpo() -> list[str]:
+    """Return the command `hpo` of this Python, also where none is installed beside it."""
+    beside = Path(sys.executable).with_name("hpo")
+    return [str(beside)] if beside.is_file() else [sys.executable, "-c", _MAIN]
 
 
 def _channels(job: TuningJob, root: Path) -> Iterator[tuple[str, Path]]:
