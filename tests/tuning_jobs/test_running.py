@@ -450,9 +450,8 @@ def test_a_job_is_stopped_by_request_and_interrupted_by_a_signal(tmp_path):
         (["--script", "a", "--problem", "b"], "expected one of --script, --objective"),
         (["--objective", "train.py"], "expected FILE:function, as in train.py:loss"),
         (["--objective", "nowhere.py:f"], "nowhere.py: there is no such file"),
-        (["--problem", "bran"], "did you mean branin?"),
         (["--script", "nowhere.py"], "nowhere.py: there is no such file"),
-        (["--problem", "branin", "--channel", "train"], "expected NAME=FOLDER, got 'train'"),
+        (["--script", "train.py", "--channel", "train"], "expected NAME=FOLDER, got 'train'"),
     ],
 )
 def test_wrong_calls_are_refused(arguments, message, tmp_path, monkeypatch):
@@ -464,7 +463,7 @@ def test_wrong_calls_are_refused(arguments, message, tmp_path, monkeypatch):
     assert message in shown
 
 
-def test_an_objective_is_a_function_of_a_file(tmp_path):
+def test_an_objective_is_a_function_of_a_file(here, tmp_path):
     document, _ = files(tmp_path, (f"{LIMITS}.MaxNumberOfTrainingJobs", 2))
     (tmp_path / "own.py").write_text("def loss(config):\n    return config['lr']\n")
     named = ["tune", document, "--objective", f"{tmp_path}/own.py", "--out", str(tmp_path / "job")]
