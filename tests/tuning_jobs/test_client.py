@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,6 +24,8 @@ from hpo_research.errors import (
     OfflineError,
 )
 from hpo_research.sagemaker import LocalClient
+from hpo_research.sagemaker.client import tuning_jobs
+from hpo_research.sagemaker.client.reading import Jobs
 
 REQUEST = {
     "HyperParameterTuningJobName": "Walk-1",
@@ -467,6 +470,19 @@ def test_an_upload_lands_below_the_root_and_comes_back(tmp_path, size):
     assert (tmp_path / "back").read_bytes() == content
     with pytest.raises(ClientError, match="404"):
         session.client("s3").head_object(Bucket="bucket", Key="gone")
+
+
+def test_a_job_that_converged_says_when(root):
+    look = Jobs().look(root / "Walk-1")
+    details = tuning_jobs.described(look, "us-east-1", [])["TuningJobCompletionDetails"]
+    assert "ConvergenceDetectedTime" not in details
+    place = look.best.place
+    later = sum(job.has_value and job.place > place for job in look.jobs)
+    assert details["NumberOfTrainingJobsObjectiveNotImproving"] == later
+    seen = replace(look.standing.seen, ended="converged: at 3 asks", ended_by="strategy")
+    converged = replace(look, standing=replace(look.standing, seen=seen))
+    details = tuning_jobs.described(converged, "us-east-1", [])["TuningJobCompletionDetails"]
+    assert details["ConvergenceDetectedTime"] == look.standing.ended
 
 
 def test_the_overall_best_is_that_of_the_job_and_its_parents(root, tmp_path):

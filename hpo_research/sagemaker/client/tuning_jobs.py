@@ -11,6 +11,8 @@ from hpo_research.sagemaker.client.reading import Look
 from hpo_research.sagemaker.client.training_jobs import LONGEST, Fields, objective_status, status
 from hpo_research.sagemaker.draft import Search
 
+_CONVERGED = "converged: "  # how `strategies.completion` begins to say it
+
 
 def described(look: Look, region: str, parents: list[Look]) -> Fields:
     """Return a tuning job as `DescribeHyperParameterTuningJobResponse`.
@@ -94,11 +96,15 @@ def _overall(look: Look, region: str, parents: list[Look]) -> Fields | None:
 
 
 def _completion(look: Look) -> Fields:
-    """Return how many training jobs have ended with a value since the best one; 0 before it."""
+    """Return how many jobs have ended with a value since the best one, and when it converged."""
     best = look.best
     since = best.place if best is not None and best.place is not None else 0
     later = [job for job in look.jobs if job.has_value and (job.place or 0) > since]
-    return {"NumberOfTrainingJobsObjectiveNotImproving": len(later)}
+    found: Fields = {"NumberOfTrainingJobsObjectiveNotImproving": len(later)}
+    seen = look.standing.seen
+    if seen and seen.ended_by == "strategy" and seen.ended.startswith(_CONVERGED):
+        found["ConvergenceDetectedTime"] = look.standing.ended or look.date(seen.clock)
+    return found
 
 
 def _definition(one: Mapping[str, Any], search: Search) -> Fields:
