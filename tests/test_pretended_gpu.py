@@ -111,7 +111,7 @@ def aware(known):
     return [replace(run, prior=second[:4], related=(second, first[2:])) for run in known]
 
 
-AWARE = ("q-EI over columns and choices", "ranks", "functions drawn over a table")
+AWARE = ("q-EI over columns and choices", "ranks")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from functions import own_x
 
 import hpo_research as hpo
 from hpo_research.analysis import earlier
+from hpo_research.analysis.export import export
 from hpo_research.device import Compute
 from hpo_research.errors import EarlierResultsWarning, ExperimentError, SpaceError, StudyError
 from hpo_research.executors.lock_step import LockStepExecutor
@@ -571,6 +572,13 @@ def test_sources_of_their_own_tasks_stand_side_by_side(tmp_path: Path):
         assert [(t.id, t.value) for t in run.prior] == [(0, 0.25), *enumerate([42.25, 30.25], 1)]
         assert [[t.value for t in own] for own in run.related] == [[42.25, 30.25, 20.25]]
     assert result.facts.problems["parabola"].earlier == given.prior["parabola"]
+    frame = result.earlier_frame()
+    assert list(frame["source"]) == ["first", "", "", "third", "third", "third"]
+    assert set(frame["origin"]) == {"prior"}
+    assert [path.stem for path in export(result, tmp_path / "export")][2:] == ["earlier"]
+    again = pd.read_csv(tmp_path / "export" / "earlier.csv")
+    (read,) = experiment(prior=again[again["task"] == "related"]).prior["parabola"]
+    assert read.trials == given.prior["parabola"][2].trials
     lines = list(earlier.lines(result))
     assert lines[0] == "parabola began with 1 trial of the same task (first), the best 0.25"
     assert lines[2] == "parabola began with 3 trials of a related task (third), the best 20.25"
@@ -643,5 +651,9 @@ def test_a_task_that_is_none_is_left_out_until_a_fit_begins_anew():
     known = {k: v for k, v in first.notes.items() if k != "task_lengthscale"}
     alone = replace(alone, asks=(replace(first, notes=known),))
     assert model.ask([lonely], [2])[0].proposals == model.ask([alone], [2])[0].proposals
+    older = replace(
+        run, asks=(replace(first, notes=known),)
+    )  # a store from before there were tasks
+    assert len(model.ask([older], [1])[0].notes["task_lengthscale"]) == 2
     begun_anew = replace(run, asks=(first,) * 10)
     assert model.ask([begun_anew], [1])[0].notes["prior"] == len(alike) + len(noise)

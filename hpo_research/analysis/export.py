@@ -26,7 +26,8 @@ def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
     """Write `trials` and `reports` to a folder as CSV or Parquet, and return the files.
 
     Rows and columns are those of `Result.frame` and `Result.reports`: the same result gives the
-    same bytes. A file is renamed into its place when it is complete.
+    same bytes. What earlier runs found is no trial: where there is some, it is a third file,
+    `earlier`, as `Result.earlier_frame`. A file is renamed into its place when it is complete.
 
     CSV: UTF-8, lines end in a newline, floats have all their digits, and an empty field is a
     missing value or an empty text. Types are lost: a column that holds 3 and "3" shows 3 twice.
@@ -46,6 +47,8 @@ def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
         _require_pyarrow()
     place = paths.place(folder, "export: folder", StoreError)
     frames = {"trials": result.frame(), "reports": result.reports()}
+    if result.earlier:
+        frames["earlier"] = result.earlier_frame()
     written = []
     for name, frame in frames.items():
         path = place / f"{name}.{format}"

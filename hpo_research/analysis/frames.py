@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from hpo_research.entries import EarlierTask
 from hpo_research.records import OPEN, Report, Run, Trial
 from hpo_research.store import RunName
 from hpo_research.text import visible
@@ -36,6 +37,25 @@ def trials(runs: Mapping[RunName, Run]) -> pd.DataFrame:
     if frame["until"].isna().any():
         columns["until"] = _column([row["until"] for row in rows])
     return frame.assign(**columns)
+
+
+def earlier(tasks: Mapping[str, Sequence[EarlierTask]]) -> pd.DataFrame:
+    """Return one row for each trial of earlier runs that a problem's runs began with.
+
+    Columns: `problem`, `source` (its name, which may be empty), `task` (same, related), then those
+    of `trials` that say what the trial was; `origin` is `prior`.
+    """
+    rows = [
+        {"problem": problem, "source": visible(own.name), "task": own.task, **_trial(trial)}
+        for problem, found in sorted(tasks.items())
+        for own in found
+        for trial in own.trials
+    ]
+    told = ("trial", "status", "value", "epochs", "origin")
+    fixed = ["problem", "source", "task", *told]
+    settings = dict.fromkeys(key for row in rows for key in row if key.startswith("config."))
+    frame = pd.DataFrame([[row[key] for key in fixed] for row in rows], columns=fixed)
+    return frame.assign(**{key: _column([row.get(key) for row in rows]) for key in settings})
 
 
 def _column(values: Sequence[object]) -> "pd.Series[Any]":

@@ -125,6 +125,10 @@ class Result:
         """Return one row a report, sorted; the columns are those of `frames.reports`."""
         return analysis.frames.reports(self.history)
 
+    def earlier_frame(self) -> "heavy.pandas.DataFrame":
+        """Return one row a trial of `earlier`; the columns are those of `frames.earlier`."""
+        return analysis.frames.earlier(self.earlier)
+
     def best(
         self,
         problem: str | None = None,

@@ -10,7 +10,7 @@ from typing import NoReturn, TextIO
 import typer
 
 from hpo_research.cli.console import trace, warn
-from hpo_research.errors import CodeChangedWarning, EarlierResultsWarning, HpoError
+from hpo_research.errors import CodeChangedWarning, DocumentWarning, EarlierResultsWarning, HpoError
 
 ERROR, ALL_FAILED, INTERRUPTED, TERMINATED = 1, 3, 130, 143
 
@@ -38,6 +38,9 @@ def complain(missing: Sequence[str]) -> int:
     return ERROR if missing else 0
 
 
+_TOLD = (CodeChangedWarning, DocumentWarning, EarlierResultsWarning)
+
+
 @contextmanager
 def telling_of_code() -> Iterator[list[str]]:
     """Say on stderr, at once, which code or source changed; gives the list of what was said."""
@@ -53,7 +56,7 @@ def telling_of_code() -> Iterator[list[str]]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, CodeChangedWarning | EarlierResultsWarning):
+            if issubclass(category, _TOLD):
                 warn(str(message))
                 said.append(str(message))
             else:

@@ -17,4 +17,5 @@ def export(folder: Path, format: str) -> None:
             "a spreadsheet reads text that begins with = + - @ as a formula; have it import these "
             f"columns as text: {', '.join(risky)}"
         )
-    say(screen(), f"wrote {' and '.join(map(str, paths))}")
+    *first, last = map(str, paths)
+    say(screen(), f"wrote {', '.join(first)} and {last}")

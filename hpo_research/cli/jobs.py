@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from hpo_research import sagemaker
 from hpo_research.analysis.result import Result
 from hpo_research.errors import ExperimentError
 from hpo_research.sagemaker.names import training_job
@@ -52,6 +53,10 @@ def lines(folder: Path, name: str) -> Iterator[str]:
         job = training_job(name, run_name.seed, best.id)
         given = ", ".join(f"{key}={value}" for key, value in best.config.items())
         yield f"best training job: {job}, {metric} = {best.value!r} ({given})"
+        whole = sagemaker.overall_best(sagemaker.parents.loaded(folder), folder, folder.parent)
+        if whole is not None:
+            value = whole.trial.value
+            yield f"with its parents': {whole.training_job}, {metric} = {value!r}"
 
 
 def _status(found: Standing) -> str:

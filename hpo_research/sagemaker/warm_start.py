@@ -10,7 +10,7 @@ Source: "Run a warm start hyperparameter tuning job", developer guide.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,8 +23,12 @@ from hpo_research.paths import Given, place
 from hpo_research.records import Task, Trial, best_value, sign
 from hpo_research.sagemaker import parents, quotas
 from hpo_research.sagemaker.job import TuningJob
+from hpo_research.sagemaker.names import training_job
 from hpo_research.space import Categorical, Config, Value
 from hpo_research.space.outside import extended, is_inside
+from hpo_research.store import Store
+from hpo_research.store.connection import FILE
+from hpo_research.store.facts import facts_of
 
 Kind = Literal["IdenticalDataAndAlgorithm", "TransferLearning"]
 IDENTICAL: Kind = "IdenticalDataAndAlgorithm"
@@ -85,26 +89,32 @@ class OverallBest:
 
     tuning_job: str
     folder: Path
+    seed: int
     trial: Trial
+
+    @property
+    def training_job(self) -> str:
+        """The name of the training job."""
+        return training_job(self.tuning_job, self.seed, self.trial.id)
 
 
 def warm(job: TuningJob, root: Given, *, out: Given | None = None) -> WarmStart:
     """Return what a job begins with, from the folders of its parents in `root`.
 
     Where the job's own folder, `out`, has begun already, what it began with counts, whatever has
-    become of the parents since; a note says where that differs. Raises `DocumentError` where a
-    parent is not there, and for several definitions.
+    become of the parents since; a warning says where that differs. A parent that is not there, as
+    one whose results lie in the cloud, is a warning too. Raises `DocumentError` for several
+    definitions.
     """
     found = looked_up(job, root)
-    if out is not None and (began := _begun(Path(out))) is not None:
+    if out is not None and (began := _begun(place(out, "out", DocumentError))) is not None:
         return _gone_on(found, *began)
-    if found.missing:
-        raise DocumentError(
-            f"WarmStartConfig: {', '.join(found.missing)}: there is no such job in {root}, and "
-            "what it found is what this job is to begin with; give the folder of jobs that holds "
-            "it as root, or remove it from ParentHyperParameterTuningJobs"
-        )
-    return found
+    missing = tuple(
+        f"WarmStartConfig: there is no job {name} in {root}, so this one begins without what it "
+        "found; name the folder of jobs that holds it as root to begin with it"
+        for name in found.missing
+    )
+    return replace(found, warnings=(*found.warnings, *missing))
 
 
 def looked_up(job: TuningJob, root: Given) -> WarmStart:
@@ -140,29 +150,29 @@ def overall_best(job: TuningJob, folder: Given, root: Given) -> OverallBest | No
         return None
     jobs, own = place(root, "root", DocumentError), place(folder, "folder", DocumentError)
     homes = [(name, parents.folder_of(name, jobs)) for name in parents.names_of(job.request)]
-    homes.append((job.name or own.name, own if (own / "store.sqlite").is_file() else None))
+    homes.append((job.name or own.name, own if (own / FILE).is_file() else None))
     ended = [
-        OverallBest(name, home, trial)
+        OverallBest(name if home == own else home.name, home, seed, trial)
         for name, home in homes
         if home is not None
-        for trial in _jobs(home)
+        for seed, trial in _jobs(home)
         if trial.value is not None
     ]
     loss = sign(job.direction)
     return min(ended, key=lambda one: loss * (one.trial.value or 0.0), default=None)
 
 
-def _jobs(home: Path) -> list[Trial]:
-    """Return a tuning job's own training jobs that have ended; what it began with is none."""
+def _jobs(home: Path) -> list[tuple[int, Trial]]:
+    """Return a tuning job's training jobs that have ended, with its seed; no earlier ones."""
     runs = Result.read(home).runs.values()
-    return [trial for run in runs for trial in run.trials if not trial.is_running]
+    return [(run.seed, trial) for run in runs for trial in run.trials if not trial.is_running]
 
 
 def _parent(job: TuningJob, kind: Kind, name: str, home: Path) -> Parent:
     """Read a parent's jobs as configurations of the child's space."""
     theirs, fixed = parents.loaded(home), {**job.statics, **job.constants}
     rest = {**theirs.statics, **theirs.constants}
-    jobs = _jobs(home)
+    jobs = [trial for _, trial in _jobs(home)]
     same: list[tuple[Config, float]] = []
     related: list[tuple[Config, float]] = []
     lost: list[str] = []
@@ -273,10 +283,13 @@ def _warnings(job: TuningJob, kind: Kind, found: Sequence[Parent]) -> Iterator[s
 
 def _begun(out: Path) -> tuple[tuple[EarlierTask, ...], tuple[Config, ...]] | None:
     """Return what a job that has begun began with, None where it has not."""
-    if not (out / "store.sqlite").is_file():
+    if not (out / FILE).is_file():
         return None
-    result = Result.read(out)
-    (facts,) = result.facts.problems.values()
+    with Store.read(out) as store:
+        described = store.experiment()
+    if described is None:
+        return None
+    (facts,) = facts_of(described).problems.values()
     return facts.earlier, facts.queue
 
 
@@ -286,11 +299,11 @@ def _gone_on(
     """Return what a job began with, and say what of it is otherwise by now."""
     counts = {own.name: len(own.trials) for own in earlier}
     now = {name: len(jobs) for name, _, jobs in _tasks(found.parents)}
-    notes = [
-        f"{name}: the {count} jobs that this one began with count, not the {now.get(name, 0)} "
-        "that its folder holds now"
-        for name, count in counts.items()
-        if now.get(name) != count
+    others = [
+        f"WarmStartConfig: {name}: the {counts.get(name, 0)} jobs that this one began with count, "
+        f"not the {now.get(name, 0)} that its folder holds now"
+        for name in {**counts, **now}
+        if now.get(name) != counts.get(name)
     ]
     return WarmStart(
         found.kind,
@@ -298,6 +311,6 @@ def _gone_on(
         found.missing,
         tuple(earlier),
         queue,
-        found.warnings,
-        (*found.notes, *notes),
+        (*found.warnings, *others),
+        found.notes,
     )

@@ -13,6 +13,7 @@ from hpo_research.ledger import Final
 from hpo_research.records import PRIOR, Direction, Status, Task, Trial, sign
 from hpo_research.space import Config
 
+_STATUSES = get_args(Status)
 Described = Mapping[str, Any]
 """How an object was described: its class and its fields."""
 
@@ -168,18 +169,24 @@ def trials_of(where: str, found: Any) -> tuple[Trial, ...]:
     """Return the trials of earlier runs, as they were stored. Raises `ValueError`."""
     need(isinstance(found, list), f"{where}: a list of trials", found)
     trials = []
-    for i, one in enumerate(found):
-        own = _object(f"{where}[{i}]", one)
-        value = own.get("value")
-        need(_is_curve(own.get("epochs"), own.get("values")), f"{where}[{i}]: a curve", own)
-        need(isinstance(own.get("config"), dict), f"{where}[{i}]: a configuration", own)
-        need(value is None or _is_number(value), f"{where}[{i}].value: a number", value)
-        need(type(own.get("until")) is int, f"{where}[{i}].until: an integer", own)
-        status: Status = _one_of(f"{where}[{i}].status", own.get("status"), get_args(Status))
+    for i, own in enumerate(found):
+        if not _is_trial(own):  # thousands are read: what they should be is told of a wrong one
+            need(False, f"{where}[{i}]: config, status, until, epochs, values and value", own)
         curve = tuple(own["epochs"]), tuple(own["values"])
-        made = Trial(i, own["config"], status, own["until"], *curve, value, origin=PRIOR)
-        trials.append(made)
+        made = (i, own["config"], own["status"], own["until"], *curve, own["value"])
+        trials.append(Trial(*made, origin=PRIOR))
     return tuple(trials)
+
+
+def _is_trial(own: Any) -> bool:
+    return (
+        isinstance(own, dict)
+        and isinstance(own.get("config"), dict)
+        and own.get("status") in _STATUSES
+        and type(own.get("until")) is int
+        and _is_curve(own.get("epochs"), own.get("values"))
+        and ("value" in own and (own["value"] is None or _is_number(own["value"])))
+    )
 
 
 def _is_curve(epochs: Any, values: Any) -> bool:

@@ -102,6 +102,7 @@ ENDS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:WarmStartConfig. there is no job resnet-tune-round1")
 @pytest.mark.parametrize("name", FILES)
 def test_a_document_runs_to_its_end(name, here, tmp_path):
     own = sagemaker.load(FILES[name])

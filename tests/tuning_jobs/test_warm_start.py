@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import pytest
 from tuning_jobs.examples import changed
 from typer.testing import CliRunner
 
 import hpo_research as hpo
 from hpo_research import sagemaker
 from hpo_research.cli import app
-from hpo_research.errors import DocumentError
 from hpo_research.records import Report
 from hpo_research.space.outside import is_inside
 
@@ -209,6 +207,7 @@ def test_the_overall_best_is_that_of_child_and_identical_parents(tmp_path: Path)
     job = sagemaker.load(child(IDENTICAL, parents=("first", "second")), root=tmp_path)
     alone = sagemaker.overall_best(job, tmp_path / "child", tmp_path)
     assert (alone.tuning_job, alone.trial.id) == ("first", 3)  # the earliest of equals
+    assert alone.training_job.startswith("first-004-")
     run(job, tmp_path / "child", Trained(job.space, shift=-1e6))
     mine = sagemaker.overall_best(job, tmp_path / "child", tmp_path)
     assert (mine.tuning_job, mine.folder) == ("child", tmp_path / "child")
@@ -251,18 +250,18 @@ def test_hyperband_and_the_quota_of_all_jobs_are_warnings(tmp_path: Path):
     assert "748 jobs and the parents' 4 are more than 750" in second
 
 
-def test_a_parent_that_is_missing_is_refused_and_none_is_needed_to_go_on(tmp_path: Path):
+def test_a_parent_that_is_missing_is_a_warning_and_none_is_needed_to_go_on(tmp_path: Path):
     begin(tmp_path, named("first"), lists(0.01, 0.02, 0.04, 0.09))
     job = sagemaker.load(child(TRANSFER), root=tmp_path)
-    with pytest.raises(DocumentError, match="WarmStartConfig: first: there is no such job in"):
-        sagemaker.warm(job, tmp_path / "nowhere")
+    (said,) = sagemaker.warm(job, tmp_path / "nowhere").warnings
+    assert said.startswith("WarmStartConfig: there is no job first in ")
     home = tmp_path / "child"
     start = sagemaker.warm(job, tmp_path, out=home)
     problem = Trained(job.space)
     whole = run(job, home, problem, prior=start.prior, enqueue=start.enqueue)
     again = sagemaker.warm(job, tmp_path / "nowhere", out=home)
-    note = "first: the 4 jobs that this one began with count, not the 0 that its folder holds now"
-    assert note in again.notes
+    said = "first: the 4 jobs that this one began with count, not the 0 that its folder holds now"
+    assert again.warnings == (f"WarmStartConfig: {said}",)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         done = run(job, home, problem, prior=again.prior, enqueue=again.enqueue)

@@ -178,7 +178,7 @@ def key(run: Run, known: Observations, slots: int, encoding: Encoding) -> tuple[
         encoding.key,
         n,
         len(known.pending),
-        known.fitted is None,
+        len(known.fitted or ()),
         slots,
         max(known.tasks, default=0),
     )
@@ -221,15 +221,16 @@ def batch(
         tasks.to(device),
         _stacked(pending, device),
         _stacked(centres, device),
-        _warm(known, device),
+        _warm(known, data.parameters, device),
         streams,
         device,
     )
 
 
-def _warm(known: Sequence[Observations], device: str) -> Hyperparameters | None:
+def _warm(known: Sequence[Observations], parameters: int, device: str) -> Hyperparameters | None:
+    """Return what was fitted last, unless that was a model of other hyperparameters."""
     fitted = [one.fitted for one in known if one.fitted is not None]
-    if not fitted:
+    if not fitted or len(fitted[0]) != parameters + 2:
         return None
     values = torch.tensor(fitted, dtype=torch.float64, device=device)
     return Hyperparameters(values[:, :-2], values[:, -2], values[:, -1])
