@@ -40,6 +40,7 @@ campaign: install
 evidence: install
 	$(BIN)/python -m benchmarks.evidence
 	$(BIN)/python -m benchmarks.tuning_documents
+	$(BIN)/python -m benchmarks.sdks
 
 # Fits and asks beside BoTorch, training beside plain PyTorch: minutes; benchmarks/README.md has more.
 benchmark: install

@@ -75,6 +75,10 @@ class MissingPackageError(HpoError, ImportError):
     """An optional package is needed and not installed; the message names the install line."""
 
 
+class OfflineError(HpoError, RuntimeError):
+    """A client was asked for what has no answer on this machine; nothing is ever sent."""
+
+
 class MissingDataError(HpoError, OSError):
     """Images that a problem trains on are not on this machine and could not be fetched."""
 

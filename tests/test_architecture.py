@@ -112,12 +112,15 @@ LIGHT = {
     *("strategies.stopping.median", "strategies.completion"),
     *("sagemaker.loading", "sagemaker.names", "sagemaker.parents", "sagemaker.search"),
     *("sagemaker.standing", "sagemaker.running", "sagemaker.trainers", "cli.tune"),
+    "sagemaker.client.local",
 }
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
     ("problems.registry", "problem"),  # problem("ackley", dimension=10)
     ("habits", "called"),  # what a door was called with
     ("ledger", "_change"),  # the fields of a trial
+    ("sagemaker.client.transport", "_keep"),  # botocore's events say more with each version
+    ("sagemaker.client.transport", "__call__"),
 }
 # Forked workers reseed NumPy for users' functions, which would else all draw the same numbers.
 RESEEDS = {("executors.processes.worker", "numpy.random.seed")}

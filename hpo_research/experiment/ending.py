@@ -5,12 +5,13 @@ with the ask that says so. It stays ended whatever budget is added, until it is 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hpo_research.errors import ExperimentError
 from hpo_research.ledger import AskRow, EndedBy, Ledger
-from hpo_research.records import Ask, Run
+from hpo_research.records import Ask, Run, Stop
 from hpo_research.store import RunName, requests
 from hpo_research.text import quoted
 
@@ -34,24 +35,48 @@ def deadline(seconds: float) -> Rule:
     return lambda run: f"the deadline, after {seconds:g} seconds" if time.monotonic() >= by else ""
 
 
+@dataclass
+class Wanted:
+    """Why which runs end now, and which of their trials are stopped in runs that go on, by ids.
+
+    `answered` are the requests that are answered with that.
+    """
+
+    reasons: dict[int, Reason] = field(default_factory=dict)
+    stops: dict[int, set[int]] = field(default_factory=dict)
+    answered: list[Path] = field(default_factory=list)
+
+
 def ending(
     folder: Path | None, names: Mapping[int, RunName], ledgers: Mapping[int, Ledger], rule: Rule
-) -> tuple[dict[int, Reason], list[Path]]:
-    """Return why which runs end now, by their ids, and the requests that are answered with that."""
-    paths: list[Path] = []
-    reasons: dict[int, Reason] = {}
+) -> Wanted:
+    """Return which runs and trials are to end now."""
+    wanted = Wanted()
+    reasons = wanted.reasons
     for path, request in requests.pending(folder).items():
         if request.reopens:
             continue  # on opening alone
-        paths.append(path)
+        wanted.answered.append(path)
         for run, name in names.items():
-            if name in request.runs:
+            if name in request.runs and request.trials:
+                running = ledgers[run].open.keys() & set(request.trials)
+                wanted.stops.setdefault(run, set()).update(running - ledgers[run].stopping)
+            elif name in request.runs:
                 reasons.setdefault(run, (request.reason, "request"))
     for run, ledger in ledgers.items():
         is_asked = ledger.open and not ledger.ended and run not in reasons
         if is_asked and (reason := _reason(rule, ledger)):
             reasons[run] = (reason, "rule")
-    return {run: why for run, why in reasons.items() if not ledgers[run].ended}, paths
+    wanted.reasons = {run: why for run, why in reasons.items() if not ledgers[run].ended}
+    wanted.stops = {run: own for run, own in wanted.stops.items() if own}
+    return wanted
+
+
+def with_stops(ask: Ask, stops: Collection[int]) -> Ask:
+    """Return the ask of a run with the stops that somebody asked for, each once."""
+    known = {p.trial for p in ask.proposals if isinstance(p, Stop)}
+    more = tuple(Stop(trial) for trial in sorted(set(stops) - known))
+    return replace(ask, proposals=(*more, *ask.proposals)) if more else ask
 
 
 def granted(rule: Rule, ledger: Ledger, ask: Ask, clock: float, seconds: float) -> AskRow:

@@ -22,7 +22,7 @@ from hpo_research.executors.protocol import Executor, Poll
 from hpo_research.executors.remembered import RememberingExecutor
 from hpo_research.executors.states import taken, unkept
 from hpo_research.experiment.attempts import begin, lost
-from hpo_research.experiment.ending import Reason, Rule, ending, granted, never
+from hpo_research.experiment.ending import Reason, Rule, ending, granted, never, with_stops
 from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.provenance import Source
 from hpo_research.experiment.served import served
@@ -166,13 +166,12 @@ class Loop:
 
     def _ask(self, ready: Collection[int], texts: Mapping[str, str] | None = None) -> None:
         """Ask the runs that are ready, end those that are to end, and act on all of it."""
-        reasons, answered = ending(
-            self._store.folder, self._session.names, self._ledgers, self._ends
-        )
-        if not ready and not reasons:
-            requests.done(answered)
+        wanted = ending(self._store.folder, self._session.names, self._ledgers, self._ends)
+        ready = {*ready, *wanted.stops}
+        if not ready and not wanted.reasons:
+            requests.done(wanted.answered)
             return
-        rows, over = self._ended(ready, reasons)
+        rows, over = self._ended(ready, wanted.reasons)
         runs = sorted(set(ready) - {row.run for row in rows})
         for name, strategy in self._experiment.strategies.items():
             ledgers = [self._ledgers[i] for i in runs if self._session.names[i].strategy == name]
@@ -186,13 +185,14 @@ class Loop:
             asks = served(strategy, queues, names=names, ledgers=ledgers, slots=slots)
             seconds = (time.perf_counter() - began) / len(ledgers)
             for ledger, ask in zip(ledgers, asks, strict=True):
+                ask = with_stops(ask, wanted.stops.get(ledger.info.id, ()))
                 row = granted(self._ends, ledger, ask, self._clock(ledger), seconds)
                 rows.append(row)
                 if is_over(ledger, row):
                     over.append(ledger.info.id)
         rows.sort(key=lambda row: row.run)
         self._turn.ask(rows, over, texts)
-        requests.done(answered)
+        requests.done(wanted.answered)
         self._over.update(over)
         self._over.difference_update(row.run for row in rows if row.grants)
         self._forget_paused(over)

@@ -112,7 +112,8 @@ def _begun(home: Path, *, is_running: bool) -> tuple[Status, str, str]:
 
 def _stands(home: Path, seen: Overview, *, is_running: bool) -> tuple[Status, str, str]:
     """Return the status of a job, why, and what more is to be said."""
-    asked = next((one.reason for one in requests.pending(home).values() if not one.reopens), "")
+    pending = requests.pending(home).values()
+    asked = next((one.reason for one in pending if not one.reopens and not one.trials), "")
     if seen.over == seen.runs:
         return _over(home, seen)
     if asked or (seen.ended and seen.ended_by == "request"):

@@ -8,7 +8,7 @@ import json
 import os
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hpo_research.errors import StoreError
@@ -19,18 +19,22 @@ FOLDER = "requests"
 
 @dataclass(frozen=True)
 class Request:
-    """That some runs end, and why; or that runs which were ended go on (`reopens`)."""
+    """That some runs end, and why; or that runs which were ended go on (`reopens`).
+
+    Where there are `trials`, these are stopped, and the runs go on.
+    """
 
     runs: tuple[RunName, ...]
     reason: str
     reopens: bool = False
+    trials: tuple[int, ...] = ()
 
 
 def write(folder: Path, request: Request) -> Path:
     """Put a request into a results folder. Raises `StoreError` where the disk refuses."""
     path = folder / FOLDER / f"{uuid.uuid4().hex}.json"
     beside = path.with_suffix(".part")
-    fields = {"runs": request.runs, "reason": request.reason, "reopens": request.reopens}
+    fields = asdict(request)
     try:
         path.parent.mkdir(exist_ok=True)
         with beside.open("x", encoding="utf-8") as file:
@@ -64,6 +68,7 @@ def _read(path: Path) -> Request:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         runs = tuple(RunName(str(p), str(s), int(seed)) for p, s, seed in found["runs"])
-        return Request(runs, str(found["reason"]), found["reopens"] is True)
+        trials = tuple(int(trial) for trial in found.get("trials", ()))
+        return Request(runs, str(found["reason"]), found["reopens"] is True, trials)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise StoreError(f"{path}: is not a request ({error}); remove it") from error
