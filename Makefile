@@ -39,6 +39,7 @@ campaign: install
 # The slow statistical claims, recorded with commit and versions.
 evidence: install
 	$(BIN)/python -m benchmarks.evidence
+	$(BIN)/python -m benchmarks.tuning_documents
 
 # Fits and asks beside BoTorch, training beside plain PyTorch: minutes; benchmarks/README.md has more.
 benchmark: install

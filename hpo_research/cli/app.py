@@ -281,7 +281,8 @@ def tune(
         typer.Option(metavar="LOG", help="Train nothing; say what the metrics catch in a log."),
     ] = None,
     root: Annotated[
-        Path | None, typer.Option(help="A folder of jobs: this one goes to ROOT/NAME.")
+        Path | None,
+        typer.Option(help="The folder of jobs: parents are there, and this goes to ROOT/NAME."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The job's own folder.", show_default="results/NAME")
@@ -305,8 +306,6 @@ def tune(
     show_traceback: Traceback = False,
 ) -> None:
     """Run a tuning job of SageMaker on this machine, or resume it where it stopped."""
-    if root is not None and out is not None:
-        raise typer.BadParameter("expected --root or --out, got both; --out is the job's folder")
     with readable(show_traceback), exits.interruptible():
         code = cli.tune.tune(
             cli.tune.TuneOptions(

@@ -53,17 +53,29 @@ def tune(wanted: TuneOptions) -> int:
         return _dry_run(job, wanted.log, console)
     trainer = _trainer(wanted)
     out = wanted.out
-    if out is None and job.name is None and wanted.root is None:
-        out = Path("results", wanted.document.stem)
-    folder = folder_of(job, None if out is not None else wanted.root, out)
+    if out is None and job.name is None:
+        out = Path(wanted.root or "results", wanted.document.stem)
+    folder = folder_of(job, wanted.root, out)
     name = job.called
     if not wanted.quiet:
         limit = f"{job.jobs:,} training jobs" if job.jobs is not None else "training jobs"
         say(console, f"{name}: {limit}, {job.parallel} at a time, in {folder}")
-    with telling_of_code(), _display(console, quiet=wanted.quiet) as watch:
+    among = folder.parent if wanted.root is None else wanted.root
+    start = sagemaker.warm_start.looked_up(job, among)
+    for line in () if wanted.quiet else start.notes:
+        say(console, line)
+    for line in start.warnings:
+        warn(line)
+    with (
+        telling_of_code(),
+        warnings.catch_warnings(),
+        _display(console, quiet=wanted.quiet) as watch,
+    ):
+        warnings.simplefilter("ignore", DocumentWarning)
         sagemaker.tune(
             job,
             trainer,
+            root=among,
             out=folder,
             failures=None if wanted.goes_on else FAILURES,
             grace_seconds=wanted.grace_seconds,

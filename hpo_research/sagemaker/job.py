@@ -6,6 +6,7 @@ from typing import Literal
 
 from hpo_research import experiment, sagemaker
 from hpo_research.errors import DocumentError
+from hpo_research.experiment.priors import Earlier
 from hpo_research.problems.protocol import Problem
 from hpo_research.records import Task
 from hpo_research.sagemaker.draft import Search
@@ -145,7 +146,7 @@ class TuningJob:
         problem: Problem,
         *,
         seed: int | None = None,
-        prior: "experiment.priors.Earlier" = None,
+        prior: Earlier = None,
         prior_task: Task = "same",
         enqueue: Sequence[Mapping[str, object]] = (),
     ) -> "experiment.Experiment":

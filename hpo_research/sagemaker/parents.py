@@ -27,7 +27,7 @@ from hpo_research.sagemaker.wire import Request
 DOCUMENT, DEFINITION = "job.json", "definition.json"
 MOST_CHANGES = 10
 
-OWN = re.compile(r"_tuning_objective_metric|sagemaker_.*")  # what tuner and SDK write
+_OWN = re.compile(r"_tuning_objective_metric|sagemaker_.*")  # what tuner and SDK write
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _SAME = (
     "The set of tunable plus static HyperParameter names is not the same across current and "
@@ -84,7 +84,7 @@ def names_of(request: Request) -> list[str]:
 
 def is_own(name: str) -> bool:
     """Return whether a hyperparameter is one that tuner or SDK write for themselves."""
-    return OWN.fullmatch(name) is not None
+    return _OWN.fullmatch(name) is not None
 
 
 def _mistakes(child: Search, home: Folder, at: Path, name: str) -> Iterator[Violation]:

@@ -56,9 +56,7 @@ def tune(
     whose space holds the ranges. The job's folder is `out`, or `root/NAME` of a document with a
     name, by default in `results`; its store is an ordinary one.
 
-    The parents of a warm start are looked for in `root`, beside the job's folder where there is
-    none.
-
+    Parents of a warm start are looked for in `root`, by default where the job's folder is.
     `MaxRuntimeInSeconds` is a deadline at which running jobs are stopped; it counts the time that
     the job was run, over all its sessions. Where the first `failures` jobs to end all failed the
     job has failed (None: it goes on). `grace_seconds` is what a program has between SIGTERM and
@@ -76,17 +74,18 @@ def tune(
     mistakes.check("grace_seconds", grace_seconds, number("number of seconds", least=0))
     mistakes.refuse(DocumentError)
     home = folder_of(job, root, out)
-    check_same(job, home)
-    start = warm(job, home.parent if root is None else root, out=home)
-    for line in start.warnings:
-        warnings.warn(line, DocumentWarning, stacklevel=2)
     compute = Compute(resolve(device), threads)
     with Store.write(home) as store, shown(showing) as watch, _errors_kept(home, store):
-        keep(job, home)
+        keep(job, home, has_begun=bool(store.runs()))
         problem = problem_of(job, trainer, grace_seconds=grace_seconds, channels=channels)
-        seed = seed_of(job, store)
-        prior = start.prior or None
-        experiment = job.experiment(problem, seed=seed, prior=prior, enqueue=start.enqueue)
+        has_begun = store.experiment() is not None
+        among = home.parent if root is None else root
+        start = warm(job, among, out=home if has_begun else None)
+        for line in start.warnings:
+            warnings.warn(line, DocumentWarning, stacklevel=2)
+        experiment = job.experiment(
+            problem, seed=seed_of(job, store), prior=start.prior, enqueue=start.enqueue
+        )
         try:
             _execute(job, experiment, store, compute, watch, failures)
         except KeyboardInterrupt:
@@ -150,11 +149,9 @@ def have_failed(run: Run, failures: int, parallel: int) -> bool:
 def folder_of(job: TuningJob, root: Given | None, out: Given | None) -> Path:
     """Return the folder of a job: `out`, or that of its name in `root`.
 
-    Raises `DocumentError` for both, and where another job has the name in other letters.
+    Raises `DocumentError` where another job has the name in other letters, and without a name.
     """
     if out is not None:
-        if root is not None:
-            raise DocumentError("tune: expected root or out, got both; out is the job's own folder")
         return place(out, "out", DocumentError)
     if job.name is None:
         raise DocumentError(
@@ -171,25 +168,29 @@ def folder_of(job: TuningJob, root: Given | None, out: Given | None) -> Path:
     return among / job.name
 
 
-def check_same(job: TuningJob, home: Path) -> None:
-    """Raise `DocumentError` where a folder holds another job."""
+def keep(job: TuningJob, home: Path, *, has_begun: bool) -> None:
+    """Put a job's documents into its folder, as they came in.
+
+    Raises `DocumentError` where another job has begun there, or what is no tuning job.
+    """
+    if has_begun and not (home / DOCUMENT).is_file():
+        raise DocumentError(f"{home}: holds an experiment that is no tuning job; give another out=")
     for name, own in _documents(job):
         path = home / name
         there = _json(path) if path.is_file() else None
-        if there is not None and there != own:
+        if there == own:
+            continue
+        if has_begun:
             raise DocumentError(
                 f"{path}: holds another document, of a job that was begun there; run this one in "
                 "another folder, or under another name"
             )
-
-
-def keep(job: TuningJob, home: Path) -> None:
-    """Put a job's documents into its folder, as they came in, unless they are there."""
-    for name, own in _documents(job):
-        if own is not None and not (home / name).is_file():
-            beside = home / f"{name}.part"
-            beside.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
-            beside.rename(home / name)
+        if own is None:
+            path.unlink()
+            continue
+        beside = home / f"{name}.part"
+        beside.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+        beside.rename(path)
 
 
 def _documents(job: TuningJob) -> Iterator[tuple[str, Json]]:

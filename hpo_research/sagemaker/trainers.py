@@ -23,7 +23,7 @@ from hpo_research.problems.function import FunctionProblem
 from hpo_research.problems.protocol import Evaluation, Problem, has_missing_values
 from hpo_research.records import Direction, Segment
 from hpo_research.sagemaker.job import TuningJob
-from hpo_research.sagemaker.parents import OWN
+from hpo_research.sagemaker.parents import is_own
 from hpo_research.space import Categorical, Config, Parameter, SearchSpace, Value
 from hpo_research.text import quoted
 
@@ -131,7 +131,7 @@ class FilledReporting:
 
 def _of_function(job: TuningJob, f: Callable[..., Any]) -> Problem:
     plain = FunctionProblem(f, job.space)
-    fixed = {**{k: v for k, v in job.statics.items() if not OWN.fullmatch(k)}, **job.constants}
+    fixed = {**{k: v for k, v in job.statics.items() if not is_own(k)}, **job.constants}
     if fixed:
         f = (FilledReporting if plain.takes_report else Filled)(f, fixed)
     max_epochs = job.max_resource if plain.takes_report else 1

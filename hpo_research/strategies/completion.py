@@ -30,7 +30,9 @@ _AT_ZERO = 1 / math.sqrt(2 * math.pi)  # the density of a standard normal at 0
 @habits.answering
 @dataclass(frozen=True)
 class Completion:
-    """Ends a run, whatever `inner` would still try, as soon as one of these is met.
+    """End a run at a target, where nothing improves any more, or once it has converged.
+
+    Whatever `inner` would still try, as soon as one of these is met:
 
     - `target`: a trial that has not failed has reported this value or a better one, at any epoch;
       with `final_only` the value of a trial that has ended counts alone.

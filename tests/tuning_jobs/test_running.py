@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from doubles import Walk
-from tuning_jobs.examples import CONFIG, DEFINITION, DOCUMENTS, FILES, changed
+from tuning_jobs.examples import CONFIG, DEFINITION, DOCUMENTS, FILES, SEVERAL, changed
 from typer.testing import CliRunner
 
 import hpo_research as hpo
@@ -106,6 +106,10 @@ ENDS = {
 @pytest.mark.parametrize("name", FILES)
 def test_a_document_runs_to_its_end(name, here, tmp_path):
     own = sagemaker.load(FILES[name])
+    if own.request.WarmStartConfig is not None:
+        parent = {**DOCUMENTS[name], "HyperParameterTuningJobName": "resnet-tune-round1"}
+        del parent["WarmStartConfig"]
+        sagemaker.tune(parent, bowl, root=tmp_path, **QUIET)
     result = sagemaker.tune(own, bowl, out=tmp_path / "job", **QUIET)
     found = standing(tmp_path / "job")
     (run,) = result.runs.values()
@@ -115,6 +119,8 @@ def test_a_document_runs_to_its_end(name, here, tmp_path):
     assert bool(found.reason) == bool(reason)
     assert len(run.trials) == count or (count is None and len(run.trials) < own.jobs)
     assert max(here) <= own.parallel
+    if own.request.WarmStartConfig is not None:
+        assert len(run.prior) == 20
     best = result.best()
     worth = [t.values[-1] for t in run.trials if t.values]
     assert best.value == (max if own.direction == "maximize" else min)(worth)
@@ -239,13 +245,35 @@ def test_a_folder_holds_the_document_as_it_came_and_one_job(here, tmp_path):
     assert len(Result.read(home).runs) == 1
 
 
+def test_a_job_that_never_began_leaves_its_folder_to_a_corrected_document(here, tmp_path):
+    calm = {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}
+    wrong = {**DOCUMENTS["grid"], "TuningJobCompletionCriteria": calm}
+    with pytest.raises(DocumentError, match="is not judged for"):
+        sagemaker.tune(wrong, bowl, out=tmp_path, **QUIET)
+    assert standing(tmp_path).status == "Failed"
+    sagemaker.tune(DOCUMENTS["grid"], bowl, out=tmp_path, **QUIET)
+    assert standing(tmp_path).status == "Completed"
+
+
+def test_an_experiment_of_another_kind_is_left_alone(here, tmp_path):
+    space = hpo.SearchSpace(x=hpo.Float(0, 1))
+    with hpo.Study(space, hpo.Random(), path=tmp_path):
+        pass
+    with pytest.raises(DocumentError, match="holds an experiment that is no tuning job"):
+        sagemaker.tune(job(), line, out=tmp_path, **QUIET)
+    assert not (tmp_path / "job.json").exists()
+
+
+def test_several_definitions_say_what_is_missing(tmp_path):
+    with pytest.raises(DocumentError, match="the job has 2 definitions, each with its own"):
+        sagemaker.tune(SEVERAL, line, out=tmp_path, **QUIET)
+
+
 def test_a_name_is_taken_whatever_its_case(here, tmp_path):
     sagemaker.tune(job(), line, root=tmp_path, **QUIET)
     assert standing(tmp_path / "child").status == "Completed"
     with pytest.raises(DocumentError, match="is a job of that name, which counts whatever"):
         sagemaker.tune(job(("HyperParameterTuningJobName", "Child")), line, root=tmp_path, **QUIET)
-    with pytest.raises(DocumentError, match="expected root or out, got both"):
-        sagemaker.tune(job(), line, root=tmp_path, out=tmp_path, **QUIET)
     with pytest.raises(DocumentError, match="has no name; give out="):
         sagemaker.tune(CONFIG, line, root=tmp_path, **QUIET)
 
@@ -421,15 +449,10 @@ def test_a_job_is_stopped_by_request_and_interrupted_by_a_signal(tmp_path):
     [
         ([], "expected one of --script, --objective and --problem"),
         (["--script", "a", "--problem", "b"], "expected one of --script, --objective"),
-        (
-            ["--problem", "branin", "--root", "a", "--out", "b"],
-            "expected --root or --out, got both",
-        ),
         (["--objective", "train.py"], "expected FILE:function, as in train.py:loss"),
         (["--objective", "nowhere.py:f"], "nowhere.py: there is no such file"),
-        (["--problem", "bran"], "did you mean branin?"),
         (["--script", "nowhere.py"], "nowhere.py: there is no such file"),
-        (["--problem", "branin", "--channel", "train"], "expected NAME=FOLDER, got 'train'"),
+        (["--script", "train.py", "--channel", "train"], "expected NAME=FOLDER, got 'train'"),
     ],
 )
 def test_wrong_calls_are_refused(arguments, message, tmp_path, monkeypatch):
@@ -441,7 +464,7 @@ def test_wrong_calls_are_refused(arguments, message, tmp_path, monkeypatch):
     assert message in shown
 
 
-def test_an_objective_is_a_function_of_a_file(tmp_path):
+def test_an_objective_is_a_function_of_a_file(here, tmp_path):
     document, _ = files(tmp_path, (f"{LIMITS}.MaxNumberOfTrainingJobs", 2))
     (tmp_path / "own.py").write_text("def loss(config):\n    return config['lr']\n")
     named = ["tune", document, "--objective", f"{tmp_path}/own.py", "--out", str(tmp_path / "job")]
