@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ import psutil
 import pytest
 
 import hpo_research as hpo
-from hpo_research.errors import ProblemError
+from hpo_research.errors import ArgumentError, MachineError, ProblemError
 from hpo_research.executors.scripts import ScriptExecutor, place
 from hpo_research.jobs import arguments
 from hpo_research.jobs.endings import ending_of
@@ -25,6 +27,7 @@ from hpo_research.jobs.metrics import Metrics
 from hpo_research.problems.script import Script
 from hpo_research.records import OPEN, Outcome, Report, Segment
 from hpo_research.rng import Stream
+from hpo_research.testing import problems as laws
 
 SPACE = hpo.SearchSpace(lr=hpo.Float(0, 1), kind=hpo.Categorical(["a", "b"]))
 CONFIG = {"lr": 0.25, "kind": "a"}
@@ -54,19 +57,22 @@ def opened(problem: Script, **options) -> Iterator[ScriptExecutor]:
     assert_empty(mark)
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
+def marked(mark: str) -> dict[int, bool]:
+    """Return the processes with a mark that live, and whether each belongs to a job."""
+    found = {}
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal():
+            try:
+                words = (process / "environ").read_bytes()
+            except OSError:  # gone, or somebody else's; of a zombie it is empty
+                continue
+            if f"{MARK}={mark}\0".encode() in words:
+                found[int(process.name)] = f"{JOB}=".encode() in words
     return found
 
 
 def assert_empty(mark: str, *, but_for_the_keeper: bool = False) -> None:
-    left = [own for own in marked(mark) if not (but_for_the_keeper and JOB not in own.environ())]
+    left = [pid for pid, is_job in marked(mark).items() if is_job or not but_for_the_keeper]
     assert left == []
 
 
@@ -159,6 +165,23 @@ def test_what_is_no_number_is_no_value_and_is_remembered():
     metrics = Metrics({"loss": r"loss=(\S+)"}, "loss", is_timed=False)
     assert metrics.read(["loss=0.5,", "loss=", "loss=nan"], 0.0)[0].epoch == 1
     assert metrics.unread == {"loss": "0.5,"}
+
+
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_values_do_not_depend_on_how_the_lines_come(step):
+    text = "acc=1 loss=1\nacc=x loss=2\nloss=x acc=9\nacc=4\nloss=3 acc=5\nloss=4 acc=6\n"
+    lines = text.split("\n")
+    metrics = Metrics({"acc": r"acc=(\S+)", "loss": r"loss=(\S+)"}, "loss", is_timed=False)
+    found = []
+    for i in range(0, len(lines), step):
+        found += metrics.read(lines[i : i + step], 0.0)
+    epochs = [(own.epoch, str(sorted(own.metrics.items()))) for own in found + metrics.end()]
+    assert epochs == [
+        (1, "[('acc', 1.0), ('loss', 1.0)]"),
+        (2, "[('acc', nan), ('loss', 2.0)]"),
+        (3, "[('acc', 5.0), ('loss', 3.0)]"),
+        (4, "[('acc', 6.0), ('loss', 4.0)]"),
+    ]
 
 
 def test_many_values_are_thinned_out_but_for_the_first_and_the_last():
@@ -308,9 +331,13 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("lock_step", [True, False], ids=["lock-step", "asynchronous"])
-@pytest.mark.parametrize("code, status, epoch, ending", ENDS.values(), ids=ENDS)
-def test_a_program_ends_as(code, status, epoch, ending, lock_step):
+LOCK_STEP = ["well", "NaN before the last", "NaN last", "nothing", "exit code"]
+HOW = [*((name, False) for name in ENDS), *((name, True) for name in LOCK_STEP)]
+
+
+@pytest.mark.parametrize("name, lock_step", HOW)
+def test_a_program_ends_as(name, lock_step):
+    code, status, epoch, ending = ENDS[name]
     values, outcome = trained(script(code), lock_step=lock_step)
     assert (outcome.status, outcome.epoch) == (status, epoch)
     assert (ending_of(outcome.reason) or "") == ending
@@ -323,8 +350,7 @@ def test_a_failed_job_says_its_last_lines_and_where_its_log_is(tmp_path):
         executor.submit([segment(3)])
         _, (outcome,) = drain(executor)
     assert outcome.reason == (
-        "JobFailed: exit code 1; it printed last:\nloss=1\nno such device\n; log: "
-        "jobs/003/output.log"
+        "JobFailed: exit code 1; log: jobs/003/output.log; it printed last:\nloss=1\nno such device"
     )
     assert (tmp_path / "jobs/003/output.log").read_text() == "loss=1\nno such device\n"
 
@@ -333,6 +359,39 @@ def test_a_program_that_is_not_there_is_a_failed_job():
     problem = Script(("nothing-of-this-name",), SPACE)
     _, outcome = trained(problem)
     assert outcome.reason.startswith("JobFailed: it could not be started: [Errno 2]")
+
+
+def test_a_program_that_removes_its_folder_has_the_values_that_it_printed(tmp_path):
+    code = """
+        import os, shutil
+        print("loss=1")
+        shutil.rmtree(os.path.dirname(os.environ["SM_MODEL_DIR"]))
+        raise SystemExit(4)
+    """
+    with opened(script(code), folder=tmp_path) as executor:
+        executor.submit([segment()])
+        reports, (outcome,) = drain(executor)
+    assert [report.metrics["loss"] for report in reports] == [1.0]
+    assert outcome.reason.startswith("JobFailed: exit code 4")
+
+
+def test_a_program_that_prints_without_end_is_ended_and_hurts_no_other():
+    code = """
+        import os, sys, time
+        if float(os.environ["SM_HP_LR"]) > 0.5:
+            print("loss=1")
+        else:
+            while True:
+                sys.stdout.write("nothing to be seen here\\n" * 1000)
+                time.sleep(0.001)
+    """
+    problem = script(code, timeout_seconds=0.5, grace_seconds=0.1)
+    other = Segment(1, 1, {"lr": 0.9, "kind": "a"}, OPEN, Stream(0))
+    with opened(problem) as executor:
+        executor.submit([segment(), other])
+        _, outcomes = drain(executor, 2)
+    ends = {outcome.trial: outcome.status for outcome in outcomes}
+    assert ends == {0: "stopped", 1: "finished"}
 
 
 def test_a_program_that_hangs_is_stopped_at_its_limit():
@@ -378,6 +437,24 @@ def test_at_a_rung_a_program_pauses_and_begins_anew_in_silence(lock_step):
         more, (outcome,) = drain(executor)
     assert [r.epoch for r in reports + more] == [1, 2, 3, 4]
     assert outcome.status == "paused"
+
+
+@pytest.mark.parametrize("lock_step", [True, False], ids=["lock-step", "asynchronous"])
+def test_what_a_program_does_after_a_rung_that_it_pauses_at_has_not_happened(lock_step):
+    problem = script(PRINTS + "raise SystemExit(3)", max_epochs=9)
+    values, outcome = trained(problem, lock_step=lock_step, until=1)
+    assert (values, outcome.status, outcome.epoch) == ([(1, 3.0)], "paused", 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_more_programs_run_than_there_are_workers(workers):
+    code = "import time\nprint('loss=%r' % time.time()); time.sleep(0.1)\n" * 2
+    with opened(script(code, workers=workers), lock_step=False) as executor:
+        executor.submit([segment(trial) for trial in range(5)])
+        reports, outcomes = drain(executor, 5)
+    began = sorted(r.metrics["loss"] for r in reports if r.epoch == 1)
+    assert len(outcomes) == 5
+    assert all(later - own > 0.19 for own, later in zip(began, began[workers:], strict=False))
 
 
 # A daemon in a session of its own, that has let go of its parent and ignores SIGTERM.
@@ -461,18 +538,27 @@ def test_what_is_printed_between_the_stop_and_the_end_counts():
 
 def test_a_keeper_that_is_killed_fails_what_it_kept_and_another_goes_on():
     started = []
-    problem = script("import time\nprint('loss=1')\ntime.sleep(60)")
+    problem = script("import time\nprint('loss=1')\ntime.sleep(60)", workers=1)
     with opened(problem, lock_step=False, on_start=started.append) as executor:
-        executor.submit([segment(0)])
-        executor.poll(30)
+        executor.submit([segment(0), segment(1)])
+        assert [report.trial for report in executor.poll(30).reports] == [0]
         os.kill(started[0].pid, signal.SIGKILL)
-        _, (outcome,) = drain(executor)
+        poll = executor.poll(30)
+        (outcome,) = poll.outcomes
         assert outcome.reason == "JobFailed: the process that watches the programs was ended"
-        executor.submit([segment(1)])
-        assert [report.trial for report in executor.poll(30).reports] == [1]
+        reports = poll.reports or executor.poll(30).reports
+        assert [report.trial for report in reports] == [1]
         executor.stop([(1, 1)])
         assert drain(executor) == ([], [])
     assert len(started) == 2
+
+
+@pytest.mark.parametrize("program", ["false", "nothing of this name"])
+def test_a_keeper_that_cannot_start_is_an_error_and_costs_no_trial(monkeypatch, program):
+    monkeypatch.setattr(sys, "executable", shutil.which(program) or program)
+    with opened(script(PRINTS)) as executor, pytest.raises(MachineError, match="starts programs"):
+        executor.submit([segment()])
+        executor.poll(30)
 
 
 # -- the script that is shipped
@@ -498,3 +584,175 @@ def test_the_shipped_script_learns_and_prints_the_metrics_of_all_documents(tmp_p
     for metric in METRICS:
         found = values_of(log, loss=Script(("p",), space, metric=metric).metrics[metric])
         assert len(found) == 12
+
+
+# -- experiments of programs
+
+SLOW = """
+    import sys, time
+    lr = float(sys.argv[sys.argv.index("--lr") + 1])
+    for epoch in range(1, 6):
+        print(f"loss={lr / epoch}", flush=True)
+        time.sleep(0.1)
+"""
+
+
+def experiment(execution: str, code: str = SLOW, *, trials: int = 6, **options) -> hpo.Experiment:
+    return hpo.Experiment(
+        name="programs",
+        problems=[script(code, name="slow", **options)],
+        strategies={"random": hpo.Random()},
+        seeds=[0],
+        budget=hpo.Budget(trials=trials),
+        parallel=2,
+        execution=execution,
+    )
+
+
+def ended(result: hpo.Result) -> list[tuple[str, tuple[int, ...], tuple[float, ...]]]:
+    (run,) = result.runs.values()
+    return [(trial.status, trial.epochs, trial.values) for trial in run.trials]
+
+
+# Without what the other tests import, which takes seconds.
+HARNESS = """
+import json, sys
+import hpo_research as hpo
+command, execution, out = json.loads(sys.argv[1])
+made = hpo.Experiment(
+    name="programs",
+    problems=[
+        hpo.Script(
+            tuple(command),
+            hpo.SearchSpace(lr=hpo.Float(0, 1), kind=hpo.Categorical(["a", "b"])),
+            metrics={"loss": r"loss=(\\S+)"},
+            name="slow",
+        )
+    ],
+    strategies={"random": hpo.Random()},
+    seeds=[0],
+    budget=hpo.Budget(trials=6),
+    parallel=2,
+    execution=execution,
+)
+hpo.run(made, out=out, progress=False)
+"""
+
+
+@pytest.mark.parametrize(
+    "execution, victims", [("lock-step", "its keeper too"), ("asynchronous", "the experiment")]
+)
+def test_killed_an_experiment_leaves_nothing_behind_and_loses_nothing(execution, victims, tmp_path):
+    mark = f"killed-{os.getpid()}-{time.monotonic_ns()}"
+    out = tmp_path / "out"
+    arguments = json.dumps([experiment(execution).problems[0].command, execution, str(out)])
+    command, variables = [sys.executable, "-c", HARNESS, arguments], {**os.environ, MARK: mark}
+    with subprocess.Popen(command, env=variables) as process:
+        deadline = time.monotonic() + 60
+        while not ((out / "jobs/003/output.log").exists() and any(marked(mark).values())):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        keepers = psutil.Process(process.pid).children()
+        process.kill()
+        if victims == "its keeper too":
+            for keeper in keepers:
+                keeper.kill()
+    deadline = time.monotonic() + 10
+    while marked(mark):
+        assert time.monotonic() < deadline, "the programs outlive the experiment"
+        time.sleep(0.02)
+    before = hpo.Result.read(out)
+    result = hpo.run(experiment(execution), out=out, progress=False)
+    assert ended(result) == ended(hpo.run(experiment(execution), out=tmp_path / "whole"))
+    (first,), (run,) = before.runs.values(), result.runs.values()
+    done = [trial for trial in first.trials if trial.status == "finished"]
+    assert done == [run.trials[trial.id] for trial in done]
+    attempts = {trial.attempt for trial in run.trials if not trial.id < len(done)}
+    assert attempts <= ({0} if execution == "lock-step" else {0, 1})
+
+
+@pytest.mark.parametrize("execution", ["lock-step", "asynchronous"])
+def test_any_strategy_tunes_a_program_and_stops_what_is_weak(execution, tmp_path):
+    made = experiment(execution, ENDLESS_BY_RATE, trials=9, max_epochs=9, grace_seconds=0.2)
+    stopping = hpo.ASHA(kind="stop", eta=3)
+    made = hpo.Experiment(
+        name="asha",
+        problems=made.problems,
+        strategies={"asha": stopping, "median": hpo.MedianStopping(hpo.Random())},
+        seeds=[0],
+        budget=hpo.Budget(trials=9),
+        parallel=3,
+        execution=execution,
+    )
+    result = hpo.run(made, out=tmp_path, progress=False)
+    for run in result.runs.values():
+        assert {trial.status for trial in run.trials} == {"finished", "stopped"}
+        assert run.best().reached == 9
+
+
+ENDLESS_BY_RATE = """
+    import sys, time
+    lr = float(sys.argv[sys.argv.index("--lr") + 1])
+    for epoch in range(1, 10**9):
+        print(f"loss={lr + 1 / epoch}", flush=True)
+        time.sleep(0.03)
+"""
+
+
+def test_a_metric_beside_the_objective_may_be_no_number(tmp_path):
+    code = "print('loss=1 acc=nan'); print('loss=nan acc=1'); print('loss=2 acc=oh')"
+    metrics = {"loss": r"loss=(\S+)", "acc": r"acc=(\S+)"}
+    made = experiment("asynchronous", code, trials=2, metrics=metrics)
+    result = hpo.run(made, out=tmp_path, progress=False)
+    assert ended(result) == [("finished", (1, 3), (1.0, 2.0))] * 2
+    assert ended(hpo.run(made, out=tmp_path, progress=False)) == ended(result)
+
+
+def test_tune_takes_a_script(tmp_path):
+    problem = script("import sys; print('loss=' + sys.argv[4])")
+    best = hpo.tune(problem, strategy=hpo.Random(), trials=5, parallel=2, path=tmp_path)
+    assert best.value == best.config["lr"]
+    assert len(list(tmp_path.glob("jobs/*/output.log"))) == 5
+    again = hpo.tune(problem, strategy=hpo.Random(), trials=5, parallel=2, path=tmp_path)
+    assert again == best
+
+
+def test_tune_says_what_a_script_says_itself():
+    problem = script("print('loss=1')", direction="maximize")
+    message = r"^tune\(python3?\): give the Script its space and max_epochs$"
+    with pytest.raises(ProblemError, match=message):
+        hpo.tune(problem, SPACE.__class__(x=hpo.Float(0, 2)), max_epochs=3)
+    with pytest.raises(ArgumentError, match="missing a required argument: 'space'"):
+        hpo.tune(lambda config: 1.0)
+
+
+def test_a_store_refuses_another_program_and_takes_another_limit(tmp_path):
+    first = experiment("asynchronous", "print('loss=1')", trials=2)
+    hpo.run(first, out=tmp_path, progress=False)
+    other = experiment("asynchronous", "print('loss=2')", trials=2)
+    with pytest.raises(hpo.errors.ExperimentError, match=r"identity.command\[5\]"):
+        hpo.run(other, out=tmp_path, progress=False)
+    longer = experiment("asynchronous", "print('loss=1')", trials=2, timeout_seconds=9)
+    hpo.run(longer, out=tmp_path, progress=False)
+
+
+DRAWS = """
+    import os, random, sys
+    lr, draws = float(sys.argv[sys.argv.index("--lr") + 1]), random.Random(os.environ["HPO_SEED"])
+    for epoch in range(1 + int(4 * lr)):
+        print(f"loss={lr * draws.random() if epoch != 1 else 'nan'}")
+    print("loss=1")
+"""
+
+
+@pytest.mark.parametrize(
+    "law",
+    [laws.is_a_record, laws.reports_its_metric, laws.ends_are_final, laws.copies_are_equal],
+    ids=lambda law: law.__name__,
+)
+def test_a_script_keeps_the_laws_of_problems(law):
+    law(script(DRAWS))
+
+
+def test_trials_that_are_dropped_change_no_others():
+    laws.drops_are_silent(script(DRAWS, max_epochs=2, grace_seconds=0.0))

@@ -13,7 +13,8 @@ from hpo_research.text import storable
 
 def stop(folder: Path, reason: str, only: Sequence[str], undo: bool) -> None:
     """Ask the loop of a folder, now or when it goes on, to end runs or to reopen them."""
-    if (folder / "job.json").is_file() and not undo:
+    is_job = (folder / "job.json").is_file()
+    if is_job and not undo:
         cli.jobs.refuse_over(folder)
     result = Result.read(folder)
     if result.facts.is_study:
@@ -33,5 +34,6 @@ def stop(folder: Path, reason: str, only: Sequence[str], undo: bool) -> None:
         and (run in result.ended) == undo
     ]
     requests.write(folder, requests.Request(tuple(runs), storable(reason), undo))
-    what = "continue at the next `hpo run`" if undo else "end at the next turn of `hpo run`"
+    command = "hpo tune" if is_job else "hpo run"
+    what = f"continue at the next `{command}`" if undo else f"end at the next turn of `{command}`"
     say(screen(), f"{result.facts.name}: {len(runs)} runs {what}")

@@ -23,10 +23,13 @@ def ending_of(reason: str) -> Ending | None:
 
 
 def last_lines(log: Path) -> str:
-    """Return what a program printed last, at most twenty lines; empty where it printed nothing."""
-    with open(log, "rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(size - _BYTES, 0))
-        text = visible(file.read().decode(errors="replace"))
+    """Return what a program printed last, at most twenty lines; empty where there is nothing."""
+    try:
+        with open(log, "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - _BYTES, 0))
+            text = visible(file.read().decode(errors="replace"))
+    except FileNotFoundError:  # the program has removed it
+        return ""
     lines = [line.rstrip() for line in text.split("\n") if line.strip()]
     return "\n".join(lines[-_LINES:])[-_LENGTH:]

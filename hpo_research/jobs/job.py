@@ -48,6 +48,7 @@ class Job:
         self.lines = Lines()
         self.values: deque[Value] = deque()
         self.is_over = False
+        self.has_exited = False
         self.end: End | None = None
         self.why = ""
         self.status = 0
@@ -63,6 +64,8 @@ class Job:
     def due(self, now: float) -> int | None:
         """Return the signal that is due now, None where none is."""
         order = self.order
+        if self.has_exited:
+            return None
         if self._told_at is not None:
             is_due = not self._is_killed and now >= self._told_at + order.grace
             self._is_killed |= is_due
@@ -87,6 +90,8 @@ class Job:
     def timers(self) -> list[float]:
         """Return when to look at it again at the latest."""
         times = [self.look_at]
+        if self.has_exited:
+            return times
         if self._told_at is not None and not self._is_killed:
             times.append(self._told_at + self.order.grace)
         if self.order.limit is not None and self.began is not None and not self.is_told:
@@ -95,29 +100,38 @@ class Job:
             times.append(self.reached_at + (0.0 if self.order.pauses else self.order.grace))
         return times
 
-    def follow(self, now: float, *, to_the_end: bool = False) -> bool:
-        """Read what the log has become; whether that brought values."""
-        if self._file is None:
-            self._file = os.open(self.order.log, os.O_RDONLY | os.O_CLOEXEC)
-        count, before = 1, len(self.values)
-        is_new = False
-        while count:
+    def open(self) -> None:
+        """Open the log; raises `OSError`."""
+        self._file = os.open(self.order.log, os.O_RDONLY | os.O_CLOEXEC)
+
+    def exit(self, status: int) -> None:
+        """Note that nothing of the program is left; what it has printed is still to be read."""
+        self.status, self.has_exited = status, True
+        self.end = self.end or "exited"
+        self.look_at = 0.0
+
+    def follow(self, now: float) -> bool:
+        """Read what the log has become, a piece of it; whether that is news.
+
+        It is over once the program has exited and all is read.
+        """
+        data, before = b"", len(self.values)
+        if self._file is not None:
             data = os.read(self._file, _CHUNK)
-            count = len(data)
-            is_new |= bool(data)
-            if data:
-                self._take(self.metrics.read(self.lines.take(data), now), now)
-            if count < _CHUNK and not to_the_end:
-                break
-        if not is_new:
+        if data:
+            self._take(self.metrics.read(self.lines.take(data), now), now)
+        elif self.has_exited:
+            self._finish(now)
+            return True
+        else:
             self._take(self.metrics.quiet(now), now)
-        self._pause = _SHORT if is_new or self.metrics.is_waiting else self._pause * _SLOWER
-        self.look_at = now + min(self._pause, _LONG)
+        is_slow = not data and not self.metrics.is_waiting
+        self._pause = self._pause * _SLOWER if is_slow else _SHORT
+        is_behind = len(data) == _CHUNK or self.has_exited
+        self.look_at = now if is_behind else now + min(self._pause, _LONG)
         return len(self.values) > before
 
-    def finish(self, now: float) -> None:
-        """Read the rest of the log of a program that has ended."""
-        self.follow(now, to_the_end=True)
+    def _finish(self, now: float) -> None:
         if self.status == 0:  # otherwise a number may have been cut short
             self._take(self.metrics.read(self.lines.end(), now), now)
         self._take(self.metrics.end(), now)

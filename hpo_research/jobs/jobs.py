@@ -10,8 +10,8 @@ from hpo_research.jobs.job import Job
 from hpo_research.jobs.keeping import Keeping
 
 _GONE = (
-    "the process that starts the programs was ended; completed work is stored, run it again to "
-    "resume"
+    "the process that starts programs ended before it had started one; what it wrote to stderr is "
+    "shown above. Completed work is stored; run it again to resume"
 )
 
 
@@ -40,6 +40,7 @@ class Jobs:
         self._keeper: Keeping | None = None
         self._thread: threading.Thread | None = None
         self._is_closing = False
+        self._has_spoken = False
 
     def submit(self, job: Job) -> None:
         """Take a job; it begins when there is room."""
@@ -60,17 +61,24 @@ class Jobs:
                 job.close(now)
                 self._news.notify_all()
             for number, own in self._running.items():
-                if own is job and not job.is_told:
+                if own is job and not (job.is_told or job.has_exited):
                     self._signal(number, job.tell("stopped", now))
         self._ring()
 
     def wait(self, is_news: Callable[[], bool], timeout: float | None) -> bool:
-        """Wait until something is so, at most `timeout` seconds; whether it is."""
+        """Wait, at most `timeout` seconds, until something is so; whether it is."""
         with self._news:
-            self._news.wait_for(lambda: self._error is not None or is_news(), timeout)
+            if self._queue and self._keeper is None:  # lost; the store is this thread's
+                self._open()
+                self._begin()
+            self._news.wait_for(lambda: self._is_broken or is_news(), timeout)
             if self._error is not None:
                 raise self._error
             return is_news()
+
+    @property
+    def _is_broken(self) -> bool:
+        return self._error is not None or (bool(self._queue) and self._keeper is None)
 
     def close(self) -> None:
         """End every program now, and the keeper."""
@@ -85,7 +93,7 @@ class Jobs:
     # -- the keeper and the thread
 
     def _open(self) -> None:
-        self._keeper = Keeping(self._environment)
+        self._keeper, self._has_spoken = Keeping(self._environment), False
         self._on_start(self._keeper.pid)
         self._thread = threading.Thread(target=self._serve, args=(self._keeper,), daemon=True)
         self._thread.start()
@@ -120,9 +128,12 @@ class Jobs:
         now, is_news = time.monotonic(), False
         for words in said or ():
             is_news |= self._hear(words, now)
-        for job in list(self._running.values()):
-            if job.began is not None and now >= job.look_at:
+        for number, job in list(self._running.items()):
+            if job.began is not None and time.monotonic() >= job.look_at:
                 is_news |= job.follow(now)
+            if job.is_over:
+                with self._news:
+                    del self._running[number]
         if said is None:
             self._lose(now)
         with self._news:
@@ -132,6 +143,7 @@ class Jobs:
         return said is not None
 
     def _hear(self, words: dict[str, object], now: float) -> bool:
+        self._has_spoken = True
         number = int(words["job"])  # type: ignore[call-overload]
         job = self._running[number]
         if "pid" in words:
@@ -140,13 +152,9 @@ class Jobs:
         if "why" in words:
             job.end, job.why = "refused", str(words["why"])
             job.close(now)
-        else:
-            job.status = int(words["status"])  # type: ignore[call-overload]
-            job.end = job.end or "exited"
-            job.finish(now)
-        with self._news:
-            del self._running[number]
-        return True
+            return True
+        job.exit(int(words["status"]))  # type: ignore[call-overload]
+        return False
 
     def _lose(self, now: float) -> None:
         """Note that the keeper has gone, and all programs with it."""
@@ -160,12 +168,20 @@ class Jobs:
             handle, self._keeper = self._keeper, None
         if handle is not None:
             handle.close()
-        if self._queue:
+        if not self._has_spoken:  # the next one would not start either
             self._fail(MachineError(_GONE))
 
     def _begin(self) -> None:
-        while self._queue and (self._most is None or len(self._running) < self._most):
+        most = self._most
+        while self._queue and self._keeper and (most is None or len(self._running) < most):
             job = self._queue.popleft()
+            try:
+                job.open()
+            except OSError as error:
+                job.end, job.why = "refused", str(error)
+                job.close(time.monotonic())
+                self._news.notify_all()
+                continue
             self._count += 1
             self._running[self._count] = job
             words = {

@@ -17,10 +17,10 @@ class Keeping:
     """The keeper's process and the socket to it."""
 
     def __init__(self, environment: Mapping[str, str] | None) -> None:
-        try:
-            self._socket, theirs = socket.socketpair()
-            self._bell, self._ringer = socket.socketpair()
-            with theirs:
+        with contextlib.ExitStack() as ends:
+            try:
+                self._socket, theirs = map(ends.enter_context, socket.socketpair())
+                self._bell, self._ringer = map(ends.enter_context, socket.socketpair())
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", keeper.__file__, str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
@@ -29,8 +29,10 @@ class Keeping:
                     env=None if environment is None else dict(environment),
                     start_new_session=True,
                 )
-        except OSError as error:
-            _refuse(error)
+            except OSError as error:
+                _refuse(error)
+            theirs.close()
+            ends.pop_all()  # ours stay open
         for end in (self._bell, self._ringer):
             end.setblocking(False)
         self._received = b""

@@ -28,18 +28,24 @@ class Value(NamedTuple):
     at: float
 
 
+Row = tuple[re.Match[str] | None, ...]
+"""Of a line its matches, by metric."""
+
+
 class Metrics:
     """What the lines of one program say of its metrics.
 
     `epochs` counts the objective's values. `exact` is the last epoch up to which all are kept.
     `is_timed` says whether what is kept may depend on when it came. `unread` is the latest text
-    that was matched for a metric and is no number, by its metric.
+    that was matched for a metric and is no number, by its metric: of the objective that is no
+    value, of others NaN.
     """
 
     def __init__(
         self, patterns: Mapping[str, str], objective: str, exact: int = EXACT, *, is_timed: bool
     ) -> None:
-        self._searches = [(name, re.compile(own).search) for name, own in patterns.items()]
+        self._names = tuple(patterns)
+        self._searches = tuple(re.compile(own).search for own in patterns.values())
         self._objective = objective
         self._exact = exact
         self._is_timed = is_timed
@@ -54,16 +60,14 @@ class Metrics:
         """Return the values that are whole with further lines, which came at a time."""
         self._at = at
         found: list[Value] = []
-        searches = self._searches
-        if len(searches) == 1:
-            matches = filter(None, map(searches[0][1], lines))
-            self._enter_all([match[1] for match in matches], found)
-            return found
-        for line in lines:
-            for name, search in searches:
-                match = search(line)
-                if match is not None:
-                    self._enter(name, match[1], found)
+        lines = tuple(lines)
+        rows = zip(*(map(search, lines) for search in self._searches), strict=True)
+        matched = [row for row in rows if any(row)]
+        if self._now or not all(map(all, matched)) or not self._enter_whole(matched, found):
+            for row in matched:
+                for name, match in zip(self._names, row, strict=True):
+                    if match is not None:
+                        self._enter(name, match[1], found)
         return found
 
     def quiet(self, now: float) -> list[Value]:
@@ -87,27 +91,34 @@ class Metrics:
             self._close(found)
         return found + self._last()
 
-    def _enter_all(self, texts: Sequence[str], found: list[Value]) -> None:
-        """Enter values of the objective where there is no other metric: a million in a second."""
-        numbers: list[float] = []
-        for text in texts:
-            try:
-                numbers.append(float(text))
-            except (TypeError, ValueError):
-                self.unread[self._objective] = text or ""
-        first, name = self.epochs + 1, self._objective
-        last = self.epochs = self.epochs + len(numbers)
+    def _enter_whole(self, rows: Sequence[Row], found: list[Value]) -> bool:
+        """Enter lines of which each has all metrics, a million in a second; False: not so.
+
+        Of most of very many only the number of the objective is read.
+        """
+        place = self._names.index(self._objective)
+        try:
+            for row in rows:
+                float(row[place][1])  # type: ignore[index]
+        except (TypeError, ValueError):
+            return False
+        first, last = self.epochs + 1, self.epochs + len(rows)
         epoch = first
         while epoch <= last:
-            self._keep(Value(epoch, {name: numbers[epoch - first]}, self._at), found)
+            self.epochs = epoch - 1
+            for name, match in zip(self._names, rows[epoch - first], strict=True):
+                self._enter(name, match[1], found)  # type: ignore[index]
             epoch = min(max(epoch + 1, self._wanted), last) if epoch < last else last + 1
+        return True
 
     def _enter(self, name: str, text: str, found: list[Value]) -> None:
         try:
             value = float(text)
         except (TypeError, ValueError):  # a group that took no part, or something else than digits
             self.unread[name] = text or ""
-            return
+            if name == self._objective:
+                return
+            value = math.nan
         now = self._now
         if name in now and self._objective in now:
             self._close(found)

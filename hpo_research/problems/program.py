@@ -130,19 +130,20 @@ class Program:
             return self._failed("JobFailed", f"it could not be started: {self.job.why}")
         if end == "lost":
             return self._failed("JobFailed", "the process that watches the programs was ended")
+        if segment.until < self._last_epoch and epochs >= segment.until and self._has_value:
+            # Whatever it did after that epoch, faster than it could be stopped.
+            return Outcome(*segment.key, "paused", self.reached)
         if end == "exited" and self.job.status:
-            return self._failed("JobFailed", f"{_how(self.job.status)}{self._printed()}")
+            return self._failed("JobFailed", _how(self.job.status), printed=True)
         if epochs < segment.until and end == "limit":
             limit = self.script.timeout_seconds
             reason = f"MaxRuntimeExceeded: it ran for more than {limit:g} seconds"
             return Outcome(*segment.key, "stopped", self.reached, reason)
         if not epochs or not self._has_value:
-            return self._failed("ObjectiveFailed", self._without_value())
-        if segment.until >= self._last_epoch or epochs < segment.until:
-            is_cut = end in ("reached", "limit")
-            reason = "MaxResourceReached: it went on, and was stopped" if is_cut else ""
-            return Outcome(*segment.key, "finished", self.reached, reason)
-        return Outcome(*segment.key, "paused", self.reached)
+            return self._failed("ObjectiveFailed", self._without_value(), printed=not epochs)
+        is_cut = end in ("reached", "limit")
+        reason = "MaxResourceReached: it went on, and was stopped" if is_cut else ""
+        return Outcome(*segment.key, "finished", self.reached, reason)
 
     @property
     def _last_epoch(self) -> int:
@@ -172,16 +173,17 @@ class Program:
             segment.until < self._last_epoch,
         )
 
-    def _failed(self, ending: Ending, why: str) -> Outcome:
+    def _failed(self, ending: Ending, why: str, *, printed: bool = False) -> Outcome:
         job = self.job
         since = self._last_at or job.began
         seconds = 0.0 if since is None or job.ended is None else job.ended - since
-        reason = f"{ending}: {why}{self._log and f'; log: {self._log}'}"
+        log = f"; log: {self._log}" if self._log else ""
+        reason = f"{ending}: {why}{log}{self._printed() if printed else ''}"
         return Outcome(*self.segment.key, "failed", self.reached, reason, seconds=seconds)
 
     def _printed(self) -> str:
         lines = last_lines(self.job.order.log)
-        return f"; it printed last:\n{lines}\n" if lines else "; it printed nothing"
+        return f"; it printed last:\n{lines}" if lines else "; it printed nothing"
 
     def _without_value(self) -> str:
         metric, metrics = self.script.metric, self.job.metrics
@@ -192,7 +194,7 @@ class Program:
             why = f"{metric} was printed as {quoted(metrics.unread[metric])}, which is no number"
         elif self.job.lines.has_long:
             why += ", of very long lines the first 10,000 characters"
-        return f"it ended without a value of {metric}: {why}{self._printed()}"
+        return f"it ended without a value of {metric}: {why}"
 
 
 def _how(status: int) -> str:

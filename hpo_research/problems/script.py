@@ -20,6 +20,7 @@ from hpo_research.space import SearchSpace
 from hpo_research.text import name_mistake, quoted
 from hpo_research.threads import processors
 
+_FILE = re.compile(r"[\w./~+ ][\w./~+ -]*")
 _NUMBER = r"([-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|NaN|inf(?:inity)?))"
 
 
@@ -164,8 +165,9 @@ def _default(metric: str) -> str:
 
 
 def _name(command: Sequence[str]) -> str:
-    names = [Path(part).stem for part in command if not part.startswith("-") and "{" not in part]
-    return names[-1] if names and not name_mistake(names[-1]) else "script"
+    """Return the name of the last argument that looks like a file, the program's among them."""
+    files = [Path(part).stem for part in command if _FILE.fullmatch(part)]
+    return files[-1] if files and not name_mistake(files[-1]) else "script"
 
 
 def _check_command(command: object, mistakes: options.Mistakes) -> bool:

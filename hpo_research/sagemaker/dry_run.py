@@ -1,7 +1,8 @@
 r"""A dry run: what the metric definitions of a document would catch in a log that is there.
 
-As with a program that runs (`problems.script`): the first match in a line counts, its group 1 is
-the number, each value of the objective is one unit of Hyperband's resource.
+As with a program that runs (`problems.script`, whose lines and expressions these are): the first
+match in a line counts, its group 1 is the number, and each number of the objective is a unit of
+Hyperband's resource, also one that is not finite, which is a missing value.
 """
 
 import math
@@ -11,9 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hpo_research.errors import DocumentError
+from hpo_research.jobs.lines import Lines
 from hpo_research.paths import Given, place
+from hpo_research.problems.script import Script
 from hpo_research.sagemaker.draft import Search
 from hpo_research.sagemaker.job import TuningJob
+from hpo_research.space import Float, SearchSpace
 
 NUMBER = r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
 _FAR = 40  # characters between a metric's name and its number
@@ -28,10 +32,16 @@ class Match(NamedTuple):
     @property
     def value(self) -> float:
         """The number; not a number where the text is none."""
+        return float(self.text) if self.is_number else math.nan
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the text is a number, if not a finite one."""
         try:
-            return float(self.text)
+            float(self.text)
         except ValueError:
-            return math.nan
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,11 @@ class Caught:
     others: tuple[Match, ...] = ()
     advice: str = ""
 
+    @property
+    def units(self) -> int:
+        """How many numbers there are, those that are not finite among them."""
+        return sum(one.is_number for one in (*self.values, *self.others))
+
 
 def caught(job: TuningJob, log: Given) -> list[Caught]:
     """Return what each metric of a job would catch in a log, the objective first.
@@ -55,20 +70,14 @@ def caught(job: TuningJob, log: Given) -> list[Caught]:
     Raises `DocumentError` for a log that cannot be read.
     """
     path = place(log, "log", DocumentError)
+    reading = Lines()
     try:
-        text = path.read_bytes().decode(errors="replace")
+        lines = [*reading.take(path.read_bytes()), *reading.end()]
     except OSError as error:
         why = error.strerror or error
         raise DocumentError(f"{path}: cannot be read ({why}); name a log file") from error
-    lines = [_shown(line) for line in text.split("\n")]
     found = [_caught(*one, lines) for search in job.searches for one in _expressions(search)]
     return sorted(found, key=lambda one: not one.is_objective)
-
-
-def _shown(line: str) -> str:
-    """Return what a terminal shows of a line that carriage returns have written over."""
-    parts = [part for part in line.split("\r") if part.strip()]
-    return parts[-1] if parts else ""
 
 
 def _expressions(search: Search) -> Iterator[tuple[str, str, bool]]:
@@ -84,7 +93,7 @@ def _expressions(search: Search) -> Iterator[tuple[str, str, bool]]:
 
 def looked_for(metric: str) -> str:
     """Return the expression of a metric that has none: `name=0.5` or `name: 0.5`."""
-    return rf"(?<![\w.]){re.escape(metric)}\s*[=:]\s*{NUMBER}"
+    return Script(("train",), SearchSpace(x=Float(0, 1)), metric=metric).metrics[metric]
 
 
 def _caught(metric: str, expression: str, is_objective: bool, lines: list[str]) -> Caught:
@@ -104,9 +113,9 @@ def _advice(metric: str, expression: str, others: tuple[Match, ...], lines: list
     """Say why nothing is caught, and what would catch it."""
     why = "it matches no line"
     if others and all(one.text == "" for one in others):
-        why = "its group 1 is empty wherever it matches"
+        why = "its group 1 is empty in every line"
         if re.search(r"\((?:\?:)?[^()]*[*+?]\?\)$", expression):
-            why += ": a lazy group at the end takes nothing"
+            why += ", since a lazy group at the end takes nothing"
     elif others:
         why = f"what it catches is no number: {others[0].text!r:.60} in line {others[0].line}"
     better = _better(metric, lines)
@@ -135,7 +144,7 @@ def resource_line(job: TuningJob, found: list[Caught]) -> str:
     if job.config.Strategy != "Hyperband" or objective is None:
         return ""
     least, most = job.config.hyperband.MinResource or 1, job.max_resource
-    count = len(objective.values)
+    count = objective.units
     said = f"{count} units of resource, one a value of {objective.metric}; judged from {least} on"
     if most is None:
         return said

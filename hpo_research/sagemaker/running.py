@@ -83,9 +83,8 @@ def tune(
         start = warm(job, among, out=home if has_begun else None)
         for line in start.warnings:
             warnings.warn(line, DocumentWarning, stacklevel=2)
-        experiment = job.experiment(
-            problem, seed=seed_of(job, store), prior=start.prior, enqueue=start.enqueue
-        )
+        seed, prior = seed_of(job, store), start.prior or None
+        experiment = job.experiment(problem, seed=seed, prior=prior, enqueue=start.enqueue)
         try:
             _execute(job, experiment, store, compute, watch, failures)
         except KeyboardInterrupt:

@@ -355,3 +355,17 @@ def test_only_a_process_that_is_certainly_ours_is_ended_as_a_survivor(case: str)
             assert process.poll() is None
             process.kill()
     assert process_tree.end_survivors([known], owner) == []
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_of_a_process_that_is_gone_all_that_carries_its_tag_can_be_ended(everywhere: bool) -> None:
+    environment = {**os.environ, process_tree.TAG: "64:3"}
+    with subprocess.Popen(["true"], env=environment, start_new_session=True) as process:
+        known = process_tree.identity(process.pid)
+    assert known is not None
+    with subprocess.Popen(["sleep", "60"], env=environment, start_new_session=True) as process:
+        process_tree.end_survivors([known], "64:4", everywhere=True)
+        assert process.poll() is None
+        process_tree.end_survivors([known], "64:3", everywhere=everywhere)
+        assert is_gone(process.pid) is everywhere
+        process.kill()

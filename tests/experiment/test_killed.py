@@ -23,6 +23,7 @@ STRATEGIES = {
     "hyperband": hpo.Hyperband(),
     "halving": Halving(),
     "asha": hpo.MedianStopping(hpo.ASHA(), min_trials=2),
+    "completion": hpo.Completion(hpo.Random(), not_improving=2, convergence=0.4, rounds=2),
 }
 MODEL = hpo.Bayesian(initial=3, samples=8, starts=2)
 MODELS = {"q-EI": MODEL, "hyperband q-EI": hpo.Hyperband(inner=MODEL)}
