@@ -61,7 +61,7 @@ def tune(wanted: TuneOptions) -> int:
         limit = f"{job.jobs:,} training jobs" if job.jobs is not None else "training jobs"
         say(console, f"{name}: {limit}, {job.parallel} at a time, in {folder}")
     among = folder.parent if wanted.root is None else wanted.root
-    start = sagemaker.warm_start.looked_up(job, among)
+    start = sagemaker.warm(job, among, out=folder)
     for line in () if wanted.quiet else start.notes:
         say(console, line)
     for line in start.warnings:

@@ -103,8 +103,8 @@ def warm(job: TuningJob, root: Given, *, out: Given | None = None) -> WarmStart:
 
     Where the job's own folder, `out`, has begun already, what it began with counts, whatever has
     become of the parents since; a warning says where that differs. A parent that is not there, as
-    one whose results lie in the cloud, is a warning too. Raises `DocumentError` for several
-    definitions.
+    one whose results lie in the cloud, is a warning too, unless `load` has given it. Raises
+    `DocumentError` for several definitions.
     """
     found = looked_up(job, root)
     if out is not None and (began := _begun(place(out, "out", DocumentError))) is not None:
@@ -113,6 +113,7 @@ def warm(job: TuningJob, root: Given, *, out: Given | None = None) -> WarmStart:
         f"WarmStartConfig: there is no job {name} in {root}, so this one begins without what it "
         "found; name the folder of jobs that holds it as root to begin with it"
         for name in found.missing
+        if not any("is no job in" in line and f"{name!r}" in line for line in job.warnings)
     )
     return replace(found, warnings=(*found.warnings, *missing))
 
