@@ -756,3 +756,17 @@ def test_a_script_keeps_the_laws_of_problems(law):
 
 def test_trials_that_are_dropped_change_no_others():
     laws.drops_are_silent(script(DRAWS, max_epochs=2, grace_seconds=0.0))
+
+
+def test_the_python_that_runs_this_is_no_part_of_what_a_program_is(tmp_path):
+    (tmp_path / "python3").symlink_to(sys.executable)
+    said = {
+        "python": ("python", "train.py"),
+        "ours": (sys.executable, "train.py"),
+        "by another name": (str(Path(sys.executable).with_name("python3.99")), "train.py"),
+    }
+    for command in said.values():
+        assert Script(command, SPACE).command == ("python", "train.py")
+    other = (str(tmp_path / "python3"), "train.py")  # of another environment
+    assert Script(other, SPACE).command == other
+    assert Script(("python3", "train.py"), SPACE).command == ("python3", "train.py")

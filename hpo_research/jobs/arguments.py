@@ -13,12 +13,14 @@ becomes True, and a name of one letter has one dash.
 import json
 import re
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hpo_research.space import Config
 
+PYTHON = "python"
 OBJECTIVE = "_tuning_objective_metric"
 TUNER = "sagemaker_"
 _BRACES = re.compile(r"\{([^{}]+)\}")
@@ -28,6 +30,19 @@ Values = Mapping[str, Any]
 def is_argument(name: str) -> bool:
     """Whether a hyperparameter is one of the program's, and not of the tuner or an SDK."""
     return name != OBJECTIVE and not name.startswith(TUNER)
+
+
+def portable(command: Sequence[str]) -> tuple[str, ...]:
+    """Return a command whose program is `python` if it is the Python that runs this, by any name.
+
+    The same experiment may be gone on with from another checkout, or through `python3`.
+    """
+    program = Path(command[0])
+    ours = Path(sys.executable)
+    is_ours = re.fullmatch(r"python[\d.]*", program.name) is not None and (
+        program.parent.resolve() == ours.parent.resolve() and program.is_absolute()
+    )
+    return (PYTHON if is_ours else command[0], *command[1:])
 
 
 def names_in(command: Sequence[str]) -> list[str]:
@@ -62,8 +77,9 @@ def texts(values: Values) -> dict[str, str]:
     }
 
 
-def command_of(command: Sequence[str], values: Values, *, script_mode: bool) -> tuple[str, ...]:
-    """Return a command with the values that it is called with."""
+def command_of(given: Sequence[str], values: Values, *, script_mode: bool) -> tuple[str, ...]:
+    """Return a command with the values that it is called with; its `python` is this one."""
+    command = (sys.executable if given[0] == PYTHON else given[0], *given[1:])
     own = {name: _argument(value) for name, value in values.items() if is_argument(name)}
     if any(name in own for name in names_in(command)):
         return tuple(_BRACES.sub(lambda m: own.get(m[1], m[0]), part) for part in command)

@@ -29,14 +29,14 @@ _NUMBER = r"([-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|NaN|i
 class Script:
     """A program that trains with hyperparameters and prints its metrics.
 
-    `command` is its beginning, as in `(sys.executable, "train.py")`; `--name value` follows for
-    every hyperparameter, unless the command says where they go: `("train", "--lr={lr}")`. So do
-    `statics`, hyperparameters that are not searched. The program runs in the folder that this one
-    runs in; it is also told by the environment what SageMaker's script mode tells (`SM_MODEL_DIR`,
-    `SM_HPS`, `SM_CHANNEL_TRAIN` of `channels`, ...), by `environment`, and by `HPO_SEED`, an
-    integer that belongs to the trial. `script_mode` says that values are read as SageMaker's
-    training toolkit reads them (`jobs.arguments`); left open, it does where a static begins with
-    `sagemaker_`, which the SDKs add.
+    `command` is its beginning, as in `("python", "train.py")`, where `python` is the one that runs
+    this, by whatever name; `--name value` follows for every hyperparameter, unless the command says
+    where they go: `("train", "--lr={lr}")`. So do `statics`, hyperparameters that are not searched.
+    The program runs in the folder that this one runs in; it is also told by the environment what
+    SageMaker's script mode tells (`SM_MODEL_DIR`, `SM_HPS`, `SM_CHANNEL_TRAIN` of `channels`, ...),
+    by `environment`, and by `HPO_SEED`, an integer that belongs to the trial. `script_mode` says
+    that values are read as SageMaker's training toolkit reads them (`jobs.arguments`); left open,
+    it does where a static begins with `sagemaker_`, which the SDKs add.
 
     `metrics` are regular expressions by the metric's name; group 1 is the number. The first match
     in a line of stdout or stderr counts. Left out, the metric is looked for as `loss=0.5` or
@@ -86,7 +86,12 @@ class Script:
         mistakes.refuse(ProblemError)
         texts = {what: dict(getattr(self, what)) for what in ("statics", "environment", "channels")}
         name = name_of("Script", self.name, _name(self.command))
-        own = {"command": tuple(self.command), "metrics": metrics, "name": name, **texts}
+        own = {
+            "command": arguments.portable(self.command),
+            "metrics": metrics,
+            "name": name,
+            **texts,
+        }
         for what, value in own.items():
             object.__setattr__(self, what, value)
 

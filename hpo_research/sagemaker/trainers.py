@@ -6,7 +6,6 @@ tuner and the SDKs add for themselves (`sagemaker_program`, `_tuning_objective_m
 """
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import X_OK as RUNS
@@ -70,7 +69,7 @@ def command_of(trainer: object) -> tuple[str, ...]:
         if not path.is_file():
             raise DocumentError(f"{path}: there is no such file; name the program that trains")
         if path.suffix == ".py":
-            return sys.executable, str(path.resolve())
+            return "python", str(path.resolve())
         if not access(path, RUNS):
             raise DocumentError(
                 f"{path}: cannot be run; make it executable (chmod +x), or give its command"
