@@ -5,6 +5,7 @@ somebody has asked for a stop; then `Completed` (all jobs, the deadline, or a co
 `Stopped` (somebody asked for it), or `Failed`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,10 +68,28 @@ class Standing:
         return self.seen.date(clock) or self.created + timedelta(seconds=clock)
 
 
-def standing(folder: Given) -> Standing:
+def looked(home: Path) -> Overview | None:
+    """Return what the store of a folder says; None of one that is being made."""
+    try:
+        with Store.read(home) as store:
+            return store.look(overview)
+    except StoreError:
+        if is_being_made(home):
+            return None
+        raise
+
+
+def is_being_made(home: Path) -> bool:
+    """Whether there is nothing in the file of a folder's store yet."""
+    return (home / FILE).stat().st_size == 0
+
+
+def standing(folder: Given, seen: Callable[[Path], Overview | None] = looked) -> Standing:
     """Return how the job in a folder stands; nothing there is changed or waited for.
 
-    Raises `DocumentError` where there is no job, `StoreError` for a damaged store.
+    `seen` reads the store, after it was looked whether a process is at it: one that has ended since
+    has written all that it had to. Raises `DocumentError` where there is no job, `StoreError` for a
+    damaged store.
     """
     home = place(folder, "the job's folder", DocumentError)
     document = home / DOCUMENT
@@ -79,29 +98,18 @@ def standing(folder: Given) -> Standing:
         raise DocumentError(f"{home}: there is no tuning job ({DOCUMENT} is missing)")
     created = _touched(document if document.is_file() else home / FILE)
     is_running = lock.is_held(home)
-    seen = _seen(home) if has_store else None
-    if seen is None or not seen.runs:
+    said = seen(home) if has_store else None
+    if said is None or not said.runs:
         status, reason, detail = _begun(home, is_running=is_running)
         return Standing(status, reason, detail, created, created, None, is_running)
-    created = seen.sessions[0].at if seen.sessions else created
-    status, reason, detail = _stands(home, seen, is_running=is_running)
-    last = seen.date(seen.clock) or _touched(home / FILE)
-    ended = last if seen.over == seen.runs else None
+    created = said.sessions[0].at if said.sessions else created
+    status, reason, detail = _stands(home, said, is_running=is_running)
+    last = said.date(said.clock) or _touched(home / FILE)
+    ended = last if said.over == said.runs else None
     modified = ended or max(last, _touched(home / FILE), _touched(home / f"{FILE}-wal"))
     if ended is None and status in ("Stopped", "Failed"):
         ended = modified
-    return Standing(status, reason, detail, created, modified, ended, is_running, seen)
-
-
-def _seen(home: Path) -> Overview | None:
-    """Return what the store says; None of one that is being made."""
-    try:
-        with Store.read(home) as store:
-            return store.look(overview)
-    except StoreError:
-        if (home / FILE).stat().st_size == 0:
-            return None
-        raise
+    return Standing(status, reason, detail, created, modified, ended, is_running, said)
 
 
 def _begun(home: Path, *, is_running: bool) -> tuple[Status, str, str]:

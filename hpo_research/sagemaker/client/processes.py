@@ -7,14 +7,15 @@ otherwise. Resumed, by the command that the reason names, it is in progress agai
 import json
 import shlex
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import psutil
 
 from hpo_research.executors.processes.process_tree import ProcessId, identity
-from hpo_research.sagemaker.standing import Standing, standing
+from hpo_research.sagemaker.standing import Standing, looked, standing
+from hpo_research.store.overview import Overview
 
 PROCESS, LOG = "process.json", "process.log"
 _CLOCK = 2.0  # seconds by which the start time of a process may shift when the clock is set
@@ -26,13 +27,13 @@ def note(folder: Path, process: ProcessId, command: Sequence[str] = ()) -> None:
     (folder / PROCESS).write_text(text + "\n", encoding="utf-8")
 
 
-def stands(folder: Path) -> Standing:
+def stands(folder: Path, seen: Callable[[Path], Overview | None] = looked) -> Standing:
     """Return how a job stands, `Failed` where the process that a client began for it is gone."""
-    found = standing(folder)
+    found = standing(folder, seen)
     if found.is_over or found.is_running or not (why := _lost(folder)):
         return found
     # It may have ended the job, or another may have taken it up, since the first look.
-    found = standing(folder)
+    found = standing(folder, seen)
     if found.is_over or found.is_running:
         return found
     return replace(found, status="Failed", reason=why, detail="", ended=found.modified)

@@ -1,7 +1,8 @@
 """Tuning jobs as a list shows them: a few counts of each, without reading its history.
 
-What is said of a job that is over is kept for as long as its files are the same ones, to the
-nanosecond, and were left alone long enough before they were read for that to mean something.
+What a store said is kept for as long as the job's files are the same ones, to the nanosecond, and
+were left alone long enough before they were read for that to mean something. Whether a process is
+at it is looked at each time, unless the job is over.
 """
 
 import json
@@ -14,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from hpo_research.errors import StoreError
 from hpo_research.sagemaker.client import folders
 from hpo_research.sagemaker.client.arns import tuning_arn
 from hpo_research.sagemaker.client.pages import Key, Keyed, page
@@ -23,10 +25,11 @@ from hpo_research.sagemaker.client.processes import stands
 from hpo_research.sagemaker.client.reading import created, loaded
 from hpo_research.sagemaker.client.tuning_jobs import counted
 from hpo_research.sagemaker.parents import DOCUMENT
-from hpo_research.sagemaker.standing import ERROR, Standing
+from hpo_research.sagemaker.standing import ERROR, Standing, is_being_made
 from hpo_research.sagemaker.wire import Config
 from hpo_research.store import Store
 from hpo_research.store.connection import FILE
+from hpo_research.store.overview import Overview, overview
 
 Fields = dict[str, Any]
 Files = tuple[tuple[int, int, int], ...]
@@ -35,12 +38,28 @@ _QUIET = 1_000_000_000  # nanoseconds: clocks of file systems are coarser than a
 _MOST = 10_000  # jobs that are kept
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A job as it was: its standing, and its summary where that was asked for."""
+class _Counts(NamedTuple):
+    """How many training jobs have begun, have ended how, and with which status of the objective."""
 
-    standing: Standing
-    summary: Fields | None
+    begun: int = 0
+    jobs: Mapping[str, int] = {}
+    values: Mapping[str, int] = {}
+
+
+class _Said(NamedTuple):
+    """What a job's files say: its document, and how its store stands."""
+
+    config: Config
+    overview: Overview | None
+    counts: _Counts
+
+
+class _Kept(NamedTuple):
+    """What files said, and how a job stands that is over."""
+
+    files: Files
+    said: _Said
+    standing: Standing | None = None
 
 
 @dataclass
@@ -49,7 +68,7 @@ class Summaries:
 
     root: Path
     region: str
-    _kept: dict[Path, tuple[Files, _Seen]] = field(default_factory=dict)
+    _kept: dict[Path, _Kept] = field(default_factory=dict)
 
     def page(self, request: Mapping[str, Any]) -> Fields:
         """Answer `ListHyperParameterTuningJobs`."""
@@ -59,7 +78,7 @@ class Summaries:
             if (key := self._key(name, folder, request)) is not None
         ]
         shown, more = page(rows, request)
-        found = [self._seen(folder, is_shown=True).summary for folder in shown]
+        found = [self._summary(folder) for folder in shown]
         return {"HyperParameterTuningJobSummaries": found, **more}
 
     def _key(self, name: str, folder: Path, request: Mapping[str, Any]) -> Key | None:
@@ -70,7 +89,7 @@ class Summaries:
         if not _is_between(made, request, "CreationTime"):
             return None
         if "StatusEquals" in request or by == "Status" or _asks(request, "LastModifiedTime"):
-            seen = self._seen(folder, is_shown=False).standing
+            seen, _ = self._look(folder)
             if seen.status != request.get("StatusEquals", seen.status):
                 return None
             if not _is_between(seen.modified or made, request, "LastModifiedTime"):
@@ -79,41 +98,60 @@ class Summaries:
                 return (seen.status, name)
         return (made.timestamp(), name) if by == "CreationTime" else (name,)
 
-    def _seen(self, folder: Path, *, is_shown: bool) -> _Seen:
+    def _look(self, folder: Path) -> tuple[Standing, _Said | None]:
+        """Return how a job stands, and what its files said then; None where it has no store yet."""
+        kept = self._kept.get(folder)
+        if kept is not None and kept.standing is not None and kept.files == _files(folder):
+            return kept.standing, kept.said
+        last: list[_Said] = []
+
+        def seen(home: Path) -> Overview | None:
+            last[:] = [self._said(home)]
+            return last[0].overview
+
+        found, said = stands(folder, seen), last[0] if last else None
+        kept = self._kept.get(folder)
+        if kept is not None and kept.said is said and found.is_over:
+            self._kept[folder] = kept._replace(standing=found)
+        return found, said
+
+    def _said(self, folder: Path) -> _Said:
         files = _files(folder)
-        known, seen = self._kept.get(folder, ((), None))
-        if seen is not None and known == files and (seen.summary or not is_shown):
-            return seen
+        kept = self._kept.get(folder)
+        if kept is not None and kept.files == files:
+            return kept.said
         began = time.time_ns()
-        found = stands(folder)
-        seen = _Seen(found, _summary(folder, found, self.region) if is_shown else None)
+        said = _read(folder)
         is_quiet = all(began - changed > _QUIET for *_, changed in files)
-        if found.is_over and is_quiet and len(self._kept) < _MOST:
-            self._kept[folder] = (files, seen)
-        return seen
+        if is_quiet and (folder in self._kept or len(self._kept) < _MOST):
+            self._kept[folder] = _Kept(files, said)
+        return said
 
-
-def _summary(folder: Path, found: Standing, region: str) -> Fields:
-    config = _config(folder)
-    made, limits = created(folder), config.ResourceLimits
-    summary = {
-        "HyperParameterTuningJobName": folder.name,
-        "HyperParameterTuningJobArn": tuning_arn(region, folder.name),
-        "HyperParameterTuningJobStatus": found.status,
-        "Strategy": config.Strategy,
-        "CreationTime": made,
-        "LastModifiedTime": found.modified or made,
-        **_counts(folder, config, found),
-    }
-    if found.is_over:
-        summary["HyperParameterTuningEndTime"] = found.ended or found.modified or made
-    if limits is not None:
-        summary["ResourceLimits"] = limits.model_dump(exclude_none=True)
-    return summary
+    def _summary(self, folder: Path) -> Fields:
+        found, said = self._look(folder)
+        config = _config(folder) if said is None else said.config
+        made, limits = created(folder), config.ResourceLimits
+        summary = {
+            "HyperParameterTuningJobName": folder.name,
+            "HyperParameterTuningJobArn": tuning_arn(self.region, folder.name),
+            "HyperParameterTuningJobStatus": found.status,
+            "Strategy": config.Strategy,
+            "CreationTime": made,
+            "LastModifiedTime": found.modified or made,
+            **_counters(_Counts() if said is None else said.counts, is_over=found.is_over),
+        }
+        if found.is_over:
+            summary["HyperParameterTuningEndTime"] = found.ended or found.modified or made
+        if limits is not None:
+            summary["ResourceLimits"] = limits.model_dump(exclude_none=True)
+        return summary
 
 
 def _files(folder: Path) -> Files:
-    """Return the number, size and time of all files that say how a job stands."""
+    """Return the number, size and time of all files that say how a job stands.
+
+    An empty log is none: to read a store makes one.
+    """
     found, home = [], os.fspath(folder)
     for name in (DOCUMENT, FILE, f"{FILE}-wal", "requests", ERROR):
         try:
@@ -121,7 +159,8 @@ def _files(folder: Path) -> Files:
         except FileNotFoundError:
             found.append((0, 0, 0))
         else:
-            found.append((one.st_ino, one.st_size, one.st_mtime_ns))
+            is_there = one.st_size > 0
+            found.append((one.st_ino, one.st_size, one.st_mtime_ns) if is_there else (0, 0, 0))
     return tuple(found)
 
 
@@ -134,16 +173,20 @@ def _config(folder: Path) -> Config:
         return loaded(folder).config  # which says what is wrong, a line a mistake
 
 
-def _counts(folder: Path, config: Config, found: Standing) -> Fields:
-    if found.seen is None:
-        return counted({}, {})
+def _read(folder: Path) -> _Said:
+    config = _config(folder)
     objective = config.HyperParameterTuningJobObjective
     metric = json.dumps(objective.MetricName if objective else "")
-    with Store.read(folder) as store:
-        return store.look(partial(_counted, metric=metric, is_over=found.is_over))
+    try:
+        with Store.read(folder) as store:
+            return _Said(config, *store.look(partial(_overview_and_counts, metric=metric)))
+    except StoreError:
+        if is_being_made(folder):
+            return _Said(config, None, _Counts())
+        raise
 
 
-def _counted(db: sqlite3.Connection, metric: str, is_over: bool) -> Fields:
+def _overview_and_counts(db: sqlite3.Connection, metric: str) -> tuple[Overview, _Counts]:
     (begun,) = db.execute("SELECT count(*) FROM proposal WHERE kind = 'start'").fetchone()
     rows = db.execute(
         "SELECT o.status, EXISTS (SELECT 1 FROM report r WHERE r.run = o.run "
@@ -156,9 +199,14 @@ def _counted(db: sqlite3.Connection, metric: str, is_over: bool) -> Fields:
     for status, has_value, count in rows:
         jobs[words[status]] += count
         values["Succeeded" if has_value and status != "failed" else "Failed"] += count
-    left = begun - jobs.total()
-    jobs["Stopped" if is_over else "InProgress"] += left  # nobody is at them
-    values["Failed" if is_over else "Pending"] += left
+    return overview(db), _Counts(begun, jobs, values)
+
+
+def _counters(counts: _Counts, *, is_over: bool) -> Fields:
+    """Return both counters; where the tuning job is over, nobody is at what has not ended."""
+    left = counts.begun - sum(counts.jobs.values())
+    jobs = Counter(counts.jobs) + Counter({"Stopped" if is_over else "InProgress": left})
+    values = Counter(counts.values) + Counter({"Failed" if is_over else "Pending": left})
     return counted(jobs, values)
 
 
