@@ -61,8 +61,10 @@ def speed_ups(result: Result) -> SpeedUps | None:
     steps = [_steps(own, shares) for own in losses.values()]
     share = np.stack([_reached(own, np.arange(own.shape[1])[None], at)[0] for own, at in steps])
     low, high = _interval(steps)
+    axis, _ = unit(result, next(iter(losses)))
+    is_single = all(result.facts.problems[problem].max_epochs == 1 for problem in losses)
     return SpeedUps(
-        unit(result, next(iter(losses)))[0],
+        "evaluations" if is_single and axis == "epochs" else axis,
         tuple(strategies),
         tuple(losses),
         min(own.shape[1] for own in losses.values()),

@@ -26,6 +26,11 @@ def test_by_hand():
     assert np.isnan(shown.low).all()
 
 
+def test_where_a_trial_has_one_epoch_budgets_count_evaluations():
+    found = falling([2.0, 1.0]) | falling([3.0, 2.0], strategy="b")
+    assert speed_ups(made(found, budget=2, max_epochs=1)).axis == "evaluations"
+
+
 def test_higher_is_better_where_it_is_maximised():
     rising = falling([1.0, 3.0]) | falling([1.0, 2.0], strategy="b")
     shown = speed_ups(made(rising, direction="maximize", budget=2))
