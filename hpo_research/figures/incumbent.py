@@ -69,10 +69,11 @@ def incumbent_figure(
 
 
 def _draw(axes: Axes, shown: Panel, strategies: Sequence[str]) -> None:
-    draw_bands(dressed(axes), shown.bands, strategies)
+    is_log = shown.cost_scale.kind == "log"
+    draw_bands(dressed(axes), shown.bands, strategies, is_log=is_log)
     axes.set_title(verbatim(shown.problem))
     axes.set_ylabel(verbatim(shown.label))
-    cost_axis(axes, shown.cost)
+    cost_axis(axes, shown.cost, is_log=is_log)
     if not shown.bands:
         nothing(axes, "x", "y")
         return

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hpo_research.analysis.bootstrap import LEAST_FOR_MEDIAN, LEAST_SEEDS, Band, Statistic
 from hpo_research.figures.layout import numbers_across
+from hpo_research.figures.scales import Scale, lay
 from hpo_research.figures.style import Look, look, ruled, verbatim
 
 LEVEL, RESAMPLES = 0.95, 2000
@@ -34,19 +35,22 @@ _MARKERS = 5  # on a line
 _TAIL = 0.02  # of the greatest cost: what is drawn beyond a line's last step, or it were not seen
 
 
-def draw_bands(axes: Axes, bands: Mapping[str, Band], strategies: Sequence[str]) -> None:
+def draw_bands(
+    axes: Axes, bands: Mapping[str, Band], strategies: Sequence[str], *, is_log: bool = False
+) -> None:
     """Draw each band and its line; a strategy looks as its position in `strategies` says.
 
     Of more than `MOST_BANDS` lines, bands are bars at the marks, which stand apart. Where the seeds
     are too few for a band, each is a thin line. The lines are labelled, so that `axes.legend()`
-    names them.
+    names them. `is_log` says that costs will be on a log axis.
     """
     tail = _TAIL * max((float(band.cost[-1]) for band in bands.values()), default=0.0)
     for position, name in enumerate(strategies):
         if name in bands:
             offset = (position + 0.5) / len(strategies)
-            shown, drawn = _seen_to_the_end(bands[name], tail), look(position)
-            marked = _marked(shown, offset)
+            own = tail if not is_log else 3 * _TAIL * float(bands[name].cost[-1])
+            shown, drawn = _seen_to_the_end(bands[name], own), look(position)
+            marked = _marked(shown, offset, is_log=is_log)
             if len(bands) > MOST_BANDS:
                 _bars(axes, shown, marked, drawn)
             elif shown.has_interval:
@@ -90,9 +94,13 @@ def key(position: int, name: str) -> Line2D:
     )
 
 
-def cost_axis(axes: Axes, label: str) -> None:
-    """Name the cost axis; it begins at 0 with whole numbers as ticks where it can."""
+def cost_axis(axes: Axes, label: str, *, is_log: bool = False) -> None:
+    """Name the cost axis; it begins at 0 with whole numbers as ticks where it can, or is a log."""
     axes.set_xlabel(label)
+    if is_log:
+        lay(Scale("log"), axes, "x")
+        ruled(axes, "y")
+        return
     axes.set_xlim(left=0)
     locator = MaxNLocator(numbers_across(axes), integer=True, steps=[1, 2, 2.5, 5, 10])
     axes.xaxis.set_major_locator(locator)
@@ -152,12 +160,12 @@ def _seeds(axes: Axes, band: Band, drawn: Look) -> None:
             )
 
 
-def _marked(band: Band, offset: float) -> list[int]:
+def _marked(band: Band, offset: float, *, is_log: bool) -> list[int]:
     """Return where a line has its marks: at even costs, beside those of the others."""
     known = np.flatnonzero(~np.isnan(band.center))
     if not known.size:
         return []
-    cost = band.cost
+    cost = np.log(band.cost) if is_log else band.cost
     wanted = cost[known[0]] + (np.arange(_MARKERS) + offset) / _MARKERS * np.ptp(cost[known])
     marked = np.clip(np.searchsorted(cost, wanted), known[0], known[-1])
     return [int(i) for i in np.unique(marked)]

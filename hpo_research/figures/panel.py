@@ -37,6 +37,9 @@ _AGAINST = {
 }
 
 
+_APART = 30  # times as many seconds; on a linear axis the shorter line is 3 % of its width
+
+
 @dataclass(frozen=True)
 class Panel:
     """One problem: a band for each strategy that has values, and how to draw them.
@@ -44,13 +47,14 @@ class Panel:
     `label` names the value, `cost` the cost axis. `optimum` is a line to draw, None where it is
     unknown or the bands are distances from it; of a problem that `is_noisy` it is the optimum of
     the values without noise, and values with noise may lie beyond. `notes` are for readers: what
-    they say holds on this problem.
+    they say holds on this problem. Costs are on a log axis where strategies spend too differently.
     """
 
     problem: str
     bands: Mapping[str, Band]
     label: str
     cost: str
+    cost_scale: Scale
     scale: Scale
     is_regret: bool
     optimum: float | None
@@ -95,6 +99,7 @@ def panel(
         bands,
         value_label(facts.metric, facts.direction, BEST, is_regret=is_regret),
         _cost(result, problem, axis, names),
+        _cost_scale(axis, list(bands.values())),
         scale,
         is_regret,
         line,
@@ -117,6 +122,14 @@ def trains_fully(result: Result, problem: str, strategy: str) -> bool:
         for trial in run.trials
         if trial.status not in ("running", "failed")
     )
+
+
+def _cost_scale(axis: Axis, bands: Sequence[Band]) -> Scale:
+    """Return a log scale where one line ends before another has begun to be seen beside it."""
+    if axis != "seconds" or not bands or min(own.cost[0] for own in bands) <= 0:
+        return Scale()
+    ends = [own.cost[-1] for own in bands]
+    return Scale("log") if max(ends) >= _APART * min(ends) else Scale()
 
 
 def _cost(result: Result, problem: str, axis: Axis, strategies: Sequence[str]) -> str:

@@ -173,6 +173,24 @@ def test_of_more_than_five_lines_bands_are_bars_at_the_marks():
             assert drawn[expected.cost[place]] == at
 
 
+@pytest.mark.parametrize(("slower", "scale"), [(1.0, "linear"), (1e4, "log")])
+def test_seconds_are_on_a_log_axis_where_one_line_would_be_lost_beside_another(slower, scale):
+    found = histories(strategies=["a", "b"], seeds=6)
+    each = {"a": 1.0, "b": slower}
+    asked = {name: [(turn, each[name.strategy]) for turn in range(1, 21)] for name in found}
+    result = made(found, asked=asked)
+    picture = incumbent_figure(result, "seconds")
+    (axes,) = picture.figure.axes
+    assert axes.get_xscale() == scale
+    assert mistakes(picture.figure) == []
+    for line in lines(axes):
+        costs = line.get_xdata()[line.get_markevery()]
+        apart = np.diff(np.log(costs) if scale == "log" else costs)
+        assert len(costs) > 2
+        assert apart.max() < 0.7 * np.ptp(np.log(costs) if scale == "log" else costs)
+    assert incumbent_figure(result, "epochs").figure.axes[0].get_xscale() == "linear"
+
+
 def test_the_caption_names_lines_that_coincide_once_for_all_problems():
     found = histories(("p", "q"), ["random"])
     for other in ("hyperband", "third"):
