@@ -177,7 +177,7 @@ def test_of_more_than_five_lines_bands_are_bars_at_the_marks():
 def test_seconds_are_on_a_log_axis_where_one_line_would_be_lost_beside_another(slower, scale):
     found = histories(strategies=["a", "b"], seeds=6)
     each = {"a": 1.0, "b": slower}
-    asked = {name: [(turn, each[name.strategy]) for turn in range(1, 21)] for name in found}
+    asked = {name: [(turn, each[name.strategy]) for turn in range(20)] for name in found}
     result = made(found, asked=asked)
     picture = incumbent_figure(result, "seconds")
     (axes,) = picture.figure.axes
