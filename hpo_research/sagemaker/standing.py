@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from hpo_research.errors import DocumentError, StoreError
+from hpo_research.errors import DocumentError, StoreEmptyError
 from hpo_research.paths import Given, place
 from hpo_research.sagemaker.parents import DOCUMENT
 from hpo_research.store import Store, lock, requests
@@ -98,10 +98,8 @@ def _seen(home: Path) -> Overview | None:
     try:
         with Store.read(home) as store:
             return store.look(overview)
-    except StoreError:
-        if (home / FILE).stat().st_size == 0:
-            return None
-        raise
+    except StoreEmptyError:
+        return None
 
 
 def _begun(home: Path, *, is_running: bool) -> tuple[Status, str, str]:

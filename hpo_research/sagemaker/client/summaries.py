@@ -9,18 +9,19 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hpo_research.sagemaker.client import folders
 from hpo_research.sagemaker.client.arns import tuning_arn
 from hpo_research.sagemaker.client.pages import Key, Keyed, page
 from hpo_research.sagemaker.client.processes import stands
 from hpo_research.sagemaker.client.reading import created, loaded
+from hpo_research.sagemaker.client.refusals import Refusal
 from hpo_research.sagemaker.client.tuning_jobs import counted
 from hpo_research.sagemaker.parents import DOCUMENT
 from hpo_research.sagemaker.standing import ERROR, Standing
@@ -29,6 +30,7 @@ from hpo_research.store import Store
 from hpo_research.store.connection import FILE
 
 Fields = dict[str, Any]
+Found = TypeVar("Found")
 Files = tuple[tuple[int, int, int], ...]
 
 _QUIET = 1_000_000_000  # nanoseconds: clocks of file systems are coarser than a write is long
@@ -56,11 +58,14 @@ class Summaries:
         rows = [
             Keyed(key, folder)
             for name, folder in folders.jobs(self.root).items()
-            if (key := self._key(name, folder, request)) is not None
+            if (key := _unless_gone(folder, partial(self._key, name, folder, request))) is not None
         ]
         shown, more = page(rows, request)
-        found = [self._seen(folder, is_shown=True).summary for folder in shown]
-        return {"HyperParameterTuningJobSummaries": found, **more}
+        found = [_unless_gone(folder, partial(self._summary, folder)) for folder in shown]
+        return {"HyperParameterTuningJobSummaries": [one for one in found if one], **more}
+
+    def _summary(self, folder: Path) -> Fields | None:
+        return self._seen(folder, is_shown=True).summary
 
     def _key(self, name: str, folder: Path, request: Mapping[str, Any]) -> Key | None:
         """Return what a job is sorted by; None where the request's filters leave it out."""
@@ -91,6 +96,15 @@ class Summaries:
         if found.is_over and is_quiet and len(self._kept) < _MOST:
             self._kept[folder] = (files, seen)
         return seen
+
+
+def _unless_gone(folder: Path, ask: Callable[[], Found]) -> Found | None:
+    """Return what is asked of a folder; None where the job was deleted meanwhile."""
+    try:
+        with folders.gone(folder):
+            return ask()
+    except Refusal:
+        return None
 
 
 def _summary(folder: Path, found: Standing, region: str) -> Fields:
