@@ -55,6 +55,10 @@ class StoreError(HpoError, ValueError):
     """A folder holds no store, or one that this version cannot read."""
 
 
+class StoreEmptyError(StoreError):
+    """A store's file holds nothing yet: another process is about to fill it, or was killed then."""
+
+
 class StoreLockedError(HpoError, RuntimeError):
     """Another process is writing to the store."""
 

@@ -1,6 +1,7 @@
 """Programs as problems: what they are handed, what is read of what they print, how they end."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from hpo_research.executors.scripts import ScriptExecutor, place
 from hpo_research.jobs import arguments
 from hpo_research.jobs.endings import ending_of
 from hpo_research.jobs.keeper import JOB
+from hpo_research.jobs.keeper import marked as marked_by_keeper
 from hpo_research.jobs.lines import LONGEST, Lines
 from hpo_research.jobs.metrics import Metrics
 from hpo_research.problems.script import Script
@@ -279,6 +281,9 @@ WRONG = {
     "no expression": ({"metrics": {"loss": "("}}, "the regular expression is wrong: missing )"),
     "a static number": ({"statics": {"epochs": 3}}, "a value must be a string; write '3'"),
     "a variable": ({"environment": {"A=B": "3"}}, "the name of a variable has no '='"),
+    "a channel": ({"channels": {"A=B": "3"}}, "the name of a variable has no '='"),
+    "half a character": ({"statics": {"a": "\ud800"}}, "no program can be handed this text"),
+    "half of an argument": ({"command": ("p", "\ud800")}, "is no program or argument"),
     "a limit": ({"timeout_seconds": 0}, "timeout_seconds must be a finite number of seconds > 0"),
     "two": ({"workers": 0, "grace_seconds": -1}, "grace_seconds must be"),
 }
@@ -298,6 +303,38 @@ def test_without_an_expression_a_metric_is_found_by_its_name():
     text = "val loss: -1.5e-3, x\nmy_val loss=9\nval loss = nan\nval loss=.5"
     found = values_of(text, loss=problem.metrics["val loss"])
     assert str([own["loss"] for _, own in found]) == "[-0.0015, nan, 0.5]"
+
+
+@pytest.mark.parametrize("text", ["NAN", "-nan", "Inf", "-Infinity", "INF"])
+def test_what_other_languages_print_for_no_number_is_an_epoch(text):
+    found = values_of(f"loss=1\nloss={text}", loss=Script(("p",), SPACE).metrics["loss"])
+    assert not math.isfinite(found[1][1]["loss"])
+    assert values_of(f"loss: {text}OMATION", loss=Script(("p",), SPACE).metrics["loss"]) == []
+
+
+@pytest.mark.parametrize("text", ["1,234.5", "-12,345", "1,234,567"])
+def test_a_number_with_commas_between_thousands_is_not_cut_short(text):
+    metrics = Metrics(Script(("p",), SPACE).metrics, "loss", is_timed=False)
+    assert metrics.read([f"loss={text}, acc=2"], 0.0) + metrics.end() == []
+    assert metrics.unread == {"loss": text}
+    (value,) = metrics.read(["loss=0.5,100"], 0.0) + metrics.end()
+    assert value.metrics == {"loss": 0.5}
+
+
+@pytest.mark.parametrize("half", ["\ud800", "\udce4"])
+def test_half_a_character_in_a_configuration_costs_that_trial_alone(half, tmp_path):
+    space = hpo.SearchSpace(kind=hpo.Categorical([half, "b"]))
+    problem = Script((*PYTHON, "print('loss=1')"), space)
+    with opened(problem, folder=tmp_path) as executor:
+        segments = [
+            Segment(1, trial, {"kind": kind}, OPEN, Stream(0).at("trial", trial))
+            for trial, kind in enumerate(space.parameters["kind"].values)
+        ]
+        executor.submit(segments)
+        _, outcomes = drain(executor, 2)
+    assert {o.trial: o.status for o in outcomes}[1] == "finished"
+    place = tmp_path / "jobs/000/input/config/hyperparameters.json"
+    assert json.loads(place.read_text("utf-8"))["kind"] == half
 
 
 # -- how programs end
@@ -538,13 +575,17 @@ def test_what_is_printed_between_the_stop_and_the_end_counts():
 
 def test_a_keeper_that_is_killed_fails_what_it_kept_and_another_goes_on():
     started = []
-    problem = script("import time\nprint('loss=1')\ntime.sleep(60)", workers=1)
+    problem = script(DAEMON + "import time\nprint('loss=1')\ntime.sleep(60)", workers=1)
     with opened(problem, lock_step=False, on_start=started.append) as executor:
         executor.submit([segment(0), segment(1)])
         assert [report.trial for report in executor.poll(30).reports] == [0]
+        family = psutil.Process(started[0].pid).children(recursive=True)
+        name = family[0].environ()[JOB].partition(".")[0]
+        assert len(marked_by_keeper(name)) == len(family) == 3
         os.kill(started[0].pid, signal.SIGKILL)
         poll = executor.poll(30)
         (outcome,) = poll.outcomes
+        assert marked_by_keeper(name) == []
         assert outcome.reason == "JobFailed: the process that watches the programs was ended"
         reports = poll.reports or executor.poll(30).reports
         assert [report.trial for report in reports] == [1]

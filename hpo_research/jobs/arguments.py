@@ -155,7 +155,9 @@ def prepare(folder: Path, hyperparameters: Mapping[str, str]) -> Path:
     for part in ("model", "output/data", "input/config"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     file = folder / "input" / "config" / "hyperparameters.json"
-    file.write_text(json.dumps(dict(hyperparameters), indent=1, ensure_ascii=False), "utf-8")
+    text = json.dumps(dict(hyperparameters), indent=1, ensure_ascii=False)
+    # Half a character, which is no UTF-8, becomes what JSON writes for it.
+    file.write_text(text, "utf-8", errors="backslashreplace")
     log = folder / "output.log"
     if log.exists():
         number = 1

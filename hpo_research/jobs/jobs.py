@@ -160,6 +160,8 @@ class Jobs:
         """Note that the keeper has gone, and all programs with it."""
         if self._is_closing:
             return
+        if self._keeper is not None:  # a trial has its slot until nothing of it runs
+            self._keeper.outlive()
         with self._news:
             for job in self._running.values():
                 job.end = "lost"

@@ -21,7 +21,10 @@ import time
 from typing import Any
 
 JOB = "HPO_RESEARCH_JOB"
-"""In the environment of a program and of all that it starts: the number of its job."""
+"""In the environment of a program and of all that it starts: its keeper's name and its number.
+
+Where the keeper itself was killed, that is how others find what it had started.
+"""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -32,8 +35,9 @@ _RETRY = 0.01
 class Keeper:
     """The programs that were started and have not gone, by job."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, name: str) -> None:
         self._control = control
+        self._name = name
         self._received = b""
         self._leaders: dict[int, int] = {}  # job by process, until that has ended
         self._ending: dict[int, tuple[int, int]] = {}  # of those: process and status, by job
@@ -97,7 +101,7 @@ class Keeper:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env={**command["environment"], JOB: str(job)},
+                    env={**command["environment"], JOB: self._mark(job)},
                     start_new_session=True,
                     preexec_fn=prepare,
                 )
@@ -141,14 +145,18 @@ class Keeper:
 
     def _orphans(self, job: int) -> list[int]:
         """Return the children that are no programs and are this job's, or nobody else's."""
-        others = {str(own) for own in (*self._leaders.values(), *self._ending) if own != job}
+        lives = (*self._leaders.values(), *self._ending)
+        others = {self._mark(own) for own in lives if own != job}
         found = []
         for child in _children():
             if child not in self._leaders:
                 owner = _owner(child)
-                if owner == str(job) or not (others and (owner is None or owner in others)):
+                if owner == self._mark(job) or not (others and (owner is None or owner in others)):
                     found.append(child)
         return found
+
+    def _mark(self, job: int) -> str:
+        return f"{self._name}.{job}"
 
     def _end(self) -> None:
         signal.set_wakeup_fd(-1)
@@ -163,6 +171,15 @@ class Keeper:
 
     def _say(self, job: int, what: str, value: int | str) -> None:
         self._control.sendall(json.dumps({"job": job, what: value}).encode() + b"\n")
+
+
+def marked(name: str) -> list[int]:
+    """Return the processes that a keeper's programs have started, and that live (Linux)."""
+    try:
+        numbers = [int(entry) for entry in os.listdir("/proc") if entry.isdecimal()]
+    except OSError:
+        return []
+    return [pid for pid in numbers if (_owner(pid) or "").startswith(f"{name}.")]
 
 
 def _children() -> list[int]:
@@ -181,7 +198,9 @@ def _owner(pid: int) -> str | None:
     except OSError:
         return None
     mark = f"{JOB}=".encode()
-    return next((own[len(mark) :].decode() for own in pairs if own.startswith(mark)), None)
+    return next(
+        (own[len(mark) :].decode(errors="replace") for own in pairs if own.startswith(mark)), None
+    )
 
 
 def _kill_group(pid: int, number: int) -> bool:
@@ -211,4 +230,4 @@ def _prctl(option: int, value: int) -> None:
 
 if __name__ == "__main__":
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    Keeper(socket.socket(fileno=int(sys.argv[1]))).run()
+    Keeper(socket.socket(fileno=int(sys.argv[1])), sys.argv[2]).run()

@@ -2,27 +2,34 @@
 
 import contextlib
 import json
+import os
+import secrets
 import select
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from typing import NoReturn
 
 from hpo_research.errors import MachineError
 from hpo_research.jobs import keeper
 
+_PATIENCE = 10.0  # seconds for processes to end
+
 
 class Keeping:
     """The keeper's process and the socket to it."""
 
     def __init__(self, environment: Mapping[str, str] | None) -> None:
+        self._name = secrets.token_hex(8)  # of no other keeper, on whatever machine
         with contextlib.ExitStack() as ends:
             try:
                 self._socket, theirs = map(ends.enter_context, socket.socketpair())
                 self._bell, self._ringer = map(ends.enter_context, socket.socketpair())
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", keeper.__file__, str(theirs.fileno())],
+                    [sys.executable, "-I", "-S", keeper.__file__, str(theirs.fileno()), self._name],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
@@ -70,13 +77,25 @@ class Keeping:
     def close(self) -> None:
         """Close the socket, at which the keeper ends everything, and wait for that."""
         self._socket.close()
+        self.outlive()
+        for end in (self._bell, self._ringer):
+            end.close()
+
+    def outlive(self) -> None:
+        """Wait for the keeper's end, and end what it had started where it could not (Linux)."""
         try:
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for end in (self._bell, self._ringer):
-            end.close()
+        by = time.monotonic() + _PATIENCE
+        while self._process.returncode and (left := keeper.marked(self._name)):
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() >= by:
+                break
+            time.sleep(0.002)
 
 
 def _refuse(error: OSError) -> NoReturn:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from os import environ
+from os import environ, fsencode
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +21,12 @@ from hpo_research.text import name_mistake, quoted
 from hpo_research.threads import processors
 
 _FILE = re.compile(r"[\w./~+ ][\w./~+ -]*")
-_NUMBER = r"([-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|NaN|inf(?:inity)?))"
+# What has commas between its thousands is caught whole, since it is no number to be cut short.
+_NUMBER = (
+    r"([-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?(?!\d)|\d+\.?\d*(?:[eE][-+]?\d+)?"
+    r"|\.\d+(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?)\b))"
+)
+_NO_TEXT = "no program can be handed this text; take out the NUL or half a character in it"
 
 
 @habits.answering
@@ -182,7 +187,7 @@ def _check_command(command: object, mistakes: options.Mistakes) -> bool:
         must = "must be a sequence of a program and its first arguments"
         mistakes.add(f"(command={quoted(command)}): command {must}; write {way}")
         return False
-    wrong = [part for part in command if not isinstance(part, str) or "\0" in part]
+    wrong = [part for part in command if not _can_be_handed(part)]
     if not wrong and not command[0]:
         wrong = [""]
     for part in wrong:
@@ -196,12 +201,22 @@ def _check_texts(what: str, given: object, mistakes: options.Mistakes) -> None:
         return
     for name, text in given.items():
         where = f"({what}={{{quoted(name)}: {quoted(text)}}})"
-        if not isinstance(name, str) or not name or "\0" in name:
+        if not name or not _can_be_handed(name):
             mistakes.add(f"{where}: a name must be a non-empty string")
-        elif what != "metrics" and (not isinstance(text, str) or "\0" in text):
+        elif what != "metrics" and not isinstance(text, str):
             mistakes.add(f"{where}: a value must be a string; write {quoted(str(text))}")
-        elif what == "environment" and "=" in name:
+        elif what != "metrics" and not _can_be_handed(text):
+            mistakes.add(f"{where}: {_NO_TEXT}")
+        elif what in ("environment", "channels") and "=" in name:
             mistakes.add(f"{where}: the name of a variable has no '='")
+
+
+def _can_be_handed(text: object) -> bool:
+    """Whether it is a text that a program can be handed, as an argument or a variable."""
+    try:
+        return isinstance(text, str) and b"\0" not in fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _check_metrics(metrics: Mapping[str, str], metric: str, mistakes: options.Mistakes) -> None:

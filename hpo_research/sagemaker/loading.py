@@ -6,7 +6,8 @@ from typing import Any
 
 from hpo_research import sagemaker
 from hpo_research.errors import DocumentError, DocumentWarning
-from hpo_research.paths import Given
+from hpo_research.options import Mistakes, flag
+from hpo_research.paths import Given, place
 from hpo_research.sagemaker import quotas, request_rules, rules
 from hpo_research.sagemaker.check import absent, checked, uncovered
 from hpo_research.sagemaker.draft import CONFIG, Draft, definitions, draft
@@ -48,6 +49,11 @@ def load(
     Source: the service's model in botocore (`sagemaker/2017-07-24`), and the developer guide's
     pages on automatic model tuning for the rules across fields.
     """
+    mistakes = Mistakes("load")
+    mistakes.check("strict", strict, flag)
+    mistakes.refuse(DocumentError)
+    if root is not None:
+        place(root, "root", DocumentError)
     first = read(path_or_dict, "path_or_dict")
     second = None if definition is None else read(definition, "definition")
     what, found = _held(first, second)

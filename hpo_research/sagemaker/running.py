@@ -17,7 +17,7 @@ from hpo_research.experiment.ending import Rule
 from hpo_research.experiment.experiment import Experiment
 from hpo_research.experiment.loop import execute
 from hpo_research.experiment.provenance import Source
-from hpo_research.options import Mistakes, number, optional, whole
+from hpo_research.options import Mistakes, instance, number, optional, whole
 from hpo_research.paths import Given, place
 from hpo_research.progress.showing import Showing, Watch, asked_for, shown
 from hpo_research.records import Run
@@ -72,7 +72,10 @@ def tune(
     mistakes = Mistakes("tune")
     mistakes.check("failures", failures, optional(whole()))
     mistakes.check("grace_seconds", grace_seconds, number("number of seconds", least=0))
+    mistakes.check("channels", channels, optional(instance(Mapping, "a dict of folders by name")))
     mistakes.refuse(DocumentError)
+    if root is not None:
+        place(root, "root", DocumentError)
     home = folder_of(job, root, out)
     compute = Compute(resolve(device), threads)
     with Store.write(home) as store, shown(showing) as watch, _errors_kept(home, store):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from hpo_research.errors import DocumentError, StoreError
+from hpo_research.errors import DocumentError, StoreEmptyError
 from hpo_research.paths import Given, place
 from hpo_research.sagemaker.parents import DOCUMENT
 from hpo_research.store import Store, lock, requests
@@ -73,15 +73,8 @@ def looked(home: Path) -> Overview | None:
     try:
         with Store.read(home) as store:
             return store.look(overview)
-    except StoreError:
-        if is_being_made(home):
-            return None
-        raise
-
-
-def is_being_made(home: Path) -> bool:
-    """Whether there is nothing in the file of a folder's store yet."""
-    return (home / FILE).stat().st_size == 0
+    except StoreEmptyError:
+        return None
 
 
 def standing(folder: Given, seen: Callable[[Path], Overview | None] = looked) -> Standing:

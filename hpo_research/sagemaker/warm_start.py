@@ -18,7 +18,7 @@ from hpo_research import experiment
 from hpo_research.analysis.result import Result
 from hpo_research.entries import EarlierTask
 from hpo_research.errors import DocumentError, SpaceError
-from hpo_research.options import as_float, is_real
+from hpo_research.options import Mistakes, as_float, instance, is_real
 from hpo_research.paths import Given, place
 from hpo_research.records import Task, Trial, best_value, sign
 from hpo_research.sagemaker import parents, quotas
@@ -106,6 +106,7 @@ def warm(job: TuningJob, root: Given, *, out: Given | None = None) -> WarmStart:
     one whose results lie in the cloud, is a warning too, unless `load` has given it. Raises
     `DocumentError` for several definitions.
     """
+    _check(job, "warm")
     found = looked_up(job, root)
     if out is not None and (began := _begun(place(out, "out", DocumentError))) is not None:
         return _gone_on(found, *began)
@@ -118,12 +119,18 @@ def warm(job: TuningJob, root: Given, *, out: Given | None = None) -> WarmStart:
     return replace(found, warnings=(*found.warnings, *missing))
 
 
+def _check(job: object, call: str) -> None:
+    mistakes = Mistakes(call)
+    mistakes.check("job", job, instance(TuningJob, "a tuning job, as sagemaker.load returns it"))
+    mistakes.refuse(DocumentError)
+
+
 def looked_up(job: TuningJob, root: Given) -> WarmStart:
     """Return what a job would begin with, whatever parents are missing."""
-    start = job.request.WarmStartConfig
+    start, folder = job.request.WarmStartConfig, place(root, "root", DocumentError)
     if start is None:
         return WarmStart()
-    names, folder = parents.names_of(job.request), place(root, "root", DocumentError)
+    names = parents.names_of(job.request)
     homes = {name: parents.folder_of(name, folder) for name in names}
     kind: Kind = IDENTICAL if start.WarmStartType == IDENTICAL else "TransferLearning"
     found = tuple(
@@ -146,6 +153,7 @@ def overall_best(job: TuningJob, folder: Given, root: Given) -> OverallBest | No
     None where the values of the parents mean nothing beside its own: without
     `IdenticalDataAndAlgorithm`. None before there is a value, too.
     """
+    _check(job, "overall_best")
     start = job.request.WarmStartConfig
     if start is None or start.WarmStartType != IDENTICAL:
         return None

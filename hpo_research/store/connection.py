@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from hpo_research.errors import StoreError, StoreWriteError
+from hpo_research.errors import StoreEmptyError, StoreError, StoreWriteError
 from hpo_research.store import lock
 from hpo_research.store.damage import Damage, damaged, is_damage
 from hpo_research.store.holders import described, holders
@@ -145,12 +145,17 @@ def version_of(
 ) -> int | None:
     """Return the version of the tables, None for a new file where it may be one.
 
-    Raises `StoreError` for a version that cannot be read.
+    Raises `StoreError` for a version that cannot be read, `StoreEmptyError` for a new file.
     """
     try:
         (count,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if may_be_new and not count:
             return None
+        if not count:
+            raise StoreEmptyError(
+                f"{folder}: {FILE} is not an hpo_research store yet: it is empty. Another process "
+                "is about to fill it, or was killed before: run the same command again"
+            )
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -22,10 +23,15 @@ from hpo_research.errors import (
     DocumentWarning,
     MissingPackageError,
     OfflineError,
+    StoreEmptyError,
 )
 from hpo_research.sagemaker import LocalClient
-from hpo_research.sagemaker.client import tuning_jobs
+from hpo_research.sagemaker.client import folders, tuning_jobs
 from hpo_research.sagemaker.client.reading import Jobs
+from hpo_research.store import Store
+from hpo_research.store.connection import FILE, keep_log, writer
+
+SUMMARIES = "HyperParameterTuningJobSummaries"
 
 REQUEST = {
     "HyperParameterTuningJobName": "Walk-1",
@@ -401,6 +407,21 @@ def test_without_boto3_a_client_says_what_to_install(tmp_path, monkeypatch):
         LocalClient(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"region": 3}, "LocalClient(region=3): region must be the name of a region, such as"),
+        ({"region": ""}, "LocalClient(region=''): region must be the name of a region, such as"),
+        ({"region": "a b"}, "LocalClient(region='a b'): region must be the name of a region"),
+        ({"strict": "no"}, "LocalClient(strict='no'): strict must be True or False"),
+    ],
+)
+def test_options_that_are_none_are_refused(given, message, tmp_path):
+    with pytest.raises(DocumentError) as caught:
+        LocalClient(tmp_path, **given)
+    assert message in str(caught.value)
+
+
 def test_a_root_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DocumentError, match="file is a file; expected a folder"):
@@ -448,6 +469,41 @@ def test_deleting_removes_the_record_alone(root, tmp_path):
         answered(client, "DescribeTrainingJob", TrainingJobName=first["TrainingJobName"])
         assert (tmp_path / "_deleted" / f"small-00.{number}" / "store.sqlite").is_file()
         shutil.copytree(root / "small-00", tmp_path / "small-00")
+
+
+def test_a_job_that_is_deleted_while_it_is_read_is_not_there(root, tmp_path, monkeypatch):
+    shutil.copytree(root / "small-00", tmp_path / "small-00")
+    (tmp_path / "_deleted").mkdir()
+    (tmp_path / "_deleted" / "gone.txt").touch()  # somebody else's
+    client, gone = LocalClient(tmp_path), tmp_path / "gone"
+    there = folders.jobs(tmp_path)
+    monkeypatch.setattr(folders, "jobs", lambda root: {"gone": gone, **there})
+    for sort in ("Name", "Status", "CreationTime"):
+        found = answered(client, "ListHyperParameterTuningJobs", SortBy=sort)
+        names = [one["HyperParameterTuningJobName"] for one in found[SUMMARIES]]
+        assert names == ["small-00"]
+    monkeypatch.setattr(folders, "home", lambda root, name: gone)
+    for ask in (client.describe_hyper_parameter_tuning_job, client.stop_hyper_parameter_tuning_job):
+        with pytest.raises(client.exceptions.ResourceNotFound, match=r"of this name .* any more"):
+            ask(HyperParameterTuningJobName="gone")
+    with pytest.raises(client.exceptions.ResourceNotFound):
+        client.describe_training_job(TrainingJobName="gone-001-00000000")
+
+
+def test_a_job_whose_store_is_being_made_is_in_progress(root, tmp_path):
+    home = tmp_path / "small-00"
+    home.mkdir()
+    shutil.copy(root / "small-00" / "job.json", home)
+    with closing(writer(home / FILE)) as connection:
+        keep_log(connection)  # the file has a header, and no tables
+        client = LocalClient(tmp_path)
+        (one,) = answered(client, "ListHyperParameterTuningJobs")[SUMMARIES]
+        assert one["HyperParameterTuningJobStatus"] == "InProgress"
+        sent = {"HyperParameterTuningJobName": "small-00"}
+        told = answered(client, "DescribeHyperParameterTuningJob", **sent)
+        assert told["HyperParameterTuningJobStatus"] == "InProgress"
+        with pytest.raises(StoreEmptyError, match="is about to fill it, or was killed before: run"):
+            Store.read(home)
 
 
 def test_the_session_reads_nothing_of_this_machine(tmp_path, monkeypatch):

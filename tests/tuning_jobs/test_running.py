@@ -316,6 +316,36 @@ def test_what_cannot_train_is_refused(trainer, message, tmp_path):
         sagemaker.tune(job(), trainer, out=tmp_path / "job", **QUIET)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"channels": [1]}, "tune(channels=[1]): channels must be a dict of folders by name"),
+        ({"root": 3}, "root: expected a path as a string or a Path, got 3"),
+        ({"failures": 0}, "tune(failures=0): failures must be an integer >= 1, or None"),
+    ],
+)
+def test_options_that_are_none_are_refused(given, message, tmp_path):
+    with pytest.raises(DocumentError) as caught:
+        sagemaker.tune(job(), ["train"], out=tmp_path / "job", **given, **QUIET)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: sagemaker.load(CONFIG, root=3), "root: expected a path as a string or a Path"),
+        (lambda: sagemaker.load(CONFIG, strict="no"), "load(strict='no'): strict must be True or"),
+        (lambda: sagemaker.warm(CONFIG, "jobs"), "job must be a tuning job, as sagemaker.load"),
+        (lambda: sagemaker.overall_best(None, "a", "b"), "overall_best(job=None): job must be a"),
+        (lambda: sagemaker.warm(job(), 3), "root: expected a path as a string or a Path, got 3"),
+    ],
+)
+def test_what_is_no_job_and_no_folder_is_refused(call, message):
+    with pytest.raises(DocumentError) as caught:
+        call()
+    assert message in str(caught.value)
+
+
 # --- a problem of ours over the document's ranges ---
 
 

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from hpo_research.errors import StoreLockedError
+from hpo_research.errors import HpoError, StoreLockedError
 from hpo_research.sagemaker.client.refusals import Refusal
 from hpo_research.sagemaker.parents import DOCUMENT
 from hpo_research.sagemaker.plain import Json
@@ -32,6 +32,21 @@ def jobs(root: Path) -> dict[str, Path]:
     return {}
 
 
+@contextlib.contextmanager
+def gone(folder: Path) -> Iterator[None]:
+    """Say that there is no such job where its folder has gone while it was read.
+
+    Raises `Refusal` (`ResourceNotFound`).
+    """
+    try:
+        yield
+    except (OSError, HpoError) as error:
+        if (folder / DOCUMENT).is_file():
+            raise
+        why = f"{folder.name}: there is no tuning job of this name in {folder.parent} any more"
+        raise Refusal("ResourceNotFound", why) from error
+
+
 def home(root: Path, name: str) -> Path:
     """Return a job's folder, whatever the case of its name.
 
@@ -46,8 +61,13 @@ def home(root: Path, name: str) -> Path:
 def deleted(root: Path, name: str) -> Path | None:
     """Return where the last deleted job of a name lies; None where none was."""
     old = (root / DELETED).glob("*")
-    found = [path for path in old if path.name.rpartition(".")[0].lower() == name.lower()]
-    return max(found, key=lambda path: int(path.name.rpartition(".")[2]), default=None)
+    parts = {path: path.name.rpartition(".") for path in old}
+    found = {
+        path: int(number)
+        for path, (own, _, number) in parts.items()
+        if own.lower() == name.lower() and number.isdecimal()
+    }
+    return max(found, key=found.__getitem__, default=None)
 
 
 def enter(root: Path, name: str, document: Json) -> Path:

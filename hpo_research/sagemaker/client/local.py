@@ -1,10 +1,12 @@
 """The client that programs take in place of boto3's."""
 
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
 from hpo_research.errors import DocumentError, MissingPackageError
+from hpo_research.options import Mistakes, flag
 from hpo_research.paths import Given, place
 from hpo_research.sagemaker import client
 from hpo_research.sagemaker.client.service import Service
@@ -43,6 +45,10 @@ class LocalClient:
             )
         if trainers is not None and not isinstance(trainers, Mapping):
             raise DocumentError(f"trainers: expected a dict by name, got {trainers!r}")
+        mistakes = Mistakes("LocalClient")
+        mistakes.check("region", region, _region)
+        mistakes.check("strict", strict, flag)
+        mistakes.refuse(DocumentError)
         folder = place(root, "root", DocumentError).resolve()
         if folder.exists() and not folder.is_dir():
             raise DocumentError(f"root: {folder} is a file; expected a folder")
@@ -59,3 +65,8 @@ class LocalClient:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._client, name)
+
+
+def _region(value: object) -> str:
+    is_one = isinstance(value, str) and re.fullmatch(r"[a-z0-9-]{1,63}", value)
+    return "" if is_one else "the name of a region, such as us-east-1"

@@ -134,7 +134,7 @@ class Service:
         if kind == "training-job":
             look, _ = self._training_job(name)
         else:
-            look = self._jobs.look(folders.home(self.root, name))
+            look = self._seen(folders.home(self.root, name))
         tags = look.job.request.Tags or ()
         return {"Tags": [one.model_dump(exclude_none=True) for one in tags]}
 
@@ -157,7 +157,11 @@ class Service:
         return job
 
     def _look(self, request: Request) -> Look:
-        return self._jobs.look(folders.home(self.root, request["HyperParameterTuningJobName"]))
+        return self._seen(folders.home(self.root, request["HyperParameterTuningJobName"]))
+
+    def _seen(self, folder: Path) -> Look:
+        with folders.gone(folder):
+            return self._jobs.look(folder)
 
     def _parents(self, look: Look) -> list[Look]:
         start = look.job.request.WarmStartConfig
@@ -165,7 +169,7 @@ class Service:
         for parent in (start and start.ParentHyperParameterTuningJobs) or ():
             name = parent.HyperParameterTuningJobName or ""
             try:
-                found.append(self._jobs.look(folders.home(self.root, name)))
+                found.append(self._seen(folders.home(self.root, name)))
             except Refusal:
                 continue  # its results are not known here, which was said when the job was created
         return found
@@ -192,7 +196,7 @@ class Service:
             known = {one.lower(): folder for one, folder in folders.jobs(self.root).items()}
             homes = [known.get(parts[0].lower()), folders.deleted(self.root, parts[0])]
         for folder in homes:
-            look = folder and self._jobs.look(folder)
+            look = folder and self._seen(folder)
             # An ARN has it in small letters.
             job = look and look.job_of(look.name + name[len(look.name) :])
             if look and job:

@@ -1,8 +1,10 @@
 """Asking jobs to stop: a request in the folder, which the process reads at its next turn."""
 
+import contextlib
 import time
 from pathlib import Path
 
+from hpo_research.errors import StoreEmptyError
 from hpo_research.sagemaker.client.refusals import Refusal
 from hpo_research.store import RunName, Store, requests
 from hpo_research.store.connection import FILE
@@ -26,8 +28,8 @@ def stop_trial(folder: Path, trial: int) -> None:
 def _runs(folder: Path) -> tuple[RunName, ...]:
     by = time.monotonic() + _PATIENCE
     while time.monotonic() < by:
-        if (folder / FILE).is_file() and (folder / FILE).stat().st_size:
-            with Store.read(folder) as store:
+        if (folder / FILE).is_file():
+            with contextlib.suppress(StoreEmptyError), Store.read(folder) as store:
                 if runs := tuple(store.runs()):
                     return runs
         time.sleep(0.05)

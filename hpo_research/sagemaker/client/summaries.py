@@ -10,28 +10,30 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from hpo_research.errors import StoreError
+from hpo_research.errors import StoreEmptyError
 from hpo_research.sagemaker.client import folders
 from hpo_research.sagemaker.client.arns import tuning_arn
 from hpo_research.sagemaker.client.pages import Key, Keyed, page
 from hpo_research.sagemaker.client.processes import stands
 from hpo_research.sagemaker.client.reading import created, loaded
+from hpo_research.sagemaker.client.refusals import Refusal
 from hpo_research.sagemaker.client.tuning_jobs import counted
 from hpo_research.sagemaker.parents import DOCUMENT
-from hpo_research.sagemaker.standing import ERROR, Standing, is_being_made
+from hpo_research.sagemaker.standing import ERROR, Standing
 from hpo_research.sagemaker.wire import Config
 from hpo_research.store import Store
 from hpo_research.store.connection import FILE
 from hpo_research.store.overview import Overview, overview
 
 Fields = dict[str, Any]
+Found = TypeVar("Found")
 Files = tuple[tuple[int, int, int], ...]
 
 _QUIET = 1_000_000_000  # nanoseconds: clocks of file systems are coarser than a write is long
@@ -75,11 +77,11 @@ class Summaries:
         rows = [
             Keyed(key, folder)
             for name, folder in folders.jobs(self.root).items()
-            if (key := self._key(name, folder, request)) is not None
+            if (key := _unless_gone(folder, partial(self._key, name, folder, request))) is not None
         ]
         shown, more = page(rows, request)
-        found = [self._summary(folder) for folder in shown]
-        return {"HyperParameterTuningJobSummaries": found, **more}
+        found = [_unless_gone(folder, partial(self._summary, folder)) for folder in shown]
+        return {"HyperParameterTuningJobSummaries": [one for one in found if one], **more}
 
     def _key(self, name: str, folder: Path, request: Mapping[str, Any]) -> Key | None:
         """Return what a job is sorted by; None where the request's filters leave it out."""
@@ -147,6 +149,15 @@ class Summaries:
         return summary
 
 
+def _unless_gone(folder: Path, ask: Callable[[], Found]) -> Found | None:
+    """Return what is asked of a folder; None where the job was deleted meanwhile."""
+    try:
+        with folders.gone(folder):
+            return ask()
+    except Refusal:
+        return None
+
+
 def _files(folder: Path) -> Files:
     """Return the number, size and time of all files that say how a job stands.
 
@@ -180,10 +191,8 @@ def _read(folder: Path) -> _Said:
     try:
         with Store.read(folder) as store:
             return _Said(config, *store.look(partial(_overview_and_counts, metric=metric)))
-    except StoreError:
-        if is_being_made(folder):
-            return _Said(config, None, _Counts())
-        raise
+    except StoreEmptyError:
+        return _Said(config, None, _Counts())
 
 
 def _overview_and_counts(db: sqlite3.Connection, metric: str) -> tuple[Overview, _Counts]:
