@@ -121,6 +121,11 @@ class OverProblems:
             "ranks.",
             f"Friedman's test in Iman and Davenport's form: F = {test.statistic:.3g} with {k - 1} "
             f"and {(k - 1) * (n - 1)} degrees of freedom, p {p}.",
+            *(
+                [f"At {test.alpha:.0%} it does not tell them apart: no pair is to be claimed."]
+                if test.p >= test.alpha
+                else []
+            ),
             f"Nemenyi's test, corrected for all pairs, separates at {test.alpha:.0%} what is more "
             f"than {test.critical_difference:.3g} apart.",
             "Ranks, and with them these tests, depend on who else is compared.",

@@ -21,14 +21,14 @@ def signed_rank(differences: Float[np.ndarray, " n"]) -> float:
 
 
 def rank_biserial(differences: Float[np.ndarray, " n"]) -> float:
-    """Return the effect that belongs to the signed-rank test: from −1 to 1, NaN if none differ.
+    """Return the effect that belongs to the signed-rank test: from −1 to 1, NaN where it has no p.
 
     It is the share of the ranks of differences above 0 minus that of those below (the
     matched-pairs rank-biserial correlation; Kerby, Comprehensive Psychology 2014, equation 8): 1
     where all are above 0, 0 where both sides weigh the same.
     """
     ranks = _signed_ranks(differences)
-    return float(ranks.sum() / np.abs(ranks).sum()) if len(ranks) else float("nan")
+    return float(ranks.sum() / np.abs(ranks).sum()) if len(ranks) >= FEWEST else float("nan")
 
 
 def _signed_ranks(differences: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:

@@ -60,7 +60,7 @@ def tune(wanted: TuneOptions) -> int:
     if not wanted.quiet:
         limit = f"{job.jobs:,} training jobs" if job.jobs is not None else "training jobs"
         say(console, f"{name}: {limit}, {job.parallel} at a time, in {folder}")
-    among = folder.parent if wanted.root is None else wanted.root
+    among = _root(wanted)
     start = sagemaker.warm(job, among, out=folder)
     for line in () if wanted.quiet else start.notes:
         say(console, line)
@@ -91,6 +91,11 @@ def tune(wanted: TuneOptions) -> int:
     return ALL_FAILED if found[0].startswith(f"{name}: Failed") else 0
 
 
+def _root(wanted: TuneOptions) -> Path:
+    """Return the folder of jobs, where parents are looked for."""
+    return wanted.root or (Path("results") if wanted.out is None else wanted.out.parent)
+
+
 def _loaded(wanted: TuneOptions) -> "sagemaker.TuningJob":
     """Load the document; in a job's folder its definition lies beside it."""
     beside = wanted.document.with_name(sagemaker.parents.DEFINITION)
@@ -99,7 +104,7 @@ def _loaded(wanted: TuneOptions) -> "sagemaker.TuningJob":
         definition = beside if beside.is_file() else None
     with warnings.catch_warnings():  # they are printed below
         warnings.simplefilter("ignore", DocumentWarning)
-        job = sagemaker.load(wanted.document, definition, root=wanted.root, strict=wanted.strict)
+        job = sagemaker.load(wanted.document, definition, root=_root(wanted), strict=wanted.strict)
     for line in job.warnings:
         warn(line)
     return job
@@ -161,5 +166,5 @@ def _told(one: Caught) -> list[str]:
         lost = f"{len(one.others):,} matches are no number, the first {first.text!r:.60}"
         told.append(f"  {lost} in line {first.line}")
     if one.advice:
-        told.append(f"  nothing: {one.advice}")
+        told.append(f"  {'wrong' if one.values else 'nothing'}: {one.advice}")
     return told

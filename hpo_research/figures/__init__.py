@@ -2,6 +2,7 @@
 
 from hpo_research.figures import fonts
 from hpo_research.figures.choices import draw_choices
+from hpo_research.figures.critical_difference import draw_critical_difference
 from hpo_research.figures.finals import draw_finals
 from hpo_research.figures.incumbent import draw_incumbent
 from hpo_research.figures.learning import draw_learning_curves
@@ -12,6 +13,7 @@ __all__ = [
     "draw_acquisition",
     "draw_belief",
     "draw_choices",
+    "draw_critical_difference",
     "draw_finals",
     "draw_incumbent",
     "draw_learning_curves",

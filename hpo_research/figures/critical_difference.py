@@ -5,8 +5,14 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from hpo_research.analysis.finals import finals
-from hpo_research.analysis.over_problems import OverProblems, over_problems
+from hpo_research.analysis.over_problems import (
+    LEAST_PROBLEMS,
+    LEAST_STRATEGIES,
+    OverProblems,
+    over_problems,
+)
 from hpo_research.analysis.result import Result
+from hpo_research.errors import StoreError
 from hpo_research.figures.layout import Picture, numbers_across, sheet
 from hpo_research.figures.style import DARK, LIGHT, MIDDLE, dressed, look, ruled, styled, verbatim
 
@@ -14,21 +20,26 @@ _LETTERS = 36  # of a name beside its row
 _GAP = 0.04  # of the width: between the last rank and a bar, and between bars
 
 
-def draw_critical_difference(
-    axes: Axes, compared: OverProblems, strategies: Sequence[str] | None = None
-) -> None:
+def draw_critical_difference(axes: Axes, result: Result) -> None:
     """Draw mean ranks, a row a strategy, the best on top, with bars beside what is not separated.
 
     It is the diagram of Demšar (JMLR 2006, figure 1) with its axis of ranks below, so that names
     and bars have room: strategies that a bar joins differ by less than the critical difference,
     whose length stands in the lowest row. Whiskers reach from the best to the worst rank on a
-    problem. `strategies` are those of the experiment, which give looks; those of `compared` if left
-    out.
+    problem. Raises `StoreError` where too few strategies or problems can be compared.
     """
+    compared = _compared(result)
+    if compared is None:
+        raise StoreError(
+            f"draw_critical_difference: expected {LEAST_STRATEGIES} strategies or more that "
+            f"differ, with finished runs on the same {LEAST_PROBLEMS} problems or more"
+        )
+    _draw(axes, compared, list(result.facts.strategies))
+
+
+def _draw(axes: Axes, compared: OverProblems, everyone: Sequence[str]) -> None:
     test, k = compared.test, len(compared.strategies)
     groups = [compared.strategies[i] for i in test.order]
-    everyone = [name for group in compared.strategies for name in group]
-    everyone = everyone if strategies is None else list(strategies)
     with styled():
         dressed(axes)
         for row, i in enumerate(test.order):
@@ -59,14 +70,12 @@ def draw_critical_difference(
 
 def critical_difference_figure(result: Result) -> Picture | None:
     """Draw the strategies of a result over its problems; None where they are too few to be."""
-    present = {name.problem for name in result.runs}
-    known = [finals(result, problem) for problem in result.facts.problems if problem in present]
-    compared = over_problems(result, known)
+    compared = _compared(result)
     if compared is None:
         return None
     with styled():
         figure, (axes,) = sheet(1, 0.75 + 0.19 * (len(compared.strategies) + 1), [])
-        draw_critical_difference(axes, compared, list(result.facts.strategies))
+        _draw(axes, compared, list(result.facts.strategies))
     caption = " ".join(
         [
             "Mean ranks; whiskers reach from the best to the worst rank on a problem, and bars "
@@ -75,6 +84,12 @@ def critical_difference_figure(result: Result) -> Picture | None:
         ]
     )
     return Picture("critical-difference", "Ranks over problems", caption, figure)
+
+
+def _compared(result: Result) -> OverProblems | None:
+    present = {name.problem for name in result.runs}
+    known = [finals(result, problem) for problem in result.facts.problems if problem in present]
+    return over_problems(result, known)
 
 
 def _bars(axes: Axes, cliques: Sequence[tuple[int, int]], k: int) -> None:

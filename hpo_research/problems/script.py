@@ -86,6 +86,11 @@ class Script:
         mistakes.refuse(ProblemError)
         metrics = dict(self.metrics) or {self.metric: _default(self.metric)}
         _check_metrics(metrics, self.metric, mistakes)
+        for name in sorted(set(self.statics) & set(self.space.names)):
+            mistakes.add(
+                f"(statics={{{name!r}: {quoted(self.statics[name])}}}): {name} is searched; leave "
+                "it out of statics, or out of the space"
+            )
         if is_command:
             _check_template(self, mistakes)
         mistakes.refuse(ProblemError)
@@ -171,7 +176,7 @@ def _said(program: Program, report: Report | None, outcome: Outcome | None) -> R
 
 
 def _default(metric: str) -> str:
-    return rf"(?<![\w.]){re.escape(metric)}\s*[=:]\s*{_NUMBER}"
+    return rf"(?<![\w.:/-]){re.escape(metric)}\s*[=:]\s*{_NUMBER}"
 
 
 def _name(command: Sequence[str]) -> str:
@@ -183,7 +188,7 @@ def _name(command: Sequence[str]) -> str:
 def _check_command(command: object, mistakes: options.Mistakes) -> bool:
     hint = "('python', 'train.py')"
     if isinstance(command, str) or not isinstance(command, Sequence) or not command:
-        way = f"({command!r},)" if isinstance(command, str) and command else hint
+        way = repr(tuple(command.split())) if isinstance(command, str) and command.split() else hint
         must = "must be a sequence of a program and its first arguments"
         mistakes.add(f"(command={quoted(command)}): command {must}; write {way}")
         return False

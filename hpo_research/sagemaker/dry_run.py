@@ -5,9 +5,10 @@ match in a line counts, its group 1 is the number, and each number of the object
 Hyperband's resource, also one that is not finite, which is a missing value.
 """
 
+import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,6 +43,9 @@ class Match(NamedTuple):
         except ValueError:
             return False
         return True
+
+
+_MORE = re.compile(r"[.,]?\d[\d.,]*(?:[eE][-+]?\d+)?|\.?[eE][-+]?\d+")
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ def _caught(metric: str, expression: str, is_objective: bool, lines: list[str]) 
     ]
     values = tuple(one for one in found if math.isfinite(one.value))
     others = tuple(one for one in found if not math.isfinite(one.value))
-    advice = "" if values else _advice(metric, expression, others, lines)
+    advice = (
+        _advice(metric, expression, others, lines) if not values else _cut(metric, search, lines)
+    )
     return Caught(metric, expression, is_objective, values, others, advice)
 
 
@@ -122,17 +128,40 @@ def _advice(metric: str, expression: str, others: tuple[Match, ...], lines: list
     if better is None:
         return f"{why}; no line has {metric!r} and a number after it: let the program print it"
     number, pattern = better
-    return f"{why}; line {number} is {lines[number - 1].strip()!r:.90}: write {pattern}"
+    return f"{why}; line {number} is {lines[number - 1].strip()!r:.90}: {_write(pattern)}"
+
+
+def _cut(metric: str, search: Callable[[str], re.Match[str] | None], lines: list[str]) -> str:
+    """Say which number goes on behind what is caught; empty where none does."""
+    for number, line in enumerate(lines, 1):
+        match = search(line)
+        rest = "" if match is None else line[match.end(1) :]
+        if match is None or (more := _MORE.match(rest)) is None:
+            continue
+        better = _better(metric, lines)
+        pattern = match.re.pattern if better is None else better[1]
+        whole = f"{match[1]}{more[0]}"
+        return f"it cuts line {number} short, {match[1]!r} of {whole!r}: {_write(pattern)}"
+    return ""
+
+
+def _write(pattern: str) -> str:
+    """Return what to write into the document, as JSON has it."""
+    return f"write {json.dumps(pattern, ensure_ascii=False)}"
 
 
 def _better(metric: str, lines: list[str]) -> tuple[int, str] | None:
     """Return the line that a metric stands in, with a number after it, and what would catch it."""
-    for name in dict.fromkeys((metric, re.split(r"[:/.]", metric)[-1])):
-        found = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}([^0-9\n]{{0,{_FAR}}}?){NUMBER}")
+    parts = [re.escape(part) for part in re.split(r"[:/._-]+", metric) if part]
+    for name in dict.fromkeys(
+        (re.escape(metric), "[:/._ -]?".join(parts), parts[-1] if parts else "")
+    ):
+        before = r"(?<![A-Za-z0-9_:/.\-])"  # of another metric's name it is the end
+        found = re.compile(rf"{before}({name})([^0-9\n]{{0,{_FAR}}}?){NUMBER}")
         for number, line in enumerate(lines, 1):
             if name and (match := found.search(line)) is not None:
-                between = re.sub(r"(\\\s)+", lambda _: r"\s*", re.escape(match[1]))
-                pattern = re.escape(name) + between + NUMBER
+                between = re.sub(r"(\\\s)+", lambda _: r"\s*", re.escape(match[2]))
+                pattern = re.escape(match[1]) + between + NUMBER
                 if re.search(pattern, line) is not None:
                     return number, pattern
     return None

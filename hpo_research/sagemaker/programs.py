@@ -21,6 +21,7 @@ def script_of(
     algorithm = definition and definition.AlgorithmSpecification
     metrics = (algorithm and algorithm.MetricDefinitions) or ()
     constants = {name: str(value) for name, value in job.constants.items()}
+    statics = {**job.statics, **constants}  # what is searched wins, as in the SDKs
     return Script(
         tuple(command),
         job.space,
@@ -28,7 +29,7 @@ def script_of(
         metrics={str(one.Name): str(one.Regex) for one in metrics},
         direction=job.direction,
         max_epochs=job.max_resource,
-        statics={**job.statics, **constants},
+        statics={n: v for n, v in statics.items() if n not in job.space.names},
         environment=(definition and definition.Environment) or {},
         channels=channels,
         timeout_seconds=job.job_seconds,

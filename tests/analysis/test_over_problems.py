@@ -110,6 +110,15 @@ def test_those_that_came_to_the_same_count_once():
     assert "b, c came to the same on every seed and count once." in shown.sentences()
 
 
+def test_where_nothing_is_found_no_pair_is_to_be_claimed():
+    unclear = compared(
+        of_values(
+            {"p": {"a": [1.0], "b": [2.0], "c": [3.0]}, "q": {"a": [3.0], "b": [2.0], "c": [1.0]}}
+        )
+    )
+    assert any("no pair is to be claimed" in sentence for sentence in unclear.sentences())
+
+
 def test_what_not_every_strategy_has_is_left_out_and_too_little_is_nothing():
     own = {"a": [1.0], "b": [2.0], "c": [3.0]}
     without = {"a": [1.0], "b": [2.0]}

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.over_problems import over_problems
-from hpo_research.figures import critical_difference, draw
+from hpo_research.errors import StoreError
+from hpo_research.figures import critical_difference, draw, draw_critical_difference
 from hpo_research.figures.style import look
 from hpo_research.store import RunName
 from tests.figures.reading import mistakes
@@ -55,7 +56,7 @@ def test_rows_and_marks_are_the_mean_ranks_from_the_best_on():
 def test_bars_join_the_rows_that_are_not_separated_and_never_cover_each_other():
     found = result()
     axes = Figure().subplots()
-    critical_difference.draw_critical_difference(axes, compared(found))
+    critical_difference.draw_critical_difference(axes, found)
     bars = [line for line in axes.lines if line.get_linewidth() > 2]
     rows = [tuple(np.round(line.get_ydata()).astype(int)) for line in bars]
     assert rows == compared(found).test.cliques()
@@ -73,3 +74,5 @@ def test_it_is_among_the_figures_without_mistakes_and_only_where_there_is_a_test
     assert not mistakes(picture.figure)
     assert "Friedman's test in Iman and Davenport's form: F = " in picture.caption
     assert critical_difference.critical_difference_figure(result(problems=1)) is None
+    with pytest.raises(StoreError, match="expected 3 strategies or more that differ, with"):
+        draw_critical_difference(Figure().subplots(), result(problems=1))

@@ -49,7 +49,8 @@ def test_eight_seeds_that_all_agree_give_the_least_p_value():
 
 
 def test_the_effect_is_from_one_side_to_the_other():
-    found = result({"a": [1.0, 2.0, 3.0], "b": [2.0, 3.0, 4.0], "c": [1.0, 2.0, 3.0]})
+    low, high = [float(v) for v in range(6)], [v + 1.5 for v in range(6)]
+    found = result({"a": low, "b": high, "c": low})
     effects = table(found, "comparisons").data["effect"]
     assert effects.tolist()[0] == 1.0  # a is better than b in every pair
     assert np.isnan(effects.tolist()[1])  # a and c came to the same

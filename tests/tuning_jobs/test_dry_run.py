@@ -45,7 +45,7 @@ def test_where_nothing_is_caught_it_says_what_would(expression, why, tmp_path):
     (loss,) = found(tmp_path, LOG, ("loss", expression))
     assert loss.values == ()
     assert loss.advice.startswith(why)
-    better = loss.advice.partition(": write ")[2]
+    better = json.loads(loss.advice.partition(": write ")[2])
     assert [match[1] for match in re.finditer(better, LOG)] == ["0.5", "0.25"]
 
 
@@ -65,7 +65,7 @@ def test_a_metric_that_is_not_printed_is_to_be_printed(tmp_path):
 def test_what_is_advised_catches_the_number(between, value, before, tmp_path_factory):
     log = f"{before}loss{between}{value!r} done\n"
     (loss,) = found(tmp_path_factory.mktemp("log"), log, ("loss", "nothing(x)"))
-    match = re.search(loss.advice.partition(": write ")[2], log)
+    match = re.search(json.loads(loss.advice.partition(": write ")[2]), log)
     assert abs(float(match[1])) == abs(value)
 
 
@@ -73,7 +73,7 @@ def test_the_last_part_of_a_name_may_be_printed_alone(tmp_path):
     (tmp_path / "log").write_text("round 1 rmse: 0.4\n")
     (one,) = caught(sagemaker.load(DOCUMENTS["random"]), tmp_path / "log")
     assert one.values == ()
-    assert "line 1 is 'round 1 rmse: 0.4': write rmse:" in one.advice
+    assert "line 1 is 'round 1 rmse: 0.4': write \"rmse:" in one.advice
 
 
 def test_without_definitions_the_objective_is_looked_for_by_its_name(tmp_path):
@@ -125,3 +125,15 @@ def test_the_command_prints_it_and_fails_where_the_objective_is_lost(tmp_path):
 def test_a_log_that_is_no_path_is_refused(tmp_path):
     with pytest.raises(DocumentError, match="log: expected a path"):
         caught(sagemaker.load(DOCUMENTS["grid"]), 3)
+
+
+def test_a_number_that_is_cut_short_is_said(tmp_path):
+    log = "train-loss:0.9 val-loss:1.5e-05\nval-loss:0.25\n"
+    (one,) = found(tmp_path, log, ("val:loss", "val-loss:([0-9.]+)"))
+    assert [match.text for match in one.values] == ["1.5", "0.25"]
+    said = "it cuts line 1 short, '1.5' of '1.5e-05': write "
+    assert one.advice.startswith(said)
+    better = json.loads(one.advice.removeprefix(said))
+    assert [match[1] for match in re.finditer(better, log)] == ["1.5e-05", "0.25"]
+    (whole,) = found(tmp_path, log, ("val:loss", better))
+    assert whole.advice == ""
