@@ -575,7 +575,9 @@ def test_what_is_printed_between_the_stop_and_the_end_counts():
 
 def test_a_keeper_that_is_killed_fails_what_it_kept_and_another_goes_on():
     started = []
-    problem = script(DAEMON + "import time\nprint('loss=1')\ntime.sleep(60)", workers=1)
+    problem = script(
+        DAEMON + "import time\nprint('loss=1')\ntime.sleep(60)", workers=1, grace_seconds=0.1
+    )
     with opened(problem, lock_step=False, on_start=started.append) as executor:
         executor.submit([segment(0), segment(1)])
         assert [report.trial for report in executor.poll(30).reports] == [0]

@@ -23,6 +23,7 @@ from hpo_research.strategies.stop_decisions import name_of
 
 _PLACES = 512  # where a model is asked for what may be gained, beside what is proposed and running
 _NORMAL_95 = 1.959963984540054
+_LARGEST = float(np.finfo(float).max)
 _MOST, _FAR = 1e300, 1e17  # a number; widths from the mean, where nothing is left to be gained
 _AT_ZERO = 1 / math.sqrt(2 * math.pi)  # the density of a standard normal at 0
 
@@ -226,10 +227,10 @@ def gain_of_draws(run: Run) -> float:
         return math.inf
     losses = np.sort(run.sign * np.array(values))
     losses = np.concatenate([losses, np.full(failed, losses[-1])])
-    n = len(losses)
+    n, best = len(losses), float(losses[0])
     first, share, mean = n - n // 2, (n - n // 2) / n, 0.0
-    for i, loss in enumerate(losses, 1):
-        mean += share * float(loss - losses[0])
+    for i, loss in enumerate(losses.tolist(), 1):
+        mean += share * min(loss - best, _LARGEST)  # beyond it, 0 times that would be no number
         share *= (n - i - first + 1) / max(n - i, 1)
     return mean
 

@@ -186,6 +186,12 @@ def test_a_gain_of_draws_is_computed_by_hand():
     assert gain_of_draws(up) == pytest.approx((4 + 4 + 2) / 3 * -1 + 4)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_gain_beyond_the_largest_float_is_no_convergence():
+    run = made([-1.7e308], [1.7e308], [1.7e308], [1.7e308])
+    assert 8e307 < gain_of_draws(run) < math.inf
+
+
 def test_it_has_converged_once_little_was_to_be_gained_often_enough():
     strategy = Completion(Random(), convergence=0.01, rounds=3)
     calm, far = {"completion_gain": 0.5, "completion_bound": 1.0}, {"completion_gain": 2.0}

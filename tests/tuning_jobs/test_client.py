@@ -26,7 +26,7 @@ from hpo_research.errors import (
     StoreEmptyError,
 )
 from hpo_research.sagemaker import LocalClient
-from hpo_research.sagemaker.client import folders, tuning_jobs
+from hpo_research.sagemaker.client import folders, processes, summaries, tuning_jobs
 from hpo_research.sagemaker.client.reading import Jobs
 from hpo_research.store import Store
 from hpo_research.store.connection import FILE, keep_log, writer
@@ -488,6 +488,27 @@ def test_a_job_that_is_deleted_while_it_is_read_is_not_there(root, tmp_path, mon
             ask(HyperParameterTuningJobName="gone")
     with pytest.raises(client.exceptions.ResourceNotFound):
         client.describe_training_job(TrainingJobName="gone-001-00000000")
+
+
+def test_a_job_that_is_made_anew_while_it_is_read_is_read_whole(root, tmp_path, monkeypatch):
+    client, home, ended = LocalClient(tmp_path), tmp_path / "small-00", []
+    shutil.copytree(root / "small-00", home)
+    look = processes.stands
+
+    def replaced(folder):
+        found = look(folder)
+        if not ended:  # it is deleted just now, and another begins to be made
+            ended.append(found.status)
+            folders.remove(tmp_path, home)
+            folders.enter(
+                tmp_path, "small-00", json.loads((root / "small-00/job.json").read_text())
+            )
+            (home / FILE).touch()
+        return found
+
+    monkeypatch.setattr(summaries, "stands", replaced)
+    (one,) = answered(client, "ListHyperParameterTuningJobs")[SUMMARIES]
+    assert (ended, one["HyperParameterTuningJobStatus"]) == (["Completed"], "InProgress")
 
 
 def test_a_job_whose_store_is_being_made_is_in_progress(root, tmp_path):

@@ -10,8 +10,9 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from hpo_research.errors import HpoError, StoreLockedError
 from hpo_research.sagemaker.client.refusals import Refusal
@@ -20,6 +21,7 @@ from hpo_research.sagemaker.plain import Json
 from hpo_research.store import lock
 
 DELETED = "_deleted"
+Found = TypeVar("Found")
 
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
 _PATIENCE = 10.0  # seconds to wait for another process that enters or removes a job
@@ -32,19 +34,32 @@ def jobs(root: Path) -> dict[str, Path]:
     return {}
 
 
-@contextlib.contextmanager
-def gone(folder: Path) -> Iterator[None]:
-    """Say that there is no such job where its folder has gone while it was read.
+def whole(folder: Path, ask: Callable[[], Found]) -> Found:
+    """Return what is read of a job's folder, all of it of one job.
 
-    Raises `Refusal` (`ResourceNotFound`).
+    A job may be deleted while it is read, and another made under its name: that one is read then.
+    Raises `Refusal` (`ResourceNotFound`) where there is none any more.
     """
-    try:
-        yield
-    except (OSError, HpoError) as error:
-        if (folder / DOCUMENT).is_file():
-            raise
-        why = f"{folder.name}: there is no tuning job of this name in {folder.parent} any more"
-        raise Refusal("ResourceNotFound", why) from error
+    while True:
+        before = _number(folder)
+        try:
+            found = ask()
+        except (OSError, HpoError) as error:
+            if before is None:
+                why = f"there is no tuning job of this name in {folder.parent} any more"
+                raise Refusal("ResourceNotFound", f"{folder.name}: {why}") from error
+            if _number(folder) == before:
+                raise
+        else:
+            if _number(folder) == before:
+                return found
+
+
+def _number(folder: Path) -> int | None:
+    """Return the number of the file that is a job's document; None where there is no job."""
+    with contextlib.suppress(OSError):
+        return (folder / DOCUMENT).stat().st_ino
+    return None
 
 
 def home(root: Path, name: str) -> Path:

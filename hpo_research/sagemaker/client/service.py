@@ -4,6 +4,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,12 @@ class Service:
 
     def describe(self, request: Request) -> Fields:
         """Describe a tuning job, as `DescribeHyperParameterTuningJob`."""
-        look = self._look(request)
-        return tuning_jobs.described(look, self.region, self._parents(look))
+
+        def told() -> Fields:
+            look = self._look(request)
+            return tuning_jobs.described(look, self.region, self._parents(look))
+
+        return folders.whole(self._look(request).folder, told)
 
     def stop(self, request: Request) -> Fields:
         """Ask a tuning job to stop, as `StopHyperParameterTuningJob`."""
@@ -115,8 +120,13 @@ class Service:
 
     def describe_training_job(self, request: Request) -> Fields:
         """Describe a training job, as `DescribeTrainingJob`."""
-        look, job = self._training_job(request["TrainingJobName"])
-        return training_jobs.described(look, job, self.region)
+
+        def told() -> Fields:
+            look, job = self._training_job(request["TrainingJobName"])
+            return training_jobs.described(look, job, self.region)
+
+        look, _ = self._training_job(request["TrainingJobName"])
+        return folders.whole(look.folder, told)
 
     def stop_training_job(self, request: Request) -> Fields:
         """Ask a training job to stop, as `StopTrainingJob`."""
@@ -160,8 +170,7 @@ class Service:
         return self._seen(folders.home(self.root, request["HyperParameterTuningJobName"]))
 
     def _seen(self, folder: Path) -> Look:
-        with folders.gone(folder):
-            return self._jobs.look(folder)
+        return folders.whole(folder, partial(self._jobs.look, folder))
 
     def _parents(self, look: Look) -> list[Look]:
         start = look.job.request.WarmStartConfig

@@ -152,8 +152,7 @@ class Summaries:
 def _unless_gone(folder: Path, ask: Callable[[], Found]) -> Found | None:
     """Return what is asked of a folder; None where the job was deleted meanwhile."""
     try:
-        with folders.gone(folder):
-            return ask()
+        return folders.whole(folder, ask)
     except Refusal:
         return None
 
