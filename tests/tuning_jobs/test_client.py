@@ -495,8 +495,8 @@ def test_a_job_that_is_made_anew_while_it_is_read_is_read_whole(root, tmp_path, 
     shutil.copytree(root / "small-00", home)
     look = processes.stands
 
-    def replaced(folder):
-        found = look(folder)
+    def replaced(folder, seen):
+        found = look(folder, seen)
         if not ended:  # it is deleted just now, and another begins to be made
             ended.append(found.status)
             folders.remove(tmp_path, home)

@@ -129,11 +129,12 @@ def test_a_log_that_is_no_path_is_refused(tmp_path):
 
 def test_a_number_that_is_cut_short_is_said(tmp_path):
     log = "train-loss:0.9 val-loss:1.5e-05\nval-loss:0.25\n"
-    (one,) = found(tmp_path, log, ("val:loss", "val-loss:([0-9.]+)"))
+    train = ("loss", r"train-loss:(\S+)")
+    _, one = found(tmp_path, log, train, ("val:loss", "val-loss:([0-9.]+)"))
     assert [match.text for match in one.values] == ["1.5", "0.25"]
     said = "it cuts line 1 short, '1.5' of '1.5e-05': write "
     assert one.advice.startswith(said)
     better = json.loads(one.advice.removeprefix(said))
     assert [match[1] for match in re.finditer(better, log)] == ["1.5e-05", "0.25"]
-    (whole,) = found(tmp_path, log, ("val:loss", better))
+    _, whole = found(tmp_path, log, train, ("val:loss", better))
     assert whole.advice == ""
