@@ -13,8 +13,7 @@ from hpo_research import heavy
 from hpo_research.errors import SpaceError
 from hpo_research.options import as_float, is_real
 from hpo_research.space.parameters import Categorical, Float, Integer, Parameter, Value
-from hpo_research.space.search_space import Config, SearchSpace
-from hpo_research.text import quoted
+from hpo_research.space.search_space import Config, SearchSpace, natives
 
 FARTHEST = 100.0
 """How many widths of its range a number may lie outside of it: farther off it is a wrong unit."""
@@ -26,22 +25,7 @@ def extended(space: SearchSpace, config: Mapping[str, object], what: str) -> Con
     Raises `SpaceError` with one line for each mistake, as `SearchSpace.validate`: names, types and
     categories must be those of the space, numbers such that their scale has a place for them.
     """
-    if not isinstance(config, Mapping):
-        raise SpaceError(f"{what}: expected a mapping from name to value, got {quoted(config)}")
-    mistakes = [
-        f"{quoted(name)} is not a hyperparameter of this space; it has {', '.join(space.names)}"
-        for name in config
-        if name not in space.parameters
-    ]
-    native: Config = {}
-    for name, parameter in space.parameters.items():
-        if name not in config:
-            mistakes.append(f"{name!r} is missing")
-            continue
-        try:
-            native[name] = _value(parameter, config[name])
-        except SpaceError as error:
-            mistakes.append(f"{name}: {error}")
+    native, mistakes = natives(space, config, what, _value)
     if mistakes:
         raise SpaceError("\n".join(f"{what}: {mistake}" for mistake in mistakes))
     return native

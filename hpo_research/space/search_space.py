@@ -1,7 +1,7 @@
 """The search space: ordered named hyperparameters, mapped to and from the unit cube."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -204,22 +204,9 @@ class SearchSpace:
         Raises `SpaceError` with one line for each mistake: unknown or missing names, illegal
         values, a configuration that is not among the listed ones.
         """
-        if not isinstance(config, Mapping):
-            raise SpaceError(f"{what}: expected a mapping from name to value, got {quoted(config)}")
-        mistakes = [
-            f"{quoted(name)} is not a hyperparameter of this space; it has {', '.join(self.names)}"
-            for name in config
-            if name not in self.parameters
-        ]
-        native: Config = {}
-        for name, parameter in self.parameters.items():
-            if name not in config:
-                mistakes.append(f"{name!r} is missing")
-                continue
-            try:
-                native[name] = parameter.validate(config[name])
-            except SpaceError as error:
-                mistakes.append(f"{name}: {error}")
+        native, mistakes = natives(
+            self, config, what, lambda parameter, value: parameter.validate(value)
+        )
         if not mistakes and self.among is not None and self.identity(native) not in self.positions:
             mistakes.append(f"{native!r} is not among the {len(self.among)} listed configurations")
         if mistakes:
@@ -289,3 +276,30 @@ def _check_storable(parameters: Mapping[str, Parameter]) -> None:
                     f"SearchSpace: the integers of {name} must fit into 64 bits, got "
                     f"{quoted(value)}; give it as a string"
                 )
+
+
+def natives(
+    space: SearchSpace, config: object, what: str, value: Callable[[Parameter, object], Value]
+) -> tuple[Config, list[str]]:
+    """Return native values by name, in declared order, and a line for each mistake.
+
+    `value` says what a hyperparameter's own is, or raises `SpaceError`, as this does for what is no
+    mapping.
+    """
+    if not isinstance(config, Mapping):
+        raise SpaceError(f"{what}: expected a mapping from name to value, got {quoted(config)}")
+    mistakes = [
+        f"{quoted(name)} is not a hyperparameter of this space; it has {', '.join(space.names)}"
+        for name in config
+        if name not in space.parameters
+    ]
+    native: Config = {}
+    for name, parameter in space.parameters.items():
+        if name not in config:
+            mistakes.append(f"{name!r} is missing")
+            continue
+        try:
+            native[name] = value(parameter, config[name])
+        except SpaceError as error:
+            mistakes.append(f"{name}: {error}")
+    return native, mistakes
