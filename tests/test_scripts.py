@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from hpo_research.errors import ArgumentError, MachineError, ProblemError
 from hpo_research.executors.scripts import ScriptExecutor, place
 from hpo_research.jobs import arguments
 from hpo_research.jobs.endings import ending_of
+from hpo_research.jobs.jobs import Jobs
 from hpo_research.jobs.keeper import JOB
 from hpo_research.jobs.keeper import marked as marked_by_keeper
 from hpo_research.jobs.lines import LONGEST, Lines
@@ -598,9 +600,18 @@ def test_a_keeper_that_is_killed_fails_what_it_kept_and_another_goes_on():
 
 @pytest.mark.parametrize("program", ["false", "nothing of this name"])
 def test_a_keeper_that_cannot_start_is_an_error_and_costs_no_trial(monkeypatch, program):
+    has_gone = threading.Event()
+
+    def slowly(jobs: Jobs, error: BaseException, fail=Jobs._fail) -> None:
+        has_gone.set()
+        time.sleep(0.1)  # long enough for a poll to see whatever else is known by now
+        fail(jobs, error)
+
+    monkeypatch.setattr(Jobs, "_fail", slowly)
     monkeypatch.setattr(sys, "executable", shutil.which(program) or program)
     with opened(script(PRINTS)) as executor, pytest.raises(MachineError, match="starts programs"):
         executor.submit([segment()])
+        assert has_gone.wait(30)
         executor.poll(30)
 
 

@@ -163,15 +163,16 @@ class Jobs:
         if self._keeper is not None:  # a trial has its slot until nothing of it runs
             self._keeper.outlive()
         with self._news:
-            for job in self._running.values():
-                job.end = "lost"
-                job.close(now)
-            self._running.clear()
+            if self._has_spoken:
+                for job in self._running.values():
+                    job.end = "lost"
+                    job.close(now)
+                self._running.clear()
+            else:  # the next one would not start either: no job has ended by that
+                self._fail(MachineError(_GONE))
             handle, self._keeper = self._keeper, None
         if handle is not None:
             handle.close()
-        if not self._has_spoken:  # the next one would not start either
-            self._fail(MachineError(_GONE))
 
     def _begin(self) -> None:
         most = self._most

@@ -51,14 +51,14 @@ def bars(console: Console | None = None) -> Iterator[Watch]:
 def lines(console: Console | None = None) -> Watch:
     """Print a line at every tenth of the budget, every half minute, and at the end."""
     clock, screen = Clock(), console or _screen()
-    printed = (0.0, time.monotonic())
+    printed, has_ended = (0.0, time.monotonic()), False
 
     def watch(progress: Progress) -> None:
-        nonlocal printed
+        nonlocal printed, has_ended
         share, now = progress.share, time.monotonic()
-        is_due = share >= printed[0] + _LINE_SHARE or now >= printed[1] + _LINE_SECONDS
-        if is_due or printed[0] < share == 1:
-            printed = (share, now)
+        is_due = printed[0] + _LINE_SHARE <= share < 1 or now >= printed[1] + _LINE_SECONDS
+        if is_due or (progress.is_over and not has_ended):
+            printed, has_ended = (share, now), progress.is_over
             text = line(progress, clock)
             screen.print(visible(text), markup=False, emoji=False, soft_wrap=True)
 

@@ -53,6 +53,11 @@ class Progress:
         return sum(run.share for run in self.runs) / max(1, len(self.runs))
 
     @property
+    def is_over(self) -> bool:
+        """Whether every run is over; a share of 1 may still wait for a last outcome."""
+        return all(run.is_over for run in self.runs)
+
+    @property
     def trials(self) -> int:
         """Trials so far."""
         return sum(run.trials for run in self.runs)

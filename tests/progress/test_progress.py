@@ -100,9 +100,18 @@ def test_a_name_cannot_write_to_the_terminal(clock):
     progress = Progress([run(own, name) for name in names], {own: "minimize"})
     console = Console(file=StringIO(), width=200)
     watch = display.lines(console)
-    watch(replace(progress, runs=[replace(one, share=1.0) for one in progress.runs]))
+    watch(replace(progress, runs=[replace(one, is_over=True) for one in progress.runs]))
     assert "\x1b" not in console.file.getvalue()
     assert console.file.getvalue().count("\n") == 1 and "[red]r" in console.file.getvalue()
+
+
+def test_the_last_line_has_the_last_value():
+    """The budget is spent at the ask of the last trial, and its value comes later."""
+    console = Console(file=StringIO(), width=200)
+    watch = display.lines(console)
+    for best, is_over in ((0.2, False), (0.2, False), (0.04, True), (0.04, True)):
+        watch(Progress([run("f", best=best, share=1.0, is_over=is_over)], {"f": "minimize"}))
+    assert console.file.getvalue().count("\n") == 1 and "best 0.04" in console.file.getvalue()
 
 
 def test_a_single_problem_has_one_bar():
