@@ -19,7 +19,7 @@ from hpo_research.executors.protocol import Poll
 from hpo_research.executors.states import begun, taken, unkept
 from hpo_research.problems.protocol import Evaluation, Problem, has_missing_values, last_epoch
 from hpo_research.problems.reporting import blame, can_stand, sound, value_reason
-from hpo_research.records import Key, Outcome, Report, Segment
+from hpo_research.records import Key, Outcome, Report, Segment, with_fields
 from hpo_research.states import State
 
 
@@ -178,7 +178,7 @@ class EvaluationStream:
         except StateError as error:
             self._queues[key].append(Failure(*key, before, unkept(report, error), seconds))
             return
-        self._queues[key].append(replace(report, seconds=seconds, state=state))
+        self._queues[key].append(with_fields(report, {"seconds": seconds, "state": state}))
 
     def _state(self, report: Report, segment: Segment) -> Callable[[], State] | None:
         """Return what gives the report's state; packed where the trial goes on from it."""

@@ -33,7 +33,7 @@ from hpo_research.paths import Given
 from hpo_research.progress.showing import Showing, Watch, asked_for, shown
 from hpo_research.progress.standing import Progress
 from hpo_research.progress.standing import progress as progress_of
-from hpo_research.records import Key, Outcome, Report, Segment, Stop
+from hpo_research.records import Key, Outcome, Report, Segment, Stop, with_fields
 from hpo_research.rng import Stream
 from hpo_research.store import Store, requests
 from hpo_research.store.checkpoints import Name
@@ -255,7 +255,6 @@ class Loop:
         begin, state = 0, None
         if ledger.info.can_resume:
             begin, state = self._checkpoints.load((run, number), ledger.known(number))
-        folder = self._checkpoints.place((run, number))
         return Segment(
             run,
             number,
@@ -266,7 +265,7 @@ class Loop:
             attempt=running.attempt,
             known=ledger.known(number),
             begun=running.clock,
-            folder=None if folder is None else str(folder),
+            folder=self._checkpoints.folder((run, number)),
             state=state,
         )
 
@@ -327,8 +326,9 @@ class Loop:
         return polls
 
     def _dated(self, row: Row) -> Row:
-        ledger = self._ledgers[row.run]
-        return replace(row, clock=row.clock or self._clock(ledger))
+        return (
+            row if row.clock else with_fields(row, {"clock": self._clock(self._ledgers[row.run])})
+        )
 
     def _clock(self, ledger: Ledger) -> float:
         if self._experiment.execution == "simulated":

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from hpo_research.errors import ProblemError
 from hpo_research.options import as_integer, is_real
 from hpo_research.problems.files import Folder
-from hpo_research.records import Report, Segment
+from hpo_research.records import Report, Segment, with_fields
 from hpo_research.scalars import plain
 
 Push = Callable[[Report], bool]
@@ -275,7 +275,8 @@ def sound(report: object, metric: str, *, after: int, until: int) -> Report:
     if not 0 <= clock < math.inf:
         raise ProblemError(f"clock is {clock}, expected seconds since the run began")
     metrics = {str(name): _number(item, str(name)) for name, item in report.metrics.items()}
-    return replace(report, epoch=epoch, metrics=metrics, seconds=seconds, clock=clock)
+    fields = {"epoch": epoch, "metrics": metrics, "seconds": seconds, "clock": clock}
+    return with_fields(report, fields)
 
 
 def can_stand(value: float | None, *, may_be_missing: bool) -> bool:

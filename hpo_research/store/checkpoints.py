@@ -44,9 +44,9 @@ class Checkpoints:
         self._folder = None if folder is None else folder / "checkpoints"
         self._states: "dict[Key, tuple[int, packing.Packed]]" = {}
 
-    def place(self, key: Key) -> Path | None:
+    def folder(self, key: Key) -> str | None:
         """Return the trial's own folder, None in memory."""
-        return None if self._folder is None else self._folder / str(key[0]) / str(key[1])
+        return None if self._folder is None else _below(self._folder, key)
 
     def save(self, states: Mapping[Name, State]) -> None:
         """Keep the states by trial and epoch; on disk when this returns.
@@ -61,18 +61,17 @@ class Checkpoints:
         if self._folder is None or not worth:
             return
         try:
-            self._write(worth)
+            self._write(worth, self._folder)
         except OSError as error:
             raise StoreWriteError(
                 f"{self._folder}: a checkpoint could not be written ({error}); everything stored "
                 "before is kept: free some space or repair the disk, and run the same command again"
             ) from error
 
-    def _write(self, states: "Mapping[Name, packing.Packed]") -> None:
+    def _write(self, states: "Mapping[Name, packing.Packed]", folder: Path) -> None:
         moves: list[tuple[Path, Path]] = []
         for (key, epoch), state in states.items():
-            place = self.place(key)
-            assert place is not None
+            place = Path(_below(folder, key))
             if place.exists() and not place.is_dir():
                 _clear(place)
             place.mkdir(parents=True, exist_ok=True)
@@ -94,9 +93,9 @@ class Checkpoints:
         """Return the newest state at or before an epoch, and its epoch; (0, None) without any."""
         if key in self._states and self._states[key][0] <= at_most:
             return self._states[key]
-        place = self.place(key)
-        if place is None:
+        if self._folder is None or at_most < 1:
             return 0, None
+        place = Path(_below(self._folder, key))
         known = [epoch for name, epoch in self.digests if name == key]
         found = [int(path.stem) for path in _newest_first(place)] if place.is_dir() else []
         for epoch in sorted({*known, *found}, reverse=True):
@@ -144,7 +143,11 @@ class Checkpoints:
         if self._folder is None or not self._folder.is_dir():
             return
         for key in keys:
-            shutil.rmtree(self._folder / str(key[0]) / str(key[1]), ignore_errors=True)
+            shutil.rmtree(_below(self._folder, key), ignore_errors=True)
+
+
+def _below(folder: Path, key: Key) -> str:  # as text: it is asked for at every trial
+    return os.path.join(folder, str(key[0]), str(key[1]))
 
 
 def _newest_first(place: Path) -> list[Path]:
