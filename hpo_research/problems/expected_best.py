@@ -5,7 +5,7 @@ from jaxtyping import Float
 from scipy.special import gammaln
 
 from hpo_research.errors import ProblemError
-from hpo_research.options import require, whole
+from hpo_research.options import MOST, require, whole
 
 
 def chances(rows: int, draws: int, *, replacement: bool) -> Float[np.ndarray, " rows"]:
@@ -14,8 +14,8 @@ def chances(rows: int, draws: int, *, replacement: bool) -> Float[np.ndarray, " 
     Without replacement, row k of N is the best of n with probability C(N−k−1, n−1) / C(N, n); with
     it, it is ((N−k)/N)ⁿ − ((N−k−1)/N)ⁿ. Raises `ProblemError`.
     """
-    most = {} if replacement else {"most": rows}
-    require("evaluations", draws, whole(1, **most), error=ProblemError)
+    most = MOST if replacement else rows
+    require("evaluations", draws, whole(1, most), error=ProblemError)
     left = rows - np.arange(rows + 1.0)  # rows from each one on
     if replacement:
         at_least = (left / rows) ** draws

@@ -207,9 +207,17 @@ class HpoTable(SingleEpoch):
 
     def _row(self, config: Config) -> int:
         row = 0
-        for name, parameter in self.space.parameters.items():
-            row = row * parameter.size + parameter.values.index(config[name])
+        for name, places in self._places.items():
+            row = row * len(places) + places[config[name]]
         return row
+
+    @cached_property
+    def _places(self) -> Mapping[str, Mapping[Any, int]]:
+        """The place of each value on the grid, by parameter."""
+        return {
+            name: {parameter.value_at(k): k for k in range(parameter.size or 0)}
+            for name, parameter in self.space.parameters.items()
+        }
 
 
 def _package(collection: str) -> Any:
@@ -249,6 +257,6 @@ def _padded(rows: list[list[float]]) -> Float[np.ndarray, "rows seeds"]:
 def _means(collection: str, dataset: str) -> Float[np.ndarray, " rows"]:
     own = _table(collection, dataset)[COLLECTIONS[collection].metric]
     known = ~np.isnan(own)
-    means = np.where(known, own, 0.0).sum(axis=1) / known.sum(axis=1)
+    means: np.ndarray = np.where(known, own, 0.0).sum(axis=1) / known.sum(axis=1)
     means.setflags(write=False)
     return means
