@@ -22,7 +22,7 @@ from hpo_research.suites.suite import Suite
 
 INSTANCES = range(1, 16)
 SEARCHED, BATCH = 256, 64
-TRAINED = {"classifiers"}  # an hour; nothing of theirs is stored
+TRAINED = {"classifiers", "models"}  # an hour; nothing of theirs is stored
 PROTOCOLS = {"hpobench", "hpolib", "nasbench201"}
 
 

@@ -18,8 +18,8 @@ def problems() -> None:
         optimum = "" if row.optimum is None else f"{row.optimum:.6g}"
         cells = (row.name, str(row.dimension), str(row.max_epochs), optimum, row.description)
         add_row(table, *cells)
-    for name, description in registry.families():
-        add_row(table, name, "", "1", "known", description)
+    for name, family in registry.families().items():
+        add_row(table, name, "", "1", family.optimum, family.description)
     screen().print(table)
 
 

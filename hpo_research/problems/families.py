@@ -10,6 +10,7 @@ from hpo_research.problems.coco import Bbob, MixedInteger
 from hpo_research.problems.coco_constrained import Penalised
 from hpo_research.problems.coco_noisy import NoisyBbob
 from hpo_research.problems.hpo_tables import COLLECTIONS, HpoTable
+from hpo_research.problems.models import DATA, SPACES, CrossValidated
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.synthetic import Synthetic
 from hpo_research.problems.wrappers import Noisy
@@ -21,6 +22,7 @@ class Family:
 
     description: str
     members: Mapping[str, Callable[..., Problem]]
+    optimum: str = "known"
 
 
 def synthetic(
@@ -86,5 +88,15 @@ FAMILIES: Mapping[str, Family] = {
         )
         for name, recorded in COLLECTIONS.items()
     },
+    "MODEL-DATASET": Family(
+        f"scikit-learn's models ({', '.join(SPACES)}), cross-validated on its data "
+        f"({', '.join(DATA)})",
+        {
+            f"{model}-{data}": partial(CrossValidated, model, data)
+            for model in SPACES
+            for data in DATA
+        },
+        optimum="",
+    ),
 }
 """The collections, by what their names look like."""

@@ -12,7 +12,7 @@ from hpo_research.errors import ProblemError
 from hpo_research.problems import curve_table
 from hpo_research.problems.classifiers import Classifier
 from hpo_research.problems.curves import LearningCurves
-from hpo_research.problems.families import FAMILIES, synthetic
+from hpo_research.problems.families import FAMILIES, Family, synthetic
 from hpo_research.problems.protocol import Problem, last_epoch
 from hpo_research.problems.synthetic import FUNCTIONS
 from hpo_research.problems.tabulated import Tabulated
@@ -131,6 +131,6 @@ def problems() -> tuple[Listing, ...]:
     return tuple(rows)
 
 
-def families() -> tuple[tuple[str, str], ...]:
-    """List the names that other packages' collections give, with what they are."""
-    return tuple((name, family.description) for name, family in FAMILIES.items())
+def families() -> Mapping[str, Family]:
+    """List the collections of other packages by what the names of their members look like."""
+    return FAMILIES

@@ -18,6 +18,7 @@ from hpo_research.problems.coco_constrained import Penalised
 from hpo_research.problems.coco_noisy import NoisyBbob
 from hpo_research.problems.curves import LearningCurves
 from hpo_research.problems.hpo_tables import COLLECTIONS, PROTOCOLS, HpoTable, Protocol
+from hpo_research.problems.models import DATA, SPACES, CrossValidated
 from hpo_research.problems.protocol import Problem
 from hpo_research.problems.registry import problem
 from hpo_research.problems.synthetic import FUNCTIONS, Synthetic
@@ -143,6 +144,12 @@ def _classifiers(max_epochs: int = 27) -> Suite:
     return Suite("classifiers", text, made, Budget(evaluations=20), sources.TRAINED)
 
 
+def _models() -> Suite:
+    made = tuple(CrossValidated(model, data) for model in SPACES for data in DATA)
+    text = "scikit-learn's models, cross-validated on scikit-learn's own data"
+    return Suite("models", text, made, Budget(evaluations=50), sources.MODELS)
+
+
 def _coco_entry(what: _Coco, description: str, dimensions: tuple[int, ...]) -> _Entry:
     return _Entry(description, partial(_coco, what, description), dimensions)
 
@@ -175,6 +182,7 @@ _ENTRIES: Mapping[str, _Entry] = {
     },
     "multi-fidelity": _Entry("Learning curves to known minima", _multi_fidelity),
     "curve-tables": _Entry("Recorded learning curves of networks", _curve_tables),
+    "models": _Entry("scikit-learn's models, cross-validated on its own data", _models),
     "classifiers": _Entry("Networks trained on scikit-learn's digits", _classifiers),
 }
 

@@ -58,6 +58,7 @@ COLLECTED: dict[str, Problem] = {
     "bbob-noisy, outliers": problem("bbob-noisy-f130", dimension=3),
     "bbob-mixint": problem("bbob-mixint-f12"),
     "bbob-constrained": problem("bbob-constrained-f24", dimension=3),
+    "svm": problem("svm-wine"),
     "hpobench": problem("hpobench-car"),
     "hpobench, one seed": problem("hpobench-car", protocol="one seed"),
 }

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import hpo_research as hpo
 from benchmarks.baselines import PLACE as STORED
-from benchmarks.baselines import baseline
+from benchmarks.baselines import TRAINED, baseline
 from benchmarks.suites import PLACE as PAGE
 from hpo_research.analysis.baselines import TARGETS, Baseline, stored, written
 from hpo_research.cli import app
@@ -40,7 +40,7 @@ def test_a_suite_holds_problems_of_different_names_with_stored_baselines(name):
     own = hpo.suite(name)
     assert own == hpo.suite(name)
     assert len({problem.name for problem in own}) == len(own) > 1
-    assert own.has_stored_baselines or name == "classifiers"  # whose optima are unknown
+    assert own.has_stored_baselines or name in TRAINED  # whose optima are unknown
     assert own.source.licence
     assert own.budget.evaluations
 
@@ -173,7 +173,7 @@ def test_the_page_of_suites_is_what_the_suites_say():
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
-@pytest.mark.parametrize("name", ["bbob-mixint-5d", "classifiers"])
+@pytest.mark.parametrize("name", ["bbob-mixint-5d", "classifiers", "models"])
 def test_a_card_says_what_a_suite_is(name):
     done = CliRunner().invoke(app, ["suites", name])
     assert done.exit_code == 0
