@@ -43,13 +43,16 @@ class Baseline:
     scale: Scale
 
     def score(self, value: float) -> float:
-        """Return the score of a value, NaN for NaN.
+        """Return the score of a value, NaN for NaN, and where the start is the best already.
 
         It is below 0 where the value is worse than the start, and above 100 where it is better
         than the best known. On the scale `log` it is 100 (ln r₀ − ln r) / (ln r₀ − ln 10⁻⁸), where
         r is the regret, of the start r₀: COCO's hardest target and what is below it scores 100.
         """
         flip = sign(self.direction)
+        least = LEAST_TARGET if self.scale == "log" else 0.0
+        if flip * (self.start - self.best) <= least:
+            return math.nan
         if self.scale == "linear":
             return 100 * (self.start - value) / (self.start - self.best)
         regret = flip * (value - self.best)

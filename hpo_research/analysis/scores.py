@@ -40,7 +40,8 @@ def scores(result: Result, baselines: Mapping[str, Baseline] | None = None) -> l
         if baselines is not None:
             own = baselines.get(problem)
         else:
-            own = stored().get(key_of(facts.identity)) if facts.identity else None
+            known = isinstance(facts.identity, dict)
+            own = stored().get(key_of(facts.identity)) if known else None
         if own is not None and result.select(problem):
             found.append(_scores(result, problem, own))
     return found

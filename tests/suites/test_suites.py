@@ -93,6 +93,8 @@ def test_a_score_is_0_at_the_start_and_100_at_the_best():
     assert down.score(10 - 1e-14) == 100
     assert math.isnan(down.score(math.nan))
     assert math.isnan(down.targets(math.nan))
+    for scale, start in (("linear", 1.0), ("log", 1.0 + 1e-9)):
+        assert math.isnan(Baseline("p", "minimize", start, 1.0, True, scale).score(0.5))
 
 
 def test_cocos_targets_are_51_from_100_to_1e_minus_8():
