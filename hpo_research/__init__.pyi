@@ -27,6 +27,8 @@ from .strategies.random import Random
 from .strategies.stopping.curve import CurveStopping
 from .strategies.stopping.median import MedianStopping
 from .study import Study
+from .suites.catalog import suite, suites
+from .suites.suite import Suite
 from .tune import tune
 from .version import __version__
 
@@ -63,11 +65,14 @@ __all__ = [
     "Strategy",
     "Study",
     "SuccessiveHalving",
+    "Suite",
     "Tabulated",
     "Trial",
     "__version__",
     "errors",
     "problem",
     "run",
+    "suite",
+    "suites",
     "tune",
 ]

@@ -32,7 +32,7 @@ FLOORS = [
     {"analysis"},
     {"figures", "tables", "progress"},
     {"experiment", "loop"},
-    {"study", "tune", "doctor", "recording", "testing"},
+    {"study", "tune", "doctor", "recording", "testing", "suites"},
     {"sagemaker"},
     {PACKAGE},  # its __init__, which re-exports
     {"report"},
@@ -117,6 +117,7 @@ LIGHT = {
 EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
     ("problems.registry", "problem"),  # problem("ackley", dimension=10)
+    ("suites.catalog", "suite"),  # suite("bbob", dimension=7)
     ("habits", "called"),  # what a door was called with
     ("ledger", "_change"),  # the fields of a trial
     ("sagemaker.client.transport", "_keep"),  # botocore's events say more with each version

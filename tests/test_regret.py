@@ -158,9 +158,9 @@ def test_a_tables_value_lies_among_those_of_its_seeds(made, problem):
     ("make", "message"),
     [
         (lambda: Bbob(25, 1, 2), r"function must be an integer from 1 to 24"),
-        (lambda: Bbob(1, 0, 2), r"instance must be an integer >= 1"),
+        (lambda: Bbob(1, 0, 2), r"instance must be an integer from 1 to"),
         (lambda: Bbob(1, 1, 1), r"dimension must be an integer from 2 to 40"),
-        (lambda: HpoTable("hpobench", "mnist"), r"expected one of \('hpobench', 'car'\)"),
+        (lambda: HpoTable("hpobench", "mnist"), r"dataset must be one of car, phoneme"),
         (
             lambda: Placed(Bbob(2, 1, 2), 0),
             r"Placed\('bbob-f02-i01-d02'\): expected a function of 1",

@@ -146,6 +146,12 @@ class Result:
             raise StoreError(f"best: expected the name of one problem, best(problem=...): {names}")
         return found[0] if found else None
 
+    def scores(
+        self, baselines: "Mapping[str, analysis.baselines.Baseline] | None" = None
+    ) -> "list[analysis.scores.Scores]":
+        """Return scores, 0 a simple start and 100 the optimum: see `analysis.scores`."""
+        return analysis.scores.scores(self, baselines)
+
     @cached_property
     def choices(self) -> "Sequence[analysis.choices.Choices]":
         """What the runs of noisy problems stood for as they went on: see `analysis.choices`."""

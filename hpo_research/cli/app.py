@@ -326,6 +326,17 @@ def problems() -> None:
     cli.listings.problems()
 
 
+@app.command(epilog="Exit codes: 0 it is printed; 1 an error, on stderr; 2 wrong usage.")
+def suites(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A suite, such as bbob-5d.")
+    ] = None,
+) -> None:
+    """List the suites of problems, or print the data card of one."""
+    with readable():
+        cli.listings.suites(name)
+
+
 @app.command(epilog="Exit codes: 0 the list is printed; 2 wrong usage.")
 def strategies() -> None:
     """List the strategies, their options and defaults."""

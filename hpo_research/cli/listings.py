@@ -1,13 +1,14 @@
-"""`hpo problems` and `hpo strategies`: tables of what the package brings."""
+"""`hpo problems`, `hpo suites` and `hpo strategies`: tables of what the package brings."""
 
 import inspect
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 
 import hpo_research
-from hpo_research.cli.console import add_row, plain_table, screen
+from hpo_research.cli.console import add_row, plain_table, say, screen
 from hpo_research.problems import registry
 from hpo_research.strategies.protocol import Strategy
+from hpo_research.suites import card, catalog
 
 
 def problems() -> None:
@@ -17,6 +18,19 @@ def problems() -> None:
         optimum = "" if row.optimum is None else f"{row.optimum:.6g}"
         cells = (row.name, str(row.dimension), str(row.max_epochs), optimum, row.description)
         add_row(table, *cells)
+    for name, family in registry.families().items():
+        add_row(table, name, "", "1", family.optimum, family.description)
+    screen().print(table)
+
+
+def suites(name: str | None) -> None:
+    """Print the suites, or the data card of one. Raises `ProblemError` for an unknown name."""
+    if name is not None:
+        say(screen(), card.card(catalog.suite(name)))
+        return
+    table = plain_table("suite", "options", "what it is")
+    for row in catalog.suites():
+        add_row(table, row.name, row.options, row.description)
     screen().print(table)
 
 

@@ -12,8 +12,9 @@ from hpo_research.errors import ProblemError
 from hpo_research.problems import curve_table
 from hpo_research.problems.classifiers import Classifier
 from hpo_research.problems.curves import LearningCurves
+from hpo_research.problems.families import FAMILIES, Family, synthetic
 from hpo_research.problems.protocol import Problem, last_epoch
-from hpo_research.problems.synthetic import FUNCTIONS, Synthetic
+from hpo_research.problems.synthetic import FUNCTIONS
 from hpo_research.problems.tabulated import Tabulated
 from hpo_research.text import quoted
 
@@ -48,7 +49,7 @@ _CLASSIFIERS = (
 
 _ENTRIES: Mapping[str, _Entry] = {
     **{
-        name: _Entry(function.description, partial(Synthetic, name))
+        name: _Entry(function.description, partial(synthetic, name))
         for name, function in FUNCTIONS.items()
     },
     "curves": _Entry(
@@ -68,22 +69,33 @@ _ENTRIES: Mapping[str, _Entry] = {
 }
 
 
+_MEMBERS: Mapping[str, _Entry] = {
+    name: _Entry(family.description, build)
+    for family in FAMILIES.values()
+    for name, build in family.members.items()
+}
+_ALL = {**_ENTRIES, **_MEMBERS}
+
+
 @habits.function
 def problem(name: str, /, **options: Any) -> Problem:
     """Build a problem by its name, as in `problem("ackley", dimension=10)`.
 
-    `problems()` lists the names. Options are the fields of the problem's class: `dimension` for
-    synthetic functions; `base`, `max_epochs`, `agreement`, ... for curves; `max_epochs`, `metric`
-    for trained networks, and `data`, a file, where their images are fetched otherwise; `metric` for
-    recorded tables; `name`, by which an experiment tells problems apart, for all. Raises
-    `ProblemError` for an unknown name, an unknown option or an illegal value.
+    `problems()` and `families()` list the names. Options are the fields of the problem's class:
+    `dimension` for synthetic functions and BBOB's, which have an `instance` too, and `noise`, the
+    standard deviation of what is added to each value; `protocol` for tables of networks; `base`,
+    `max_epochs`, `agreement`, ... for curves; `max_epochs`, `metric` for trained networks, and
+    `data`, a file, where their images are fetched otherwise; `metric` for recorded curves; `name`,
+    by which an experiment tells problems apart, for all. Raises `ProblemError` for an unknown name,
+    an unknown option or an illegal value.
     """
-    entry = _ENTRIES.get(name) if isinstance(name, str) else None
+    entry = _ALL.get(name) if isinstance(name, str) else None
     if entry is None:
         shown = name if isinstance(name, str) else quoted(name)
-        close = difflib.get_close_matches(shown.lower(), _ENTRIES, n=3)
+        close = difflib.get_close_matches(shown.lower(), _ALL, n=3)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise ProblemError(f"problem({quoted(name)}): {hint}expected one of {', '.join(_ENTRIES)}")
+        known = ", ".join([*_ENTRIES, *FAMILIES])
+        raise ProblemError(f"problem({quoted(name)}): {hint}expected one of {known}")
     legal = _options(entry)
     unknown = [option for option in options if option not in legal]
     if unknown:
@@ -103,7 +115,7 @@ def _options(entry: _Entry) -> list[str]:
 
 
 def problems() -> tuple[Listing, ...]:
-    """List every problem that `problem` can build, as built without options."""
+    """List every problem of the package's own that `problem` can build, without options."""
     rows = []
     for name, entry in _ENTRIES.items():
         built = problem(name)
@@ -117,3 +129,8 @@ def problems() -> tuple[Listing, ...]:
             )
         )
     return tuple(rows)
+
+
+def families() -> Mapping[str, Family]:
+    """List the collections of other packages by what the names of their members look like."""
+    return FAMILIES

@@ -7,6 +7,7 @@ from hpo_research.analysis.held_out import on_test_images
 from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.over_problems import over_problems
 from hpo_research.analysis.result import Result
+from hpo_research.analysis.scores import scores, without_baseline
 from hpo_research.analysis.speed_ups import speed_ups
 from hpo_research.analysis.stops import stops
 from hpo_research.tables.choices import choices_table
@@ -14,6 +15,7 @@ from hpo_research.tables.held_out import tested_table
 from hpo_research.tables.noise_free import noise_free_table
 from hpo_research.tables.over_problems import over_problems_table
 from hpo_research.tables.paired import comparisons_table, ranks_table
+from hpo_research.tables.scores import scores_table
 from hpo_research.tables.speed_ups import speed_ups_table
 from hpo_research.tables.spent import seconds_table, spent_table
 from hpo_research.tables.stops import stops_table
@@ -38,6 +40,9 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
         return []
     compared = [own for own in known if len(own.values) > 1]
     found = [summary_table(result, known), finals_table(result, known)]
+    scored = scores(result)
+    if scored:
+        found.append(scores_table(scored, without_baseline(result, scored)))
     noisy = noise_free(result)
     if noisy:
         found.append(noise_free_table(result, noisy))

@@ -50,7 +50,19 @@ TABLES: dict[str, Problem] = {
     "table": Tabulated(file(seeds=1)),
     "table of two seeds, by accuracy": Tabulated(file(seeds=2), metric="accuracy"),
 }
-PROBLEMS = {**SYNTHETIC, **CURVES, **TRAINED, **TABLES}
+COLLECTED: dict[str, Problem] = {
+    "bbob": problem("bbob-f3", dimension=3, instance=16),
+    "bbob, noisy": problem("bbob-f21", dimension=3, noise=0.5),
+    "bbob-noisy, log-normal": problem("bbob-noisy-f101", dimension=3),
+    "bbob-noisy, growing": problem("bbob-noisy-f117", dimension=3),
+    "bbob-noisy, outliers": problem("bbob-noisy-f130", dimension=3),
+    "bbob-mixint": problem("bbob-mixint-f12"),
+    "bbob-constrained": problem("bbob-constrained-f24", dimension=3),
+    "svm": problem("svm-wine"),
+    "hpobench": problem("hpobench-car"),
+    "hpobench, one seed": problem("hpobench-car", protocol="one seed"),
+}
+PROBLEMS = {**SYNTHETIC, **CURVES, **TRAINED, **TABLES, **COLLECTED}
 SEVERAL_EPOCHS = {**CURVES, **TRAINED, **TABLES}
 TURNING = set(TABLES.values())
 NOISY = {name: p for name, p in PROBLEMS.items() if isinstance(p, Noisy)}
