@@ -15,6 +15,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from hpo_research.records import ENQUEUED, Ask, Note, Resume, Run, Start, Trial
 from hpo_research.space import Config
@@ -85,8 +86,8 @@ class Conversation:
     # -- what was said
 
     def _replay(self, ask: Ask, begun: int) -> None:
-        for row in zip(*(ask.notes.get(name, []) for name in _LISTS), strict=True):  # type: ignore[arg-type]
-            trial, epoch, over, loss = row
+        columns: list[Any] = [ask.notes.get(name, []) for name in _LISTS]
+        for trial, epoch, over, loss in zip(*columns, strict=True):
             self._tell(int(trial), int(epoch), float(loss), is_over=bool(over))
         granted: list[tuple[Config | int, int]] = []
         own = self._suggested

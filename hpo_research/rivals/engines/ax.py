@@ -5,7 +5,7 @@ It decides itself how many of its initial trials run at once, and waits for data
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from ax.api.client import Client
 from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
@@ -69,10 +69,11 @@ def _parameter(axis: Axis) -> Any:
         return ChoiceParameterConfig(
             axis.name, list(range(axis.size)), "int", is_ordered=is_ordered
         )
-    scaling = "log" if axis.is_log else None
-    kind = "int" if axis.kind == "integer" else "float"
-    bounds = (int(axis.low), int(axis.high)) if kind == "int" else (axis.low, axis.high)
-    return RangeParameterConfig(axis.name, bounds, kind, scaling=scaling)
+    scaling: Literal["log"] | None = "log" if axis.is_log else None
+    if axis.kind == "integer":
+        bounds = (int(axis.low), int(axis.high))
+        return RangeParameterConfig(axis.name, bounds, "int", scaling=scaling)
+    return RangeParameterConfig(axis.name, (axis.low, axis.high), "float", scaling=scaling)
 
 
 ENGINES: Mapping[str, Callable[[Task], Any]] = {

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from botorch.acquisition.logei import qLogNoisyExpectedImprovement
 from botorch.fit import fit_gpytorch_mll
-from botorch.models import MixedSingleTaskGP, SingleTaskGP
+from botorch.models.gp_regression import SingleTaskGP
+from botorch.models.gp_regression_mixed import MixedSingleTaskGP
 from botorch.models.transforms import Standardize
-from botorch.optim import optimize_acqf
+from botorch.optim.optimize import optimize_acqf
 from botorch.optim.optimize_mixed import optimize_acqf_mixed_alternating
 from botorch.sampling.normal import SobolQMCNormalSampler
 from botorch.utils.sampling import draw_sobol_samples
@@ -89,7 +90,7 @@ class BoTorch:
         )
         common: dict[str, Any] = {"num_restarts": 10, "raw_samples": 512}
         if not self._choices and not self._discrete:
-            options = {"batch_limit": 5, "maxiter": 200}
+            options: dict[str, bool | float | int | str] = {"batch_limit": 5, "maxiter": 200}
             return optimize_acqf(acquisition, self._bounds, q=count, options=options, **common)[
                 0
             ].detach()
@@ -139,7 +140,7 @@ def _unit(axis: Axis, value: Any) -> float:
     if axis.is_log:
         low, high = math.log(axis.low), math.log(axis.high)
         return (math.log(value) - low) / (high - low)
-    return (value - axis.low) / (axis.high - axis.low)
+    return float((value - axis.low) / (axis.high - axis.low))
 
 
 def _value(axis: Axis, u: float) -> Any:

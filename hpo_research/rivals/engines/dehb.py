@@ -13,7 +13,7 @@ from dehb import DEHB
 from loguru import logger
 
 from .configurations import space_of
-from .protocol import Point, Suggestion, Task, columns
+from .protocol import Point, Suggestion, Task
 
 logger.remove()
 _MOST = 1000

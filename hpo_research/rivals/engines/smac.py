@@ -63,8 +63,9 @@ class Smac:
                 break
             number, until = self._numbers.get(info.config), self._until(info)
             if number is not None and not self._is_new(number, until):
-                if number not in self._running:
-                    self._say(info, self._known[number].get(until, self._over.get(number)))
+                cost = self._known.get(number, {}).get(until, self._over.get(number))
+                if cost is not None and number not in self._running:
+                    self._say(info, cost)
                 continue
             point = None
             if number is None:
