@@ -33,7 +33,7 @@ FLOORS = [
     {"figures", "tables", "progress"},
     {"experiment", "loop"},
     {"study", "tune", "doctor", "recording", "testing"},
-    {"sagemaker"},
+    {"sagemaker", "carps"},
     {PACKAGE},  # its __init__, which re-exports
     {"report"},
     {"cli"},

@@ -380,3 +380,86 @@ def test_a_configuration_of_the_users_own_is_told_as_one_of_others(walk):
     run = settled(accepted(run, both), laws.curve_of("noise"))
     talk = Conversation(run, is_by_epoch=False)
     assert [telling.number for telling in talk.fresh] == [None, 0]
+
+
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path):
+    """Return a rival that runs in another process, in an environment that is this one."""
+    pytest.importorskip("optuna")
+    python = tmp_path / "own" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "own" / "ready").touch()
+    monkeypatch.setenv(environments.VARIABLE, str(tmp_path))
+    library = Library("optuna", "optuna", ("optuna",), "own")
+    monkeypatch.setitem(CATALOGUE, "optuna-tpe", Entry(library, "There"))
+    live.clear()
+    yield hpo.rival("optuna-tpe")
+    live.clear()
+    installed.close()
+
+
+def test_elsewhere_a_rival_says_what_it_says_here(elsewhere, monkeypatch):
+    runs = [Run(SPACE, seed=3), Run(SPACE, seed=4)]
+    for _ in range(4):
+        asks = elsewhere.ask(runs, [4, 4])
+        runs = [
+            settled(accepted(run, ask), laws.curve_of("some fail"))
+            for run, ask in zip(runs, asks, strict=True)
+        ]
+    found = installed.found("optuna-tpe")
+    assert found.python is not None
+    assert all(ask.seconds["rival"] > 0 for ask in runs[0].asks)
+    live.clear()
+    monkeypatch.delenv(environments.VARIABLE)
+    monkeypatch.setattr(environments, "_DEFAULT", "nowhere")
+    here = Run(SPACE, seed=4)
+    for _ in range(4):
+        here = settled(accepted(here, asked(elsewhere, here, 4)), laws.curve_of("some fail"))
+    assert here == runs[1]
+
+
+def test_a_process_that_is_killed_is_begun_again(elsewhere):
+    run = accepted(Run(SPACE, seed=3), asked(elsewhere, Run(SPACE, seed=3)))
+    run = settled(run, laws.curve_of("noise"))
+    (process,) = installed._processes.values()
+    process._process.kill()
+    process._process.wait()
+    after = asked(elsewhere, run)
+    live.clear()
+    assert asked(elsewhere, run) == after
+
+
+def test_what_is_raised_elsewhere_is_quoted(elsewhere):
+    wrong = replace(elsewhere, options=(("n_startup_trials", "many"),))
+    with pytest.raises(StrategyError, match=r"(?s)optuna-tpe .*TypeError"):
+        Loop(2, 8).drive(wrong, Run(SPACE, seed=3), laws.curve_of("noise"))
+    assert len(asked(elsewhere, Run(SPACE, seed=3)).proposals) == 2
+
+
+def test_an_environment_is_made_by_venv_and_pip_once(monkeypatch, tmp_path):
+    called, said = [], []
+
+    def run(command, **how):
+        called.append(command)
+        return type("Done", (), {"returncode": 0, "stderr": ""})()
+
+    monkeypatch.setattr(environments.subprocess, "run", run)
+    (tmp_path / "hebo").mkdir()
+    for _ in range(2):
+        environments.install("hebo", tmp_path, said.append)
+    assert [command[1:3] for command in called] == [["-m", "venv"], ["-m", "pip"]]
+    assert "--no-deps" in called[1]
+    assert said[-2:] == [
+        f"{tmp_path}/hebo holds what hebo needs; set HPO_RIVALS={tmp_path} to use it",
+        f"{tmp_path}/hebo is there already; remove it to make it anew",
+    ]
+
+
+def test_an_install_that_fails_says_what_pip_said(monkeypatch, tmp_path):
+    done = type("Done", (), {"returncode": 1, "stderr": "no such package"})()
+    monkeypatch.setattr(environments.subprocess, "run", lambda command, **how: done)
+    with pytest.raises(MissingPackageError, match=r"(?s)ended with 1:\nno such package"):
+        environments.install("hebo", tmp_path)
+    assert not (tmp_path / "hebo" / "ready").exists()

@@ -88,6 +88,8 @@ def _process(python: Path, library: Library) -> Elsewhere:
     key = (python, library.module)
     with _lock:
         known = _processes.get(key)
+        if known is not None and not known.is_alive:
+            known.close()
         if known is None or not known.is_alive:
             _processes[key] = known = Elsewhere(python, library.module)
         return known

@@ -34,7 +34,8 @@ class _Kept:
 
     def take(self, key: bytes) -> Seat | None:
         with self._lock:
-            return self._seats.pop(key, None)
+            seat = self._seats.pop(key, None)
+        return seat if seat is not None and seat.is_alive else None
 
     def put(self, key: bytes, seat: Seat) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -31,6 +32,11 @@ class Seat(Protocol):
 
     seconds: float
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked: its process may have ended."""
+        ...
+
     def ask(self, count: int, seed: int) -> list[Suggestion]:
         """Ask for up to so many trials."""
         ...
@@ -50,6 +56,11 @@ class Here:
 
     engine: Engine
     seconds: float = 0.0
+
+    @property
+    def is_alive(self) -> bool:
+        """Always."""
+        return True
 
     @classmethod
     def made(cls, module: str, name: str, task: Task, seed: int) -> "Here":
@@ -120,7 +131,8 @@ class Elsewhere:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # what it was to be told last
+            self._process.stdin.close()
         self._process.stdout.close()
         self._said.close()
 
@@ -167,6 +179,11 @@ class There:
     process: Elsewhere
     number: int
     seconds: float = field(default=0.0)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process serves."""
+        return self.process.is_alive
 
     def ask(self, count: int, seed: int) -> list[Suggestion]:
         """Ask for up to so many trials."""
