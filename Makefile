@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: install quickstart test campaign evidence benchmark notebooks clean
+.PHONY: install quickstart test rivals campaign evidence benchmark notebooks clean
 
 install: $(STAMP)
 
@@ -31,6 +31,13 @@ test: install
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# Every rival in an environment of its own or here, held to the laws: an hour or more.
+rivals: export HPO_RIVALS ?= $(CURDIR)/.rivals
+rivals: install
+	for name in nevergrad smac syne-tune hebo neps dehb; do $(BIN)/hpo rivals install $$name || exit; done
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,rivals,saas]'
+	HPO_RIVAL_LAWS=1 $(BIN)/python -m pytest -q -n 1 tests/laws/test_rival_laws.py
 
 # Hostile inputs, damaged stores and checkpoints, kills: half an hour or more.
 campaign: install

@@ -12,6 +12,7 @@ from .problems.script import Script
 from .problems.tabulated import Tabulated
 from .progress.standing import Progress
 from .records import Ask, Proposal, Run, Trial
+from .rivals.registry import rival, rivals
 from .space import Categorical, Float, Integer, SearchSpace
 from .strategies.bayesian import Bayesian
 from .strategies.completion import Completion
@@ -71,6 +72,8 @@ __all__ = [
     "__version__",
     "errors",
     "problem",
+    "rival",
+    "rivals",
     "run",
     "suite",
     "suites",

@@ -29,11 +29,11 @@ FLOORS = [
     {"acquisition"},
     {"problems"},
     {"strategies", "executors"},
-    {"analysis"},
+    {"analysis", "rivals"},
     {"figures", "tables", "progress"},
     {"experiment", "loop"},
     {"study", "tune", "doctor", "recording", "testing", "suites"},
-    {"sagemaker"},
+    {"sagemaker", "carps"},
     {PACKAGE},  # its __init__, which re-exports
     {"report"},
     {"cli"},
@@ -118,6 +118,7 @@ EXTRA_ARGUMENTS = {
     ("space.search_space", "__init__"),  # SearchSpace(name=Float(...))
     ("problems.registry", "problem"),  # problem("ackley", dimension=10)
     ("suites.catalog", "suite"),  # suite("bbob", dimension=7)
+    ("rivals.registry", "rival"),  # rival("optuna-tpe", n_startup_trials=20)
     ("habits", "called"),  # what a door was called with
     ("ledger", "_change"),  # the fields of a trial
     ("sagemaker.client.transport", "_keep"),  # botocore's events say more with each version
@@ -125,6 +126,8 @@ EXTRA_ARGUMENTS = {
 }
 # Forked workers reseed NumPy for users' functions, which would else all draw the same numbers.
 RESEEDS = {("executors.processes.worker", "numpy.random.seed")}
+# Where the global streams are made or, for other people's libraries, lent and given back.
+STREAMS = {"rng", "rivals.engines.seeded"}
 VAGUE = {
     *("utils", "util", "common", "helpers", "helper", "misc", "core", "sampler", "searcher"),
     *("scheduler", "pruner", "designer", "manager", "factory", "handler"),
@@ -327,7 +330,7 @@ def imports_for_typing(tree: ast.Module, module: str) -> list[str]:
 
 
 def global_randomness(tree: ast.Module, module: str) -> list[str]:
-    if module == "rng":
+    if module in STREAMS:
         return []
     aliases = aliases_of(tree)
     wrong = [
@@ -353,7 +356,7 @@ def global_randomness(tree: ast.Module, module: str) -> list[str]:
 
 
 def global_state(tree: ast.Module, module: str) -> list[str]:
-    if module == "rng":
+    if module in STREAMS:
         return []
     return [
         f"line {node.lineno}: {node.attr} changes the whole process"

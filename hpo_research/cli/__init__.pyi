@@ -1,6 +1,19 @@
 """What the package has; see `hpo_research/__init__.pyi`."""
 
-from . import best, describe, doctor, export, jobs, listings, report, rescue, run, status, stop
+from . import (
+    best,
+    describe,
+    doctor,
+    export,
+    jobs,
+    listings,
+    report,
+    rescue,
+    rivals,
+    run,
+    status,
+    stop,
+)
 from . import table as table
 from . import tune as tune
 from .app import app, main
@@ -16,6 +29,7 @@ __all__ = [
     "main",
     "report",
     "rescue",
+    "rivals",
     "run",
     "status",
     "stop",

@@ -343,6 +343,35 @@ def strategies() -> None:
     cli.listings.strategies()
 
 
+_rivals = typer.Typer(
+    invoke_without_command=True,
+    help="List the optimisers of other libraries, or install what one needs.",
+    epilog="Exit codes: 0 done; 1 an error, on stderr; 2 wrong usage.",
+)
+app.add_typer(_rivals, name="rivals")
+
+
+@_rivals.callback()
+def rivals(context: typer.Context) -> None:
+    """List the rivals: the versions found, and what installs those that are missing."""
+    if context.invoked_subcommand is None:
+        with readable():
+            cli.rivals.show()
+
+
+@_rivals.command()
+def install(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A rival, or its environment.")],
+    into: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where.", show_default="$HPO_RIVALS, or .rivals"),
+    ] = None,
+) -> None:
+    """Make an environment with what a rival needs, whose pins conflict with those here."""
+    with readable(), exits.interruptible():
+        cli.rivals.install(name, into)
+
+
 @app.command(
     epilog="Exit codes: 0 all well; 1 a kernel is not bit-equal on the CPU; 2 wrong usage."
 )
