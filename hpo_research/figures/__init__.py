@@ -7,6 +7,7 @@ from hpo_research.figures.finals import draw_finals
 from hpo_research.figures.incumbent import draw_incumbent
 from hpo_research.figures.learning import draw_learning_curves
 from hpo_research.figures.ranks import draw_ranks
+from hpo_research.figures.running_times import draw_running_times
 from hpo_research.figures.surrogate import draw_acquisition, draw_belief, draw_surface
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "draw_incumbent",
     "draw_learning_curves",
     "draw_ranks",
+    "draw_running_times",
     "draw_surface",
     "fonts",
 ]

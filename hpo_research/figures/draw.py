@@ -22,6 +22,7 @@ from hpo_research.figures.layout import Picture
 from hpo_research.figures.learning import learning_figure
 from hpo_research.figures.panel import trains_fully
 from hpo_research.figures.ranks import ranks_figure
+from hpo_research.figures.running_times import running_times_figure
 from hpo_research.figures.style import styled
 from hpo_research.figures.surrogate import surrogate_figure
 from hpo_research.paths import Given, place
@@ -69,7 +70,7 @@ def draw(result: Result, folder: Given) -> list[Drawn]:
     The first is the incumbent figure, over epochs, or over evaluations where no problem has more
     than one epoch. Then, where there is something to show: the incumbent over evaluations (of the
     strategies that train every trial to the last epoch) and over seconds; mean ranks; the diagram
-    of critical differences over problems; finals;
+    of critical differences over problems; running times; finals;
     values without noise of noisy problems; the learning curves of each strategy that spares epochs;
     what a model believed on problems of one and two hyperparameters. Captions stand in the files'
     metadata too.
@@ -133,6 +134,7 @@ def sketches(result: Result) -> list[Sketch]:
             "Ranks over problems",
             partial(critical_difference_figure, result),
         ),
+        Sketch("running-times", "Targets reached", partial(running_times_figure, result)),
         Sketch("finals", "Final values", partial(finals_figure, result)),
         Sketch("noise-free", choices.TITLE, partial(choices.choices_figure, result)),
     ]

@@ -7,6 +7,7 @@ from hpo_research.analysis.held_out import on_test_images
 from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.over_problems import over_problems
 from hpo_research.analysis.result import Result
+from hpo_research.analysis.running_times import running_times
 from hpo_research.analysis.speed_ups import speed_ups
 from hpo_research.analysis.stops import stops
 from hpo_research.tables.choices import choices_table
@@ -14,6 +15,7 @@ from hpo_research.tables.held_out import tested_table
 from hpo_research.tables.noise_free import noise_free_table
 from hpo_research.tables.over_problems import over_problems_table
 from hpo_research.tables.paired import comparisons_table, ranks_table
+from hpo_research.tables.running_times import running_times_table
 from hpo_research.tables.speed_ups import speed_ups_table
 from hpo_research.tables.spent import seconds_table, spent_table
 from hpo_research.tables.stops import stops_table
@@ -50,6 +52,8 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
     over = over_problems(result, known)
     if over is not None:
         found.append(over_problems_table(over))
+    if compared and (times := running_times(result)):
+        found.append(running_times_table(times))
     sooner = speed_ups(result)
     if sooner is not None:
         found.append(speed_ups_table(sooner))
