@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from hpo_research.analysis.extremes import located
 from hpo_research.analysis.finals import Finals
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.trajectories import Trajectories, trajectories
@@ -64,22 +65,21 @@ def _of(own: Trajectories) -> Areas | None:
     start, end = max(begun), float(own.spent.min())
     if not end > start:
         return None
-    first = float(np.median(distances.after(np.array([start]))))
+    first = float(located(np.median, distances.after(np.array([start]))))
     least = max(FLOOR * first, np.finfo(float).tiny)
-    linear, log = (
-        np.stack(
-            [
-                _mean(cost, transformed, start, end)
-                for cost, transformed in zip(
-                    own.cost, [f(d) for d in distances.losses], strict=True
-                )
-            ]
-        )
-        for f in (lambda d: d, lambda d: np.log10(np.maximum(d, least)))
-    )
+    floored = [np.log10(np.maximum(values, least)) for values in distances.losses]
     return Areas(
-        *(own.problem, own.strategies, own.seeds, own.optimum is not None),
-        *(start, end, least, linear, log),
+        own.problem,
+        own.strategies,
+        own.seeds,
+        own.optimum is not None,
+        start,
+        end,
+        least,
+        np.stack(
+            [_mean(*both, start, end) for both in zip(own.cost, distances.losses, strict=True)]
+        ),
+        np.stack([_mean(*both, start, end) for both in zip(own.cost, floored, strict=True)]),
     )
 
 
@@ -95,5 +95,8 @@ def _mean(
     until = np.clip(np.append(cost[1:], np.inf), start, end)
     widths = until - np.clip(cost, start, end)
     counted = widths > 0  # before the start, values may be infinite
-    found: np.ndarray = (values[:, counted] * widths[counted]).sum(axis=1) / (end - start)
-    return found
+    largest = np.finfo(float).max
+    with np.errstate(over="ignore"):  # by rounding, a mean of the largest floats
+        found: np.ndarray = (values[:, counted] * (widths[counted] / (end - start))).sum(axis=1)
+    kept: np.ndarray = np.clip(found, -largest, largest)
+    return kept

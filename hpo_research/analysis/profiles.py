@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from hpo_research.analysis.extremes import difference
 from hpo_research.analysis.pooled import Pooled, pooled
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.running_times import reached_within
@@ -32,8 +33,9 @@ class Profiles:
     f_L + τ (f₀ − f_L): f_L is the least loss of any strategy on that problem and seed, f₀ the
     greatest that one began with. `within_ratio` is the share of instances that it solves in at
     most `ratio` times the evaluations of the fastest, `within_cost` that in `cost` evaluations by
-    hyperparameter and one (the simplex gradients of Moré and Wild). `solved` is the share that it
-    solves at all. Shares are means over problems, each weighted equally.
+    hyperparameter and one (the simplex gradients of Moré and Wild). `fastest` is the share on which
+    none is faster, `within_twice` that at the ratio 2, `solved` what it solves at all. Shares are
+    means over problems, each weighted equally.
     """
 
     tolerance: float
@@ -44,13 +46,9 @@ class Profiles:
     within_ratio: Pooled
     cost: Float[np.ndarray, " m"]
     within_cost: Pooled
+    fastest: Pooled
+    within_twice: Pooled
     solved: Pooled
-
-    @property
-    def fastest(self) -> Pooled:
-        """The share of instances on which a strategy is the fastest, or as fast."""
-        own = self.within_ratio
-        return Pooled(own.center[:, :1], own.low[:, :1], own.high[:, :1])
 
 
 def profiles(result: Result, tolerance: float = TOLERANCES[0]) -> Profiles | None:
@@ -76,9 +74,13 @@ def profiles(result: Result, tolerance: float = TOLERANCES[0]) -> Profiles | Non
         found[0].strategies,
         tuple(own.problem for own in found),
         tuple(len(own.seeds) for own in found),
-        *(ratio, _within(ratios, ratio)),
-        *(cost, _within(scaled, cost)),
-        _within(times, np.array([np.finfo(float).max])),
+        ratio,
+        _within(ratios, ratio),
+        cost,
+        _within(scaled, cost),
+        _within(ratios, np.ones(1)),
+        _within(ratios, np.full(1, 2.0)),
+        _within(times, np.full(1, np.finfo(float).max)),
     )
 
 
@@ -91,7 +93,7 @@ def solved_after(own: Trajectories, tolerance: float) -> Float[np.ndarray, "k n"
     least = ends.min(axis=0)
     begins = np.where(np.isfinite(own.begins), own.begins, -np.inf).max(axis=0)
     known = np.isfinite(least)
-    way = np.where(known, begins, 0.0) - np.where(known, least, 0.0)
+    way = difference(np.where(known, begins, 0.0), np.where(known, least, 0.0))
     # Of a tolerance of 0 the target is the least loss itself, without rounding.
     target = np.where(known, least, 0.0) + tolerance * way
     times = own.times(np.where(known, target, -np.inf)[:, None])

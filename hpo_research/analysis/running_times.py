@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hpo_research.analysis.bootstrap import LEAST_SEEDS
+from hpo_research.analysis.extremes import located
 from hpo_research.analysis.pooled import RESAMPLES, Pooled, pooled, weights
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.trajectories import Trajectories, trajectories
@@ -82,7 +83,8 @@ class RunningTimes:
         reached, cost = (times @ np.moveaxis(own, 1, 0).reshape(n, -1) for own in (is_there, until))
         found = np.where(reached > 0, cost / np.where(reached > 0, reached, 1), np.inf)
         at_least, at_most = int(0.025 * RESAMPLES), int(np.ceil(0.975 * RESAMPLES)) - 1
-        return np.sort(found, axis=0)[[at_least, at_most]].reshape(2, k, t)
+        bounds: np.ndarray = np.sort(found, axis=0)[[at_least, at_most]].reshape(2, k, t)
+        return bounds
 
     @property
     def reached(self) -> Float[np.ndarray, "k t"]:
@@ -136,8 +138,9 @@ def reached_within(
     """Return the share of each run's targets that it reached within a cost."""
     ascending = np.sort(times, axis=2)
     k, n, t = times.shape
-    found = [np.searchsorted(own, cost, side="right") for own in ascending.reshape(k * n, t)]
-    return np.reshape(found, (k, n, len(cost))) / t
+    counts = [np.searchsorted(own, cost, side="right") for own in ascending.reshape(k * n, t)]
+    found: np.ndarray = np.reshape(counts, (k, n, len(cost))) / t
+    return found
 
 
 def targets_said(found: Sequence[RunningTimes]) -> list[str]:
@@ -190,14 +193,22 @@ def _of(own: Trajectories, facts: ProblemFacts) -> RunningTimes | None:
         return None
     times = distances.times(np.broadcast_to(targets, (len(own.seeds), len(targets))))
     return RunningTimes(
-        *(own.problem, own.strategies, own.seeds, own.dimension),
-        *(rule, own.optimum is not None, targets, times, own.spent),
+        own.problem,
+        own.strategies,
+        own.seeds,
+        own.dimension,
+        rule,
+        own.optimum is not None,
+        targets,
+        times,
+        own.spent,
     )
 
 
 def _between(own: Trajectories) -> Float[np.ndarray, " t"]:
     """Return distances between the worst strategy after a few evaluations and the best ends."""
-    begun = np.median(own.after(np.array([float(_FIRST)]))[:, :, 0], axis=1)
+    early = own.after(np.array([float(_FIRST)]))[:, :, 0]
+    begun = located(lambda values: np.asarray(np.median(values, axis=1)), early)
     above = own.ends[np.isfinite(own.ends) & (own.ends > 0)]
     easiest = float(begun[np.isfinite(begun)].max(initial=0.0))
     if not above.size or not easiest > 0:

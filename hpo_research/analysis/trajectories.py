@@ -31,8 +31,8 @@ class Trajectories:
     seeds: tuple[int, ...]
     dimension: int
     optimum: float | None
-    cost: tuple[Float[np.ndarray, " p"], ...]
-    losses: tuple[Float[np.ndarray, "n p"], ...]
+    cost: tuple[Float[np.ndarray, " _"], ...]
+    losses: tuple[Float[np.ndarray, "n _"], ...]
     spent: Float[np.ndarray, "k n"]
 
     def times(self, targets: Float[np.ndarray, "n t"]) -> Float[np.ndarray, "k n t"]:

@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from hpo_research.analysis.bootstrap import LEAST_SEEDS, Band
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.running_times import (
     Ecdf,
@@ -18,7 +17,8 @@ from hpo_research.analysis.running_times import (
 from hpo_research.errors import StoreError
 from hpo_research.figures.labels import counted
 from hpo_research.figures.layout import Picture, fit_labels, sheet
-from hpo_research.figures.lines import bands_said, cost_axis, draw_bands, key
+from hpo_research.figures.lines import cost_axis, draw_bands, key
+from hpo_research.figures.profiles import pooled_bands, pooled_bands_said
 from hpo_research.figures.style import dressed, look, styled, verbatim
 
 _HEIGHT = 2.0
@@ -81,22 +81,9 @@ def running_times_caption(found: Sequence[RunningTimes]) -> str:
     )
 
 
-def pooled_bands_said(lines: int, seeds: Sequence[int]) -> str:
-    """Say what the bands of means over problems and seeds are, and where there is none."""
-    if max(seeds) < LEAST_SEEDS:
-        return f"No band is drawn for fewer than {LEAST_SEEDS} seeds."
-    few = f" None where a problem has fewer than {LEAST_SEEDS} seeds." * (min(seeds) < LEAST_SEEDS)
-    return f"{bands_said([lines], [max(seeds)], 'mean')[:-1]}, within problems.{few}"
-
-
 def _draw(axes: Axes, shown: Ecdf, everyone: Sequence[str]) -> None:
     share = shown.share
-    bands = {
-        name: Band(
-            shown.cost, share.center[i], share.low[i], share.high[i], share.center[i : i + 1]
-        )
-        for i, name in enumerate(shown.strategies)
-    }
+    bands = pooled_bands(shown.strategies, shown.cost, share)
     draw_bands(dressed(axes), bands, everyone, is_log=True)
     for i, name in enumerate(shown.strategies):
         at = min(int(np.searchsorted(shown.cost, shown.ends[i])), len(shown.cost) - 1)

@@ -45,8 +45,11 @@ def test_three_formats_of_each_figure_are_written_and_nothing_else(small, tmp_pa
         "incumbent",
         "incumbent-seconds",
         "ranks",
+        "improvement",
         "running-times",
+        "profiles",
         "finals",
+        "speed-ups",
     ]
     for figure in drawn:
         assert [path.name for path in figure.paths] == [f"{figure.name}.{kind}" for kind in KINDS]

@@ -33,7 +33,7 @@ def test_targets_of_coco_are_said_and_depend_on_nobody():
     picture = running_times_figure(result())
     assert "COCO's: 51 distances from the optimum, from 10² to 10⁻⁸" in picture.caption
     assert "depend" not in picture.caption
-    assert "No band is drawn for fewer than 5 seeds." in picture.caption
+    assert "No band is drawn where a problem has fewer than 5 seeds." in picture.caption
     assert picture.name in [sketch.name for sketch in draw.sketches(result())]
 
 
