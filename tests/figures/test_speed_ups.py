@@ -38,7 +38,7 @@ def test_bars_are_the_shares_and_what_is_not_reached_is_hollow():
     assert reaches.get_width() == found.share[0, 1]
     assert hollow.get_width() == 1.0
     assert hollow.get_facecolor()[:3] == (1.0, 1.0, 1.0)
-    assert [text.get_text() for text in against["to be where a ends"].texts] == ["– (1 of 3)"]
+    assert [text.get_text() for text in against["to be where a ends"].texts] == ["– (0 of 3)"]
     assert "no interval for fewer than 5 seeds" in picture.caption
 
 
