@@ -1,5 +1,5 @@
 """What is named through the package, to be loaded when it is used."""
 
-from . import baselines, best, choices, export, files, frames, scores
+from . import baselines, best, choices, coco, export, files, frames, scores
 
-__all__ = ["baselines", "best", "choices", "export", "files", "frames", "scores"]
+__all__ = ["baselines", "best", "choices", "coco", "export", "files", "frames", "scores"]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hpo_research import paths
 from hpo_research.ambient import ordinary
+from hpo_research.analysis import coco
 from hpo_research.analysis.files import csv, write_beside
 from hpo_research.analysis.frames import is_beyond
 from hpo_research.analysis.result import Result
@@ -17,7 +18,7 @@ from hpo_research.errors import MissingPackageError, StoreError
 from hpo_research.options import one_of, require
 from hpo_research.paths import Given
 
-Format = Literal["csv", "parquet"]
+Format = Literal["csv", "parquet", "coco"]
 _NATIVE = {bool: "boolean", int: "Int64", float: "Float64", str: "string"}
 
 
@@ -39,6 +40,9 @@ def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
     integers); one of several types holds JSON texts, so that 3 and "3" stay apart. Texts are as
     they were given, but for bytes that are not UTF-8, which are escapes.
 
+    `coco` writes no frames but the runs in the format of COCO's data, a folder a strategy, for
+    cocopp to read: see `analysis.coco`.
+
     Raises `MissingPackageError` for Parquet without pyarrow, `StoreError` for another format,
     `StoreWriteError` where the disk refuses.
     """
@@ -46,6 +50,8 @@ def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
     if format == "parquet":
         _require_pyarrow()
     place = paths.place(folder, "export: folder", StoreError)
+    if format == "coco":
+        return coco.write(result, place / "coco")
     frames = {"trials": result.frame(), "reports": result.reports()}
     if result.earlier:
         frames["earlier"] = result.earlier_frame()

@@ -76,11 +76,11 @@ def curve(
         known = sorted({f"{name.strategy} on {name.problem}" for name in result.runs})
         raise StoreError(f"no runs of {strategy} on {problem}; there are {', '.join(known)}")
     direction = result.runs[names[0]].direction
-    steps = [_steps(result, name, axis) for name in names]
-    cost = _thinned(np.unique(np.concatenate([step[0] for step in steps])), points)
+    found = [steps(result, name, axis) for name in names]
+    cost = _thinned(np.unique(np.concatenate([own[0] for own in found])), points)
     rows = [
-        _incumbent(step, cost, direction=direction, is_over=name in result.over)
-        for name, step in zip(names, steps, strict=True)
+        _incumbent(own, cost, direction=direction, is_over=name in result.over)
+        for name, own in zip(names, found, strict=True)
     ]
     seeds = tuple(name.seed for name in names)
     return Curve(problem, strategy, axis, direction, seeds, cost, np.stack(rows))
@@ -104,7 +104,8 @@ Steps = tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
 """A run's costs, ascending, and the value that came at each (NaN for none)."""
 
 
-def _steps(result: Result, name: RunName, axis: Axis) -> Steps:
+def steps(result: Result, name: RunName, axis: Axis) -> Steps:
+    """Return what a run found at which cost, on the axes of `curve`; not the best so far."""
     return _evaluations(result, name) if axis == "evaluations" else _reports(result, name, axis)
 
 

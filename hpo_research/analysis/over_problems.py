@@ -164,18 +164,28 @@ def over_problems(
     mistakes = Mistakes("over_problems")
     mistakes.check("alpha", alpha, number(above=0, below=1))
     mistakes.refuse(StoreError)
-    present = {name for own in finals for name in own.values}
-    strategies = [name for name in result.facts.strategies if name in present]
-    tables = {
-        own.problem: paired(result, own, strategies) for own in finals if _has_all(own, present)
-    }
-    tables = {problem: losses for problem, losses in tables.items() if losses.shape[1]}
-    groups = _groups(strategies, tables)
+    strategies, tables = compared(result, finals)
+    groups = grouped(strategies, tables)
     if len(groups) < LEAST_STRATEGIES or len(tables) < LEAST_PROBLEMS:
         return None
     rows = [strategies.index(group[0]) for group in groups]
     medians = np.stack([located(_medians, losses[rows]) for losses in tables.values()])
     return OverProblems(groups, tuple(tables), friedman(medians, alpha))
+
+
+def compared(
+    result: Result, finals: Sequence[Finals]
+) -> tuple[list[str], dict[str, Float[np.ndarray, "k _"]]]:
+    """Return the strategies of some finals, and the losses that they are to be compared by.
+
+    By problem: those on which all have runs, and the seeds in which the runs of all are finished.
+    """
+    present = {name for own in finals for name in own.values}
+    strategies = [name for name in result.facts.strategies if name in present]
+    tables = {
+        own.problem: paired(result, own, strategies) for own in finals if _has_all(own, present)
+    }
+    return strategies, {problem: own for problem, own in tables.items() if own.shape[1]}
 
 
 def paired(
@@ -198,7 +208,7 @@ def _has_all(own: Finals, strategies: set[str]) -> bool:
     return strategies <= own.values.keys()
 
 
-def _groups(
+def grouped(
     strategies: Sequence[str], tables: Mapping[str, np.ndarray]
 ) -> tuple[tuple[str, ...], ...]:
     """Return the strategies, with those that came to the same everywhere as one group."""

@@ -186,9 +186,12 @@ def stop(
 )
 def export(
     folder: Folder,
-    format: Annotated[str, typer.Option(help="csv or parquet.")] = "csv",
+    format: Annotated[str, typer.Option(help="csv, parquet or coco.")] = "csv",
 ) -> None:
-    """Write DIR/export/trials and reports: one row per trial and one per report, sorted."""
+    """Write DIR/export/trials and reports: one row per trial and one per report, sorted.
+
+    coco: the runs in the format of COCO's data, for cocopp, in DIR/export/coco/STRATEGY.
+    """
     with readable():
         cli.export.export(folder, format)
 

@@ -17,5 +17,11 @@ def export(folder: Path, format: str) -> None:
             "a spreadsheet reads text that begins with = + - @ as a formula; have it import these "
             f"columns as text: {', '.join(risky)}"
         )
+    if format == "coco":
+        for line in analysis.coco.left_out(result):
+            warn(f"left out: {line}")
+        folders = sorted({str(path.parent) for path in paths if path.suffix == ".info"})
+        say(screen(), f"wrote {len(paths)} files to {', '.join(folders)}")
+        return
     *first, last = map(str, paths)
     say(screen(), f"wrote {', '.join(first)} and {last}")

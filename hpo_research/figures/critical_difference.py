@@ -59,6 +59,7 @@ def _draw(axes: Axes, compared: OverProblems, everyone: Sequence[str]) -> None:
         ends = [middle - test.critical_difference / 2, middle + test.critical_difference / 2]
         axes.plot(ends, [k, k], color=MIDDLE, linewidth=1, marker="|", markersize=5)
         axes.set_xlim(0.8, k + 0.2)
+        axes.axhline(k - 0.5, color=LIGHT, linewidth=0.6)  # what is below is no strategy
         axes.set_ylim(k + 0.6, -0.6)
         names = [verbatim(" = ".join(group), _LETTERS) for group in groups]
         axes.set_yticks(range(k + 1), [*names, "critical difference"])

@@ -14,14 +14,18 @@ from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.incumbents import Axis
 from hpo_research.analysis.result import Result
 from hpo_research.errors import HpoError, StoreError
-from hpo_research.figures import choices
+from hpo_research.figures import choices, speed_ups
 from hpo_research.figures.critical_difference import critical_difference_figure
 from hpo_research.figures.finals import finals_figure
+from hpo_research.figures.improvement import improvement_figure
 from hpo_research.figures.incumbent import incumbent_figure
 from hpo_research.figures.layout import Picture
 from hpo_research.figures.learning import learning_figure
 from hpo_research.figures.panel import trains_fully
+from hpo_research.figures.profiles import profiles_figure
 from hpo_research.figures.ranks import ranks_figure
+from hpo_research.figures.running_times import running_times_figure
+from hpo_research.figures.search_times import search_times_figure
 from hpo_research.figures.style import styled
 from hpo_research.figures.surrogate import surrogate_figure
 from hpo_research.paths import Given, place
@@ -69,10 +73,10 @@ def draw(result: Result, folder: Given) -> list[Drawn]:
     The first is the incumbent figure, over epochs, or over evaluations where no problem has more
     than one epoch. Then, where there is something to show: the incumbent over evaluations (of the
     strategies that train every trial to the last epoch) and over seconds; mean ranks; the diagram
-    of critical differences over problems; finals;
-    values without noise of noisy problems; the learning curves of each strategy that spares epochs;
-    what a model believed on problems of one and two hyperparameters. Captions stand in the files'
-    metadata too.
+    of critical differences over problems; the probability of improvement; running times;
+    profiles; finals; speed-ups; search times; values without noise of noisy problems; the learning
+    curves of each strategy that spares epochs; what a model believed on problems of one and two
+    hyperparameters. Captions stand in the files' metadata too.
     Nothing but the result is read; a file is renamed into its place when it is complete. What
     keeps one from being drawn (`StoreWriteError` where the disk refuses) is raised when the others
     are there.
@@ -133,7 +137,12 @@ def sketches(result: Result) -> list[Sketch]:
             "Ranks over problems",
             partial(critical_difference_figure, result),
         ),
+        Sketch("improvement", "Probability of improvement", partial(improvement_figure, result)),
+        Sketch("running-times", "Targets reached", partial(running_times_figure, result)),
+        Sketch("profiles", "Performance and data profiles", partial(profiles_figure, result)),
         Sketch("finals", "Final values", partial(finals_figure, result)),
+        Sketch("speed-ups", speed_ups.TITLE, partial(speed_ups.speed_ups_figure, result)),
+        Sketch("search-times", "Search time over trials", partial(search_times_figure, result)),
         Sketch("noise-free", choices.TITLE, partial(choices.choices_figure, result)),
     ]
     for name in result.facts.strategies:

@@ -1,20 +1,28 @@
 """Which tables a result has."""
 
 from hpo_research.ambient import ordinary
+from hpo_research.analysis.areas import areas
 from hpo_research.analysis.arguments import check_name
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.held_out import on_test_images
+from hpo_research.analysis.improvement import improvement
 from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.over_problems import over_problems
+from hpo_research.analysis.profiles import TOLERANCES, profiles
 from hpo_research.analysis.result import Result
+from hpo_research.analysis.running_times import running_times
 from hpo_research.analysis.scores import scores, without_baseline
 from hpo_research.analysis.speed_ups import speed_ups
 from hpo_research.analysis.stops import stops
+from hpo_research.tables.areas import areas_table, profiles_table
 from hpo_research.tables.choices import choices_table
 from hpo_research.tables.held_out import tested_table
+from hpo_research.tables.improvement import improvement_table, interquartile_table
 from hpo_research.tables.noise_free import noise_free_table
 from hpo_research.tables.over_problems import over_problems_table
 from hpo_research.tables.paired import comparisons_table, ranks_table
+from hpo_research.tables.power import power_table
+from hpo_research.tables.running_times import running_times_table
 from hpo_research.tables.scores import scores_table
 from hpo_research.tables.speed_ups import speed_ups_table
 from hpo_research.tables.spent import seconds_table, spent_table
@@ -52,9 +60,21 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
         found.append(tested_table(result, measured))
     if compared:
         found += [ranks_table(result, compared), comparisons_table(result, compared, control)]
+        planned = power_table(result, compared, control)
+        found += [] if planned is None else [planned]
     over = over_problems(result, known)
     if over is not None:
         found.append(over_problems_table(over))
+    better = improvement(result, known)
+    if better is not None:
+        found += [improvement_table(better), interquartile_table(compared)]
+    if compared and (times := running_times(result)):
+        found.append(running_times_table(times))
+    if compared and (under := areas(result)):
+        found.append(areas_table(under))
+    solved = [own for own in (profiles(result, t) for t in TOLERANCES) if own is not None]
+    if solved:
+        found.append(profiles_table(solved))
     sooner = speed_ups(result)
     if sooner is not None:
         found.append(speed_ups_table(sooner))

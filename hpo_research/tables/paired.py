@@ -11,6 +11,7 @@ from scipy import stats
 from hpo_research.analysis.extremes import difference, located
 from hpo_research.analysis.finals import Finals
 from hpo_research.analysis.over_problems import paired
+from hpo_research.analysis.power import least_seeds
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.significance import (
     FEWEST,
@@ -98,7 +99,7 @@ class Comparison:
     """Two strategies on the seeds of a problem in which both are over; a row of the CSV.
 
     `wins`, `ties`, `losses` and `effect` are those of `first`; `median_difference` is that of
-    first − second.
+    first − second. `tests` are those that Holm's correction counts.
     """
 
     problem: str
@@ -112,6 +113,7 @@ class Comparison:
     effect: float
     p: float
     p_holm: float = float("nan")
+    tests: int = 1
 
 
 def comparisons_table(
@@ -146,11 +148,28 @@ def comparisons_table(
         "pair that differs, −1 where B is. p: two-sided Wilcoxon signed-rank test over the pairs "
         f"that differ, given where at least {FEWEST} do. Holm: corrected for all {of}, those of "
         "strategies that came to the same values counted once."
+        + "".join(f" {sentence}" for sentence in _too_few(data))
     )
     pair = ["A", "B", "n", "Wins", "Ties", "Losses", "Difference", "Effect", "p", "p (Holm)"]
     frame = pd.DataFrame(map(asdict, data))
     title = "Pairwise comparisons" if control is None else f"Comparisons with {control}"
     return Table("comparisons", title, caption, frame, ["Problem", *pair], rows, breaks(problems))
+
+
+def _too_few(rows: Sequence[Comparison]) -> list[str]:
+    """Say on which problems no comparison can be significant, however large the difference."""
+    few: dict[tuple[int, int], list[str]] = {}
+    for problem in dict.fromkeys(row.problem for row in rows):
+        own = [row for row in rows if row.problem == problem]
+        tests = max(row.tests for row in own)
+        if max(row.seeds for row in own) < (least := least_seeds(tests)):
+            few.setdefault((tests, least), []).append(problem)
+    return [
+        f"On {', '.join(problems)}, no comparison can reach 5% with so few seeds, however large "
+        f"the difference: {'one test needs' if tests == 1 else f'Holm over {tests} tests needs'} "
+        f"at least {least} seeds."
+        for (tests, least), problems in few.items()
+    ]
 
 
 def _comparisons(result: Result, own: Finals, control: str | None) -> list[Comparison]:
@@ -165,7 +184,11 @@ def _comparisons(result: Result, own: Finals, control: str | None) -> list[Compa
     tests = {frozenset((first[row.first], first[row.second])): row.p for row in found}
     corrected = dict(zip(tests, holm(list(tests.values())), strict=True))
     return [
-        replace(row, p_holm=corrected[frozenset((first[row.first], first[row.second]))])
+        replace(
+            row,
+            p_holm=corrected[frozenset((first[row.first], first[row.second]))],
+            tests=len([test for test in tests if len(test) > 1]) or 1,
+        )
         for row in found
     ]
 

@@ -46,7 +46,7 @@ def test_the_median_over_problems_and_a_dash_where_most_are_not_reached():
     assert shown.share[0].tolist() == [0.75, 0.75]
     assert shown.share[1].tolist() == [np.inf, 0.25]
     (table,) = (t for t in tables.tables(made(found, budget=4)) if t.name == "speed-ups")
-    assert [cell.text for cell in table.rows[1]] == ["2", "b", "–", "25%"]
+    assert [cell.text for cell in table.rows[1]] == ["2", "b", "– (0/3)", "25%"]
     assert table.head == ["", "Strategy", "1", "2"]
 
 

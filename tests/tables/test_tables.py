@@ -46,7 +46,8 @@ def run(folder):
 
 def test_each_table_is_csv_markdown_and_latex(tmp_path):
     written = tables.write(result(), tmp_path)
-    names = ["summary", "finals", "ranks", "comparisons", "speed-ups", "spent", "seconds"]
+    names = ["summary", "finals", "ranks", "comparisons", "improvement", "interquartile"]
+    names += ["running-times", "profiles", "speed-ups", "spent", "seconds"]
     assert [own.name for own in written] == names
     assert [[path.name for path in own.paths] for own in written] == [
         [f"{name}.csv", f"{name}.md", f"{name}.tex"] for name in names
