@@ -231,9 +231,9 @@ def test_a_report_made_again_has_the_same_bytes(folder, tmp_path):
 def test_each_figure_is_drawn_once(monkeypatch, folder, tmp_path):
     calls = []
 
-    def counted(result, place):
+    def counted(result, place, **options):
         calls.append(place)
-        return attempt(result, place)
+        return attempt(result, place, **options)
 
     monkeypatch.setattr("hpo_research.report.report.attempt", counted)
     report.write(Result.read(folder), tmp_path)
