@@ -135,7 +135,8 @@ def sketches(result: Result) -> list[Sketch]:
     if not any(run.best() for run in result.runs.values()):
         return [main]
     found = [main]
-    full = _full(result)
+    # A problem of one epoch is over evaluations in the first figure already.
+    full = {name: own for name, own in _full(result).items() if problems[name].max_epochs != 1}
     if has_epochs and full:
         found.append(_over(result, "incumbent-evaluations", "evaluations", strategies=full))
     if result.facts.execution != MIXED:
