@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hpo_research.analysis.files import write_beside
+from hpo_research import analysis
 from hpo_research.errors import StoreError
 from hpo_research.text import quoted
 
@@ -108,7 +108,7 @@ def keep(folder: Path, options: Options, folders: Sequence[Path]) -> None:
     path = folder / KEPT
     if given or where:
         text = json.dumps({"folders": where, "options": given}, indent=2, ensure_ascii=False)
-        write_beside(path, partial(_write, text + "\n"))
+        analysis.files.write_beside(path, partial(_write, text + "\n"))
     else:
         path.unlink(missing_ok=True)
 
