@@ -81,7 +81,7 @@ BELOW_TENSORS = TENSORS_ONLY | {
 BELOW_TENSORS |= {"compiled", "options", "moved"}
 
 # Or slow: imported where needed, in one module.
-OPTIONAL = {"IPython", "mlxtend", "pyarrow", "sklearn"}
+OPTIONAL = {"IPython", "mlxtend", "pyarrow", "sklearn", "tueplots"}
 HEAVY = set(heavy.PACKAGES)
 # What programs need that read a store, search a space or a grid, or ask for help. They, and all
 # that is imported with them, say `heavy.torch`; `tests/test_start.py` runs such programs.

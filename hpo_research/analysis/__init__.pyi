@@ -1,5 +1,16 @@
 """What is named through the package, to be loaded when it is used."""
 
-from . import baselines, best, choices, coco, export, files, frames, scores
+from . import arranging, baselines, best, choices, coco, export, files, frames, merging, scores
 
-__all__ = ["baselines", "best", "choices", "coco", "export", "files", "frames", "scores"]
+__all__ = [
+    "arranging",
+    "baselines",
+    "best",
+    "choices",
+    "coco",
+    "export",
+    "files",
+    "frames",
+    "merging",
+    "scores",
+]

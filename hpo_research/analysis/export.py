@@ -23,7 +23,7 @@ _NATIVE = {bool: "boolean", int: "Int64", float: "Float64", str: "string"}
 
 
 @ordinary()
-def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
+def export(result: Result, folder: Given, format: str = "csv", *, raw: bool = False) -> list[Path]:
     """Write `trials` and `reports` to a folder as CSV or Parquet, and return the files.
 
     Rows and columns are those of `Result.frame` and `Result.reports`: the same result gives the
@@ -32,8 +32,8 @@ def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
 
     CSV: UTF-8, lines end in a newline, floats have all their digits, and an empty field is a
     missing value or an empty text. Types are lost: a column that holds 3 and "3" shows 3 twice.
-    What cannot be shown is lost too: control characters are escapes. Text that begins with one of
-    `=+-@` is as it was given, though a spreadsheet takes it for a formula: `analysis.files.csv`.
+    What cannot be shown is lost too: control characters are escapes. A text that a spreadsheet
+    would run as a formula has an apostrophe before it, unless `raw`: see `analysis.files.csv`.
     `pandas.read_csv(path, keep_default_na=False, na_values=[""])` reads it back.
 
     Parquet keeps types: a `config.` column of one type has that type (integers with gaps stay
@@ -58,13 +58,15 @@ def export(result: Result, folder: Given, format: str = "csv") -> list[Path]:
     written = []
     for name, frame in frames.items():
         path = place / f"{name}.{format}"
-        write_beside(path, partial(_csv if format == "csv" else _parquet, frame))
+        write_beside(
+            path, partial(_csv, frame, raw) if format == "csv" else partial(_parquet, frame)
+        )
         written.append(path)
     return written
 
 
-def _csv(frame: pd.DataFrame, path: Path) -> None:
-    path.write_text(csv(frame), encoding="utf-8", newline="\n")
+def _csv(frame: pd.DataFrame, raw: bool, path: Path) -> None:
+    path.write_text(csv(frame, raw=raw), encoding="utf-8", newline="\n")
 
 
 def _parquet(frame: pd.DataFrame, path: Path) -> None:

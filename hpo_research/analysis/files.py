@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and frames as CSV."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from pandas.api.types import is_numeric_dtype
 
 from hpo_research.errors import StoreWriteError
 from hpo_research.text import visible
+
+_BLANK = " \t\r\n"
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def write_beside(path: Path, write: Callable[[Path], object]) -> None:
@@ -29,18 +33,18 @@ def write_beside(path: Path, write: Callable[[Path], object]) -> None:
         raise StoreWriteError(f"{path}: could not be written ({error.strerror or error})") from None
 
 
-def csv(frame: pd.DataFrame) -> str:
+def csv(frame: pd.DataFrame, *, raw: bool = False) -> str:
     """Return a frame as CSV that is UTF-8, with what cannot be shown as escapes.
 
-    Text is otherwise as it is, `=`, `+`, `-` and `@` at its beginning included: this is data, and
-    what reads it back must find the names that were given. A spreadsheet may take such a cell for
-    a formula, whatever its quotes: let it import the column as text (`formulas` tells which).
+    Numbers have every digit. A text that a spreadsheet would run as a formula (`is_formula`) has an
+    apostrophe before it, by which they take it for text; with `raw` every text is as it is.
     """
-    shown = frame.rename(columns=visible)
+    shown = frame.rename(columns=visible if raw else _harmless)
     for position, dtype in enumerate(shown.dtypes):
         if not is_numeric_dtype(dtype):
             cells = np.empty(len(shown), dtype=object)
-            cells[:] = [_visible(value) for value in shown.iloc[:, position]]
+            made = _visible if raw else _harmless
+            cells[:] = [made(value) for value in shown.iloc[:, position]]
             shown.isetitem(position, cells)
     return shown.to_csv(index=False, lineterminator="\n")
 
@@ -51,8 +55,15 @@ def formulas(frame: pd.DataFrame) -> list[str]:
 
 
 def is_formula(value: object) -> bool:
-    """Whether a spreadsheet takes a value for a formula."""
-    return isinstance(value, str) and value.startswith(("=", "+", "-", "@"))
+    """Whether a spreadsheet takes a value for a formula, as it takes no number for one."""
+    if not isinstance(value, str) or not value.lstrip(_BLANK).startswith(("=", "+", "-", "@")):
+        return False
+    return _NUMBER.fullmatch(value) is None
+
+
+def _harmless(value: object) -> object:
+    shown = _visible(value)
+    return f"'{shown}" if is_formula(value) or is_formula(shown) else shown
 
 
 def _visible(value: object) -> object:

@@ -1,7 +1,7 @@
 """A result: what a store holds, rebuilt for reading, with the experiment that it came from."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Result:
     name. `undigested` counts the rows that were stored before there were digests: what happened to
     them until then cannot be checked.
     `code` holds the digests of the user's code, session by session (see `analysis.changes`).
+    Of several results that were merged, `parts` are these by the names of their folders.
     """
 
     description: Mapping[str, Any]
@@ -40,6 +41,7 @@ class Result:
     folder: Path | None = None
     undigested: int = 0
     code: History = ()
+    parts: Mapping[str, "Result"] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Given) -> "Result":
@@ -53,6 +55,20 @@ class Result:
     def of(cls, store: Store) -> "Result":
         """Read an open store."""
         return _result(_read(store, None), store.folder)
+
+    def merge(self, *others: "Result", apart: bool = False) -> "Result":
+        """Return this and other results as one comparison: see `analysis.merging.merged`."""
+        return analysis.merging.merged([self, *others], apart=apart)
+
+    def arrange(
+        self,
+        *,
+        only: Collection[str] = (),
+        order: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> "Result":
+        """Return a part of it, in an order and under other names: see `analysis.arranging`."""
+        return analysis.arranging.arranged(self, only=only, order=order, labels=labels)
 
     def run_history(self, name: RunName) -> RunHistory:
         """Return all that is known of a run."""
@@ -200,6 +216,9 @@ class Result:
 
     def changes(self) -> list[str]:
         """Say which code changed between the sessions, and which trials were begun before."""
+        if self.parts:
+            own = [f"{label}: {line}" for label, r in self.parts.items() for line in r.changes()]
+            return [*own, *analysis.merging.code_that_differs(self.parts)]
         begun = {name: own.begun for name, own in self.histories.items()}
         return [*_noted_before(self.provenance), *lines(self.code, begun)]
 

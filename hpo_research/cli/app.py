@@ -11,7 +11,7 @@ import typer
 
 import hpo_research
 from hpo_research import cli
-from hpo_research.cli import exits
+from hpo_research.cli import arguments, exits
 from hpo_research.cli.exits import readable
 
 app = typer.Typer(
@@ -85,18 +85,34 @@ def report(
     folders: Annotated[
         list[Path], typer.Argument(metavar="DIR...", help="Results folders, one or several.")
     ],
-    control: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Test pairs of strategies against this one alone."),
+    out: Annotated[
+        Path | None, typer.Option(help="Where it goes.", show_default="DIR, or report beside them")
     ] = None,
+    style: arguments.Style = None,
+    control: arguments.Control = None,
+    labels: arguments.Labels = None,
+    colors: arguments.Colors = None,
+    order: arguments.Order = None,
+    only: arguments.Only = None,
+    figures: arguments.Figures = None,
+    raw: arguments.Raw = False,
+    apart: arguments.Apart = False,
+    fresh: arguments.Fresh = False,
+    each: arguments.Each = False,
     show_traceback: Traceback = False,
 ) -> None:
     """Write DIR/report.html, figures and tables from the store alone.
 
-    The experiment may be running at the same time; the report then says what is not finished yet.
+    Several folders are merged as one comparison. The next report in a folder is made with the same
+    options, but for those given then. Experiments may be running at the same time; the report then
+    says what is not finished yet.
     """
+    given = cli.report.Given(
+        *(tuple(folders), out, style, control, tuple(labels or ()), tuple(colors or ())),
+        *(tuple(order or ()), tuple(only or ()), tuple(figures or ()), raw, apart, fresh, each),
+    )
     with exits.interruptible():
-        code = cli.report.reports(folders, control, show_traceback)
+        code = cli.report.reports(given, show_traceback)
     raise typer.Exit(code)
 
 
@@ -187,13 +203,14 @@ def stop(
 def export(
     folder: Folder,
     format: Annotated[str, typer.Option(help="csv, parquet or coco.")] = "csv",
+    raw: arguments.Raw = False,
 ) -> None:
     """Write DIR/export/trials and reports: one row per trial and one per report, sorted.
 
     coco: the runs in the format of COCO's data, for cocopp, in DIR/export/coco/STRATEGY.
     """
     with readable():
-        cli.export.export(folder, format)
+        cli.export.export(folder, format, raw=raw)
 
 
 @app.command(

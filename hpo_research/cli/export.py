@@ -7,15 +7,16 @@ from hpo_research.analysis.result import Result
 from hpo_research.cli.console import say, screen, warn
 
 
-def export(folder: Path, format: str) -> None:
+def export(folder: Path, format: str, *, raw: bool = False) -> None:
     """Write the frames of a folder's store beside it."""
     result = Result.read(folder)
-    paths = analysis.export.export(result, folder / "export", format)
+    paths = analysis.export.export(result, folder / "export", format, raw=raw)
     risky = [] if format != "csv" else analysis.files.formulas(result.frame())
     if risky:
+        what = "is as it is" if raw else "has an apostrophe before it (--raw writes it as it is)"
         warn(
-            "a spreadsheet reads text that begins with = + - @ as a formula; have it import these "
-            f"columns as text: {', '.join(risky)}"
+            f"text that a spreadsheet would run as a formula {what}, in the columns "
+            f"{', '.join(risky)}"
         )
     if format == "coco":
         for line in analysis.coco.left_out(result):

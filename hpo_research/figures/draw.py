@@ -1,7 +1,7 @@
 """Figures as files: the same result gives the same bytes."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from hpo_research.ambient import ordinary
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.incumbents import Axis
+from hpo_research.analysis.merging import MIXED
 from hpo_research.analysis.result import Result
 from hpo_research.errors import HpoError, StoreError
 from hpo_research.figures import choices, speed_ups
@@ -39,7 +40,7 @@ _FILE_NAME = 150  # letters; file systems take 255, and names of older stores ma
 class Drawn:
     """A figure on the disk: its name, a short title, its caption, and its PDF, SVG and PNG.
 
-    Where it could not be drawn, `error` is why, and there are no files.
+    Where it could not be drawn, `error` is why, and there are no files. `command` draws it again.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Drawn:
     caption: str
     paths: tuple[Path, ...]
     error: Exception | None = None
+    command: str = ""
 
     @property
     def reason(self) -> str:
@@ -89,11 +91,21 @@ def draw(result: Result, folder: Given) -> list[Drawn]:
 
 
 @ordinary()
-def attempt(result: Result, folder: Given) -> list[Drawn]:
-    """Draw as `draw` does; a figure that cannot be drawn is in the list with its error."""
+def attempt(
+    result: Result, folder: Given, *, command: str = "", names: Collection[str] = ()
+) -> list[Drawn]:
+    """Draw as `draw` does; a figure that cannot be drawn is in the list with its error.
+
+    Of all figures, or of those whose files have these `names`; raises `StoreError` for another.
+    `command` writes the report: a figure says how it is drawn again, and so do its files.
+    """
     beside = place(folder, "draw: folder", StoreError)
     drawn: list[Drawn] = []
-    for sketch in sketches(result):
+    found = sketches(result)
+    known = [_file_name(sketch.name, []) for sketch in found]
+    if unknown := [name for name in names if name not in known]:
+        raise StoreError(f"no figure {', '.join(unknown)}; there may be {', '.join(known)}")
+    for sketch in (s for s, name in zip(found, known, strict=True) if not names or name in names):
         taken = [other.name for other in drawn]
         name = _file_name(sketch.name, taken)
         try:
@@ -101,12 +113,13 @@ def attempt(result: Result, folder: Given) -> list[Drawn]:
             if picture is None:
                 continue
             name = _file_name(picture.name, taken)
-            paths = save(replace(picture, name=name), beside)
+            again = f"{command} --figure {name}" if command else ""
+            paths = save(replace(picture, name=name), beside, again)
         # The one place that answers for a figure: it is said on the page and on the terminal.
         except Exception as error:
             drawn.append(Drawn(name, sketch.title, "", (), error))
         else:
-            drawn.append(Drawn(name, picture.title, picture.caption, tuple(paths)))
+            drawn.append(Drawn(name, picture.title, picture.caption, tuple(paths), command=again))
     return drawn
 
 
@@ -126,11 +139,13 @@ def sketches(result: Result) -> list[Sketch]:
     if not any(run.best() for run in result.runs.values()):
         return [main]
     found = [main]
-    full = _full(result)
+    # A problem of one epoch is over evaluations in the first figure already.
+    full = {name: own for name, own in _full(result).items() if problems[name].max_epochs != 1}
     if has_epochs and full:
         found.append(_over(result, "incumbent-evaluations", "evaluations", strategies=full))
+    if result.facts.execution != MIXED:
+        found.append(_over(result, "incumbent-seconds", "seconds"))
     found += [
-        _over(result, "incumbent-seconds", "seconds"),
         Sketch("ranks", "Mean rank over the budget", partial(_ranks, result)),
         Sketch(
             "critical-difference",
@@ -164,14 +179,17 @@ def _over(
 
 
 @ordinary()
-def save(picture: Picture, folder: Path) -> list[Path]:
-    """Write a figure as `NAME.pdf`, `NAME.svg` and `NAME.png` into a folder; return the files."""
+def save(picture: Picture, folder: Path, command: str = "") -> list[Path]:
+    """Write a figure as `NAME.pdf`, `NAME.svg` and `NAME.png` into a folder; return the files.
+
+    `command`, which draws it again, stands in their metadata.
+    """
     paths = []
     with styled():
         # One layout for the three formats: they would differ by rounding, and it takes its time.
         picture.figure.draw_without_rendering()
         picture.figure.set_layout_engine("none")
-        for kind, metadata in _metadata(picture).items():
+        for kind, metadata in _metadata(picture, visible(command)).items():
             path = folder / f"{picture.name}.{kind}"
             write_beside(path, partial(_save, picture.figure, kind, metadata))
             paths.append(path)
@@ -205,14 +223,20 @@ def _file_name(name: str, taken: list[str]) -> str:
     return unique
 
 
-def _metadata(picture: Picture) -> Mapping[str, dict[str, str | None]]:
+def _metadata(picture: Picture, command: str) -> Mapping[str, dict[str, str | None]]:
     # Dates and versions would make two files of the same figure differ.
     title, text = visible(picture.title), visible(picture.caption)
     nameless = {"CreationDate": None, "Creator": None, "Producer": None}
     return {
-        "pdf": {**nameless, "Title": title, "Subject": text},
-        "svg": {"Date": None, "Creator": None, "Title": title, "Description": text},
-        "png": {"Software": None, "Title": title, "Description": text},
+        "pdf": {**nameless, "Title": title, "Subject": text, "Keywords": command},
+        "svg": {
+            "Date": None,
+            "Creator": None,
+            "Title": title,
+            "Description": text,
+            "Source": command,
+        },
+        "png": {"Software": None, "Title": title, "Description": text, "Source": command},
     }
 
 

@@ -11,7 +11,7 @@ from hpo_research.figures.layout import Picture, fit_labels, sheet
 from hpo_research.figures.lines import cost_axis, draw_bands, key, nothing
 from hpo_research.figures.panel import Panel, caption, panel
 from hpo_research.figures.scales import lay
-from hpo_research.figures.style import MIDDLE, SMALL, dressed, styled, verbatim
+from hpo_research.figures.style import MIDDLE, dressed, small, styled, verbatim
 
 _HEIGHT = 1.75
 
@@ -85,7 +85,7 @@ def _draw(axes: Axes, shown: Panel, strategies: Sequence[str]) -> None:
             xycoords=("axes fraction", "data"),
             xytext=(0, 1.5),
             textcoords="offset points",
-            fontsize=SMALL,
+            fontsize=small(),
             color=MIDDLE,
             horizontalalignment="right",
         )

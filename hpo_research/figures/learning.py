@@ -18,7 +18,7 @@ from hpo_research.figures.labels import EVERY, counted, listed, noted, value_lab
 from hpo_research.figures.layout import Picture, fit_labels, inches, sheet
 from hpo_research.figures.lines import nothing
 from hpo_research.figures.scales import Scale, lay, scale_for
-from hpo_research.figures.style import DARK, LIGHT, MIDDLE, SMALL, dressed, styled, verbatim
+from hpo_research.figures.style import DARK, LIGHT, MIDDLE, dressed, small, styled, verbatim
 from hpo_research.records import OPEN, Run, Start, Stop, Trial
 from hpo_research.store import RunName
 from hpo_research.text import quoted
@@ -117,7 +117,7 @@ def draw_learning_curves(axes: Axes, result: Result, run_name: RunName) -> None:
     run = result.runs[run_name]
     with styled():
         dressed(axes)
-        above = SMALL + 6.0 if rungs(run).epochs else None  # room for the numbers at the rungs
+        above = small() + 6.0 if rungs(run).epochs else None  # room for the numbers at the rungs
         axes.set_title(verbatim(run_name.problem), pad=above)
         _values(axes, result, run_name)
         _epochs(axes, run)
@@ -274,7 +274,7 @@ def _counts(axes: Axes, run: Run, found: Rungs) -> None:
             1.0,
             f"{promoted}/{sum(trial.reached >= epoch for trial in here)}",
             transform=axes.get_xaxis_transform(),
-            fontsize=SMALL,
+            fontsize=small(),
             color=DARK,
             horizontalalignment="center",
             verticalalignment="bottom",

@@ -18,7 +18,7 @@ from hpo_research.figures.labels import noted
 from hpo_research.figures.layout import Picture, sheet
 from hpo_research.figures.learning import median_run
 from hpo_research.figures.scales import Scale
-from hpo_research.figures.style import BODY, DARK, MIDDLE, dressed, look, styled, verbatim
+from hpo_research.figures.style import DARK, MIDDLE, body, dressed, look, styled, verbatim
 from hpo_research.records import Ask, Note, Run, Trial
 from hpo_research.space import Float as FloatParameter
 from hpo_research.space import Integer
@@ -31,7 +31,6 @@ Quantity = Literal["median", "uncertainty", "acquisition"]
 _LINE, _SIDE = 400, 80  # points of a line, and along each side of a surface
 _NATS = 10.0  # below the largest value, logarithms of acquisition values are all alike
 _HEIGHT = {1: 1.9, 2: 2.3}
-_BATCH = look(1).color
 _ACQUISITIONS = {"qlogei": "ln EI", "qlognei": "ln NEI", "qei": "EI", "ucb": "UCB"}
 _SPOKEN = {
     "qlogei": "logarithm of the expected improvement",
@@ -168,8 +167,8 @@ def draw_surface(axes: Axes, view: View, quantity: Quantity) -> None:
         figure = axes.get_figure(root=True)
         assert figure is not None
         bar = figure.colorbar(filled, ax=axes, pad=0.02)
-        bar.ax.tick_params(labelsize=BODY - 1)
-        bar.set_label(_names(view)[quantity], fontsize=BODY)
+        bar.ax.tick_params(labelsize=body() - 1)
+        bar.set_label(_names(view)[quantity], fontsize=body())
         seen = [trial for trial in view.run.trials if trial.value is not None]
         axes.plot(
             _numbers(seen, first),
@@ -187,10 +186,10 @@ def draw_surface(axes: Axes, view: View, quantity: Quantity) -> None:
                 (config[first], config[second]),
                 ha="center",
                 va="center",
-                fontsize=BODY - 1,
+                fontsize=body() - 1,
                 fontweight="bold",
                 zorder=6,
-                bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": _BATCH, "lw": 1.2},
+                bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": look(1).color, "lw": 1.2},
             )
 
 
@@ -300,7 +299,7 @@ def _lines(axes: Axes, view: View, name: str, *, count: int) -> None:
     for k, config in enumerate(view.chosen[:count], 1):
         at = float(config[name])  # type: ignore[arg-type]
         label = "batch" if k == 1 else "_"  # one entry of a legend for all
-        axes.axvline(at, color=_BATCH, lw=0.9, linestyle=(0, (4, 2)), zorder=1, label=label)
+        axes.axvline(at, color=look(1).color, lw=0.9, linestyle=(0, (4, 2)), zorder=1, label=label)
         _number(axes, k, (at, axes.get_ylim()[1]), above=1)
 
 
@@ -312,7 +311,7 @@ def _number(axes: Axes, number: int, place: tuple[float, float], *, above: float
         textcoords="offset points",
         ha="center",
         va="bottom",
-        fontsize=BODY - 1,
+        fontsize=body() - 1,
         color=DARK,
         annotation_clip=False,
     )
@@ -325,11 +324,13 @@ def _legend(view: View) -> Sequence[Artist]:
             dots,
             Line2D([], [], label="median", color=DARK, linewidth=1.2),
             Patch(label="central 95%", color=MIDDLE, alpha=0.25, linewidth=0),
-            Line2D([], [], label="batch", color=_BATCH, linestyle=(0, (4, 2)), linewidth=0.9),
+            Line2D(
+                [], [], label="batch", color=look(1).color, linestyle=(0, (4, 2)), linewidth=0.9
+            ),
         ]
     dots.set_markerfacecolor("white")
     batch = Line2D([], [], label="batch, in order", linestyle="none", marker="o", markersize=7)
-    batch.set(markeredgecolor=_BATCH, markeredgewidth=1.2, markerfacecolor="white")
+    batch.set(markeredgecolor=look(1).color, markeredgewidth=1.2, markerfacecolor="white")
     return [dots, batch]
 
 

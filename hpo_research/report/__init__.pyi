@@ -1,5 +1,6 @@
 """What the package has; see `hpo_research/__init__.pyi`."""
 
-from .report import Published, publish, write
+from .options import Options, kept
+from .report import Published, publish, redraw, write
 
-__all__ = ["Published", "publish", "write"]
+__all__ = ["Options", "Published", "kept", "publish", "redraw", "write"]

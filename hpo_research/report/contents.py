@@ -62,7 +62,20 @@ def unfinished(result: Result) -> list[str]:
 
 
 def settings(result: Result) -> dict[str, str]:
-    """Return what holds for every run of the experiment."""
+    """Return what holds for every run of the experiment, or of each part of a comparison."""
+    own = {label: _settings(part) for label, part in result.parts.items()}
+    known = {
+        key: list(dict.fromkeys(part[key] for part in own.values())) for key in _settings(result)
+    }
+    return {
+        key: value
+        if len(known[key]) < 2
+        else "; ".join(f"{part[key]} ({label})" for label, part in own.items())
+        for key, value in _settings(result).items()
+    }
+
+
+def _settings(result: Result) -> dict[str, str]:
     facts, parallel = result.facts, result.facts.parallel
     return {
         "seeds": _seeds(facts.seeds),

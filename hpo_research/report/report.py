@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +12,20 @@ from markupsafe import Markup
 
 from hpo_research import tables
 from hpo_research.ambient import ordinary
+from hpo_research.analysis.arguments import check_name
 from hpo_research.analysis.files import write_beside
+from hpo_research.analysis.merging import merged
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.figures.draw import Drawn, attempt
+from hpo_research.figures.style import Style, looks_of, using
+from hpo_research.figures.venues import venue
+from hpo_research.lists import items
 from hpo_research.paths import Given, place
 from hpo_research.report import contents
 from hpo_research.report.identical_strategies import identical_strategies
 from hpo_research.report.manifest import write_manifest
+from hpo_research.report.options import Options, command, keep, kept
 from hpo_research.report.sessions import commands, files, sessions
 from hpo_research.tables import Table, Written
 from hpo_research.text import visible
@@ -44,52 +50,158 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
+_NONE = Options()
+
+
 @dataclass(frozen=True)
 class Published:
-    """A report that was written: its page, and a sentence for each figure that is not in it."""
+    """A report that was written: its page, and a sentence for each figure that is not in it.
+
+    `options` are those that it was made with, `remembered` those of them that an earlier report in
+    its folder was made with.
+    """
 
     page: Path
     missing: tuple[str, ...] = ()
+    options: Options = _NONE
+    remembered: Options = _NONE
 
 
-def write(result: Result, folder: Given, control: str | None = None) -> Path:
-    """Write figures, tables, `report.html` and `manifest.json`, as `publish`; return the page."""
-    return publish(result, folder, control).page
+def write(
+    results: Result | Given | Sequence[Result | Given],
+    folder: Given,
+    control: str | None = None,
+    *,
+    style: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    colors: Mapping[str, str] | None = None,
+    order: Sequence[str] | None = None,
+    only: Sequence[str] | None = None,
+    raw: bool | None = None,
+    apart: bool | None = None,
+) -> Path:
+    """Write figures, tables, `report.html` and `manifest.json`, as `publish`; return the page.
+
+    Of one result or several, each a `Result` or its folder; several are merged as one comparison
+    (see `analysis.merging`). The options are those of `Options`; what is left out is as it was at
+    the last report in the folder.
+    """
+    options = Options(
+        *(style, control, labels, colors),
+        *(
+            None if own is None else tuple(items(own, what, StoreError))
+            for what, own in {"order": order, "only": only}.items()
+        ),
+        *(raw, apart),
+    )
+    several = isinstance(results, Sequence) and not isinstance(results, str)
+    given = list(results) if several else [results]  # type: ignore[arg-type]
+    read = [own if isinstance(own, Result) else Result.read(own) for own in given]
+    is_apart = options.over(kept(place(folder, "report: folder", StoreError)).options).apart
+    return publish(merged(read, apart=bool(is_apart)), folder, options).page
 
 
 @ordinary()
-def publish(result: Result, folder: Given, control: str | None = None) -> Published:
+def publish(
+    result: Result, folder: Given, options: Options | None = None, *, fresh: bool = False
+) -> Published:
     """Write figures, tables, `report.html` and `manifest.json` to a folder.
 
-    The page opens without a network and needs no file beside it. Nothing but the result is read.
-    With a `control`, a strategy's name, pairs are tested against it alone. Files with the names of
-    an earlier report are replaced, each in one step; others are left.
+    The page opens without a network and needs no file beside it. Nothing but the result is read,
+    and what the last report in the folder was made with (`report.json`), unless it is to be
+    `fresh`: what `options` leave out is as it was then.
+    Files with the names of an earlier report are replaced, each in one step; others are left.
     Where a figure cannot be drawn or written, the page says why in its place. Raises
-    `StoreWriteError` where the disk refuses the page or a table; an earlier page is kept.
+    `StoreWriteError` where the disk refuses the page or a table, and `StoreError` for an option
+    that the result does not fit; an earlier page is kept.
     """
     folder = place(folder, "report: folder", StoreError)
-    figures = attempt(result, folder / "figures")
-    shown = tables.tables(result, control)
-    written = [tables.save(table, folder / "tables") for table in shown]
+    made = _made(result, folder, options, fresh=fresh)
+    with using(made.style):
+        figures = attempt(made.result, folder / "figures", command=made.command)
+    shown = tables.tables(made.result, made.control)
+    written = [tables.save(table, folder / "tables", raw=bool(made.options.raw)) for table in shown]
     path = folder / PAGE
-    text = page(result, folder, figures=figures, shown=list(zip(shown, written, strict=True)))
+    text = page(made, folder, figures=figures, shown=list(zip(shown, written, strict=True)))
     write_beside(path, partial(_write, text))
     drawn = [p for figure in figures for p in figure.paths]
     listed = [p for table in written for p in table.paths]
-    write_manifest(result, folder, [path, *drawn, *listed])
+    write_manifest(made.result, folder, [path, *drawn, *listed])
+    keep(folder, made.options, made.elsewhere)
     missing = [f"no figure “{f.title}” ({f.reason})" for f in figures if f.error is not None]
-    return Published(path, tuple(missing))
+    return Published(path, tuple(missing), made.options, made.remembered)
+
+
+@ordinary()
+def redraw(
+    result: Result, folder: Given, names: Sequence[str], options: Options | None = None
+) -> list[Drawn]:
+    """Draw some figures of a report anew, by their file names; its page stays as it is.
+
+    Raises `StoreError` for a name that no figure has.
+    """
+    folder = place(folder, "report: folder", StoreError)
+    made = _made(result, folder, options, fresh=False)
+    with using(made.style):
+        return attempt(made.result, folder / "figures", command=made.command, names=names)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a report is made of: the result arranged, its style, and the command for it.
+
+    `control` is named as in the arranged result. `elsewhere` are the results folders of a
+    comparison of several.
+    """
+
+    result: Result
+    style: Style
+    control: str | None
+    command: str
+    elsewhere: tuple[Path, ...]
+    options: Options
+    remembered: Options
+
+
+def _made(result: Result, folder: Path, options: Options | None, *, fresh: bool) -> Made:
+    remembered = Options() if fresh else kept(folder).options
+    wanted = (options or Options()).over(remembered)
+    labels = wanted.labels or {}
+    arranged = result.arrange(
+        only=tuple(wanted.only or ()), order=tuple(wanted.order or ()), labels=labels
+    )
+    style = venue(wanted.style or "plain")
+    names = list(result.facts.strategies)
+    with using(style):
+        looks = dict(zip(names, looks_of(names, wanted.colors or {}), strict=True))
+    before = {labels.get(name, name): name for name in names}
+    kept_looks = tuple(looks[before[name]] for name in arranged.facts.strategies)
+    control = None if wanted.control is None else labels.get(wanted.control, wanted.control)
+    if control is not None:
+        check_name("strategy", control, arranged.facts.strategies)
+    parts = list(result.parts.values()) or [result]
+    folders = [part.folder for part in parts]
+    return Made(
+        arranged,
+        replace(style, looks=kept_looks),
+        control,
+        command(folders, wanted, folder if result.parts else None),
+        tuple(own for own in folders if own is not None) if result.parts else (),
+        wanted,
+        remembered,
+    )
 
 
 @ordinary()
 def page(
-    result: Result,
+    made: Made,
     folder: Path,
     *,
     figures: Sequence[Drawn],
     shown: Sequence[tuple[Table, Written]],
 ) -> str:
     """Return the page as HTML; links to files are relative to the folder."""
+    result = made.result
     linked = [(table, _links(written.paths, folder)) for table, written in shown]
     return _TEMPLATES.get_template("page.html").render(
         name=result.facts.name,
@@ -109,6 +221,10 @@ def page(
         code=contents.code(result),
         files=files(result),
         commands=commands(result),
+        command=made.command,
+        remembered=made.options.arguments,
+        labels=made.options.labels or {},
+        parts=list(result.parts),
     )
 
 

@@ -38,6 +38,7 @@ def sessions(result: Result) -> list[Session]:
 
 def _facts(note: Mapping[str, Any]) -> dict[str, str]:
     facts = {
+        "results": note.get("results", ""),
         "device": note.get("device", ""),
         "python": note.get("python", ""),
         "platform": note.get("platform", ""),

@@ -35,11 +35,15 @@ def write(result: Result, folder: Given) -> list[Written]:
 
 
 @ordinary()
-def save(table: Table, folder: Given) -> Written:
-    """Write a table as `NAME.csv`, `NAME.md` and `NAME.tex`."""
+def save(table: Table, folder: Given, *, raw: bool = False) -> Written:
+    """Write a table as `NAME.csv`, `NAME.md` and `NAME.tex`; `raw` is that of `analysis.files.csv`.
+
+    Raises `StoreWriteError` where the disk refuses.
+    """
     beside = place(folder, "tables: folder", StoreError)
     paths = []
-    for kind, text in {"csv": csv(table.data), "md": markdown(table), "tex": latex(table)}.items():
+    texts = {"csv": csv(table.data, raw=raw), "md": markdown(table), "tex": latex(table)}
+    for kind, text in texts.items():
         path = beside / f"{table.name}.{kind}"
         write_beside(path, partial(_write, text))
         paths.append(path)

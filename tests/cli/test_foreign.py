@@ -95,8 +95,11 @@ def test_its_report_is_written_and_every_file_of_it_can_be_read(foreign):
 
 def test_its_export_is_written_and_warns_of_formulas(foreign):
     printed = shown("export", foreign)
-    assert "warning: a spreadsheet reads text that begins with = + - @ as a formula" in printed
+    assert "warning: text that a spreadsheet would run as a formula has an apostrophe" in printed
     assert "problem, strategy, origin, reason" in printed
+    table = pd.read_csv(foreign / "export" / "trials.csv", keep_default_na=False)
+    assert set(table["strategy"]) == {f"'{SEEN}", "other"}
+    assert "is as it is, in the columns" in shown("export", foreign, "--raw")
     shown("export", foreign, "--format", "parquet")
     table = pd.read_csv(foreign / "export" / "trials.csv", keep_default_na=False)
     exact = pd.read_parquet(foreign / "export" / "trials.parquet")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cycler import cycler
 from handmade import changed, histories, made
 from matplotlib import image, rcParams
 from PIL import Image
@@ -68,11 +69,27 @@ def test_the_same_result_gives_the_same_files(tmp_path):
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
-def test_a_users_own_settings_change_nothing_and_stay(small, tmp_path, monkeypatch):
-    first = [figure.paths[2].read_bytes() for figure in draw(small, tmp_path / "a")]
-    monkeypatch.setitem(rcParams, "font.size", 20.0)
-    assert [figure.paths[2].read_bytes() for figure in draw(small, tmp_path / "b")] == first
-    assert rcParams["font.size"] == 20.0
+def test_a_users_own_settings_are_respected_and_stay(small, monkeypatch):
+    monkeypatch.setitem(rcParams, "font.size", 11.0)
+    monkeypatch.setitem(rcParams, "axes.prop_cycle", cycler(color=["#112233", "tab:red"]))
+    axes = pictures(small)[0].figure.axes[0]
+    assert axes.xaxis.label.get_fontsize() == 11.0
+    assert axes.xaxis.get_ticklabels()[0].get_fontsize() == 10.0
+    drawn = [line.get_color() for line in axes.lines if not line.get_label().startswith("_")]
+    assert drawn == ["#112233", "#d62728"]
+    assert rcParams["font.size"] == 11.0
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("savefig.bbox", "tight"), ("pdf.fonttype", 3), ("text.usetex", True), ("svg.hashsalt", "x")],
+)
+def test_what_would_break_a_file_is_no_setting_of_the_users(
+    small, tmp_path, monkeypatch, setting, value
+):
+    first = [path.read_bytes() for path in draw(small, tmp_path / "a")[0].paths]
+    monkeypatch.setitem(rcParams, setting, value)
+    assert [path.read_bytes() for path in draw(small, tmp_path / "b")[0].paths] == first
 
 
 def test_no_date_and_no_type_3_font_is_in_the_files(small, tmp_path):
