@@ -1,5 +1,5 @@
 """What is named through the package, to be loaded when it is used."""
 
-from . import best, choices, export, files, frames
+from . import best, choices, export, files, frames, optuna_view
 
-__all__ = ["best", "choices", "export", "files", "frames"]
+__all__ = ["best", "choices", "export", "files", "frames", "optuna_view"]

@@ -1,6 +1,8 @@
 """What the package has; see `hpo_research/__init__.pyi`."""
 
-from . import best, describe, doctor, export, jobs, listings, report, rescue, run, status, stop
+from . import best, dashboard, describe, doctor, export, jobs, listings, report, rescue, run
+from . import status as status
+from . import stop as stop
 from . import table as table
 from . import tune as tune
 from .app import app, main
@@ -8,6 +10,7 @@ from .app import app, main
 __all__ = [
     "app",
     "best",
+    "dashboard",
     "describe",
     "doctor",
     "export",

@@ -186,11 +186,36 @@ def stop(
 )
 def export(
     folder: Folder,
-    format: Annotated[str, typer.Option(help="csv or parquet.")] = "csv",
+    format: Annotated[str, typer.Option(help="csv, parquet or optuna.")] = "csv",
 ) -> None:
-    """Write DIR/export/trials and reports: one row per trial and one per report, sorted."""
+    """Write DIR/export/trials and reports: one row per trial and one per report, sorted.
+
+    As optuna: one file that Optuna opens as a storage, a study per run.
+    """
     with readable():
         cli.export.export(folder, format)
+
+
+@app.command(
+    epilog="Exit codes: 0 it was ended by Ctrl-C; 1 an error, on stderr; 2 wrong usage.",
+)
+def dashboard(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Results folders, one or several.")
+    ],
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; by default this machine alone.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")
+    ] = 8080,
+) -> None:
+    """Show results on a live page in a browser, by optuna-dashboard; the experiment may be running.
+
+    Every run is a study there. Nothing can be changed from the page.
+    """
+    with readable():
+        cli.dashboard.show(folders, host, port)
 
 
 @app.command(

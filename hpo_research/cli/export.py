@@ -17,5 +17,8 @@ def export(folder: Path, format: str) -> None:
             "a spreadsheet reads text that begins with = + - @ as a formula; have it import these "
             f"columns as text: {', '.join(risky)}"
         )
+    if format == "optuna":
+        say(screen(), f"wrote {paths[0]}; to look at it: optuna-dashboard {paths[0]}")
+        return
     *first, last = map(str, paths)
     say(screen(), f"wrote {', '.join(first)} and {last}")
