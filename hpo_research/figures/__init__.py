@@ -4,10 +4,12 @@ from hpo_research.figures import fonts
 from hpo_research.figures.choices import draw_choices
 from hpo_research.figures.critical_difference import draw_critical_difference
 from hpo_research.figures.finals import draw_finals
+from hpo_research.figures.importance import draw_importance
 from hpo_research.figures.incumbent import draw_incumbent
 from hpo_research.figures.learning import draw_learning_curves
 from hpo_research.figures.ranks import draw_ranks
 from hpo_research.figures.surrogate import draw_acquisition, draw_belief, draw_surface
+from hpo_research.figures.trials import draw_trials
 
 __all__ = [
     "draw_acquisition",
@@ -15,9 +17,11 @@ __all__ = [
     "draw_choices",
     "draw_critical_difference",
     "draw_finals",
+    "draw_importance",
     "draw_incumbent",
     "draw_learning_curves",
     "draw_ranks",
     "draw_surface",
+    "draw_trials",
     "fonts",
 ]
