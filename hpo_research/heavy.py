@@ -11,8 +11,8 @@ from importlib import import_module
 from types import ModuleType
 
 PACKAGES = (
-    *("botorch", "gpytorch", "jaxtyping", "linear_operator", "matplotlib", "numba", "pandas"),
-    *("safetensors", "scipy", "sklearn", "torch"),
+    *("botorch", "gpytorch", "jaxtyping", "linear_operator", "matplotlib", "numba", "optuna"),
+    *("pandas", "safetensors", "scipy", "sklearn", "torch"),
 )
 
 

@@ -3,10 +3,11 @@
 from typing import TypeGuard
 
 import jaxtyping
+import optuna
 import pandas
 import torch
 
-__all__ = ["PACKAGES", "is_frame", "is_tensor", "jaxtyping", "pandas", "torch"]
+__all__ = ["PACKAGES", "is_frame", "is_tensor", "jaxtyping", "optuna", "pandas", "torch"]
 
 PACKAGES: tuple[str, ...]
 

@@ -35,7 +35,7 @@ FLOORS = [
     {"study", "tune", "doctor", "recording", "testing", "suites"},
     {"sagemaker", "carps"},
     {PACKAGE},  # its __init__, which re-exports
-    {"report"},
+    {"report", "dashboard"},
     {"cli"},
 ]
 FLOOR = {unit: level for level, units in enumerate(FLOORS) for unit in units}
@@ -81,7 +81,13 @@ BELOW_TENSORS = TENSORS_ONLY | {
 BELOW_TENSORS |= {"compiled", "options", "moved"}
 
 # Or slow: imported where needed, in one module.
-OPTIONAL = {"IPython", "mlxtend", "pyarrow", "sklearn", "tueplots"}
+OPTIONAL = {"IPython", "mlxtend", "optuna_dashboard", "pyarrow", "sklearn", "tueplots"}
+# Modules whose classes are subclasses of another tool's, named as it demands; `heavy` names it for
+# annotations alone.
+ADAPTERS = {
+    "optuna": {f"analysis.optuna_view.{m}" for m in ("distributions", "journal")}
+    | {f"analysis.optuna_view.{m}" for m in ("storage", "studies", "trials")},
+}
 HEAVY = set(heavy.PACKAGES)
 # What programs need that read a store, search a space or a grid, or ask for help. They, and all
 # that is imported with them, say `heavy.torch`; `tests/test_start.py` runs such programs.
@@ -517,6 +523,11 @@ def test_the_package_has_no_import_cycle():
 @pytest.mark.parametrize("package", sorted(OPTIONAL))
 def test_an_optional_package_is_imported_in_one_module_at_most(package):
     assert len(importers_of(package, TREES)) <= 1
+
+
+@pytest.mark.parametrize("package", sorted(ADAPTERS))
+def test_another_tool_is_imported_by_its_adapters_alone(package):
+    assert importers_of(package, TREES) == ADAPTERS[package]
 
 
 # --- each check can be seen to fail ---

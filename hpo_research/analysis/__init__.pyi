@@ -1,6 +1,18 @@
 """What is named through the package, to be loaded when it is used."""
 
-from . import arranging, baselines, best, choices, coco, export, files, frames, merging, scores
+from . import (
+    arranging,
+    baselines,
+    best,
+    choices,
+    coco,
+    export,
+    files,
+    frames,
+    merging,
+    optuna_view,
+    scores,
+)
 
 __all__ = [
     "arranging",
@@ -12,5 +24,6 @@ __all__ = [
     "files",
     "frames",
     "merging",
+    "optuna_view",
     "scores",
 ]

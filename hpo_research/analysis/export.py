@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from hpo_research import paths
+from hpo_research import analysis, paths
 from hpo_research.ambient import ordinary
 from hpo_research.analysis import coco
 from hpo_research.analysis.files import csv, write_beside
@@ -18,17 +18,18 @@ from hpo_research.errors import MissingPackageError, StoreError
 from hpo_research.options import one_of, require
 from hpo_research.paths import Given
 
-Format = Literal["csv", "parquet", "coco"]
+Format = Literal["csv", "parquet", "coco", "optuna"]
 _NATIVE = {bool: "boolean", int: "Int64", float: "Float64", str: "string"}
 
 
 @ordinary()
 def export(result: Result, folder: Given, format: str = "csv", *, raw: bool = False) -> list[Path]:
-    """Write `trials` and `reports` to a folder as CSV or Parquet, and return the files.
+    """Write `trials` and `reports` to a folder as CSV or Parquet, or what other tools read.
 
-    Rows and columns are those of `Result.frame` and `Result.reports`: the same result gives the
-    same bytes. What earlier runs found is no trial: where there is some, it is a third file,
-    `earlier`, as `Result.earlier_frame`. A file is renamed into its place when it is complete.
+    The files are returned. Rows and columns are those of `Result.frame` and `Result.reports`: the
+    same result gives the same bytes. What earlier runs found is no trial: where there is some, it
+    is a third file, `earlier`, as `Result.earlier_frame`. A file is renamed into its place when it
+    is complete.
 
     CSV: UTF-8, lines end in a newline, floats have all their digits, and an empty field is a
     missing value or an empty text. Types are lost: a column that holds 3 and "3" shows 3 twice.
@@ -42,9 +43,10 @@ def export(result: Result, folder: Given, format: str = "csv", *, raw: bool = Fa
 
     `coco` writes no frames but the runs in the format of COCO's data, a folder a strategy, for
     cocopp to read: see `analysis.coco`.
+    `optuna`: one file, `optuna.log`, a journal with a study for each run (`optuna_view.journal`).
 
-    Raises `MissingPackageError` for Parquet without pyarrow, `StoreError` for another format,
-    `StoreWriteError` where the disk refuses.
+    Raises `MissingPackageError` for Parquet without pyarrow and for Optuna without it, `StoreError`
+    for another format, `StoreWriteError` where the disk refuses.
     """
     require("format", format, one_of(get_args(Format)), error=StoreError, call="export")
     if format == "parquet":
@@ -52,6 +54,10 @@ def export(result: Result, folder: Given, format: str = "csv", *, raw: bool = Fa
     place = paths.place(folder, "export: folder", StoreError)
     if format == "coco":
         return coco.write(result, place / "coco")
+    if format == "optuna":
+        analysis.optuna_view.needed.need()
+        analysis.optuna_view.journal.write(result, journal := place / "optuna.log")
+        return [journal]
     frames = {"trials": result.frame(), "reports": result.reports()}
     if result.earlier:
         frames["earlier"] = result.earlier_frame()

@@ -30,7 +30,8 @@ class RunHistory:
     Each with its turn; a report also with the epochs that the run had spent with it, an ask with
     the seconds that it took (the run's share where several were asked together; asks that changed
     nothing are not stored). `final` is the experiment's rule, `ended` why the run was ended before
-    its budget, empty where it was not, and `ended_by` who ended it.
+    its budget, empty where it was not, and `ended_by` who ended it. `asked_at` is the run's clock
+    at each of `asked`, in seconds.
     """
 
     run: Run
@@ -42,6 +43,7 @@ class RunHistory:
     final: Final = "last"
     ended: str = ""
     ended_by: EndedBy = "request"
+    asked_at: Sequence[float] = ()
 
     @property
     def begun(self) -> list[int]:

@@ -175,9 +175,9 @@ def _mistakes(one: _Part, other: _Part) -> Iterator[str]:
         for name, own in one.histories.items()
         if name in other.histories and not _did_the_same(own, other.histories[name])
     ]
-    for name in differing[:_NAMED]:
+    for run in differing[:_NAMED]:
         yield (
-            f"{between}: {name.strategy} on {name.problem}, seed {name.seed}, is in both with "
+            f"{between}: {run.strategy} on {run.problem}, seed {run.seed}, is in both with "
             "other trials or values; leave out one, or tell them apart by folder (--apart)"
         )
     if len(differing) > _NAMED:

@@ -168,6 +168,22 @@ class Result:
         """Return scores, 0 a simple start and 100 the optimum: see `analysis.scores`."""
         return analysis.scores.scores(self, baselines)
 
+    def to_optuna(
+        self,
+        problem: str | None = None,
+        *,
+        strategy: str | None = None,
+        seed: int | None = None,
+    ) -> "heavy.optuna.Study":
+        """Return one run as a study of Optuna's in memory, for its plots, say.
+
+        The study is a copy and the caller's own. Raises `MissingPackageError` without Optuna,
+        `StoreError` where what is named is no run, or several.
+        """
+        view = analysis.optuna_view
+        view.needed.need()
+        return view.studies.in_memory(self, view.studies.selected(self, problem, strategy, seed))
+
     @cached_property
     def choices(self) -> "Sequence[analysis.choices.Choices]":
         """What the runs of noisy problems stood for as they went on: see `analysis.choices`."""
@@ -310,4 +326,5 @@ def _history(known: _Known, number: int) -> RunHistory:
         ledger.info.final,
         ledger.ended,
         ledger.ended_by,
+        [row.clock for _, row in rows.asks if row.is_ask],
     )

@@ -2,6 +2,7 @@
 
 from . import (
     best,
+    dashboard,
     describe,
     doctor,
     export,
@@ -21,6 +22,7 @@ from .app import app, main
 __all__ = [
     "app",
     "best",
+    "dashboard",
     "describe",
     "doctor",
     "export",

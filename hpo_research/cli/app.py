@@ -108,8 +108,19 @@ def report(
     says what is not finished yet.
     """
     given = cli.report.Given(
-        *(tuple(folders), out, style, control, tuple(labels or ()), tuple(colors or ())),
-        *(tuple(order or ()), tuple(only or ()), tuple(figures or ()), raw, apart, fresh, each),
+        folders=tuple(folders),
+        out=out,
+        style=style,
+        control=control,
+        labels=tuple(labels or ()),
+        colors=tuple(colors or ()),
+        order=tuple(order or ()),
+        only=tuple(only or ()),
+        figures=tuple(figures or ()),
+        raw=raw,
+        apart=apart,
+        fresh=fresh,
+        each=each,
     )
     with exits.interruptible():
         code = cli.report.reports(given, show_traceback)
@@ -202,15 +213,38 @@ def stop(
 )
 def export(
     folder: Folder,
-    format: Annotated[str, typer.Option(help="csv, parquet or coco.")] = "csv",
+    format: Annotated[str, typer.Option(help="csv, parquet, coco or optuna.")] = "csv",
     raw: arguments.Raw = False,
 ) -> None:
     """Write DIR/export/trials and reports: one row per trial and one per report, sorted.
 
-    coco: the runs in the format of COCO's data, for cocopp, in DIR/export/coco/STRATEGY.
+    coco: the runs in the format of COCO's data, for cocopp, in DIR/export/coco/STRATEGY. optuna:
+    one file that Optuna opens as a storage, a study per run.
     """
     with readable():
         cli.export.export(folder, format, raw=raw)
+
+
+@app.command(
+    epilog="Exit codes: 0 it was ended by Ctrl-C; 1 an error, on stderr; 2 wrong usage.",
+)
+def dashboard(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Results folders, one or several.")
+    ],
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; by default this machine alone.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")
+    ] = 8080,
+) -> None:
+    """Show results on a live page in a browser, by optuna-dashboard; the experiment may be running.
+
+    Every run is a study there. Nothing can be changed from the page.
+    """
+    with readable():
+        cli.dashboard.show(folders, host, port)
 
 
 @app.command(

@@ -24,5 +24,8 @@ def export(folder: Path, format: str, *, raw: bool = False) -> None:
         folders = sorted({str(path.parent) for path in paths if path.suffix == ".info"})
         say(screen(), f"wrote {len(paths)} files to {', '.join(folders)}")
         return
+    if format == "optuna":
+        say(screen(), f"wrote {paths[0]}; to look at it: optuna-dashboard {paths[0]}")
+        return
     *first, last = map(str, paths)
     say(screen(), f"wrote {', '.join(first)} and {last}")

@@ -41,12 +41,14 @@ class Given:
     def options(self, known: Sequence[str]) -> Options:
         """Return the options of the report, `known` being the names that they may speak of."""
         return Options(
-            *(self.style, self.control),
-            *(
-                _pairs(own, what, known) or None
-                for what, own in {"--label": self.labels, "--color": self.colors}.items()
-            ),
-            *(self.order or None, self.only or None, self.raw or None, self.apart or None),
+            style=self.style,
+            control=self.control,
+            labels=_pairs(self.labels, "--label", known) or None,
+            colors=_pairs(self.colors, "--color", known) or None,
+            order=self.order or None,
+            only=self.only or None,
+            raw=self.raw or None,
+            apart=self.apart or None,
         )
 
 

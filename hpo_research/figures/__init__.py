@@ -4,6 +4,7 @@ from hpo_research.figures import fonts
 from hpo_research.figures.choices import draw_choices
 from hpo_research.figures.critical_difference import draw_critical_difference
 from hpo_research.figures.finals import draw_finals
+from hpo_research.figures.importance import draw_importance
 from hpo_research.figures.improvement import draw_improvement
 from hpo_research.figures.incumbent import draw_incumbent
 from hpo_research.figures.learning import draw_learning_curves
@@ -13,6 +14,7 @@ from hpo_research.figures.running_times import draw_running_times
 from hpo_research.figures.search_times import draw_search_times
 from hpo_research.figures.speed_ups import draw_speed_ups
 from hpo_research.figures.surrogate import draw_acquisition, draw_belief, draw_surface
+from hpo_research.figures.trials import draw_trials
 
 __all__ = [
     "draw_acquisition",
@@ -20,6 +22,7 @@ __all__ = [
     "draw_choices",
     "draw_critical_difference",
     "draw_finals",
+    "draw_importance",
     "draw_improvement",
     "draw_incumbent",
     "draw_learning_curves",
@@ -29,5 +32,6 @@ __all__ = [
     "draw_search_times",
     "draw_speed_ups",
     "draw_surface",
+    "draw_trials",
     "fonts",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from hpo_research.ambient import ordinary
+from hpo_research.analysis import importance
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.incumbents import Axis
 from hpo_research.analysis.merging import MIXED
@@ -18,6 +19,7 @@ from hpo_research.errors import HpoError, StoreError
 from hpo_research.figures import choices, speed_ups
 from hpo_research.figures.critical_difference import critical_difference_figure
 from hpo_research.figures.finals import finals_figure
+from hpo_research.figures.importance import importance_figure
 from hpo_research.figures.improvement import improvement_figure
 from hpo_research.figures.incumbent import incumbent_figure
 from hpo_research.figures.layout import Picture
@@ -76,9 +78,10 @@ def draw(result: Result, folder: Given) -> list[Drawn]:
     than one epoch. Then, where there is something to show: the incumbent over evaluations (of the
     strategies that train every trial to the last epoch) and over seconds; mean ranks; the diagram
     of critical differences over problems; the probability of improvement; running times;
-    profiles; finals; speed-ups; search times; values without noise of noisy problems; the learning
-    curves of each strategy that spares epochs; what a model believed on problems of one and two
-    hyperparameters. Captions stand in the files' metadata too.
+    profiles; finals; speed-ups; search times; values without noise of noisy problems; the
+    importance of hyperparameters; the learning curves of each strategy that spares epochs; what a
+    model believed on problems of one and two hyperparameters. Captions stand in the
+    files' metadata too.
     Nothing but the result is read; a file is renamed into its place when it is complete. What
     keeps one from being drawn (`StoreWriteError` where the disk refuses) is raised when the others
     are there.
@@ -159,6 +162,7 @@ def sketches(result: Result) -> list[Sketch]:
         Sketch("speed-ups", speed_ups.TITLE, partial(speed_ups.speed_ups_figure, result)),
         Sketch("search-times", "Search time over trials", partial(search_times_figure, result)),
         Sketch("noise-free", choices.TITLE, partial(choices.choices_figure, result)),
+        Sketch("importance", importance.TITLE, partial(importance_figure, result)),
     ]
     for name in result.facts.strategies:
         make = partial(learning_figure, result, name)

@@ -235,14 +235,16 @@ def _shortened(line: str, letters: int) -> str:
 
 def dressed(axes: Axes) -> Axes:
     """Give axes that were made elsewhere, in a notebook say, the spines and ticks of the look."""
-    params = matplotlib.rcParams
+    params: Mapping[str, Any] = dict(matplotlib.rcParams)
     for side, spine in axes.spines.items():
         spine.set_visible(params[f"axes.spines.{side}"])
         spine.set_linewidth(params["axes.linewidth"])
     axes.set_axisbelow(True)
-    for side in ("x", "y"):
+    sides: tuple[Literal["x", "y"], ...] = ("x", "y")
+    levels: tuple[Literal["major", "minor"], ...] = ("major", "minor")
+    for side in sides:
         axes.tick_params(side, labelsize=params[f"{side}tick.labelsize"])
-        for which in ("major", "minor"):
+        for which in levels:
             axes.tick_params(side, which=which, width=params[f"{side}tick.{which}.width"])
     return axes
 
@@ -259,5 +261,5 @@ def styled() -> Iterator[None]:
     settings = _settings(current())
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(settings)
+        matplotlib.rcParams.update(settings)  # type: ignore[arg-type]
         yield

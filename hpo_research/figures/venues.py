@@ -89,8 +89,9 @@ def _style(name: str, column: Mapping[str, Any], page: Mapping[str, Any]) -> Sty
     settings = {key: column[key] for key in _SIZES if key != "font.size" and key in column}
     if "mathtext.fontset" in column:
         settings["mathtext.fontset"] = column["mathtext.fontset"]
-    widths = (float(own["figure.figsize"][0]) for own in (column, page))
-    return Style(name, *widths, float(column["font.size"]), {**settings, **_available(column)})
+    narrow, wide = (float(own["figure.figsize"][0]) for own in (column, page))
+    body = float(column["font.size"])
+    return Style(name, narrow, wide, body, {**settings, **_available(column)})
 
 
 def _available(wanted: Mapping[str, Any]) -> dict[str, Any]:

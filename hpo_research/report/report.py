@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
 
 import jinja2
@@ -86,16 +87,13 @@ def write(
     (see `analysis.merging`). The options are those of `Options`; what is left out is as it was at
     the last report in the folder.
     """
-    options = Options(
-        *(style, control, labels, colors),
-        *(
-            None if own is None else tuple(items(own, what, StoreError))
-            for what, own in {"order": order, "only": only}.items()
-        ),
-        *(raw, apart),
-    )
-    several = isinstance(results, Sequence) and not isinstance(results, str)
-    given = list(results) if several else [results]  # type: ignore[arg-type]
+    names = {
+        what: None if own is None else tuple(items(own, what, StoreError))
+        for what, own in {"order": order, "only": only}.items()
+    }
+    options = Options(style, control, labels, colors, names["order"], names["only"], raw, apart)
+    is_one = isinstance(results, str | PathLike | Result)
+    given: Sequence[Result | Given] = [results] if is_one else list(results)  # type: ignore
     read = [own if isinstance(own, Result) else Result.read(own) for own in given]
     is_apart = options.over(kept(place(folder, "report: folder", StoreError)).options).apart
     return publish(merged(read, apart=bool(is_apart)), folder, options).page

@@ -17,6 +17,7 @@ from hpo_research.analysis.stops import stops
 from hpo_research.tables.areas import areas_table, profiles_table
 from hpo_research.tables.choices import choices_table
 from hpo_research.tables.held_out import tested_table
+from hpo_research.tables.importance import importance_table
 from hpo_research.tables.improvement import improvement_table, interquartile_table
 from hpo_research.tables.noise_free import noise_free_table
 from hpo_research.tables.over_problems import over_problems_table
@@ -81,4 +82,7 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
     cut = stops(result)
     if cut:
         found.append(stops_table(cut))
+    decisive = importance_table(result)
+    if decisive is not None:
+        found.append(decisive)
     return [*found, spent_table(result), seconds_table(result)]

@@ -209,7 +209,8 @@ def test_export_writes_parquet(finished):
 def test_an_unknown_format_is_one_message(finished):
     done = hpo("export", finished, "--format", "xlsx")
     assert done.exit_code == 1
-    assert done.stderr == "error: export(format='xlsx'): format must be one of csv, parquet\n"
+    wanted = "csv, parquet, optuna"
+    assert done.stderr == f"error: export(format='xlsx'): format must be one of {wanted}\n"
 
 
 # -- report
