@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -235,7 +235,7 @@ def _shortened(line: str, letters: int) -> str:
 
 def dressed(axes: Axes) -> Axes:
     """Give axes that were made elsewhere, in a notebook say, the spines and ticks of the look."""
-    params: Mapping[str, Any] = dict(matplotlib.rcParams)
+    params = cast("Mapping[str, Any]", matplotlib.rcParams)
     for side, spine in axes.spines.items():
         spine.set_visible(params[f"axes.spines.{side}"])
         spine.set_linewidth(params["axes.linewidth"])
