@@ -82,11 +82,12 @@ BELOW_TENSORS |= {"compiled", "options", "moved"}
 
 # Or slow: imported where needed, in one module.
 OPTIONAL = {"IPython", "mlxtend", "optuna_dashboard", "pyarrow", "sklearn", "tueplots"}
-# Modules whose classes are subclasses of another tool's, named as it demands; `heavy` names it for
-# annotations alone.
+# Modules that speak to another tool in its own words, subclass its classes, say; `heavy` names it
+# for annotations alone.
 ADAPTERS = {
     "optuna": {f"analysis.optuna_view.{m}" for m in ("distributions", "journal")}
-    | {f"analysis.optuna_view.{m}" for m in ("storage", "studies", "trials")},
+    | {f"analysis.optuna_view.{m}" for m in ("storage", "studies", "trials")}
+    | {"rivals.engines.optuna"},
 }
 HEAVY = set(heavy.PACKAGES)
 # What programs need that read a store, search a space or a grid, or ask for help. They, and all
@@ -96,6 +97,7 @@ LIGHT = {
         PACKAGE,
         "cli.app",
         "cli.export",
+        "cli.job_commands",
         "cli.report",
         "cli.status",
         "cli.stop",

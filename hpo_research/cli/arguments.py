@@ -1,4 +1,4 @@
-"""What `hpo report` takes, as Typer reads it."""
+"""What `hpo report` and others take, as Typer reads it."""
 
 from typing import Annotated
 
@@ -47,3 +47,6 @@ Fresh = Annotated[
     bool, typer.Option("--fresh", help="Forget the options of the last report in the folder.")
 ]
 Each = Annotated[bool, typer.Option("--each", help="Write a report of each folder, in it.")]
+Traceback = Annotated[
+    bool, typer.Option("--traceback", help="Show where in the code an error arose.")
+]
