@@ -148,9 +148,11 @@ def _estimator(model: str, is_regression: bool, config: Config) -> Any:
         options |= {"hidden_layer_sizes": (hidden,), "max_iter": _EPOCHS}
     if model == "svm":
         options["max_iter"] = _STEPS
-    else:  # a support-vector machine draws nothing
-        options["random_state"] = _SEED
-    return made(**options)
+    estimator = made(**options)
+    # Of all four: SVC and SVR draw a seed from NumPy's global stream, though they need none, and
+    # SVR takes none as an argument.
+    estimator.random_state = _SEED
+    return estimator
 
 
 @lru_cache(maxsize=8)

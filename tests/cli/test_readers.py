@@ -209,7 +209,7 @@ def test_export_writes_parquet(finished):
 def test_an_unknown_format_is_one_message(finished):
     done = hpo("export", finished, "--format", "xlsx")
     assert done.exit_code == 1
-    wanted = "csv, parquet, optuna"
+    wanted = "csv, parquet, coco, optuna"
     assert done.stderr == f"error: export(format='xlsx'): format must be one of {wanted}\n"
 
 
@@ -226,7 +226,7 @@ def test_a_report_says_where_its_page_is(finished):
 
 def test_a_folder_without_a_store_does_not_keep_the_others_from_their_reports(finished, tmp_path):
     (finished / "report.html").unlink(missing_ok=True)
-    done = hpo("report", tmp_path, finished)
+    done = hpo("report", tmp_path, finished, "--each")
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
         f"error: {tmp_path}: holds no store (store.sqlite is missing); name a results folder"

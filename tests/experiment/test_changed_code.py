@@ -13,7 +13,7 @@ import hpo_research as hpo
 from hpo_research.analysis.changes import lines, newer
 from hpo_research.cli import app, run
 from hpo_research.experiment.session import open_experiment
-from hpo_research.report.report import Published, page
+from hpo_research.report.report import Published, publish
 from hpo_research.store import RunName, Store
 
 SPACE = hpo.SearchSpace(x=hpo.Float(0, 1))
@@ -75,7 +75,7 @@ def test_run_says_it_at_each_change_and_not_otherwise(tmp_path: Path):
     changes = hpo.Result.read(tmp_path).changes()
     # More budget asks the last ask again, which is then of the code of now.
     assert [re.findall(r"trials 0 to (\d)", line) for line in changes] == [["3"], ["5"], ["7"]]
-    text = page(hpo.Result.read(tmp_path), tmp_path, figures=[], shown=[])
+    text = publish(hpo.Result.read(tmp_path), tmp_path).page.read_text(encoding="utf-8")
     assert all(line in text for line in changes)
     assert re.search(
         r"__main__.STREAM \(strategy mine\)</th><td>value:\w+; value:\w+ \(after", text

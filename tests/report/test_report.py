@@ -123,7 +123,7 @@ def test_every_table_is_on_the_page(page, folder):
     titles = ["Final values", "Mean ranks", "Pairwise comparisons", "What was spent", "Seconds"]
     titles += ["What stopping early saved", "How soon one is where another ends"]
     assert all(title in page.text for title in titles)
-    assert len([a for a in page.all("table") if a.get("class") == "data"]) == 8
+    assert len([a for a in page.all("table") if a.get("class") == "data"]) == 10
 
 
 def test_the_file_the_command_and_the_set_up_are_on_the_page(page):
