@@ -88,9 +88,13 @@ def test_a_users_own_settings_are_respected_and_stay(small, monkeypatch):
 def test_what_would_break_a_file_is_no_setting_of_the_users(
     small, tmp_path, monkeypatch, setting, value
 ):
-    first = [path.read_bytes() for path in draw(small, tmp_path / "a")[0].paths]
+    def files(folder):
+        (figure,) = attempt(small, folder, names=["incumbent"])
+        return [path.read_bytes() for path in figure.paths]
+
+    first = files(tmp_path / "a")
     monkeypatch.setitem(rcParams, setting, value)
-    assert [path.read_bytes() for path in draw(small, tmp_path / "b")[0].paths] == first
+    assert files(tmp_path / "b") == first
 
 
 def test_no_date_and_no_type_3_font_is_in_the_files(small, tmp_path):
@@ -103,7 +107,7 @@ def test_no_date_and_no_type_3_font_is_in_the_files(small, tmp_path):
 
 
 def test_the_caption_is_in_the_files_and_not_in_the_picture(small, tmp_path):
-    figure = draw(small, tmp_path)[0]
+    (figure,) = attempt(small, tmp_path, names=["incumbent"])
     assert Image.open(figure.paths[2]).text["Description"] == figure.caption
     assert figure.caption.encode() in figure.paths[1].read_bytes()
     texts = [text.get_text() for text in pictures(small)[0].figure.texts]
