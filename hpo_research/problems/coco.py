@@ -39,8 +39,24 @@ MIXINT_DIMENSIONS = (5, 10, 20, 40)
 _ARITIES = (2, 4, 8, 16, 0)
 
 
+class OverBox(Minimised):
+    """A function of COCO over [−5, 5]ᵈ: x1 to xd."""
+
+    dimension: int
+
+    @property
+    def bounds(self) -> Bounds:
+        """[−5, 5] in every dimension."""
+        return ((-5.0, 5.0),) * self.dimension
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """x1, ..., xd over [−5, 5]."""
+        return box(self.bounds)
+
+
 @dataclass(frozen=True)
-class Bbob(Minimised):
+class Bbob(OverBox):
     """A noiseless BBOB function, 1 to 24, over [−5, 5]ᵈ: x1 to xd, metric `value`, minimised.
 
     `instance` shifts and rotates the function; it has to be named, since COCO's default suite holds
@@ -56,16 +72,6 @@ class Bbob(Minimised):
 
     def __post_init__(self) -> None:
         check(self, "bbob", {"function": whole(1, 24), "dimension": whole(2, MOST_DIMENSIONS)})
-
-    @property
-    def bounds(self) -> Bounds:
-        """[−5, 5] in every dimension."""
-        return ((-5.0, 5.0),) * self.dimension
-
-    @cached_property
-    def space(self) -> SearchSpace:
-        """x1, ..., xd over [−5, 5]."""
-        return box(self.bounds)
 
     @cached_property
     def optimum(self) -> float:

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from hpo_research.options import number, whole
-from hpo_research.problems.coco import check, in_suite, one_of_dimensions
+from hpo_research.problems.coco import OverBox, check, in_suite, one_of_dimensions
 from hpo_research.problems.coco_draws import place
-from hpo_research.problems.evaluation import Bounds, Point, box
+from hpo_research.problems.evaluation import Point
 from hpo_research.problems.protocol import Evaluation
-from hpo_research.problems.single_epoch import Minimised, one_by_one
+from hpo_research.problems.single_epoch import one_by_one
 from hpo_research.records import Segment
-from hpo_research.space import SearchSpace
 
 DIMENSIONS = (2, 3, 5, 10, 20, 40)
 """Those of COCO's suite."""
@@ -27,7 +26,7 @@ _ROUNDING = 1e-9  # of a constraint, whose values are of the order of 100
 
 
 @dataclass(frozen=True)
-class Penalised(Minimised):
+class Penalised(OverBox):
     """A BBOB-CONSTRAINED function, 1 to 54, over [−5, 5]ᵈ with its constraints as a penalty.
 
     Of nine functions each has 1, 2, 6, 6 + d/2, 6 + d and 6 + 3d constraints g(x) ≤ 0, some of
@@ -47,16 +46,6 @@ class Penalised(Minimised):
     def __post_init__(self) -> None:
         rules = {"function": whole(1, 54), "dimension": one_of_dimensions(DIMENSIONS)}
         check(self, "bbob-constrained", {**rules, "weight": number(above=0)})
-
-    @property
-    def bounds(self) -> Bounds:
-        """[−5, 5] in every dimension."""
-        return ((-5.0, 5.0),) * self.dimension
-
-    @cached_property
-    def space(self) -> SearchSpace:
-        """x1, ..., xd over [−5, 5]."""
-        return box(self.bounds)
 
     @cached_property
     def minimiser(self) -> Point:

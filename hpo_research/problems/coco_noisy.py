@@ -15,13 +15,12 @@ import numpy as np
 from jaxtyping import Float
 
 from hpo_research.options import whole
-from hpo_research.problems.coco import MOST_DIMENSIONS, bare, check
+from hpo_research.problems.coco import MOST_DIMENSIONS, OverBox, bare, check
 from hpo_research.problems.coco_draws import place, rotation
-from hpo_research.problems.evaluation import Bounds, Point, box
+from hpo_research.problems.evaluation import Point
 from hpo_research.problems.protocol import Evaluation
-from hpo_research.problems.single_epoch import Minimised, one_by_one
+from hpo_research.problems.single_epoch import one_by_one
 from hpo_research.records import Segment
-from hpo_research.space import SearchSpace
 
 _OFFSET = 1.01e-8  # added by COCO, so that noise cannot reach its hardest target
 _BASES = (1, 8, 1, 8, 7, 10, 14, 17, 19, 21)  # BBOB's function for each three
@@ -30,7 +29,7 @@ _WEAK = 106  # up to here noise is a hundredth of what it is beyond
 
 
 @dataclass(frozen=True)
-class NoisyBbob(Minimised):
+class NoisyBbob(OverBox):
     """A BBOB-NOISY function, 101 to 130, over [−5, 5]ᵈ: x1 to xd, metric `value`, minimised.
 
     Of three functions in a row the first has log-normal noise, the second a noise of uniform draws
@@ -48,16 +47,6 @@ class NoisyBbob(Minimised):
     def __post_init__(self) -> None:
         rules = {"function": whole(101, 130), "dimension": whole(2, MOST_DIMENSIONS)}
         check(self, "bbob-noisy", rules)
-
-    @property
-    def bounds(self) -> Bounds:
-        """[−5, 5] in every dimension."""
-        return ((-5.0, 5.0),) * self.dimension
-
-    @cached_property
-    def space(self) -> SearchSpace:
-        """x1, ..., xd over [−5, 5]."""
-        return box(self.bounds)
 
     @cached_property
     def optimum(self) -> float:

@@ -17,7 +17,8 @@ from hpo_research.options import Mistakes, whole
 from hpo_research.problems.evaluation import Bounds, Point, Values, box, evaluated, padded
 from hpo_research.problems.naming import name_of
 from hpo_research.problems.protocol import Evaluation
-from hpo_research.records import Direction, Segment
+from hpo_research.problems.single_epoch import Minimised
+from hpo_research.records import Segment
 from hpo_research.space import SearchSpace
 from hpo_research.text import quoted
 
@@ -25,7 +26,7 @@ _MOST_DIMENSIONS = 10**6
 
 
 @dataclass(frozen=True)
-class Synthetic:
+class Synthetic(Minimised):
     """A test function over its own bounds: hyperparameters x1 to xd, metric `value`, minimised.
 
     `function` is a name in `FUNCTIONS`. `dimension` None is the function's usual one. `optimum` is
@@ -49,31 +50,6 @@ class Synthetic:
         usual = self.dimension == known.dimension
         otherwise = self.function if usual else f"{self.function}-{self.dimension}d"
         object.__setattr__(self, "name", name_of(call, self.name, otherwise))
-
-    @property
-    def metric(self) -> str:
-        """`value`."""
-        return "value"
-
-    @property
-    def direction(self) -> Direction:
-        """Minimised."""
-        return "minimize"
-
-    @property
-    def max_epochs(self) -> int:
-        """One: there is a single fidelity."""
-        return 1
-
-    @property
-    def can_resume(self) -> bool:
-        """Trivially: a trial has no state."""
-        return True
-
-    @property
-    def has_recorded_seconds(self) -> bool:
-        """No."""
-        return False
 
     @property
     def optimum_is_global(self) -> bool:
