@@ -94,7 +94,7 @@ class AskRow:
     @property
     def proposals(self) -> tuple[Proposal, ...]:
         """What was granted of a strategy's answer."""
-        return tuple(grant for grant in self.grants if not isinstance(grant, Restart))
+        return tuple([grant for grant in self.grants if not isinstance(grant, Restart)])
 
     @property
     def begun(self) -> list[int]:
@@ -104,7 +104,7 @@ class AskRow:
     @property
     def is_ask(self) -> bool:
         """Whether it is one of `Run.asks`: what was granted nothing a larger budget makes again."""
-        return bool(self.proposals) and self.ended is None
+        return self.ended is None and bool(self.proposals)
 
 
 class RunningSegment(NamedTuple):

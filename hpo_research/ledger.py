@@ -203,8 +203,8 @@ class Ledger:
                 grant.attempt, grant.start, grant.until, grant.start, row.clock
             )
             self.committed += self._cost(number, grant.until - grant.start)
-        if row.is_ask:
-            self.asks.append(Ask(row.proposals, row.notes, row.parts))
+        if row.ended is None and (proposals := row.proposals):  # as `is_ask`
+            self.asks.append(Ask(proposals, row.notes, row.parts))
         self.is_exhausted |= row.exhausted == self.limits.name
         if row.ended is not None:
             self.ended, self.ended_by = row.ended, row.ended_by

@@ -66,10 +66,15 @@ def run(
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only where the results are.")
     ] = False,
+    reports: Annotated[
+        bool, typer.Option("--report/--no-report", help="Whether to write the report at the end.")
+    ] = True,
     show_traceback: Traceback = False,
 ) -> None:
     """Run an experiment, or resume it where it stopped, and write its report."""
-    wanted = cli.run.RunOptions(file, out, device, threads, seeds, tuple(only or ()), quiet)
+    wanted = cli.run.RunOptions(
+        file, out, device, threads, seeds, tuple(only or ()), quiet, reports
+    )
     with readable(show_traceback), exits.interruptible():
         code = cli.run.run(wanted)
     raise typer.Exit(code)

@@ -30,6 +30,7 @@ class RunOptions:
     seeds: str | None
     only: tuple[str, ...]
     quiet: bool
+    reports: bool = True
 
     @property
     def options(self) -> list[str]:
@@ -60,17 +61,20 @@ def run(wanted: RunOptions) -> int:
             progress=watch or False,
             source=origin,
         )
-    if not wanted.quiet:
-        say(console, "writing the report ...")
-    published = report.publish(result, folder)
+    published = None
+    if wanted.reports:
+        if not wanted.quiet:
+            say(console, "writing the report ...")
+        published = report.publish(result, folder)
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
     known = [line for line in result.changes() if not any(line in told for told in said)]
     for message in [*messages, *result.endings(), *known]:
         warn(message)
-    say(console, f"results are in {folder} (the report: {published.page}){summary.rest(result)}")
-    code = complain(published.missing)
+    page = f" (the report: {published.page})" if published else ""
+    say(console, f"results are in {folder}{page}{summary.rest(result)}")
+    code = complain(published.missing) if published else 0
     return ALL_FAILED if messages else code
 
 

@@ -48,8 +48,7 @@ def begin(
 ) -> None:
     """Store, and enter, that the next attempts of running trials begin; `texts` go with it."""
     # First, so that an attempt can never go on from an earlier one.
-    for key in trials:
-        checkpoints.forget(key)
+    checkpoints.forget(trials)
     turn.store.forget_checkpoints(trials)
     rows = []
     for run in sorted({run for run, _ in trials}):

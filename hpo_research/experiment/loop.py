@@ -276,9 +276,7 @@ class Loop:
         reports, outcomes = self._gather()
         written = self._save(reports, outcomes)
         ready = self._turn.poll(reports, outcomes, written)
-        for outcome in outcomes:
-            if outcome.status != "paused":
-                self._checkpoints.forget(outcome.key)
+        self._checkpoints.forget([o.key for o in outcomes if o.status != "paused"])
         return ready
 
     def _gather(self) -> tuple[list[Report], list[Outcome]]:
@@ -387,9 +385,8 @@ class Loop:
             for trial in self._ledgers[run].trials
             if trial.status == "paused"
         ]
-        for key in paused:
-            self._checkpoints.forget(key)
         if paused:
+            self._checkpoints.forget(paused)
             self._store.forget_checkpoints(paused)
 
     def _progress(self) -> Progress:

@@ -294,6 +294,8 @@ def value_reason(metric: str, value: float | None, epoch: int) -> str:
 
 
 def _number(value: Any, name: str) -> float:
+    if type(value) is float:  # the usual case, at each number of each report
+        return value
     number = plain(value)
     if is_real(number):
         try:

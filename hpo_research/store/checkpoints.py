@@ -128,19 +128,22 @@ class Checkpoints:
             raise StateError("it is damaged, or not the one that was written")
         return packing.Packed(content)
 
-    def forget(self, key: Key) -> None:
-        """Remove what is kept of a trial that nothing can resume."""
-        self._states.pop(key, None)
-        for name in [name for name in self.digests if name[0] == key]:
-            del self.digests[name]
-        self.sweep([key])
+    def forget(self, keys: Collection[Key]) -> None:
+        """Remove what is kept of trials that nothing can resume."""
+        for key in keys:
+            self._states.pop(key, None)
+        if self.digests:
+            gone = set(keys)
+            for name in [name for name in self.digests if name[0] in gone]:
+                del self.digests[name]
+        self.sweep(keys)
 
     def sweep(self, keys: Collection[Key]) -> None:
         """Remove what lies on disk of ended trials, left by a crash included.
 
         A worker that is being ended may still write there: what it leaves goes the next time.
         """
-        if self._folder is None or not self._folder.is_dir():
+        if self._folder is None or not keys or not self._folder.is_dir():
             return
         for key in keys:
             shutil.rmtree(_below(self._folder, key), ignore_errors=True)

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from operator import itemgetter
 
 from hpo_research.ledger import AskRow
@@ -83,14 +84,19 @@ class Writer:
 
     def asks(self, asks: Sequence[AskRow]) -> None:
         """Write the turn of all asks."""
-        entries: list[tuple[int, bytes]] = []
         written = sorted((ask for ask in asks if not ask.is_empty), key=lambda ask: ask.run)
         first = self._next("ask") if self._asks is None else self._asks + 1
-        for number, ask in enumerate(written, first):
-            grants = [proposal_row(number, i, grant) for i, grant in enumerate(ask.grants)]
-            made = self._insert("proposal", grants)
-            made += self._insert("ask", [ask_row(ask, number, self.tail.turn + 1)])
-            entries += [(ask.run, digest) for digest in made]
+        numbered = list(enumerate(written, first))
+        grants = [
+            proposal_row(number, i, grant)
+            for number, ask in numbered
+            for i, grant in enumerate(ask.grants)
+        ]
+        granted = iter(self._insert("proposal", grants))
+        rows = [ask_row(ask, number, self.tail.turn + 1) for number, ask in numbered]
+        entries: list[tuple[int, bytes]] = []
+        for ask, digest in zip(written, self._insert("ask", rows), strict=True):
+            entries += [(ask.run, own) for own in (*islice(granted, len(ask.grants)), digest)]
         self._asks = first + len(written) - 1
         self._turn("ask", entries)
 

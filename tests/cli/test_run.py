@@ -89,15 +89,18 @@ def test_lines_are_plain_where_there_is_no_terminal(small):
     assert "\nwriting the report ...\n" in text
 
 
-def test_quiet_prints_the_last_line_alone(place):
-    done = hpo("run", "small.py", "--quiet", "--out", "here", "--only", "random", "--seeds", "1")
-    assert done.stdout == "results are in here (the report: here/report.html)\n"
+def test_quiet_prints_the_last_line_alone_and_without_a_report_no_page(place):
+    narrow = ("--quiet", "--out", "here", "--only", "random", "--seeds", "1", "--no-report")
+    done = hpo("run", "small.py", *narrow)
+    assert done.stdout == "results are in here\n"
     assert done.stderr == ""
+    assert not (place / "here" / "report.html").exists()
+    assert Result.read(place / "here").is_finished
 
 
 def test_a_second_run_changes_nothing_and_adds_no_note(again):
     before = Result.read(again / "results/small")
-    assert hpo("run", "small.py", "--quiet").exit_code == 0
+    assert hpo("run", "small.py", "--quiet", "--no-report").exit_code == 0
     after = Result.read(again / "results/small")
     assert after.frame().equals(before.frame())
     assert len(after.provenance) == 1
@@ -105,7 +108,7 @@ def test_a_second_run_changes_nothing_and_adds_no_note(again):
 
 def test_the_store_keeps_the_file_and_how_the_command_narrowed_it(place):
     (place / "small.py").write_bytes(b"# coding: latin-1\n# caf\xe9\n" + SMALL.encode())
-    hpo("run", "small.py", "--seeds", "3", "--only", "random", "--threads", "2")
+    hpo("run", "small.py", "--seeds", "3", "--only", "random", "--threads", "2", "--no-report")
     (note,) = Result.read(place / "results/small").provenance
     assert note["file"] == {
         "name": "small.py",
@@ -115,14 +118,15 @@ def test_the_store_keeps_the_file_and_how_the_command_narrowed_it(place):
 
 
 def test_seeds_and_names_choose_a_part(place):
-    done = hpo("run", "small.py", "--seeds", "3,5:7", "--only", "random", "--only", "branin")
+    chosen = ("--seeds", "3,5:7", "--only", "random", "--only", "branin")
+    done = hpo("run", "small.py", *chosen, "--no-report")
     assert done.exit_code == 0, done.output
     names = Result.read(place / "results/small").runs
     assert sorted(names) == [("branin", "random", seed) for seed in (3, 5, 6)]
 
 
 def test_naming_a_problem_keeps_every_strategy(place):
-    hpo("run", "small.py", "--only", "branin", "--seeds", "0")
+    hpo("run", "small.py", "--only", "branin", "--seeds", "0", "--no-report")
     names = Result.read(place / "results/small").runs
     assert {name.strategy for name in names} == {"grid", "random", "hyperband"}
     assert {name.problem for name in names} == {"branin"}
@@ -298,7 +302,7 @@ experiment = hpo.Experiment(
     assert done.stderr.count("\n") == 1
     assert "in ask\n    1 / 0" in hpo("run", "own.py", "--traceback").stderr
     (place / "own.py").write_text(text.replace("1 / 0", "pass"))
-    done = hpo("run", "own.py", "--quiet")
+    done = hpo("run", "own.py", "--quiet", "--no-report")
     assert done.exit_code == 0
     assert "(experiment_own.Mine.ask): trials 0 to 1 on branin, seed 4, were started" in done.stderr
     assert len(Result.read(place / "results/own").frame()) == 3

@@ -40,7 +40,7 @@ HPO = [sys.executable, "-c", "from hpo_research.cli import main; main()"]
 
 
 def started(file: Path, out: Path) -> subprocess.Popen[bytes]:
-    command = [*HPO, "run", file, "--out", out, "--device", "cpu", "--quiet"]
+    command = [*HPO, "run", file, "--out", out, "--device", "cpu", "--quiet", "--no-report"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 

@@ -101,7 +101,7 @@ def test_a_state_without_tensors_costs_no_file(tmp_path: Path):
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_forgotten_trial_has_no_state(tmp_path: Path, on_disk: bool):
     checkpoints = saved(tmp_path if on_disk else None, 1)
-    checkpoints.forget(KEY)
+    checkpoints.forget([KEY])
     assert checkpoints.load(KEY, 9) == (0, None)
     assert not list(tmp_path.rglob("*.safetensors"))
 
