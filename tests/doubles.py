@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import torch
-
+from hpo_research import heavy
 from hpo_research.problems.protocol import Evaluation
 from hpo_research.records import Ask, Direction, Report, Run, Segment, start, stop
 from hpo_research.space import Categorical, Float, SearchSpace
@@ -46,13 +45,13 @@ class Walk:
                 live.pop(key, None)
             live = {k: v for k, v in live.items() if epochs[k] < v[0].until}
 
-    def _begin(self, segment: Segment) -> torch.Tensor:
+    def _begin(self, segment: Segment) -> "heavy.torch.Tensor":
         if segment.state is None:
             assert segment.start == 0
-            return torch.ones(1, dtype=torch.float64)
+            return heavy.torch.ones(1, dtype=heavy.torch.float64)
         return segment.state["value"]
 
-    def _report(self, segment: Segment, epoch: int, state: torch.Tensor) -> Report:
+    def _report(self, segment: Segment, epoch: int, state: "heavy.torch.Tensor") -> Report:
         value = float(state)
         if segment.config["kind"] == "c" and segment.config["x"] > self.fails_above and epoch == 2:
             value = float("nan")

@@ -26,6 +26,7 @@ BODIES = {
         "def f(config):\n    from scipy.stats import norm\n    return norm.pdf(config['x'])\n",
         ("scipy",),
     ),
+    "a word that is a folder's name": ("def f(config):\n    return config['folder_here']\n", ()),
     "another module of the user's": (
         "from shared_here import scale\n\ndef f(config):\n    return scale(config['x'])\n",
         ("pandas",),
@@ -45,8 +46,11 @@ def test_what_a_function_uses_is_loaded_once_and_nothing_else(body, goes, tmp_pa
     (tmp_path / "shared_here.py").write_text(SHARED)
     (tmp_path / "train_here.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("train_here", "shared_here"):
+    (tmp_path / "folder_here").mkdir()
+    (tmp_path / "folder_here" / "other.py").write_text("import torch\n")
+    for name in ("train_here", "shared_here", "folder_here", "folder_here.other"):
         monkeypatch.delitem(sys.modules, name, raising=False)
+    import_module("folder_here.other")
     module = import_module("train_here")
     if goes == "by value":
         monkeypatch.syspath_prepend(tmp_path / "elsewhere")

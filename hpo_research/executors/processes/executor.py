@@ -163,8 +163,8 @@ class ProcessExecutor:
         pickled = dumps(self._problem)
         # Loaded once, before the first fork: no worker is to load what is slow.
         modules = wanted(scripts.thing_of(pickled))
-        if self._problem.can_resume:  # its states are tensors
-            modules = (*modules, "torch")
+        if self._problem.can_resume:  # its states may be tensors
+            modules = (*modules, "hpo_research.states.packed")
         if module.startswith("hpo_research."):
             modules = (*modules, module)
         limit = self._function.memory_bytes if self._function is not None else None

@@ -15,9 +15,9 @@ from hpo_research.executors.processes.channel import Channel, pair
 from hpo_research.executors.processes.forking import COMMAND, FORK, KILL, LOST
 from hpo_research.executors.processes.messages import Setup, packed
 
-# From the first instruction on the fork server is ended with this process: to import the
-# package takes seconds. It imports what this process would import, and nothing is left in its
-# environment.
+# From the first instruction on the fork server is ended with this process: to import what workers
+# want (`Setup.modules`) may take seconds. It imports what this process would import, and nothing is
+# left in its environment.
 _CODE = """
 import os, signal, sys
 paths, parent, descriptor = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -28,7 +28,6 @@ if os.getppid() != parent:
     os._exit(1)
 import json
 sys.path[:], sys.argv[:] = json.loads(paths), ["-c"]
-import hpo_research.states.packed  # with torch: once, and not in each worker
 from hpo_research.executors.processes.forking import main
 main(descriptor, parent)
 """

@@ -46,6 +46,8 @@ def _is_module(name: str) -> bool:
 
 
 def _referred(module: ModuleType) -> Iterator[str]:
+    if vars(module).get("__file__") is None and "__path__" in vars(module):
+        return  # a folder without code: to import it loads none of the modules that lie there
     names = chain.from_iterable(_named(value) for value in list(vars(module).values()))
     # Some compiled functions have their module itself as `__module__`.
     yield from (name for name in names if isinstance(name, str) and _is_module(name))
