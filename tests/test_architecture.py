@@ -33,7 +33,7 @@ FLOORS = [
     {"figures", "tables", "progress"},
     {"experiment", "loop"},
     {"study", "tune", "doctor", "recording", "testing", "suites"},
-    {"sagemaker", "carps"},
+    {"sagemaker", "carps", "cluster"},
     {PACKAGE},  # its __init__, which re-exports
     {"report", "dashboard"},
     {"cli"},

@@ -11,7 +11,7 @@ import typer
 
 import hpo_research
 from hpo_research import cli
-from hpo_research.cli import arguments, exits, job_commands
+from hpo_research.cli import arguments, cluster_commands, exits, job_commands
 from hpo_research.cli.arguments import Traceback
 from hpo_research.cli.exits import readable
 
@@ -63,16 +63,23 @@ def run(
     threads: Annotated[
         int, typer.Option(min=1, help="Threads per process; with 1, numbers repeat bit for bit.")
     ] = 1,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Run one of N parts alone; `hpo merge` joins them."),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only where the results are.")
     ] = False,
     show_traceback: Traceback = False,
 ) -> None:
     """Run an experiment, or resume it where it stopped, and write its report."""
-    wanted = cli.run.RunOptions(file, out, device, threads, seeds, tuple(only or ()), quiet)
+    wanted = cli.run.RunOptions(file, out, device, threads, seeds, tuple(only or ()), quiet, shard)
     with readable(show_traceback), exits.interruptible():
         code = cli.run.run(wanted)
     raise typer.Exit(code)
+
+
+app.command(epilog=cluster_commands.MERGE)(cluster_commands.merge)
 
 
 @app.command(

@@ -14,7 +14,7 @@ from hpo_research.cli.exits import ALL_FAILED, complain, telling_of_code
 from hpo_research.cli.loading import load, source
 from hpo_research.device import resolve
 from hpo_research.errors import ExperimentError
-from hpo_research.experiment import Experiment, loop
+from hpo_research.experiment import Experiment, loop, shards
 from hpo_research.progress.display import bars, lines
 from hpo_research.progress.showing import Watch
 
@@ -30,6 +30,7 @@ class RunOptions:
     seeds: str | None
     only: tuple[str, ...]
     quiet: bool
+    shard: str | None = None
 
     @property
     def options(self) -> list[str]:
@@ -46,31 +47,37 @@ def run(wanted: RunOptions) -> int:
     experiment = selection.only(load(wanted.file), wanted.only)
     if seeds is not None:
         experiment = replace(experiment, seeds=seeds)
-    folder = Path("results", experiment.name) if wanted.out is None else wanted.out
+    folder = shards.place(wanted.out, experiment, wanted.shard)
     console = screen()
     if not wanted.quiet:
-        say(console, _heading(experiment, folder, device))
+        say(console, _heading(experiment, folder, device, wanted.shard))
     origin = source(wanted.file, wanted.options)
     with telling_of_code() as said, _display(console, quiet=wanted.quiet) as watch:
         result = loop.run(
             experiment,
-            out=folder,
+            out=wanted.out,
             device=device,
             threads=wanted.threads,
             progress=watch or False,
             source=origin,
+            shard=wanted.shard,
         )
-    if not wanted.quiet:
-        say(console, "writing the report ...")
-    published = report.publish(result, folder)
+    if wanted.shard is None:
+        if not wanted.quiet:
+            say(console, "writing the report ...")
+        published = report.publish(result, folder)
+        at_end, missing = f"the report: {published.page}", published.missing
+    else:
+        whole = folder.parents[1]
+        at_end, missing = f"hpo merge {whole} joins it with the other shards", ()
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
     known = [line for line in result.changes() if not any(line in told for told in said)]
     for message in [*messages, *result.endings(), *known]:
         warn(message)
-    say(console, f"results are in {folder} (the report: {published.page}){summary.rest(result)}")
-    code = complain(published.missing)
+    say(console, f"results are in {folder} ({at_end}){summary.rest(result)}")
+    code = complain(missing)
     return ALL_FAILED if messages else code
 
 
@@ -87,10 +94,11 @@ def _seeds(text: str) -> list[int]:
         raise typer.BadParameter(str(error), param_hint="--seeds") from None
 
 
-def _heading(experiment: Experiment, folder: Path, device: str) -> str:
+def _heading(experiment: Experiment, folder: Path, device: str, shard: str | None) -> str:
+    part = f"shard {shard} of " if shard else ""
     problems = ", ".join(problem.name for problem in experiment.problems)
     return (
-        f"{experiment.name}: {len(experiment.run_names())} runs on {device}, in {folder}\n"
+        f"{experiment.name}: {part}{len(experiment.run_names())} runs on {device}, in {folder}\n"
         f"problems: {problems}\n"
         f"strategies: {', '.join(experiment.strategies)}; seeds: {len(experiment.seeds)}"
     )
