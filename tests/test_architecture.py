@@ -81,7 +81,7 @@ BELOW_TENSORS = TENSORS_ONLY | {
 BELOW_TENSORS |= {"compiled", "options", "moved"}
 
 # Or slow: imported where needed, in one module.
-OPTIONAL = {"IPython", "mlxtend", "optuna_dashboard", "pyarrow", "sklearn", "tueplots"}
+OPTIONAL = {"IPython", "mlxtend", "optuna_dashboard", "pyarrow", "sklearn", "submitit", "tueplots"}
 # Modules that speak to another tool in its own words, subclass its classes, say; `heavy` names it
 # for annotations alone.
 ADAPTERS = {

@@ -2,6 +2,7 @@
 
 from . import (
     best,
+    cluster,
     dashboard,
     describe,
     doctor,
@@ -23,6 +24,7 @@ from .app import app, main
 __all__ = [
     "app",
     "best",
+    "cluster",
     "dashboard",
     "describe",
     "doctor",

@@ -67,6 +67,13 @@ def run(
         str | None,
         typer.Option(metavar="K/N", help="Run one of N parts alone; `hpo merge` joins them."),
     ] = None,
+    on: cluster_commands.On = None,
+    shards: cluster_commands.Shards = None,
+    cluster: cluster_commands.Cluster = None,
+    partition: cluster_commands.Partition = None,
+    time: cluster_commands.Time = None,
+    memory: cluster_commands.Memory = None,
+    gpus: cluster_commands.Gpus = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only where the results are.")
     ] = False,
@@ -74,8 +81,10 @@ def run(
 ) -> None:
     """Run an experiment, or resume it where it stopped, and write its report."""
     wanted = cli.run.RunOptions(file, out, device, threads, seeds, tuple(only or ()), quiet, shard)
+    flags = {"partition": partition, "time": time, "memory": memory, "gpus": gpus}
+    place = cluster_commands.place(on, shards, cluster, flags, shard)
     with readable(show_traceback), exits.interruptible():
-        code = cli.run.run(wanted)
+        code = cli.run.run(wanted) if place is None else cli.cluster.run(wanted, place)
     raise typer.Exit(code)
 
 

@@ -40,13 +40,17 @@ class RunOptions:
         return options + [part for name in self.only for part in ("--only", name)]
 
 
+def chosen(wanted: RunOptions) -> Experiment:
+    """Return the experiment of the file, with the seeds and parts that were chosen."""
+    seeds = None if wanted.seeds is None else _seeds(wanted.seeds)
+    experiment = selection.only(load(wanted.file), wanted.only)
+    return experiment if seeds is None else replace(experiment, seeds=seeds)
+
+
 def run(wanted: RunOptions) -> int:
     """Run the experiment and return the exit code."""
     device = resolve(wanted.device)
-    seeds = None if wanted.seeds is None else _seeds(wanted.seeds)
-    experiment = selection.only(load(wanted.file), wanted.only)
-    if seeds is not None:
-        experiment = replace(experiment, seeds=seeds)
+    experiment = chosen(wanted)
     folder = shards.place(wanted.out, experiment, wanted.shard)
     console = screen()
     if not wanted.quiet:
