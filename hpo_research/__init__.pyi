@@ -2,6 +2,7 @@
 
 from . import errors
 from .analysis.result import Result
+from .cluster.merging import merge
 from .errors import CodeChangedWarning, HpoError
 from .experiment import Budget, Experiment, run
 from .experiment.priors import Prior
@@ -71,6 +72,7 @@ __all__ = [
     "Trial",
     "__version__",
     "errors",
+    "merge",
     "problem",
     "rival",
     "rivals",

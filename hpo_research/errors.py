@@ -95,6 +95,10 @@ class EarlierResultsWarning(UserWarning):
     """A source of earlier results has grown since the experiment began; what is stored counts."""
 
 
+class MergeWarning(UserWarning):
+    """Shards of one experiment ran on other processors, or with other versions or code."""
+
+
 class DocumentWarning(UserWarning):
     """A tuning-job document goes beyond an account's quotas, or has ranges of a single value."""
 

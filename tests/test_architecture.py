@@ -33,7 +33,7 @@ FLOORS = [
     {"figures", "tables", "progress"},
     {"experiment", "loop"},
     {"study", "tune", "doctor", "recording", "testing", "suites"},
-    {"sagemaker", "carps"},
+    {"sagemaker", "carps", "cluster"},
     {PACKAGE},  # its __init__, which re-exports
     {"report", "dashboard"},
     {"cli"},
@@ -81,7 +81,7 @@ BELOW_TENSORS = TENSORS_ONLY | {
 BELOW_TENSORS |= {"compiled", "options", "moved"}
 
 # Or slow: imported where needed, in one module.
-OPTIONAL = {"IPython", "mlxtend", "optuna_dashboard", "pyarrow", "sklearn", "tueplots"}
+OPTIONAL = {"IPython", "mlxtend", "optuna_dashboard", "pyarrow", "sklearn", "submitit", "tueplots"}
 # Modules that speak to another tool in its own words, subclass its classes, say; `heavy` names it
 # for annotations alone.
 ADAPTERS = {

@@ -242,12 +242,12 @@ def _description(parts: Sequence[_Part]) -> dict[str, Any]:
     }
 
 
-def code_that_differs(parts: Mapping[str, Result]) -> list[str]:
+def code_that_differs(parts: Mapping[str, History]) -> list[str]:
     """Say which code of the user's differs between results of one comparison."""
     lines = []
     for (label, one), (other_label, other) in combinations(parts.items(), 2):
         for kind in KINDS:
-            own, their = _last(one.code, kind), _last(other.code, kind)
+            own, their = _last(one, kind), _last(other, kind)
             lines += [
                 f"the code of {name} differs between {label} and {other_label}, in {piece}"
                 for name in own

@@ -234,7 +234,8 @@ class Result:
         """Say which code changed between the sessions, and which trials were begun before."""
         if self.parts:
             own = [f"{label}: {line}" for label, r in self.parts.items() for line in r.changes()]
-            return [*own, *analysis.merging.code_that_differs(self.parts)]
+            code = {label: part.code for label, part in self.parts.items()}
+            return [*own, *analysis.merging.code_that_differs(code)]
         begun = {name: own.begun for name, own in self.histories.items()}
         return [*_noted_before(self.provenance), *lines(self.code, begun)]
 

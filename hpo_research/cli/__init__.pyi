@@ -2,12 +2,14 @@
 
 from . import (
     best,
+    cluster,
     dashboard,
     describe,
     doctor,
     export,
     jobs,
     listings,
+    merge,
     report,
     rescue,
     rivals,
@@ -22,6 +24,7 @@ from .app import app, main
 __all__ = [
     "app",
     "best",
+    "cluster",
     "dashboard",
     "describe",
     "doctor",
@@ -29,6 +32,7 @@ __all__ = [
     "jobs",
     "listings",
     "main",
+    "merge",
     "report",
     "rescue",
     "rivals",

@@ -11,7 +11,7 @@ import typer
 
 import hpo_research
 from hpo_research import cli
-from hpo_research.cli import arguments, exits, job_commands
+from hpo_research.cli import arguments, cluster_commands, exits, job_commands
 from hpo_research.cli.arguments import Traceback
 from hpo_research.cli.exits import readable
 
@@ -63,6 +63,17 @@ def run(
     threads: Annotated[
         int, typer.Option(min=1, help="Threads per process; with 1, numbers repeat bit for bit.")
     ] = 1,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Run one of N parts alone; `hpo merge` joins them."),
+    ] = None,
+    on: cluster_commands.On = None,
+    shards: cluster_commands.Shards = None,
+    cluster: cluster_commands.Cluster = None,
+    partition: cluster_commands.Partition = None,
+    time: cluster_commands.Time = None,
+    memory: cluster_commands.Memory = None,
+    gpus: cluster_commands.Gpus = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only where the results are.")
     ] = False,
@@ -73,11 +84,16 @@ def run(
 ) -> None:
     """Run an experiment, or resume it where it stopped, and write its report."""
     wanted = cli.run.RunOptions(
-        file, out, device, threads, seeds, tuple(only or ()), quiet, reports
+        file, out, device, threads, seeds, tuple(only or ()), quiet, reports, shard
     )
+    flags = {"partition": partition, "time": time, "memory": memory, "gpus": gpus}
+    place = cluster_commands.place(on, shards, cluster, flags, shard)
     with readable(show_traceback), exits.interruptible():
-        code = cli.run.run(wanted)
+        code = cli.run.run(wanted) if place is None else cli.cluster.run(wanted, place)
     raise typer.Exit(code)
+
+
+app.command(epilog=cluster_commands.MERGE)(cluster_commands.merge)
 
 
 @app.command(

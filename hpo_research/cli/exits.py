@@ -10,7 +10,13 @@ from typing import NoReturn, TextIO
 import typer
 
 from hpo_research.cli.console import trace, warn
-from hpo_research.errors import CodeChangedWarning, DocumentWarning, EarlierResultsWarning, HpoError
+from hpo_research.errors import (
+    CodeChangedWarning,
+    DocumentWarning,
+    EarlierResultsWarning,
+    HpoError,
+    MergeWarning,
+)
 
 ERROR, ALL_FAILED, INTERRUPTED, TERMINATED = 1, 3, 130, 143
 
@@ -38,7 +44,7 @@ def complain(missing: Sequence[str]) -> int:
     return ERROR if missing else 0
 
 
-_TOLD = (CodeChangedWarning, DocumentWarning, EarlierResultsWarning)
+_TOLD = (CodeChangedWarning, DocumentWarning, EarlierResultsWarning, MergeWarning)
 
 
 @contextmanager

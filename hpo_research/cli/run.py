@@ -14,7 +14,7 @@ from hpo_research.cli.exits import ALL_FAILED, complain, telling_of_code
 from hpo_research.cli.loading import load, source
 from hpo_research.device import resolve
 from hpo_research.errors import ExperimentError
-from hpo_research.experiment import Experiment, loop
+from hpo_research.experiment import Experiment, loop, shards
 from hpo_research.progress.display import bars, lines
 from hpo_research.progress.showing import Watch
 
@@ -31,6 +31,7 @@ class RunOptions:
     only: tuple[str, ...]
     quiet: bool
     reports: bool = True
+    shard: str | None = None
 
     @property
     def options(self) -> list[str]:
@@ -40,41 +41,49 @@ class RunOptions:
         return options + [part for name in self.only for part in ("--only", name)]
 
 
+def chosen(wanted: RunOptions) -> Experiment:
+    """Return the experiment of the file, with the seeds and parts that were chosen."""
+    seeds = None if wanted.seeds is None else _seeds(wanted.seeds)
+    experiment = selection.only(load(wanted.file), wanted.only)
+    return experiment if seeds is None else replace(experiment, seeds=seeds)
+
+
 def run(wanted: RunOptions) -> int:
     """Run the experiment and return the exit code."""
     device = resolve(wanted.device)
-    seeds = None if wanted.seeds is None else _seeds(wanted.seeds)
-    experiment = selection.only(load(wanted.file), wanted.only)
-    if seeds is not None:
-        experiment = replace(experiment, seeds=seeds)
-    folder = Path("results", experiment.name) if wanted.out is None else wanted.out
+    experiment = chosen(wanted)
+    folder = shards.place(wanted.out, experiment, wanted.shard)
     console = screen()
     if not wanted.quiet:
-        say(console, _heading(experiment, folder, device))
+        say(console, _heading(experiment, folder, device, wanted.shard))
     origin = source(wanted.file, wanted.options)
     with telling_of_code() as said, _display(console, quiet=wanted.quiet) as watch:
         result = loop.run(
             experiment,
-            out=folder,
+            out=wanted.out,
             device=device,
             threads=wanted.threads,
             progress=watch or False,
             source=origin,
+            shard=wanted.shard,
         )
-    published = None
-    if wanted.reports:
+    at_end, missing = list[str](), list[str]()
+    if wanted.shard is not None:
+        at_end = [f"hpo merge {folder.parents[1]} joins it with the other shards"]
+    elif wanted.reports:
         if not wanted.quiet:
             say(console, "writing the report ...")
         published = report.publish(result, folder)
+        at_end, missing = [f"the report: {published.page}"], list(published.missing)
     if not wanted.quiet:
         console.print(summary.table(summary.rows(result), is_final=True))
     messages = result.messages(experiment.run_names())
     known = [line for line in result.changes() if not any(line in told for told in said)]
     for message in [*messages, *result.endings(), *known]:
         warn(message)
-    page = f" (the report: {published.page})" if published else ""
-    say(console, f"results are in {folder}{page}{summary.rest(result)}")
-    code = complain(published.missing) if published else 0
+    place = "".join([f"results are in {folder}", *(f" ({what})" for what in at_end)])
+    say(console, f"{place}{summary.rest(result)}")
+    code = complain(missing)
     return ALL_FAILED if messages else code
 
 
@@ -91,10 +100,11 @@ def _seeds(text: str) -> list[int]:
         raise typer.BadParameter(str(error), param_hint="--seeds") from None
 
 
-def _heading(experiment: Experiment, folder: Path, device: str) -> str:
+def _heading(experiment: Experiment, folder: Path, device: str, shard: str | None) -> str:
+    part = f"shard {shard} of " if shard else ""
     problems = ", ".join(problem.name for problem in experiment.problems)
     return (
-        f"{experiment.name}: {len(experiment.run_names())} runs on {device}, in {folder}\n"
+        f"{experiment.name}: {part}{len(experiment.run_names())} runs on {device}, in {folder}\n"
         f"problems: {problems}\n"
         f"strategies: {', '.join(experiment.strategies)}; seeds: {len(experiment.seeds)}"
     )

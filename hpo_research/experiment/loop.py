@@ -10,7 +10,6 @@ import time
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 from hpo_research import habits, states
@@ -27,6 +26,7 @@ from hpo_research.experiment.experiment import Experiment, parallel_of
 from hpo_research.experiment.provenance import Source
 from hpo_research.experiment.served import served
 from hpo_research.experiment.session import Session, open_experiment
+from hpo_research.experiment.shards import AsShard, place
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given
@@ -57,6 +57,7 @@ def run(
     watch: Watch | None = None,
     source: Source | None = None,
     ends: Rule = never,
+    shard: AsShard | None = None,
 ) -> Result:
     """Run an experiment, or go on where it stopped, and return what is known at the end.
 
@@ -66,19 +67,19 @@ def run(
     too, False nowhere; or it is called with a `Progress` a few times a second, and at the end.
     `source` is the file that the experiment was read from, stored for the report; `ends` is called
     with every run while it trains, and says why it is to end now, as `deadline(seconds)` does, or
-    an empty string. Raises `StoreLockedError` where another process runs the folder,
-    `ExperimentError` where the stored experiment differs,
-    `StoreWriteError` where the disk refuses a write, `MachineError` where there is no process or
-    file descriptor left for a worker. A configuration that fails never stops the others.
+    an empty string. `shard="2/8"` runs the second of eight parts, in `shards/2-of-8` of the folder.
+    Raises `StoreLockedError` where another process runs the folder, `ExperimentError` where the
+    stored experiment differs, `StoreWriteError` where the disk refuses a write, `MachineError`
+    where there is no process or file descriptor left for a worker. A failure stops no others.
     `KeyboardInterrupt` (Ctrl-C) ends all that was started and passes on, saying how to go on.
     """
     if not isinstance(experiment, Experiment):
         raise ExperimentError(f"run: expected an Experiment, got {quoted(experiment)}")
     compute, showing = Compute(resolve(device), threads), asked_for("run", progress, watch)
-    with Store.write(Path("results", experiment.name) if out is None else out) as store:
+    with Store.write(place(out, experiment, shard)) as store:
         try:
             with shown(showing) as told:
-                execute(experiment, store, compute, told, source=source, ends=ends)
+                execute(experiment, store, compute, told, source=source, ends=ends, shard=shard)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{experiment.name} was interrupted; completed work is stored in {store.folder}: "
@@ -95,9 +96,10 @@ def execute(
     *,
     source: Source | None = None,
     ends: Rule = never,
+    shard: AsShard | None = None,
 ) -> None:
-    """Run an experiment in an open store."""
-    session = open_experiment(experiment, store, compute.device, source=source)
+    """Run an experiment, or a shard of it, in an open store."""
+    session = open_experiment(experiment, store, compute.device, source=source, shard=shard)
     with limited(compute.threads), used(compute.device):
         loop = Loop(experiment, store, session, compute, ends=ends)
         try:

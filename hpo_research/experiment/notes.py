@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping
 
 from hpo_research.analysis import changes
+from hpo_research.analysis.machines import SINCE
 from hpo_research.errors import CodeChangedWarning
 from hpo_research.experiment.code import code_of
 from hpo_research.experiment.description import Json
@@ -34,8 +35,8 @@ def record(
         _warn(store, coded)
     noted = store.list_of("provenance")
     plain = json.loads(json.dumps(notes))
-    if not noted or noted[-1] != plain:
-        noted.append(plain)
+    if not noted or {**noted[-1], SINCE: None} != {**plain, SINCE: None}:
+        noted.append({**plain, SINCE: store.last_turn()})
     store.set_meta(
         {
             "experiment": json.dumps(description),

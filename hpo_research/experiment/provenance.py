@@ -1,6 +1,7 @@
 """Provenance: with what an experiment was run."""
 
 import platform
+import socket
 import subprocess
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -27,13 +28,15 @@ class Source:
 
 
 def provenance(device: str, source: Source | None = None) -> dict[str, object]:
-    """Return the package versions, the commit of the working folder, Python, device and file."""
+    """Return package versions, the commit of the working folder, Python, the machine and file."""
     return {
         "versions": versions(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "commit": commit(),
         "device": device,
+        "processor": processor(),
+        "host": socket.gethostname(),
         **({} if source is None else {"file": asdict(source)}),
     }
 
@@ -48,6 +51,7 @@ def _version(name: str) -> str:
     return metadata.version(name)
 
 
+@cache
 def processor() -> str:
     """Return the model of the processor; where no `/proc` has it, its kind."""
     listed = Path("/proc/cpuinfo")

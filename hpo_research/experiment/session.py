@@ -12,6 +12,7 @@ from hpo_research.experiment.experiment import Experiment, merged
 from hpo_research.experiment.notes import record
 from hpo_research.experiment.provenance import Source, provenance
 from hpo_research.experiment.rewinding import remembered, rewind
+from hpo_research.experiment.shards import AsShard, names_of
 from hpo_research.experiment.turn import Turn
 from hpo_research.ledger import Ledger
 from hpo_research.records import Key
@@ -43,20 +44,28 @@ class Session:
 
 
 def open_experiment(
-    experiment: Experiment, store: Store, device: str, *, source: Source | None = None
+    experiment: Experiment,
+    store: Store,
+    device: str,
+    *,
+    source: Source | None = None,
+    shard: AsShard | None = None,
 ) -> Session:
     """Match the experiment with its store, end survivors of an earlier process, fill the books.
 
-    Raises `ExperimentError` where something that is stored has changed.
+    Those of a shard's runs, where there is one. Raises `ExperimentError` where something that is
+    stored has changed.
     """
     old = store.experiment()
     if old is not None and old["execution"] == "study":
         raise ExperimentError(f"{store.folder}: holds a study, not an experiment; choose another")
     experiment = experiment.knowing(old)
+    names, texts = names_of(experiment, shard, store)
     _match(experiment, store, provenance(device, source))
+    if texts:
+        store.set_meta(texts)
     end_survivors([ProcessId(*row) for row in store.processes()], store.tag, everywhere=True)
     store.forget_processes()
-    names = experiment.run_names()
     ids = store.add_runs(names)
     ledgers = {
         ids[name]: experiment.ledger(experiment.problem(name.problem), name.seed, ids[name])

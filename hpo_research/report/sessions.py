@@ -39,7 +39,9 @@ def sessions(result: Result) -> list[Session]:
 def _facts(note: Mapping[str, Any]) -> dict[str, str]:
     facts = {
         "results": note.get("results", ""),
+        "shard": note.get("shard", ""),
         "device": note.get("device", ""),
+        "processor": note.get("processor", ""),
         "python": note.get("python", ""),
         "platform": note.get("platform", ""),
         "commit": note.get("commit", "") or "none",

@@ -150,3 +150,17 @@ class Tail:
         links = links_after(self.links, entries)
         row = (self.turn + 1, kind, packed(links))
         return Tail(self.seal, self.turn + 1, {**self.links, **links}), row
+
+    def with_turns(
+        self, turns: Iterable[tuple[int, str]], entries: Mapping[int, Mapping[int, bytes]]
+    ) -> tuple["Tail", list[Row]]:
+        """Return the tail after turns, given by number and kind, and the rows of these turns.
+
+        `entries` as in `with_turn`, by the number of the turn.
+        """
+        tail, rows = self, []
+        for number, kind in turns:
+            after, row = tail.with_turn(kind, entries.get(number, {}))
+            tail = Tail(after.seal, number, after.links)
+            rows.append((number, *row[1:]))
+        return tail, rows

@@ -139,13 +139,14 @@ def _joined(known: History, more: History) -> History:
     return replace(more, rows={**known.rows, **changed}, since=since)
 
 
-class _Chain:
+class Chain:
     """The digests of the rows of runs, in the order in which they are entered, turn by turn."""
 
     def __init__(self) -> None:
         self._turns, self._runs, self._digests = array("q"), array("q"), bytearray()
 
     def add(self, turns: Iterable[int], runs: Iterable[int], made: Iterable[bytes]) -> None:
+        """Add the digests of rows, each with its turn and its run."""
         self._turns.extend(turns)
         self._runs.extend(runs)
         self._digests += b"".join(made)
@@ -187,7 +188,7 @@ class Scan:
         self._read = read
         self._digested = digested
         self.seal: Seal | None = None
-        self.chain = _Chain()
+        self.chain = Chain()
         self.damages: list[Damage] = []
         self.cuts: dict[int, int] = {}
         self.links: dict[int, bytes] = dict(links or {})

@@ -12,6 +12,8 @@ import os
 import re
 import socket
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from weakref import WeakSet
 
@@ -89,6 +91,23 @@ def acquire(folder: Path) -> Lock:
         os.close(descriptor)
         raise
     return Lock(descriptor, place)
+
+
+@contextmanager
+def idle(folder: Path) -> Iterator[None]:
+    """Keep everybody from writing to a folder. Raises `StoreLockedError` where somebody does."""
+    path = folder / FILE
+    if not path.is_file():
+        yield
+        return
+    with open(path, "rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreLockedError(
+                f"{folder}: a process is writing to it; wait until it ends, or stop it"
+            ) from error
+        yield
 
 
 def note(folder: Path) -> str:

@@ -4,7 +4,6 @@ A run is kept up to its first turn that is not whole: what came after it cannot 
 then asked again, and goes on from there. The damaged store is not touched.
 """
 
-import fcntl
 import shutil
 import sqlite3
 import tempfile
@@ -13,8 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hpo_research.errors import StoreError, StoreLockedError, StoreWriteError
-from hpo_research.store import digests, migration
+from hpo_research.errors import StoreError, StoreWriteError
+from hpo_research.store import digests, lock, migration
 from hpo_research.store.connection import FILE, writing
 from hpo_research.store.damage import Damage, reading
 from hpo_research.store.described import breaks
@@ -53,26 +52,14 @@ def rescue(folder: str | Path, out: str | Path) -> Rescued:
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise StoreError(f"{target}: already exists; name a folder that is new or empty")
-        _check_idle(source)
+        with lock.idle(source):
+            pass
         target.mkdir(parents=True, exist_ok=True)
         return _rescue(source, target)
     except StoreWriteError:
         raise
     except OSError as error:
         raise StoreWriteError(f"{target}: the rescue was cut short ({error})") from error
-
-
-def _check_idle(folder: Path) -> None:
-    path = folder / "lock"
-    if not path.is_file():
-        return
-    with open(path, "rb") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreLockedError(
-                f"{folder}: a process is writing to it; wait until it ends, or stop it"
-            ) from error
 
 
 def _rescue(source: Path, target: Path) -> Rescued:

@@ -25,11 +25,8 @@ def sealed(rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
     scan.collect()
     if scan.damages:
         raise DamagedRows(scan.damages)
-    entries, tail, turns = dict(scan.chain.by_turn()), Tail(), []
-    for number, kind, _ in plain["turn"]:
-        after, row = tail.with_turn(kind, entries.get(number, {}))
-        tail = Tail(after.seal, number, after.links)
-        turns.append((number, *row[1:]))
+    numbered = [row[:2] for row in plain["turn"]]
+    _, turns = Tail().with_turns(numbered, dict(scan.chain.by_turn()))
     made["turn"] = _digested("turn", turns)
     totals = {table: Sum().with_all([row[-1] for row in made[table]]) for table in SUMMED}
     made["meta"] += _digested("meta", [(SEAL, Seal(totals).text)])

@@ -182,9 +182,7 @@ class Store:
 
     def set_meta(self, texts: Mapping[str, str]) -> None:
         """Store texts by key in one transaction."""
-        with self._transaction():
-            for key, text in texts.items():
-                self._writer.text(key, text)
+        self.change(lambda writer: writer.texts(texts))
 
     def runs(self) -> dict[RunName, int]:
         """Return the id of every run."""
@@ -239,8 +237,7 @@ class Store:
         """
 
         def write(writer: Writer) -> None:
-            for key, text in (texts or {}).items():
-                writer.text(key, text)
+            writer.texts(texts or {})
             for row in rows:
                 writer.over(row.run, row.run in over)
             writer.asks(rows)
@@ -280,8 +277,7 @@ class Store:
         with self._transaction():
             for run, turn in turns.items():
                 self._writer.retract(run, turn)
-            for key, text in texts.items():
-                self._writer.text(key, text)
+            self._writer.texts(texts)
         self._opened = None
 
     def replay(self, ledgers: Mapping[int, Ledger]) -> LastTurn:
@@ -306,8 +302,7 @@ class Store:
     def mark_lost(self, attempts: Sequence[tuple[int, int, int, int]]) -> None:
         """Note attempts that were running when their process ended: run, trial, attempt, epoch."""
         if attempts:
-            with self._transaction():
-                self._writer.lost(attempts)
+            self.change(lambda writer: writer.lost(attempts))
 
     def lost(self) -> list[tuple[int, int, int, int]]:
         """Return the attempts that were lost: run, trial, attempt, last stored epoch."""
@@ -323,8 +318,7 @@ class Store:
 
     def forget_checkpoints(self, keys: Collection[Key]) -> None:
         """Forget the digests of trials whose files are removed."""
-        with self._transaction():
-            self._writer.forget(keys)
+        self.change(lambda writer: writer.forget(keys))
 
     # -- child processes
 
@@ -358,6 +352,10 @@ class Store:
         if self._log is None:
             self._late.append(write)
             return
+        self.change(write)
+
+    def change(self, write: Callable[[Writer], object]) -> None:
+        """Let a function write in one transaction: all of it, or nothing."""
         with self._transaction():
             write(self._writer)
 

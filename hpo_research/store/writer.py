@@ -10,9 +10,10 @@ from hpo_research.ledger import AskRow
 from hpo_research.records import Key, Outcome, Report
 from hpo_research.store import digests
 from hpo_research.store.digests import SEAL, SUMMED, Row, Seal, Tail
+from hpo_research.store.history import Chain
 from hpo_research.store.retraction import retract
 from hpo_research.store.rows import RunName, ask_row, outcome_row, proposal_row, report_row
-from hpo_research.store.schema import INSERT, KEYS
+from hpo_research.store.schema import INSERT, KEYS, VERSION
 
 _RUN = "SELECT id, problem, strategy, seed, is_over, digest FROM run WHERE id = ?"
 _KEYED = {table: itemgetter(*range(KEYS[table])) for table in ("report", "outcome")}
@@ -40,6 +41,11 @@ class Writer:
         """Write a text of `meta`, for another or new."""
         old = self._db.execute("SELECT digest FROM meta WHERE key = ?", (key,)).fetchone()
         self._sum("meta", gone=old and old[0], new=self._text(key, text))
+
+    def texts(self, texts: Mapping[str, str]) -> None:
+        """Write texts of `meta` by key."""
+        for key, text in texts.items():
+            self.text(key, text)
 
     def seal(self, before: Tail) -> None:
         """Write the seal where it is no longer that of an earlier tail."""
@@ -99,6 +105,42 @@ class Writer:
             entries += [(ask.run, own) for own in (*islice(granted, len(ask.grants)), digest)]
         self._asks = first + len(written) - 1
         self._turn("ask", entries)
+
+    def join(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Write all rows of runs that are new here, with the turns that they came in.
+
+        They are given without digests, in the order of their keys, and numbered to follow those
+        that are here; of the turns' rows the links are made anew.
+        """
+        self._insert("run", rows["run"])
+        self._insert("lost", rows["lost"])
+        chain = Chain()
+        for table in ("report", "outcome"):
+            made = self._insert(table, rows[table])
+            chain.add([row[3] for row in rows[table]], [row[0] for row in rows[table]], made)
+        of_ask: dict[int, list[bytes]] = {}
+        made = self._insert("proposal", rows["proposal"])
+        for row, digest in zip(rows["proposal"], made, strict=True):
+            of_ask.setdefault(row[0], []).append(digest)
+        for row, digest in zip(rows["ask"], self._insert("ask", rows["ask"]), strict=True):
+            own = [*of_ask.get(row[0], ()), digest]
+            chain.add([row[2]] * len(own), [row[1]] * len(own), own)
+        numbered = [(number, kind) for number, kind, _ in rows["turn"]]
+        tail, turns = Tail(turn=self.tail.turn).with_turns(numbered, dict(chain.by_turn()))
+        self._insert("turn", turns)
+        self.tail = Tail(self.tail.seal, tail.turn, {**self.tail.links, **tail.links})
+        self._asks = None
+
+    def clear(self) -> None:
+        """Take away everything but the version."""
+        for table in (*KEYS, "checkpoint", "process"):
+            self._db.execute(f"DELETE FROM {table}")
+        self.back_to(Tail())
+        self.text("schema", str(VERSION))
+
+    def last(self, table: str) -> int:
+        """Return the last id of a table, 0 before any."""
+        return self._next(table) - 1
 
     def retract(self, run: int, turn: int) -> None:
         """Take back all rows of a run from a turn on, and their links; it is not over any more."""
