@@ -255,7 +255,7 @@ def test_an_epoch_that_cannot_be_is_refused(study: hpo.Study, epoch: object, mes
 @pytest.mark.parametrize(
     ("trial", "message"),
     [
-        (1, "trial 1 is unknown; 1 trials were asked for"),
+        (1, "trial 1 is unknown; 1 trial so far"),
         (-1, "trial -1 is unknown"),
         ("0", "expected a trial's id, got '0'; use trial.id"),
         (None, "expected a trial's id, got None"),
@@ -760,7 +760,7 @@ class Says:
 @pytest.mark.parametrize(
     ("asks", "message"),
     [
-        ([], "study: asked 1 runs, got 0 asks"),
+        ([], "study: asked 1 run, got 0 asks"),
         ([Ask((resume(0, 9),))], "cannot resume trial 0, which does not exist"),
         ([Ask((start(MIDDLE, 10, "own"),))], "until must be an integer above 0 and at most 9"),
         ([Ask((start({"x": 3}, 9, "own"),))], "proposal: 'kind' is missing"),

@@ -20,6 +20,7 @@ from hpo_research.store.described import code_of, experiment_of, infos_of, prove
 from hpo_research.store.facts import Facts, facts_of
 from hpo_research.store.history import History as Stored
 from hpo_research.store.migration import UNDIGESTED
+from hpo_research.text import count
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Result:
         return facts_of(self.description)
 
     def __repr__(self) -> str:
-        over = f"{len(self.over)} of {len(self.runs)} runs finished"
+        over = f"{len(self.over)} of {count(len(self.runs), 'run')} finished"
         return f"<Result of {self.facts.name!r}: {over}, in {self.folder or 'memory'}>"
 
     def frame(self) -> "heavy.pandas.DataFrame":
@@ -203,14 +204,14 @@ class Result:
             who = f"{name.strategy} on {name.problem}, seed {name.seed}"
             failed = [trial for trial in run.trials if trial.status == "failed"]
             if failed and len(failed) == len(run.trials):
-                lines.append(
-                    f"{who}: all {len(failed)} trials failed; the first: {failed[0].reason}"
-                )
+                every = f"all {len(failed)} trials failed; the first"
+                every = "the only trial failed" if len(failed) == 1 else every
+                lines.append(f"{who}: {every}: {failed[0].reason}")
             again = [trial for trial in run.trials if trial.attempt]
             if again:
                 lines.append(
-                    f"{who}: {len(again)} trials were restarted after their process was lost; "
-                    "the lost epochs are charged, but are not part of their curves"
+                    f"{who}: restarted after the process was lost: {count(len(again), 'trial')}; "
+                    "the lost epochs are charged, but are in no curve"
                 )
             if not run.trials and name in self.over and name not in self.ended:
                 lines.append(
@@ -225,7 +226,8 @@ class Result:
             names.setdefault(why, []).append(name)
         return [
             f"{', '.join(f'{n.strategy} on {n.problem}, seed {n.seed}' for n in own[:3])}"
-            + (f" and {len(own) - 3} more runs were" if len(own) > 3 else " was")
+            + (f" and {count(len(own) - 3, 'more run')}" if len(own) > 3 else "")
+            + (" was" if len(own) == 1 else " were")
             + f" ended: {why}"
             for why, own in names.items()
         ]

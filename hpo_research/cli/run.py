@@ -17,6 +17,7 @@ from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment, loop
 from hpo_research.progress.display import bars, lines
 from hpo_research.progress.showing import Watch
+from hpo_research.text import count
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _seeds(text: str) -> list[int]:
 def _heading(experiment: Experiment, folder: Path, device: str) -> str:
     problems = ", ".join(problem.name for problem in experiment.problems)
     return (
-        f"{experiment.name}: {len(experiment.run_names())} runs on {device}, in {folder}\n"
+        f"{experiment.name}: {count(len(experiment.run_names()), 'run')} on {device}, in {folder}\n"
         f"problems: {problems}\n"
         f"strategies: {', '.join(experiment.strategies)}; seeds: {len(experiment.seeds)}"
     )

@@ -15,6 +15,7 @@ from hpo_research.analysis import earlier
 from hpo_research.analysis.result import Reading, Result
 from hpo_research.cli import summary
 from hpo_research.cli.console import say, screen, warn
+from hpo_research.text import count
 
 _PAUSE = 2.0  # seconds between two looks of a watch
 
@@ -73,7 +74,7 @@ def _lines(console: Console) -> Callable[[Result], None]:
         nonlocal last
         rows = summary.rows(result)
         trials, epochs = sum(row.trials for row in rows), sum(row.epochs for row in rows)
-        line = f"{_over(result)}, {trials:,} trials, {epochs:,} epochs"
+        line = f"{_over(result)}, {count(trials, 'trial')}, {count(epochs, 'epoch')}"
         if line != last and not result.is_finished:
             say(console, line)
         last = line
@@ -87,10 +88,11 @@ def _end(result: Result, console: Console) -> None:
     for line in earlier.lines(result):
         say(console, line)
     if result.undigested:
-        say(console, f"{result.undigested:,} rows predate digests and cannot be checked")
+        rows = count(result.undigested, "row")
+        say(console, f"without digests, so that they cannot be checked: {rows}")
     say(console, _over(result))
 
 
 def _over(result: Result) -> str:
-    over = f"{len(result.over)} of {len(result.runs)} runs are finished"
+    over = f"{len(result.over)} of {count(len(result.runs), 'run')} finished"
     return f"{result.facts.name}: {over}"

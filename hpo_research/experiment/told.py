@@ -24,7 +24,7 @@ from hpo_research.space.outside import extended
 from hpo_research.store import Store
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.sparing import length_mistake
-from hpo_research.text import quoted
+from hpo_research.text import count, quoted
 
 STUDY = "study"
 """What the one problem, the one strategy and the execution of a study are called."""
@@ -165,7 +165,7 @@ def trial_of(books: Ledger, trial: object) -> Trial:
     if number is None:
         raise StudyError(f"expected a trial's id, got {trial!r}; use trial.id")
     if not 0 <= number < len(books.trials):
-        raise StudyError(f"trial {number} is unknown; {len(books.trials)} trials were asked for")
+        raise StudyError(f"trial {number} is unknown; {count(len(books.trials), 'trial')} so far")
     return books.trials[number]
 
 
