@@ -66,9 +66,9 @@ def quoted(value: object) -> str:
     return _cut(visible(shown), _QUOTED_LENGTH)
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """Return a number with what it counts: `1 trial`, `1,024 trials`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def name_mistake(name: object) -> str:

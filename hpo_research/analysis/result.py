@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hpo_research import analysis, heavy
+from hpo_research import analysis, habits, heavy
 from hpo_research.analysis.changes import History, lines
 from hpo_research.analysis.history import Cost, RunHistory
 from hpo_research.entries import EarlierTask
@@ -23,6 +23,7 @@ from hpo_research.store.migration import UNDIGESTED
 from hpo_research.text import count
 
 
+@habits.attributes
 @dataclass(frozen=True)
 class Result:
     """Everything known about an experiment, read at one moment.
@@ -133,6 +134,9 @@ class Result:
     def __repr__(self) -> str:
         over = f"{len(self.over)} of {count(len(self.runs), 'run')} finished"
         return f"<Result of {self.facts.name!r}: {over}, in {self.folder or 'memory'}>"
+
+    def _repr_html_(self) -> str:
+        return analysis.shown.result_html(self)
 
     def frame(self) -> "heavy.pandas.DataFrame":
         """Return one row a trial, sorted; the columns are those of `frames.trials`."""
