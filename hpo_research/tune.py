@@ -71,15 +71,8 @@ def tune(
     spares epochs is given a single one.
     """
     showing = asked_for("tune", progress)
-    if isinstance(function, Script):
-        said = {"space": space, "direction": direction, "metric": metric}
-        problem: Problem = _of_script(function, {**said, "max_epochs": max_epochs}, parallel)
-    elif space is None:
-        raise ArgumentError("tune: missing a required argument: 'space'; expected tune(f, space)")
-    else:
-        problem = FunctionProblem(
-            *(function, space, metric, direction), max_epochs=max_epochs, workers=parallel
-        )
+    said = {"space": space, "metric": metric, "direction": direction, "max_epochs": max_epochs}
+    problem = _problem(function, said, parallel)
     if mistake := epochs_mistake(strategy, problem.max_epochs):
         raise StrategyError(f"tune: {mistake}")
     experiment = Experiment(
@@ -99,11 +92,18 @@ def tune(
     return _best(experiment, path, showing)
 
 
-def _of_script(
-    script: Script,
-    said: Mapping[str, object],
-    parallel: int,
-) -> Script:
+def _problem(
+    function: Callable[..., Any] | Script, said: Mapping[str, Any], parallel: int
+) -> Problem:
+    """Return what is tuned, of which so much is said in the call."""
+    if isinstance(function, Script):
+        return _of_script(function, said, parallel)
+    if said["space"] is None:
+        raise ArgumentError("tune: missing a required argument: 'space'; expected tune(f, space)")
+    return FunctionProblem(function, **said, workers=parallel)
+
+
+def _of_script(script: Script, said: Mapping[str, Any], parallel: int) -> Script:
     """Return a script that runs as often at once as trials do; refuse what it says itself."""
     defaults = {"space": None, "direction": "minimize", "metric": "", "max_epochs": 1}
     given = [

@@ -288,7 +288,7 @@ def _memory(memory: object) -> str:
 
 
 _RULES: Mapping[str, options.Rule] = {
-    "space": options.instance(SearchSpace, "a SearchSpace"),
+    "space": options.instance(SearchSpace, "a SearchSpace; make one, SearchSpace(x=Float(0, 1))"),
     "direction": options.DIRECTION,
     "max_epochs": options.optional(options.whole()),
     "workers": options.optional(options.whole()),
