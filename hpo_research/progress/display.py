@@ -106,7 +106,9 @@ def _best(row: ProblemProgress) -> str:
     if row.best is None:
         return ""
     whose = f" ({inline(row.strategy)})" if row.strategy else ""
-    return f"best {row.best:.4g}{whose}"
+    return " ".join(
+        ["best", *([inline(row.metric)] if row.metric else []), f"{row.best:.4g}{whose}"]
+    )
 
 
 def _joined(*texts: str) -> str:
