@@ -91,11 +91,14 @@ _KEYWORDS: Mapping[str, Table] = {
             _TRIALS: "trials=",
             _PARALLEL: "parallel=",
             f"{_FUNCTION} f": "the first argument, function",
-            "timeout time_budget_s max_time time_limit memory": "an Experiment, of "
-            "FunctionProblem(f, space, timeout=...) for a trial, Budget(seconds=...) for a run",
-            "metric metrics": "an Experiment, with FunctionProblem(f, space, metric=...)",
+            "timeout time_budget_s max_time time_limit time_budget": "seconds=, for all trials; "
+            "for a single one an Experiment, of FunctionProblem(f, space, timeout=...)",
+            "memory": "an Experiment, of FunctionProblem(f, space, memory=...)",
+            "metrics": "metric=",
+            "early_stopping early_stop patience stop stopper": "strategy=Completion(Bayesian(), "
+            "not_improving=...)",
             "points_to_evaluate initial_params enqueue_trial": "enqueue=",
-            "callbacks callback show_progress_bar": "hpo.run(experiment, progress=...)",
+            "callbacks callback show_progress_bar verbose": "progress=",
         }
     ),
     "Study": _table(
@@ -104,7 +107,7 @@ _KEYWORDS: Mapping[str, Table] = {
             f"{_TRIALS} trials": "your own loop: ask() as often as you want",
             f"{_PARALLEL} parallel": "ask(n), for n trials at once",
             f"{_FUNCTION} f function": "tune(function, space): a study is told by your own loop",
-            "metric metrics": "a study has one value a trial and needs no name for it",
+            "metrics": "metric=: a study has one value a trial",
         }
     ),
     "FunctionProblem": _table(
@@ -182,8 +185,16 @@ _NAMES = _table(
         "CategoricalHyperparameter suggest_categorical Ordinal": "Categorical(values)",
         "Constant": "a value in your function: a space holds what varies",
         "Space ConfigSpace ConfigurationSpace Configuration ParameterSpace": "SearchSpace",
-        "create_study load_study Client AxClient Optimizer": "Study(space, strategy, path=...)",
-        "optimize minimize maximize fmin gp_minimize Tuner fit": "tune(function, space)",
+        "create_study load_study Client AxClient Optimizer": "Study(space, path=...)",
+        "optimize minimize maximize fmin gp_minimize forest_minimize Tuner fit "
+        "BlackBoxFacade HyperparameterOptimizationFacade MultiFidelityFacade Scenario": "tune("
+        "function, space)",
+        "hp": "Float, Integer and Categorical, in a SearchSpace",
+        "TrialPruned": "return, where report(...) gives False",
+        "visualization plot_optimization_history plot_param_importances": "figures: "
+        "figures.draw(result, folder), or hpo report FOLDER",
+        "suggest": "the strategy: Bayesian(), Random(), ...",
+        "Trials": "Study, or Result.read(folder)",
         "samplers pruners RandomSampler RandomSearch": "Random()",
         "GridSampler GridSearch": "Grid(points=...)",
         "GP BO BayesianOptimization GPSampler BayesOpt": "Bayesian()",
@@ -212,6 +223,17 @@ _STUDY = _table(
         "observe complete_trial register": "study.tell(id, value)",
     }
 )
+_RESULT = _table(
+    {
+        "best_params best_config best_parameters": "result.best().config",
+        "best_value best_loss best_score fun": "result.best().value",
+        "best_trial best_result get_best_result get_best_trial": "result.best()",
+        "x": "result.best().config",
+        "x_iters func_vals trials cv_results_": "result.frame(), a row a trial",
+        "get_dataframe dataframe trials_dataframe to_frame results": "result.frame()",
+        "plot plots": "figures.draw(result, folder), or hpo report FOLDER",
+    }
+)
 _TRIAL = _table(
     {
         "params parameters": "trial.config",
@@ -221,11 +243,13 @@ _TRIAL = _table(
         "intermediate_values": "trial.values, at trial.epochs",
         "report": "study.report(trial.id, epoch, value)",
         "should_prune": "what study.report(...) returns: whether to continue",
+        "set_user_attr user_attrs": "a dict of your own, by trial.id",
+        "duration": "trial.seconds",
         "suggest_float suggest_int suggest_categorical suggest_uniform suggest_loguniform": "a "
         "SearchSpace, given to the study; the values are in trial.config",
     }
 )
-_ATTRIBUTES: Mapping[str, Table] = {"Study": _STUDY, "Trial": _TRIAL}
+_ATTRIBUTES: Mapping[str, Table] = {"Study": _STUDY, "Trial": _TRIAL, "Result": _RESULT}
 _CONFIG = 'config["x"]: a config is a dict, and its SearchSpace says what x may be'
 
 

@@ -9,9 +9,10 @@ and raises it as one error, a line each:
 Rules take whatever a caller may give: arrays, missing values and integers of any size.
 """
 
+import difflib
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, TypeGuard
@@ -112,7 +113,18 @@ def _shown(bound: float) -> str:
 def one_of(words: Iterable[str]) -> Rule:
     """Return the rule of an option that is one of a few words."""
     legal = tuple(words)
-    return lambda value: "" if is_one_of(value, legal) else f"one of {', '.join(legal)}"
+    listed = f"one of {', '.join(legal)}"
+    return lambda value: "" if is_one_of(value, legal) else f"{listed}{_meant(value, legal)}"
+
+
+def _meant(value: object, legal: Sequence[str]) -> str:
+    """Say which word was meant, in another tuner's spelling, say; empty where none is near."""
+    if not isinstance(value, str) or len(value) < 3:
+        return ""
+    near = difflib.get_close_matches(value.lower(), legal, 1)
+    short = [word for word in legal if word.startswith(value.lower())]
+    meant = short if len(short) == 1 else near
+    return f"; did you mean {meant[0]!r}?" if meant else ""
 
 
 def instance(kind: type, words: str) -> Rule:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NoReturn, TypeVar
 
 import numpy as np
 
-from hpo_research import habits
+from hpo_research import habits, shown
 from hpo_research.rng import Stream
 from hpo_research.rows import Best, Values, kept
 from hpo_research.space import Config, SearchSpace
@@ -284,6 +284,12 @@ class Trial:
         if type(self.config) is not Fixed:
             object.__setattr__(self, "config", Fixed(self.config))
 
+    def __repr__(self) -> str:
+        return shown.trial_line(self)
+
+    def _repr_html_(self) -> str:
+        return shown.trial_html(self)
+
     @property
     def reached(self) -> int:
         """The last epoch that was reported, 0 before any."""
@@ -327,6 +333,9 @@ class Run:
     prior: tuple[Trial, ...] = ()
     related: tuple[tuple[Trial, ...], ...] = ()
     id: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Run, seed {self.seed}: {len(self.trials)} trials, {len(self.asks)} asks>"
 
     @property
     def sign(self) -> int:

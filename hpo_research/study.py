@@ -9,29 +9,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn, Self
 
-from hpo_research import analysis, habits, heavy
+from hpo_research import analysis, habits, heavy, strategies
 from hpo_research.errors import HpoError, StudyError
+from hpo_research.experiment import told
 from hpo_research.experiment.asking import asks_of
 from hpo_research.experiment.priors import Earlier, earlier, reading
 from hpo_research.experiment.served import proposed
-from hpo_research.experiment.told import (
-    STUDY,
-    added,
-    check_open,
-    check_running,
-    check_study,
-    copied,
-    description_of,
-    end_of,
-    epoch_of,
-    in_a_child,
-    is_missing,
-    matched,
-    number_of,
-    other,
-    reported,
-    trial_of,
-)
 from hpo_research.experiment.turn import Turn, is_over
 from hpo_research.ledger import AskRow, Final, Ledger, Limits, RunInfo
 from hpo_research.lists import MOST_AT_ONCE
@@ -48,7 +31,6 @@ from hpo_research.strategies.protocol import Strategy
 from hpo_research.text import quoted, storable
 from hpo_research.threads import Turns, limited
 
-_METRIC = "value"
 _COUNT = foreign(whole(most=MOST_AT_ONCE))
 
 
@@ -56,6 +38,7 @@ _COUNT = foreign(whole(most=MOST_AT_ONCE))
 class Study:
     """One run in your own hands: `ask` for trials, `tell` what they gave.
 
+    `strategy` is Bayesian optimisation unless told otherwise; `metric` is what values are called.
     In memory, or in a folder (`path`) that survives the process and is locked while it is open.
     With a multi-fidelity strategy (`max_epochs` above 1) a trial is to be trained until
     `trial.until`; `report` each epoch's value, and expect known trials back from `ask`, to be
@@ -73,10 +56,11 @@ class Study:
     def __init__(
         self,
         space: SearchSpace,
-        strategy: Strategy,
+        strategy: Strategy | None = None,
         *,
         seed: int = 0,
         direction: Direction = "minimize",
+        metric: str = "value",
         max_epochs: int | None = 1,
         path: Given | None = None,
         final: Final = "last",
@@ -87,19 +71,20 @@ class Study:
         fill: Mapping[str, object] | None = None,
     ) -> None:
         info = RunInfo(
-            *(1, space, _METRIC, direction, last_epoch(max_epochs)),
+            *(1, space, metric, direction, last_epoch(max_epochs)),
             seed=seed,
             final=final,
             has_missing_values=has_missing_values,
         )
-        check_study(info, strategy)
+        strategy = strategies.bayesian.Bayesian() if strategy is None else strategy
+        told.check_study(info, strategy)
         how = reading(StudyError, prior_task, rename, fill)
-        info = replace(info, earlier=earlier(prior, info, STUDY, how))
+        info = replace(info, earlier=earlier(prior, info, told.STUDY, how))
         self._turns = Turns()
         self._strategy = strategy
         self._ledger = Ledger(replace(info, seed=operator.index(seed)), Limits())
         self._asked(unaware(self._ledger.run()), 1)  # one that does not suit fails here
-        description_of(self._ledger.info, strategy)  # what cannot be stored, too
+        told.description_of(self._ledger.info, strategy)  # what cannot be stored, too
         self._is_closed = False
         self._store = Store.in_memory() if path is None else Store.write(path)
         try:
@@ -109,8 +94,10 @@ class Study:
             raise
 
     def _open(self) -> None:
-        self._ledger = Ledger(matched(self._ledger.info, self._strategy, self._store), Limits())
-        self._store.add_runs([RunName(STUDY, STUDY, self._ledger.info.seed)])
+        self._ledger = Ledger(
+            told.matched(self._ledger.info, self._strategy, self._store), Limits()
+        )
+        self._store.add_runs([RunName(told.STUDY, told.STUDY, self._ledger.info.seed)])
         kind = self._fill().kind
         self._began = time.monotonic() - self._ledger.clock
         if kind == "poll":  # a report that the strategy has not answered yet
@@ -151,10 +138,10 @@ class Study:
 
     def _check_here(self) -> None:
         if not self._turns.is_here:
-            raise in_a_child(self._turns.process)
+            raise told.in_a_child(self._turns.process)
 
     def __reduce__(self) -> NoReturn:
-        raise copied()
+        raise told.copied()
 
     def close(self) -> None:
         """Close the store and give back its lock; what is known can still be read."""
@@ -169,6 +156,17 @@ class Study:
     def __exit__(self, *_: object) -> None:
         if self._turns.is_here:  # a child that leaves the block leaves the study to its parent
             self.close()
+
+    def __repr__(self) -> str:
+        with self._turns.one():
+            found = analysis.shown.in_a_line(self._ledger.run(), self._ledger.info.metric)
+        return f"<Study of {type(self._strategy).__name__}, {found}>"
+
+    def _repr_html_(self) -> str:
+        with self._turns.one():
+            run, metric = self._ledger.run(), self._ledger.info.metric
+        title = f"Study of {type(self._strategy).__name__}"
+        return analysis.shown.run_html(title, run, metric, {"best": run.best()})
 
     # -- what is known
 
@@ -214,7 +212,7 @@ class Study:
 
     def frame(self) -> "heavy.pandas.DataFrame":
         """Return one row a trial; the columns are those of `analysis.frames.trials`."""
-        name = RunName(STUDY, STUDY, self._ledger.info.seed)
+        name = RunName(told.STUDY, told.STUDY, self._ledger.info.seed)
         with self._turns.one():
             run = self._ledger.run()
         return analysis.frames.trials({name: run}).drop(columns=["problem", "strategy", "seed"])
@@ -258,7 +256,7 @@ class Study:
             self._is_finished = has_ended
 
     def _asked(self, run: Run, slots: int) -> Ask:
-        names, ledgers = [RunName(STUDY, STUDY, run.seed)], [self._ledger]
+        names, ledgers = [RunName(told.STUDY, told.STUDY, run.seed)], [self._ledger]
         return asks_of(self._strategy, [run], names=names, ledgers=ledgers, slots=[slots])[0]
 
     def stop(self, reason: str) -> None:
@@ -291,23 +289,23 @@ class Study:
         `SpaceError` for other names, types or categories, `StudyError` where value is no number.
         """
         with self._acting(), self._kept():
-            self._turn.add(*added(self._ledger, config, value, self._clock()))
+            self._turn.add(*told.added(self._ledger, config, value, self._clock()))
             return self._ledger.trials[-1]
 
-    def tell(self, trial: int, value: float) -> None:
+    def tell(self, trial: Trial | int, value: float) -> None:
         """Say what a trial gave at the epoch it was to reach; NaN or infinity is a failure.
 
         Where its length is open and nothing was reported of it, that was one epoch.
         """
         with self._acting():
-            known = trial_of(self._ledger, trial)
-            number = number_of(trial, value)
+            known = told.trial_of(self._ledger, trial)
+            number = told.number_of(known.id, value)
             if self._ledger.info.max_epochs == OPEN:
                 self._finish(known, number)
             elif known.status != "failed" or math.isfinite(number):
                 self._told(known, known.until, number)
 
-    def report(self, trial: int, epoch: int, value: float | None) -> bool:
+    def report(self, trial: Trial | int, epoch: int, value: float | None) -> bool:
         """Say what a trial gave after an epoch; returns whether to train it on.
 
         False at `until`, where the strategy stops it (also because of another trial's report), or
@@ -317,29 +315,31 @@ class Study:
         `until`, or another value for a known epoch.
         """
         with self._acting():
-            known = trial_of(self._ledger, trial)
-            number = number_of(trial, value, may_be_none=self._ledger.info.has_missing_values)
-            return self._told(known, epoch_of(known, epoch), number)
+            known = told.trial_of(self._ledger, trial)
+            number = told.number_of(
+                known.id, value, may_be_none=self._ledger.info.has_missing_values
+            )
+            return self._told(known, told.epoch_of(known, epoch), number)
 
     def _told(self, known: Trial, epoch: int, number: float) -> bool:
         """Enter a report unless it is known already, and return whether to train on."""
         before = known.value_at(epoch)
-        if before is None and not is_missing(self._ledger, known, epoch, number):
+        if before is None and not told.is_missing(self._ledger, known, epoch, number):
             return self._reported(known, epoch, number)
         if before is not None and before != number:
-            raise other(known, epoch, before, number)
+            raise told.other(known, epoch, before, number)
         if known.id in self._ledger.stopping:
             self._end(known, "stopped", "")
         return self._ledger.trials[known.id].is_running and epoch < known.until
 
     def _reported(self, known: Trial, epoch: int, number: float) -> bool:
         """Enter a new report, and return whether to train on."""
-        check_running(known, epoch, self._ledger)
+        told.check_running(known, epoch, self._ledger)
         may_be_missing = self._ledger.info.has_missing_values and epoch < known.until
         if not math.isfinite(number) and not may_be_missing:
             self._end(known, "failed", f"value is {number} at epoch {epoch}")
             return False
-        report, outcomes = reported(self._ledger, known, epoch, number, self._clock())
+        report, outcomes = told.reported(self._ledger, known, epoch, number, self._clock())
         self._append(report, outcomes)
         if outcomes:
             return False
@@ -348,15 +348,15 @@ class Study:
             self._end(self._ledger.trials[known.id], "stopped", "")
         return not is_stopped
 
-    def finish(self, trial: int) -> None:
+    def finish(self, trial: Trial | int) -> None:
         """Say that a trial of open length has come to its end, the last epoch that was reported.
 
         Where its last value is missing it has failed. Twice is harmless. Raises `StudyError` where
         nothing was reported, and in a study with `max_epochs`.
         """
         with self._acting():
-            check_open(self._ledger.info)
-            self._finish(trial_of(self._ledger, trial), None)
+            told.check_open(self._ledger.info)
+            self._finish(told.trial_of(self._ledger, trial), None)
 
     def _finish(self, known: Trial, value: float | None) -> None:
         """End a trial of open length, with a value that is its only one if it has none yet."""
@@ -364,16 +364,16 @@ class Study:
         is_told = value is not None and math.isfinite(value)
         if is_new and is_told and not self._reported(known, 1, value or 0.0):
             return  # the strategy has stopped it
-        if end := end_of(self._ledger, self._ledger.trials[known.id], value):
+        if end := told.end_of(self._ledger, self._ledger.trials[known.id], value):
             self._end(known, *end)
 
-    def fail(self, trial: int, reason: str) -> None:
+    def fail(self, trial: Trial | int, reason: str) -> None:
         """Say that a trial failed, and why."""
         with self._acting():
-            known = trial_of(self._ledger, trial)
+            known = told.trial_of(self._ledger, trial)
             if known.status == "failed" and known.reason == storable(str(reason)):
                 return
-            check_running(known, known.until, self._ledger)
+            told.check_running(known, known.until, self._ledger)
             self._end(known, "failed", str(reason))
 
     def _answer(self) -> None:

@@ -66,6 +66,11 @@ def quoted(value: object) -> str:
     return _cut(visible(shown), _QUOTED_LENGTH)
 
 
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with what it counts: `1 trial`, `1,024 trials`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def name_mistake(name: object) -> str:
     """Say what is wrong with something that is to be a name; empty where nothing is.
 

@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A module imports from lower floors and from its own package, nothing else.
 FLOORS = [
     {"text", "heavy", "version", "moved"},
-    {"errors", "options", "scratch"},
+    {"errors", "options", "scratch", "html"},
     {"ambient", "rng", "threads", "device", "linalg", "compiled", "paths"}
-    | {"rows", "habits", "origin", "scalars", "lists"},
+    | {"rows", "habits", "origin", "scalars", "lists", "shown"},
     {"space", "states", "elementary", "vectors"},
     {"tiles"},
     {"records"},

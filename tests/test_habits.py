@@ -41,7 +41,7 @@ KEYWORDS = {
     "tune(max_concurrent=)": (lambda: hpo.tune(loss, SPACE, max_concurrent=3), "parallel="),
     "tune(objective=)": (lambda: hpo.tune(objective=loss, space=SPACE), "the first argument"),
     "tune(mode=)": (lambda: hpo.tune(loss, SPACE, mode="min"), 'direction="minimize"'),
-    "tune(timeout=)": (lambda: hpo.tune(loss, SPACE, timeout=3), "an Experiment, of FunctionProbl"),
+    "tune(timeout=)": (lambda: hpo.tune(loss, SPACE, timeout=3), "seconds="),
     "tune(sampler=)": (lambda: hpo.tune(loss, SPACE, sampler=hpo.Random()), "strategy="),
     "Study(storage=)": (lambda: hpo.Study(SPACE, hpo.Random(), storage="a"), "path="),
     "study.tell(trial_id=)": (lambda: study().tell(trial_id=0, value=1.0), "trial=, its id"),
@@ -113,7 +113,7 @@ NAMES = {
     "loguniform": 'scale="log"',
     "suggest_float": "Float(low, high)",
     "randint": "Integer(low, high)",
-    "create_study": "Study(space, strategy, path=...)",
+    "create_study": "Study(space, path=...)",
     "fmin": "tune(function, space)",
     "TPESampler": "Bayesian(), with a Gaussian process; there are no Parzen",
     "GPSampler": "Bayesian()",
@@ -228,7 +228,11 @@ def test_every_hint_of_a_keyword_names_a_door_that_lacks_it():
 
 def test_no_name_in_the_table_is_one_of_ours():
     assert not set(habits._NAMES) & set(hpo.__all__)
-    for table, kind in ((habits._STUDY, hpo.Study), (habits._TRIAL, hpo.Trial)):
+    for table, kind in (
+        (habits._STUDY, hpo.Study),
+        (habits._TRIAL, hpo.Trial),
+        (habits._RESULT, hpo.Result),
+    ):
         assert not set(table) & set(dir(kind))
 
 

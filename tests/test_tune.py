@@ -232,21 +232,41 @@ def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("is_stored", [False, True], ids=["in memory", "stored"])
 def test_an_interrupt_passes_on_with_the_best_so_far(
-    without_processes, tmp_path: Path, is_stored: bool
+    without_processes, tmp_path: Path, monkeypatch, is_stored: bool
 ):
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "out" if is_stored else None
     best = min(expected(3), key=parabola)
     with pytest.raises(KeyboardInterrupt) as stop:
         hpo.tune(parabola, SPACE, strategy=Interrupting(3), trials=6, path=path)
     assert type(stop.value) is KeyboardInterrupt  # Python ends a script by the signal only then
     assert stop.value.__suppress_context__
-    assert f"best so far: {best} with {parabola(best)}" in str(stop.value)
-    assert (f"stored in {path}: call it again" if path else "give path=") in str(stop.value)
+    assert f"best so far: {best} with loss {parabola(best)}, of 3 trials" in str(stop.value)
+    path = path or Path("results", "parabola-interrupted")
+    assert f"stored in {path}: call it again, with path={str(path)!r}, to go on" in str(stop.value)
+    assert len(hpo.Result.read(path).frame()) == 3
     again = hpo.tune(parabola, SPACE, strategy=Interrupting(99), trials=6, path=path)
     assert again.config == min(expected(6), key=parabola)
 
 
-def test_an_interrupt_before_any_value_says_so(without_processes):
+def test_an_interrupt_that_nothing_can_keep_says_so(without_processes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("results").write_text("a file")
+    with pytest.raises(
+        KeyboardInterrupt, match=r"nothing is kept: results/.*; give path= next time"
+    ):
+        hpo.tune(parabola, SPACE, strategy=Interrupting(3), trials=6)
+
+
+def test_two_interrupts_are_two_folders(without_processes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("parabola-interrupted", "parabola-interrupted-2"):
+        with pytest.raises(KeyboardInterrupt, match=f"stored in results/{name}:"):
+            hpo.tune(parabola, SPACE, strategy=Interrupting(3), trials=6)
+
+
+def test_an_interrupt_before_any_value_says_so(without_processes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(KeyboardInterrupt, match="no trial has finished"):
         hpo.tune(hopeless, SPACE, strategy=Interrupting(1), trials=2)
 

@@ -12,6 +12,7 @@ from . import (
     merging,
     optuna_view,
     scores,
+    shown,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "merging",
     "optuna_view",
     "scores",
+    "shown",
 ]

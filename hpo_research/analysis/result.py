@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hpo_research import analysis, heavy
+from hpo_research import analysis, habits, heavy
 from hpo_research.analysis.changes import History, lines
 from hpo_research.analysis.history import Cost, RunHistory
 from hpo_research.entries import EarlierTask
@@ -20,8 +20,10 @@ from hpo_research.store.described import code_of, experiment_of, infos_of, prove
 from hpo_research.store.facts import Facts, facts_of
 from hpo_research.store.history import History as Stored
 from hpo_research.store.migration import UNDIGESTED
+from hpo_research.text import count
 
 
+@habits.attributes
 @dataclass(frozen=True)
 class Result:
     """Everything known about an experiment, read at one moment.
@@ -130,8 +132,11 @@ class Result:
         return facts_of(self.description)
 
     def __repr__(self) -> str:
-        over = f"{len(self.over)} of {len(self.runs)} runs finished"
+        over = f"{len(self.over)} of {count(len(self.runs), 'run')} finished"
         return f"<Result of {self.facts.name!r}: {over}, in {self.folder or 'memory'}>"
+
+    def _repr_html_(self) -> str:
+        return analysis.shown.result_html(self)
 
     def frame(self) -> "heavy.pandas.DataFrame":
         """Return one row a trial, sorted; the columns are those of `frames.trials`."""
@@ -203,14 +208,14 @@ class Result:
             who = f"{name.strategy} on {name.problem}, seed {name.seed}"
             failed = [trial for trial in run.trials if trial.status == "failed"]
             if failed and len(failed) == len(run.trials):
-                lines.append(
-                    f"{who}: all {len(failed)} trials failed; the first: {failed[0].reason}"
-                )
+                every = f"all {len(failed)} trials failed; the first"
+                every = "the only trial failed" if len(failed) == 1 else every
+                lines.append(f"{who}: {every}: {failed[0].reason}")
             again = [trial for trial in run.trials if trial.attempt]
             if again:
                 lines.append(
-                    f"{who}: {len(again)} trials were restarted after their process was lost; "
-                    "the lost epochs are charged, but are not part of their curves"
+                    f"{who}: restarted after the process was lost: {count(len(again), 'trial')}; "
+                    "the lost epochs are charged, but are in no curve"
                 )
             if not run.trials and name in self.over and name not in self.ended:
                 lines.append(
@@ -225,7 +230,8 @@ class Result:
             names.setdefault(why, []).append(name)
         return [
             f"{', '.join(f'{n.strategy} on {n.problem}, seed {n.seed}' for n in own[:3])}"
-            + (f" and {len(own) - 3} more runs were" if len(own) > 3 else " was")
+            + (f" and {count(len(own) - 3, 'more run')}" if len(own) > 3 else "")
+            + (" was" if len(own) == 1 else " were")
             + f" ended: {why}"
             for why, own in names.items()
         ]

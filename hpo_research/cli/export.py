@@ -5,6 +5,7 @@ from pathlib import Path
 from hpo_research import analysis
 from hpo_research.analysis.result import Result
 from hpo_research.cli.console import say, screen, warn
+from hpo_research.text import count
 
 
 def export(folder: Path, format: str, *, raw: bool = False) -> None:
@@ -22,7 +23,7 @@ def export(folder: Path, format: str, *, raw: bool = False) -> None:
         for line in analysis.coco.left_out(result):
             warn(f"left out: {line}")
         folders = sorted({str(path.parent) for path in paths if path.suffix == ".info"})
-        say(screen(), f"wrote {len(paths)} files to {', '.join(folders)}")
+        say(screen(), f"wrote {count(len(paths), 'file')} to {', '.join(folders)}")
         return
     if format == "optuna":
         say(screen(), f"wrote {paths[0]}; to look at it: optuna-dashboard {paths[0]}")

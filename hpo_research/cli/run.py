@@ -17,6 +17,7 @@ from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment, loop, shards
 from hpo_research.progress.display import bars, lines
 from hpo_research.progress.showing import Watch
+from hpo_research.text import count
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def _heading(experiment: Experiment, folder: Path, device: str, shard: str | Non
     part = f"shard {shard} of " if shard else ""
     problems = ", ".join(problem.name for problem in experiment.problems)
     return (
-        f"{experiment.name}: {part}{len(experiment.run_names())} runs on {device}, in {folder}\n"
+        f"{experiment.name}: {part}{count(len(experiment.run_names()), 'run')} on {device}, "
+        f"in {folder}\n"
         f"problems: {problems}\n"
         f"strategies: {', '.join(experiment.strategies)}; seeds: {len(experiment.seeds)}"
     )

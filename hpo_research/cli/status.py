@@ -16,6 +16,7 @@ from hpo_research.analysis.result import Reading, Result
 from hpo_research.cli import summary
 from hpo_research.cli.console import say, screen, warn
 from hpo_research.cluster.standing import has_shards_alone, standing
+from hpo_research.text import count
 
 _PAUSE = 2.0  # seconds between two looks of a watch
 
@@ -95,7 +96,7 @@ def _lines(console: Console) -> Callable[[_Look], None]:
         nonlocal last
         rows = summary.rows(look.result)
         trials, epochs = sum(row.trials for row in rows), sum(row.epochs for row in rows)
-        line = f"{_over(look)}, {trials:,} trials, {epochs:,} epochs"
+        line = f"{_over(look)}, {count(trials, 'trial')}, {count(epochs, 'epoch')}"
         if line != last and not look.is_finished:
             say(console, line)
         last = line
@@ -110,12 +111,13 @@ def _end(look: _Look, console: Console) -> None:
     for line in earlier.lines(result):
         say(console, line)
     if result.undigested:
-        say(console, f"{result.undigested:,} rows predate digests and cannot be checked")
+        rows = count(result.undigested, "row")
+        say(console, f"without digests, so that they cannot be checked: {rows}")
     for line in [*machines.lines(result), *look.shards]:
         say(console, line)
     say(console, _over(look))
 
 
 def _over(look: _Look) -> str:
-    over = f"{len(look.result.over)} of {look.runs} runs are finished"
+    over = f"{len(look.result.over)} of {count(look.runs, 'run')} finished"
     return f"{look.result.facts.name}: {over}"

@@ -8,7 +8,7 @@ from hpo_research.analysis.result import Result
 from hpo_research.cli.console import say, screen
 from hpo_research.errors import ExperimentError
 from hpo_research.store import requests
-from hpo_research.text import storable
+from hpo_research.text import count, storable
 
 
 def stop(folder: Path, reason: str, only: Sequence[str], undo: bool) -> None:
@@ -35,5 +35,5 @@ def stop(folder: Path, reason: str, only: Sequence[str], undo: bool) -> None:
     ]
     requests.write(folder, requests.Request(tuple(runs), storable(reason), undo))
     command = "hpo tune" if is_job else "hpo run"
-    what = f"continue at the next `{command}`" if undo else f"end at the next turn of `{command}`"
-    say(screen(), f"{result.facts.name}: {len(runs)} runs {what}")
+    what = f"to continue at the next `{command}`" if undo else "to end at its next turn"
+    say(screen(), f"{result.facts.name}: {count(len(runs), 'run')} {what}")

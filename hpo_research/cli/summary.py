@@ -11,6 +11,7 @@ from hpo_research.analysis.result import Result
 from hpo_research.cli.console import add_row, plain_table
 from hpo_research.experiment import Budget
 from hpo_research.store import RunName
+from hpo_research.text import count
 
 
 @dataclass(frozen=True)
@@ -100,4 +101,4 @@ def table(rows: Sequence[Row], *, is_final: bool = False) -> Table:
 def rest(result: Result) -> str:
     """Say what is not over, to be put behind a line; nothing where all is."""
     left = len(result.runs) - len(result.over)
-    return f"; {left} of its {len(result.runs)} runs are not finished" if left else ""
+    return f"; not finished: {left} of {count(len(result.runs), 'run')}" if left else ""

@@ -27,7 +27,7 @@ from hpo_research.records import (
 )
 from hpo_research.store import RunName
 from hpo_research.strategies.protocol import Strategy
-from hpo_research.text import storable
+from hpo_research.text import count, storable
 
 _KEPT = "everything stored so far is kept, and the same call resumes once the strategy is fixed"
 _FAULTS = (Exception, SystemExit)  # Ctrl-C is no fault of the strategy's
@@ -58,7 +58,9 @@ def asks_of(
     if not isinstance(asks, list | tuple):
         raise StrategyError(f"{name}: expected a list of one Ask per run, got {_shown(asks)}")
     if len(asks) != len(runs):
-        raise StrategyError(f"{name}: asked {len(runs)} runs, got {len(asks)} asks")
+        raise StrategyError(
+            f"{name}: asked {count(len(runs), 'run')}, got {count(len(asks), 'ask')}"
+        )
     rows = zip(names, ledgers, asks, slots, strict=True)
     return [_read(_called(run), ledger, ask, free) for run, ledger, ask, free in rows]
 

@@ -46,6 +46,10 @@ class Budget:
                 "Budget(): expected evaluations, epochs, trials or seconds, got none"
             )
 
+    def __repr__(self) -> str:
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return f"Budget({', '.join(f'{k}={v!r}' for k, v in given.items() if v is not None)})"
+
     def limits(self, max_epochs: int) -> Limits:
         """Return the limits of a run on a problem with this many epochs, or `OPEN`."""
         by_trials = [self.trials]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, cast, get_args
 
-from hpo_research import habits, options
+from hpo_research import habits, html, options, shown
 from hpo_research.analysis.rebuild import answers_of
 from hpo_research.entries import EarlierTask
 from hpo_research.errors import ExperimentError, StrategyError
@@ -26,7 +26,7 @@ from hpo_research.store.facts import facts_of
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.sparing import length_mistake
-from hpo_research.text import is_one_of, name_mistake, quoted
+from hpo_research.text import count, is_one_of, name_mistake, quoted
 
 Execution = Literal["lock-step", "asynchronous", "simulated"]
 _RULES: Mapping[str, options.Rule] = {
@@ -94,6 +94,23 @@ class Experiment:
                 slots = [parallel_of(self, strategy) or 1]
                 own = [RunName(problem.name, name, self.seeds[0])]
                 asks_of(strategy, [ledger.run()], names=own, ledgers=[ledger], slots=slots)
+
+    def __repr__(self) -> str:
+        problems, seeds = count(len(self.problems), "problem"), count(len(self.seeds), "seed")
+        strategies = count(len(self.strategies), "strategy", "strategies")
+        return f"<Experiment {self.name!r}: {problems} × {strategies} × {seeds}, {self.budget}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("problems", shown.listed([problem.name for problem in self.problems])),
+            ("strategies", shown.listed(list(self.strategies))),
+            ("seeds", shown.listed(list(map(str, self.seeds)))),
+            ("budget of a run", self.budget),
+            ("at a time", "no limit" if self.parallel is None else count(self.parallel, "trial")),
+            ("execution", self.execution),
+        ]
+        title = f"Experiment {self.name!r}: {count(len(self.run_names()), 'run')}"
+        return html.block(title, html.table(rows))
 
     def _entry_mistakes(self) -> list[str]:
         mistakes = []

@@ -11,6 +11,7 @@ from hpo_research.experiment.description import Json
 from hpo_research.experiment.priors import document
 from hpo_research.origin import caller
 from hpo_research.store.facts import earlier_of
+from hpo_research.text import count
 
 
 def as_stored(found: Sequence[EarlierTask], stored: Json | None) -> tuple[EarlierTask, ...]:
@@ -36,9 +37,9 @@ def _has_grown(own: EarlierTask, theirs: EarlierTask) -> bool:
     if not is_source or len(own.trials) >= len(theirs.trials) or _rows(own) - _rows(theirs):
         return False
     said = (
-        f"{own.name} holds {len(theirs.trials)} trials by now, and held {len(own.trials)} when "
-        "this was begun: those count, which are stored with it; to begin with all of them use "
-        "another folder"
+        f"{own.name} holds {count(len(theirs.trials), 'trial')} by now, and held "
+        f"{len(own.trials)} when this was begun: those count, which are stored with it; to begin "
+        "with all of them use another folder"
     )
     warnings.warn_explicit(said, EarlierResultsWarning, *caller(), registry={})
     return True

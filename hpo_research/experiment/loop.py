@@ -394,4 +394,4 @@ class Loop:
     def _progress(self) -> Progress:
         names = self._session.names
         runs = [progress_of(names[r], own, r in self._over) for r, own in self._ledgers.items()]
-        return Progress(runs, {p.name: p.direction for p in self._experiment.problems})
+        return Progress.of(runs, self._experiment.problems)

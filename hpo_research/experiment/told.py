@@ -24,7 +24,7 @@ from hpo_research.space.outside import extended
 from hpo_research.store import Store
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.sparing import length_mistake
-from hpo_research.text import quoted
+from hpo_research.text import count, name_mistake, quoted
 
 STUDY = "study"
 """What the one problem, the one strategy and the execution of a study are called."""
@@ -85,6 +85,8 @@ def check_study(info: RunInfo, strategy: object) -> None:
         "has_missing_values": options.flag,
     }
     mistakes = options.Mistakes.of(info, rules, "Study:")
+    if mistake := name_mistake(info.metric):
+        mistakes.add(f" metric {mistake}")
     if mistake := strategy_mistake(strategy, info.max_epochs):
         mistakes.add(f" strategy {mistake}")
     elif _is_open(info.max_epochs) and (mistake := length_mistake(strategy, "this study")):
@@ -160,13 +162,16 @@ def reported(
 
 
 def trial_of(books: Ledger, trial: object) -> Trial:
-    """Return the trial of an id. Raises `StudyError` where there is none."""
-    number = options.as_integer(trial)
+    """Return the trial of an id, or of itself. Raises `StudyError` where there is none."""
+    number = trial.id if isinstance(trial, Trial) else options.as_integer(trial)
     if number is None:
-        raise StudyError(f"expected a trial's id, got {trial!r}; use trial.id")
+        raise StudyError(f"expected a trial or its id, got {trial!r}; use trial.id")
     if not 0 <= number < len(books.trials):
-        raise StudyError(f"trial {number} is unknown; {len(books.trials)} trials were asked for")
-    return books.trials[number]
+        raise StudyError(f"trial {number} is unknown; {count(len(books.trials), 'trial')} so far")
+    known = books.trials[number]
+    if isinstance(trial, Trial) and trial.config != known.config:
+        raise StudyError(f"trial {number} of this study has another configuration than {trial!r}")
+    return known
 
 
 def added(

@@ -25,7 +25,7 @@ from hpo_research.problems.reporting import (
 )
 from hpo_research.records import Direction, Report, Segment
 from hpo_research.space import SearchSpace
-from hpo_research.text import name_mistake, quoted
+from hpo_research.text import is_one_of, name_mistake, quoted
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -36,15 +36,16 @@ _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 class FunctionProblem:
     """The user's own function, trained in worker processes.
 
-    `f(config)` returns the value of `metric`, or a dict of metrics that holds it. `f(config,
-    report)` calls `report(epoch, value)` after each epoch, may leave epochs out, and returns when
-    that gives False; it trains until `report.until`. What it returns counts as the report at
-    `until` if it has not reported that epoch, and is ignored otherwise. With `max_epochs=None` the
-    length is open: a trial is finished at the last epoch that it reports, when the function
-    returns; what it returns counts, as epoch 1, where it has reported none. A function that fails
-    after its last report has failed: that report does not count. A value that is None, NaN or
-    infinite fails the trial; with `has_missing_values` only at `until`: reported before, it is
-    stored as missing, and the trial goes on.
+    `f(config)` returns the value of `metric`, or a dict of metrics that holds it; where it has no
+    name it is called `loss`, or `value` where higher is better. `f(config, report)` calls
+    `report(epoch, value)` after each epoch, may leave epochs out, and returns when that gives
+    False; it trains until `report.until`. What it returns counts as the report at `until` if it has
+    not reported that epoch, and is ignored otherwise. With `max_epochs=None` the length is open: a
+    trial is finished at the last epoch that it reports, when the function returns; what it returns
+    counts, as epoch 1, where it has reported none. A function that fails after its last report has
+    failed: that report does not count. A value that is None, NaN or infinite fails the trial; with
+    `has_missing_values` only at `until`: reported before, it is stored as missing, and the trial
+    goes on.
 
     With `can_resume` it begins after epoch `report.start`: the files that were in `report.folder`
     when it returned there are in the folder again. Without, it is trained from the beginning
@@ -66,7 +67,7 @@ class FunctionProblem:
 
     f: Callable[..., Any]
     space: SearchSpace
-    metric: str = "loss"
+    metric: str = ""
     direction: Direction = "minimize"
     max_epochs: int | None = 1
     workers: int | None = field(default=None, metadata={"identity": False})
@@ -80,6 +81,9 @@ class FunctionProblem:
         """Check what was given, and name the problem after its function."""
         mistakes = options.Mistakes("FunctionProblem")
         _check_function(self, mistakes)
+        if self.metric == "":
+            named = "value" if is_one_of(self.direction, ("maximize",)) else "loss"
+            object.__setattr__(self, "metric", named)
         if mistake := name_mistake(self.metric):
             mistakes.add(f"(metric={quoted(self.metric)}): metric {mistake}")
         mistakes.check_all(self, _RULES)
@@ -284,7 +288,7 @@ def _memory(memory: object) -> str:
 
 
 _RULES: Mapping[str, options.Rule] = {
-    "space": options.instance(SearchSpace, "a SearchSpace"),
+    "space": options.instance(SearchSpace, "a SearchSpace; make one, SearchSpace(x=Float(0, 1))"),
     "direction": options.DIRECTION,
     "max_epochs": options.optional(options.whole()),
     "workers": options.optional(options.whole()),

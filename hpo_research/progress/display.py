@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 from hpo_research.progress.remaining import Clock, duration
 from hpo_research.progress.showing import Watch
 from hpo_research.progress.standing import ProblemProgress, Progress
-from hpo_research.text import inline, visible
+from hpo_research.text import count, inline, visible
 
 WIDTH = 119  # of a line at most
 _LINE_SHARE = 0.1
@@ -93,7 +93,7 @@ def line(progress: Progress, clock: Clock) -> str:
     for i, row in enumerate(rows):
         left = len(rows) - i
         further = f"; {inline(row.problem)} {_best(row)}"
-        more = f"; {left} more problem{'s' if left > 1 else ''}"
+        more = f"; {count(left, 'more problem')}"
         room = WIDTH - (len(more) if left > 1 else 0)
         if len(text) + len(further) > room:
             return text + (more if len(text) + len(more) <= WIDTH else "")
@@ -106,7 +106,9 @@ def _best(row: ProblemProgress) -> str:
     if row.best is None:
         return ""
     whose = f" ({inline(row.strategy)})" if row.strategy else ""
-    return f"best {row.best:.4g}{whose}"
+    return " ".join(
+        ["best", *([inline(row.metric)] if row.metric else []), f"{row.best:.4g}{whose}"]
+    )
 
 
 def _joined(*texts: str) -> str:
@@ -115,7 +117,7 @@ def _joined(*texts: str) -> str:
 
 def _rest(progress: Progress, clock: Clock) -> str:
     """Return what is said of all runs: trials, failures, the time left."""
-    text = f"{progress.trials:,} trials"
+    text = count(progress.trials, "trial")
     if progress.failed:
         text += f", {progress.failed:,} failed"
     left: Any = clock.left(progress)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from hpo_research.ledger import Ledger
+from hpo_research.problems.protocol import Problem
 from hpo_research.records import Direction, best_value
 from hpo_research.store import RunName
 
@@ -28,7 +30,7 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class ProblemProgress:
-    """How far all runs on a problem are; `best` is the best value so far.
+    """How far all runs on a problem are; `best` is the best value of the metric so far.
 
     `strategy` is whose it is, empty where there is none, or one strategy only.
     """
@@ -37,15 +39,22 @@ class ProblemProgress:
     share: float
     best: float | None
     strategy: str
-    is_maximised: bool
+    metric: str
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far all runs are, and the direction of each problem, in the experiment's order."""
+    """How far all runs are; direction and metric of each problem, in the experiment's order."""
 
     runs: Sequence[RunProgress]
     directions: Mapping[str, Direction] = field(default_factory=dict)
+    metrics: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, runs: Sequence[RunProgress], problems: Sequence[Problem]) -> Self:
+        """Return how far runs on some problems are."""
+        directions = {problem.name: problem.direction for problem in problems}
+        return cls(runs, directions, {problem.name: problem.metric for problem in problems})
 
     @property
     def share(self) -> float:
@@ -82,7 +91,7 @@ class Progress:
         if best is not None and len(strategies) > 1:
             whose = next(run.name.strategy for run in runs if run.best == best)
         share = sum(run.share for run in runs) / max(1, len(runs))
-        return ProblemProgress(name, share, best, whose, direction == "maximize")
+        return ProblemProgress(name, share, best, whose, self.metrics.get(name, ""))
 
 
 def progress(name: RunName, ledger: Ledger, is_over: bool) -> RunProgress:

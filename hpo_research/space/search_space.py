@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hpo_research import habits, heavy
+from hpo_research import habits, heavy, shown
 from hpo_research.errors import SpaceError
 from hpo_research.space.bins import clamped
 from hpo_research.space.parameters import (
@@ -102,6 +102,12 @@ class SearchSpace:
                     f"SearchSpace: among[{i}] and among[{first}] are too close to be told apart in "
                     f"float64: {configs[i]!r} and {configs[first]!r}; drop one"
                 )
+
+    def __repr__(self) -> str:
+        return shown.space_line(self)
+
+    def _repr_html_(self) -> str:
+        return shown.space_html(self)
 
     @property
     def names(self) -> tuple[str, ...]:

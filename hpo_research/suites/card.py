@@ -10,6 +10,7 @@ from hpo_research.space import Categorical, Float, Integer
 from hpo_research.suites.catalog import suite, suites
 from hpo_research.suites.measured import has_known_optimum
 from hpo_research.suites.suite import Suite
+from hpo_research.text import count
 
 _KINDS = {Float: "float", Integer: "integer", Categorical: "choice"}
 
@@ -70,7 +71,7 @@ def _best(known: Baseline) -> str:
 def kinds(problem: Problem) -> str:
     """Return how many parameters of each kind a problem has."""
     counted = Counter(_KINDS[type(own)] for own in problem.space.parameters.values())
-    return " + ".join(f"{n} {kind}{'s' if n > 1 else ''}" for kind, n in counted.items())
+    return " + ".join(count(n, kind) for kind, n in counted.items())
 
 
 def budget(own: Budget) -> str:

@@ -279,7 +279,8 @@ def test_a_run_in_which_every_trial_failed_is_named(statuses: list[str], says: b
         outcomes = [Outcome(1, i, "failed", 1, f"reason {i}") for i in failed]
         store.append_poll([(Report(1, i, 1, {"loss": 0.5}), 1) for i in failed], outcomes)
         messages = hpo.Result.of(store).messages()
-    line = f"a on walk, seed 3: all {len(statuses)} trials failed; the first: reason 0"
+    every = "the only trial failed" if len(statuses) == 1 else "all 2 trials failed; the first"
+    line = f"a on walk, seed 3: {every}: reason 0"
     assert messages == ([line] if says else [])
 
 

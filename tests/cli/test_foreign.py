@@ -71,7 +71,7 @@ def shown(*arguments: object) -> str:
 
 def test_its_status_does_not_reach_the_terminal(foreign):
     printed = shown("status", foreign)
-    assert f"{SEEN}: 2 of 2 runs are finished" in printed
+    assert f"{SEEN}: 2 of 2 runs finished" in printed
     assert f"warning: {SEEN} on {SEEN}, seed 0: all 3 trials failed; the first: {SEEN}" in printed
 
 

@@ -108,7 +108,7 @@ def test_without_values_best_says_so(tmp_path):
 def test_status_counts_runs_trials_and_epochs(finished):
     done = hpo("status", finished)
     assert done.exit_code == 0
-    assert done.stdout.splitlines()[-1] == "small: 12 of 12 runs are finished"
+    assert done.stdout.splitlines()[-1] == "small: 12 of 12 runs finished"
     (line,) = [line for line in done.stdout.splitlines() if "curves" in line and "grid" in line]
     assert line.split()[2] == "2"
     assert line.split()[4:] == ["8", "0", "24", "0", "2/2", "100%"]
@@ -158,7 +158,7 @@ def test_a_watch_says_what_changed_and_ends_with_ctrl_c(halfway, monkeypatch):
     done = hpo("status", "--watch", halfway)
     assert done.exit_code == 0
     (line,) = done.stdout.splitlines()  # nothing changed between the three looks
-    assert re.fullmatch(r".+: \d+ of \d+ runs are finished, [\d,]+ trials, [\d,]+ epochs", line)
+    assert re.fullmatch(r".+: \d+ of \d+ runs finished, [\d,]+ trials, [\d,]+ epochs", line)
 
 
 def test_a_watch_prints_no_document():
@@ -237,7 +237,7 @@ def test_a_folder_without_a_store_does_not_keep_the_others_from_their_reports(fi
 def test_a_report_of_an_unfinished_experiment_says_what_is_left(halfway):
     done = hpo("report", halfway)
     assert done.exit_code == 0, done.output
-    assert re.search(r"report\.html; \d+ of its 12 runs are not finished$", done.stdout)
+    assert re.search(r"report\.html; not finished: \d+ of 12 runs$", done.stdout)
     assert "Not finished yet" in (halfway / "report.html").read_text()
 
 

@@ -290,8 +290,8 @@ def begin(**changes: object) -> list[Ask]:
 
 
 BUGS = [
-    ([], "one: asked 1 runs, got 0 asks"),
-    ([Ask(), Ask()], "one: asked 1 runs, got 2 asks"),
+    ([], "one: asked 1 run, got 0 asks"),
+    ([Ask(), Ask()], "one: asked 1 run, got 2 asks"),
     (begin(config={"x": 2.0, "kind": "a"}), r"one on walk, seed 0: proposal: x: .*2\.0"),
     (begin(config=None), "one on walk, seed 0: proposal: 'x' is missing"),
     (begin(until=0), "until must be an integer above 0 and at most 9, got 0"),

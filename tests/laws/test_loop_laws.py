@@ -585,7 +585,7 @@ def test_what_was_lost_is_the_next_attempt_where_time_is_real_and_silent_elsewhe
     assert len(stored) == 16 + sum(lost)
     assert result.costs[name].epochs == 16 + sum(max(own, 1) for own in lost)
     assert len(result.history[name]) == len(result.reports()) == 16
-    assert "restarted after their process was lost" in result.messages()[0]
+    assert "restarted after the process was lost: " in result.messages()[0]
     assert hpo.run(experiment, out=tmp_path / "killed", device="cpu").runs == result.runs
 
 

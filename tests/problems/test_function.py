@@ -169,7 +169,6 @@ def test_whether_a_function_reports_is_read_from_its_arguments(f, takes_report: 
             r"direction=array.*\): direction must be one",
         ),
         (count, {"metric": 3}, r"metric=3\): metric must be a non-empty string"),
-        (count, {"metric": ""}, r"metric=''\): metric must be a non-empty string"),
         (count, {"can_resume": 1}, r"can_resume=1\): can_resume must be True or False"),
         (count, {"name": 3}, r"name=3\): name must be a non-empty string"),
     ],

@@ -28,6 +28,26 @@ def clock(monkeypatch) -> remaining.Clock:
     return remaining.Clock(_first=0.0)
 
 
+def told(said: list[Progress], monkeypatch) -> float | None:
+    """What a clock says after the last of several looks, a second of work a second."""
+    clock = remaining.Clock()
+    clock.left(Progress([]))
+    for progress in said:
+        spent = sum(run.seconds for run in progress.runs)
+        monkeypatch.setattr(remaining.Clock, "elapsed", spent)
+        left = clock.left(progress)
+    return left
+
+
+def grown(rate, parts: int, **fields) -> list[Progress]:
+    """A run of ten parts whose seconds a function of the part gives, after each of the first."""
+    seconds = [sum(rate(part) for part in range(done + 1)) for done in range(parts)]
+    return [
+        Progress([run("a", seconds=spent, share=(i + 1) / 10, **fields)])
+        for i, spent in enumerate(seconds)
+    ]
+
+
 # --- what is left ---
 
 
@@ -58,6 +78,32 @@ def test_nothing_is_left_when_all_is_over(clock):
     assert clock.left(Progress([run("a", seconds=5.0, share=1.0, is_over=True)])) == 0.0
 
 
+def test_what_costs_more_and_more_has_more_left(monkeypatch):
+    """Parts cost 1, 2, ..., 10; four are done. By their mean 15 would be left of 45."""
+    left = told(grown(lambda part: part + 1.0, 4), monkeypatch)
+    assert 25 < left < 45
+
+
+def test_what_was_once_only_is_not_foreseen_again(monkeypatch):
+    """The second of five parts took 40 seconds more, to compile. By the mean 45 are left."""
+    left = told(grown(lambda part: 41.0 if part == 1 else 1.0, 5), monkeypatch)
+    assert left == pytest.approx(5.0, rel=0.2)
+
+
+def test_uneven_parts_are_no_trend(monkeypatch):
+    costs = [1.0, 3.0, 0.5, 2.0, 1.5]
+    left = told(grown(costs.__getitem__, 5), monkeypatch)
+    assert left == pytest.approx(8.0, rel=0.3)
+
+
+def test_nothing_is_told_while_a_problem_is_unknown(clock):
+    """Whatever a cheap problem has cost says nothing of one that has not come to anything yet."""
+    cheap, dear = run("cheap", seconds=1.0), run("dear", share=0.0)
+    assert clock.left(Progress([cheap, dear])) is None
+    begun = replace(dear, share=0.1, seconds=9.0)
+    assert clock.left(Progress([cheap, begun])) > 50
+
+
 def test_without_a_cost_nothing_is_told(clock):
     assert clock.left(Progress([run("a", seconds=0.0, share=0.0)])) is None
 
@@ -76,13 +122,14 @@ def test_a_line_says_whose_the_best_is_and_what_failed(clock):
     runs = [
         run("branin", "q-EI", best=0.5, seconds=5.0),
         run("branin", "random", best=0.4, failed=2, seconds=5.0),
-        run("accuracy", "q-EI", best=0.9),
-        run("accuracy", "random", best=0.8),
+        run("svm", "q-EI", best=0.9, seconds=5.0),
+        run("svm", "random", best=0.8, seconds=5.0),
     ]
-    progress = Progress(runs, {"branin": "minimize", "accuracy": "maximize"})
+    directions = {"branin": "minimize", "svm": "maximize"}
+    progress = Progress(runs, directions, {"branin": "regret", "svm": "accuracy"})
     assert display.line(progress, clock) == (
-        "10 s: 50%, 16 trials, 2 failed, about 20 s left; branin best 0.4 (random); "
-        "accuracy best 0.9 (q-EI)"
+        "10 s: 50%, 16 trials, 2 failed, about 10 s left; branin best regret 0.4 (random); "
+        "svm best accuracy 0.9 (q-EI)"
     )
 
 
@@ -152,7 +199,7 @@ def test_nothing_is_shown_where_nobody_looks(capfd):
 def test_lines_are_shown_where_they_are_asked_for(capfd):
     best = tuned(progress=True)
     out, err = capfd.readouterr()
-    assert out == "" and f"100%, 3 trials; function best {best.value:.4g}\n" in err
+    assert out == "" and f"100%, 3 trials; function best loss {best.value:.4g}\n" in err
 
 
 def test_a_terminal_has_bars(monkeypatch):
@@ -180,7 +227,7 @@ def test_a_notebook_has_one_text_that_changes(monkeypatch):
     tuned()
     kinds = [kind for kind, _ in shown]
     assert kinds[0] == "display" and set(kinds[1:]) <= {"update"}
-    assert "100%, 3 trials; function best" in shown[-1][1]
+    assert "100%, 3 trials; function best loss" in shown[-1][1]
 
 
 def test_a_function_is_called_with_the_progress():

@@ -221,7 +221,7 @@ def test_status_counts_the_rows_that_cannot_be_checked(tmp_path: Path):
     store = Path(shutil.copytree(STORES / "finished", tmp_path / "finished"))
     count = Result.read(store).undigested
     shown = CliRunner().invoke(app, ["status", str(store)])
-    assert f"{count:,} rows predate digests and cannot be checked" in shown.stdout
+    assert f"so that they cannot be checked: {count:,} row" in shown.stdout
     Store.write(store).close()
     asked = CliRunner().invoke(app, ["status", str(store), "--json"])
     assert json.loads(asked.stdout)["rows_without_digests"] == count

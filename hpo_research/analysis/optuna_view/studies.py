@@ -1,8 +1,8 @@
 """Our runs as Optuna's studies: their names, what is said of them, and copies in memory."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.records import Direction
 from hpo_research.store import RunName
-from hpo_research.text import visible
+from hpo_research.text import count, visible
 
 _METRICS = "study:metric_names"  # where Optuna keeps what `Study.set_metric_names` was given
 _CLOCKS = {
@@ -77,7 +77,7 @@ def selected(
     given = ", ".join(f"{key}={value!r}" for key, value in wanted.items() if value is not None)
     names = [f"({n.problem!r}, {n.strategy!r}, {n.seed})" for n in found or sorted(result.runs)]
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    what = f"{len(found)} runs" if found else "no run"
+    what = count(len(found), "run") if found else "no run"
     raise StoreError(
         f"to_optuna({given}): expected one run, got {what}; name its problem, strategy and seed, "
         f"of {shown or 'none'}"
@@ -95,7 +95,7 @@ def in_memory(result: Result, name: RunName) -> optuna.Study:
 def written_to(storage: BaseStorage, result: Result, names: Sequence[RunName]) -> None:
     """Write runs into an empty storage of Optuna's, a study each."""
     dates = Dates().renewed(written(result.folder), result.histories.values())
-    numbers = count()
+    numbers = itertools.count()
     for name in names:
         direction = result.facts.problems[name.problem].direction
         with quiet():
