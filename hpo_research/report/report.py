@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from hpo_research import tables
 from hpo_research.ambient import ordinary
@@ -42,6 +42,12 @@ def _shown(value: object) -> object:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _breakable(text: str) -> Markup:
+    """Let long names break where their words join, as in `my_own_strategy`, not within one."""
+    parts = re.split(r"(?<=[^\W\d_][_./-])(?=[^\W_])", visible(text))
+    return Markup("<wbr>").join(map(escape, parts))
+
+
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("hpo_research.report", "templates"),
     autoescape=True,
@@ -51,7 +57,8 @@ _TEMPLATES = jinja2.Environment(
     keep_trailing_newline=True,
     finalize=_shown,
 )
-
+_TEMPLATES.filters["breakable"] = _breakable
+_TEMPLATES.globals["rows_shown"] = 100  # of a table; beyond, nobody reads it on a page
 
 _NONE = Options()
 

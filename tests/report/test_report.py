@@ -5,10 +5,12 @@ import hashlib
 import json
 import re
 import resource
+import shutil
 from pathlib import Path
 
 import pytest
 from doubles import SPACE, Walk
+from handmade import histories, made
 
 import hpo_research as hpo
 from hpo_research import report
@@ -22,6 +24,7 @@ from hpo_research.problems.wrappers import Noisy
 from hpo_research.report.identical_strategies import identical_strategies
 from hpo_research.store import Store
 from hpo_research.store.schema import VERSION
+from tests.report.browser import mistakes, sheets
 from tests.report.pages import Page
 
 NASTY = "<b>&amp; 100% $x_1$<i>"
@@ -322,3 +325,40 @@ def test_on_a_full_disk_the_page_of_before_stays_whole(folder, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert page.read_bytes() == before
     assert not list(tmp_path.rglob(".*.part"))
+
+
+# --- as a browser shows it ---
+
+BROKEN = """<!DOCTYPE html><body style="width: 600px"><p>wide</p>
+<table class="data" style="table-layout: fixed; width: 200px"><tr>
+<td style="overflow: hidden; white-space: nowrap; width: 40px">cut where the cell ends</td>
+<td style="overflow-wrap: anywhere; width: 20px">brokenword</td></tr></table>"""
+
+
+@pytest.fixture
+def chromium() -> str:
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("needs chromium")
+    return found
+
+
+def test_nothing_is_cut_or_wider_than_its_window(chromium, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("hpo_research.report.report.attempt", lambda *_, **__: [])
+    study = made(histories(["a_problem"], ["a_strategy_of_a_rather_long_name"], seeds=1))
+    broken = tmp_path / "broken.html"
+    broken.write_text(BROKEN)
+    pages = {"comparison": folder / "report.html", "broken": broken}
+    pages["study"] = report.write(study, tmp_path)
+    found = mistakes(chromium, pages, [390, 1280], tmp_path)
+    kinds = [line.partition(" ")[0] for line in found.pop("broken at 390")]
+    assert kinds == ["the", "beyond", "cut:", "broken:"]
+    assert [line.partition(":")[0] for line in found.pop("broken at 1280")] == ["cut", "broken"]
+    assert found == {
+        f"{name} at {width}": [] for name in ("comparison", "study") for width in (390, 1280)
+    }
+
+
+def test_the_page_is_printed_on_few_sheets(chromium, folder, tmp_path):
+    figures = len(list((folder / "figures").glob("*.svg")))
+    assert 3 < sheets(chromium, folder / "report.html", tmp_path) <= 4 + figures
