@@ -15,6 +15,7 @@ from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.incumbents import Axis
 from hpo_research.analysis.merging import MIXED
 from hpo_research.analysis.result import Result
+from hpo_research.analysis.single import is_single
 from hpo_research.errors import HpoError, StoreError
 from hpo_research.figures import choices, speed_ups
 from hpo_research.figures.critical_difference import critical_difference_figure
@@ -31,6 +32,7 @@ from hpo_research.figures.running_times import running_times_figure
 from hpo_research.figures.search_times import search_times_figure
 from hpo_research.figures.style import styled
 from hpo_research.figures.surrogate import surrogate_figure
+from hpo_research.figures.trials import trials_figure
 from hpo_research.paths import Given, place
 from hpo_research.text import visible
 
@@ -136,31 +138,12 @@ def pictures(result: Result) -> list[Picture]:
 def sketches(result: Result) -> list[Sketch]:
     """Return what may be drawn of a result, in the order of `draw`."""
     problems = result.facts.problems
-    has_epochs = any(facts.max_epochs != 1 for facts in problems.values())
-    axis: Axis = "epochs" if has_epochs else "evaluations"
-    main = _over(result, "incumbent", axis)
     if not any(run.best() for run in result.runs.values()):
-        return [main]
-    found = [main]
-    # A problem of one epoch is over evaluations in the first figure already.
-    full = {name: own for name, own in _full(result).items() if problems[name].max_epochs != 1}
-    if has_epochs and full:
-        found.append(_over(result, "incumbent-evaluations", "evaluations", strategies=full))
-    if result.facts.execution != MIXED:
-        found.append(_over(result, "incumbent-seconds", "seconds"))
+        return [] if is_single(result) else [_lines(result)[0]]
+    found = [Sketch("trials", "Every trial", partial(trials_figure, result))]
+    if len(result.runs) > 1:
+        found = [*_lines(result), *found, *_compared(result)]
     found += [
-        Sketch("ranks", "Mean rank over the budget", partial(_ranks, result)),
-        Sketch(
-            "critical-difference",
-            "Ranks over problems",
-            partial(critical_difference_figure, result),
-        ),
-        Sketch("improvement", "Probability of improvement", partial(improvement_figure, result)),
-        Sketch("running-times", "Targets reached", partial(running_times_figure, result)),
-        Sketch("profiles", "Performance and data profiles", partial(profiles_figure, result)),
-        Sketch("finals", "Final values", partial(finals_figure, result)),
-        Sketch("speed-ups", speed_ups.TITLE, partial(speed_ups.speed_ups_figure, result)),
-        Sketch("search-times", "Search time over trials", partial(search_times_figure, result)),
         Sketch("noise-free", choices.TITLE, partial(choices.choices_figure, result)),
         Sketch("importance", importance.TITLE, partial(importance_figure, result)),
     ]
@@ -173,6 +156,39 @@ def sketches(result: Result) -> list[Sketch]:
             make = partial(surrogate_figure, result, problem, name)
             found.append(Sketch(f"surrogate-{problem}-{name}", title, make))
     return found
+
+
+def _lines(result: Result) -> list[Sketch]:
+    """Return the best values so far over everything that was spent."""
+    problems = result.facts.problems
+    has_epochs = any(facts.max_epochs != 1 for facts in problems.values())
+    axis: Axis = "epochs" if has_epochs else "evaluations"
+    found = [_over(result, "incumbent", axis)]
+    # A problem of one epoch is over evaluations in the first figure already.
+    full = {name: own for name, own in _full(result).items() if problems[name].max_epochs != 1}
+    if has_epochs and full:
+        found.append(_over(result, "incumbent-evaluations", "evaluations", strategies=full))
+    if result.facts.execution != MIXED:
+        found.append(_over(result, "incumbent-seconds", "seconds"))
+    return found
+
+
+def _compared(result: Result) -> list[Sketch]:
+    """Return what several runs show beside their best values so far."""
+    return [
+        Sketch("ranks", "Mean rank over the budget", partial(_ranks, result)),
+        Sketch(
+            "critical-difference",
+            "Ranks over problems",
+            partial(critical_difference_figure, result),
+        ),
+        Sketch("improvement", "Probability of improvement", partial(improvement_figure, result)),
+        Sketch("running-times", "Targets reached", partial(running_times_figure, result)),
+        Sketch("profiles", "Performance and data profiles", partial(profiles_figure, result)),
+        Sketch("finals", "Final values", partial(finals_figure, result)),
+        Sketch("speed-ups", speed_ups.TITLE, partial(speed_ups.speed_ups_figure, result)),
+        Sketch("search-times", "Search time over trials", partial(search_times_figure, result)),
+    ]
 
 
 def _over(

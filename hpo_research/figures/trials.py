@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from hpo_research.analysis.result import Result
-from hpo_research.figures.labels import EVERY, counted, value_label
+from hpo_research.figures.labels import EVERY, value_label
 from hpo_research.figures.layout import Picture, fit_labels, sheet
 from hpo_research.figures.lines import nothing
 from hpo_research.figures.scales import lay, scale_for
@@ -13,6 +13,7 @@ from hpo_research.figures.style import DARK, dressed, look, ruled, styled, verba
 from hpo_research.records import Run, Status
 
 _HEIGHT = 2.0
+_PANELS = 12
 _SHAPES: dict[Status, tuple[str, str]] = {
     "finished": ("o", look(0).color),
     "stopped": ("s", look(5).color),
@@ -84,24 +85,30 @@ def _failures(axes: Axes, run: Run) -> None:
 
 
 def trials_figure(result: Result) -> Picture | None:
-    """Draw every trial, one panel a problem; None where a problem has more than one run."""
-    problems = [name.problem for name in result.histories]
-    if not problems or len(set(problems)) < len(problems):
+    """Draw every trial, one panel a problem, or a seed of the only one.
+
+    None where problems have more than one run each, and beyond a page of panels.
+    """
+    names = sorted(result.runs)
+    problems, strategies = {n.problem for n in names}, {n.strategy for n in names}
+    is_one = len(problems) == 1 and len(strategies) == 1
+    if not names or len(names) > _PANELS or not (is_one or len(problems) == len(names)):
         return None
     with styled():
-        names = dict[str, object]()
-        figure, places = sheet(len(problems), _HEIGHT, [])
-        for axes, (name, run) in zip(places, sorted(result.runs.items()), strict=True):
-            draw_trials(axes, run, result.facts.problems[name.problem].metric)
-            axes.set_title(verbatim(name.problem))
+        marks = dict[str, object]()
+        figure, places = sheet(len(names), _HEIGHT, [])
+        for axes, name in zip(places, names, strict=True):
+            draw_trials(axes, result.runs[name], result.facts.problems[name.problem].metric)
+            seed = f", seed {name.seed}" if is_one and len(names) > 1 else ""
+            axes.set_title(verbatim(f"{name.problem}{seed}"))
             handles, labels = axes.get_legend_handles_labels()
-            names |= dict(zip(labels, handles, strict=True))
+            marks |= dict(zip(labels, handles, strict=True))
         fit_labels(places)
-        if names:
+        if marks:
             figure.legend(
-                handles=list(names.values()),
+                handles=list(marks.values()),
                 loc="outside upper center",
-                ncols=min(len(names), 4),
+                ncols=min(len(marks), 4),
                 frameon=False,
                 handlelength=1.5,
                 columnspacing=1.2,
@@ -112,7 +119,7 @@ def trials_figure(result: Result) -> Picture | None:
 def _caption(result: Result) -> str:
     runs = list(result.runs.values())
     failed = sum(t.status == "failed" for run in runs for t in run.trials)
-    failures = f" {counted([failed], 'failure')}, as ticks at the foot." if failed else ""
+    failures = f" Ticks at the foot are failures, {failed:,} in all." if failed else ""
     return (
         "Every trial by its number, and the best so far as a line. A hollow mark is of a trial "
         f"that has not reached its last epoch: its value there.{failures}"

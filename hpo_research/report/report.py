@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from hpo_research import tables
 from hpo_research.ambient import ordinary
@@ -17,6 +17,7 @@ from hpo_research.analysis.arguments import check_name
 from hpo_research.analysis.files import write_beside
 from hpo_research.analysis.merging import merged
 from hpo_research.analysis.result import Result
+from hpo_research.analysis.single import is_single
 from hpo_research.errors import StoreError
 from hpo_research.figures.draw import Drawn, attempt
 from hpo_research.figures.style import Style, looks_of, using
@@ -28,6 +29,7 @@ from hpo_research.report.identical_strategies import identical_strategies
 from hpo_research.report.manifest import write_manifest
 from hpo_research.report.options import Options, command, keep, kept
 from hpo_research.report.sessions import commands, files, sessions
+from hpo_research.report.study import study
 from hpo_research.tables import Table, Written
 from hpo_research.text import visible
 
@@ -40,6 +42,12 @@ def _shown(value: object) -> object:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _breakable(text: str) -> Markup:
+    """Let long names break where their words join, as in `my_own_strategy`, not within one."""
+    parts = re.split(r"(?<=[^\W\d_][_./-])(?=[^\W_])", visible(text))
+    return Markup("<wbr>").join(map(escape, parts))
+
+
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("hpo_research.report", "templates"),
     autoescape=True,
@@ -49,7 +57,8 @@ _TEMPLATES = jinja2.Environment(
     keep_trailing_newline=True,
     finalize=_shown,
 )
-
+_TEMPLATES.filters["breakable"] = _breakable
+_TEMPLATES.globals["rows_shown"] = 100  # of a table; beyond, nobody reads it on a page
 
 _NONE = Options()
 
@@ -201,11 +210,15 @@ def page(
     """Return the page as HTML; links to files are relative to the folder."""
     result = made.result
     linked = [(table, _links(written.paths, folder)) for table, written in shown]
-    return _TEMPLATES.get_template("page.html").render(
+    own = study(result) if is_single(result) else None
+    template = _TEMPLATES.get_template("comparison.html" if own is None else "study.html")
+    return template.render(
+        study=own,
+        is_over=result.is_finished,
         name=result.facts.name,
         is_study=result.facts.is_study,
         heading=contents.heading(result),
-        unfinished=contents.unfinished(result),
+        unfinished=contents.unfinished(result) if own is None else [],
         messages=[*result.messages(), *result.endings()],
         changes=result.changes(),
         identical_strategies=identical_strategies(result),

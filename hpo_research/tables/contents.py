@@ -12,6 +12,7 @@ from hpo_research.analysis.profiles import TOLERANCES, profiles
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.running_times import running_times
 from hpo_research.analysis.scores import scores, without_baseline
+from hpo_research.analysis.single import is_single
 from hpo_research.analysis.speed_ups import speed_ups
 from hpo_research.analysis.stops import stops
 from hpo_research.tables.areas import areas_table, profiles_table
@@ -28,6 +29,7 @@ from hpo_research.tables.scores import scores_table
 from hpo_research.tables.speed_ups import speed_ups_table
 from hpo_research.tables.spent import seconds_table, spent_table
 from hpo_research.tables.stops import stops_table
+from hpo_research.tables.study import trials_table
 from hpo_research.tables.table import Table
 from hpo_research.tables.values import finals_table, summary_table
 
@@ -48,7 +50,12 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
     if not known:
         return []
     compared = [own for own in known if len(own.values) > 1]
-    found = [summary_table(result, known), finals_table(result, known)]
+    is_study = is_single(result)
+    found = [] if is_study else [summary_table(result, known)]
+    if is_study and any(run.best() for run in result.runs.values()):
+        found.append(trials_table(result))
+    if len(result.runs) > 1:
+        found.append(finals_table(result, known))
     scored = scores(result)
     if scored:
         found.append(scores_table(scored, without_baseline(result, scored)))
@@ -80,9 +87,11 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
     if sooner is not None:
         found.append(speed_ups_table(sooner))
     cut = stops(result)
-    if cut:
+    if cut and len(result.runs) > 1:
         found.append(stops_table(cut))
     decisive = importance_table(result)
     if decisive is not None:
         found.append(decisive)
+    if is_study:
+        return found
     return [*found, spent_table(result), seconds_table(result)]

@@ -151,7 +151,7 @@ def test_one_strategy_has_no_ranks():
 
 
 def test_a_result_without_values_has_one_figure_that_says_so(tmp_path):
-    (figure,) = draw(made({RunName("p", "s", k): [] for k in range(2)}), tmp_path)
+    (figure,) = draw(made({RunName("p", s, k): [] for s in "ab" for k in range(2)}), tmp_path)
     assert figure.name == "incumbent"
     assert figure.caption == "No run has a value yet."
 

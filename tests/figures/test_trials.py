@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from handmade import histories, made
 from matplotlib.figure import Figure
 
-import hpo_research as hpo
 from hpo_research.figures import draw_trials
 from hpo_research.figures.trials import trials_figure
 from hpo_research.records import Run, Trial
@@ -51,27 +51,18 @@ def test_without_a_value_the_axes_say_so():
     assert [text.get_text() for text in axes.texts] == ["no values"]
 
 
-def test_a_figure_is_of_one_run_a_problem(tmp_path):
-    experiment = hpo.Experiment(
-        name="two",
-        problems=[hpo.problem("branin")],
-        strategies={"a": hpo.Random()},
-        seeds=[0],
-        budget=hpo.Budget(trials=3),
-    )
-    result = hpo.run(experiment, out=tmp_path / "one", progress=False)
-    picture = trials_figure(result)
-    assert picture is not None and "failure" not in picture.caption
-    assert [axes.get_title() for axes in picture.figure.axes] == ["branin"]
-    more = hpo.run(
-        hpo.Experiment(
-            name="two",
-            problems=[hpo.problem("branin")],
-            strategies={"a": hpo.Random()},
-            seeds=[0, 1],
-            budget=hpo.Budget(trials=3),
-        ),
-        out=tmp_path / "two",
-        progress=False,
-    )
-    assert trials_figure(more) is None
+@pytest.mark.parametrize(
+    ("problems", "strategies", "seeds", "titles"),
+    [
+        (["p"], ["a"], 1, ["p"]),
+        (["p"], ["a"], 2, ["p, seed 0", "p, seed 1"]),
+        (["p", "q"], ["a"], 1, ["p", "q"]),
+        (["p", "q"], ["a"], 2, None),
+        (["p"], ["a", "b"], 1, None),
+        (["p"], ["a"], 13, None),
+    ],
+)
+def test_a_panel_is_of_one_run(problems, strategies, seeds, titles):
+    picture = trials_figure(made(histories(problems, strategies, seeds=seeds, n=4)))
+    found = picture and [panel.get_title() for panel in picture.figure.axes if panel.axison]
+    assert found == titles

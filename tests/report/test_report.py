@@ -5,11 +5,12 @@ import hashlib
 import json
 import re
 import resource
-from html.parser import HTMLParser
+import shutil
 from pathlib import Path
 
 import pytest
 from doubles import SPACE, Walk
+from handmade import histories, made
 
 import hpo_research as hpo
 from hpo_research import report
@@ -23,40 +24,11 @@ from hpo_research.problems.wrappers import Noisy
 from hpo_research.report.identical_strategies import identical_strategies
 from hpo_research.store import Store
 from hpo_research.store.schema import VERSION
+from tests.report.browser import mistakes, sheets
+from tests.report.pages import Page
 
 NASTY = "<b>&amp; 100% $x_1$<i>"
 TEXT = 'print("<script>alert(1)</script> & {{ name }}")\n'
-VOID = {"meta", "img", "br", "link", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """Reads a page: its tags with attributes, its text, and tags that are never closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def experiment(**options: object) -> hpo.Experiment:
@@ -316,7 +288,7 @@ def test_a_noisy_experiment_shows_recommended_and_best_observed_trials(tmp_path,
 def test_a_study_without_any_value_has_a_page(tmp_path):
     with hpo.Study(SPACE, hpo.Random(), path=tmp_path):
         text = written(tmp_path)
-    assert "1 of 1 runs is not finished yet" in text
+    assert "Not finished yet: 0 trials when this page was made." in text
     assert "This is a study" in text
 
 
@@ -353,3 +325,40 @@ def test_on_a_full_disk_the_page_of_before_stays_whole(folder, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert page.read_bytes() == before
     assert not list(tmp_path.rglob(".*.part"))
+
+
+# --- as a browser shows it ---
+
+BROKEN = """<!DOCTYPE html><body style="width: 600px"><p>wide</p>
+<table class="data" style="table-layout: fixed; width: 200px"><tr>
+<td style="overflow: hidden; white-space: nowrap; width: 40px">cut where the cell ends</td>
+<td style="overflow-wrap: anywhere; width: 20px">brokenword</td></tr></table>"""
+
+
+@pytest.fixture
+def chromium() -> str:
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("needs chromium")
+    return found
+
+
+def test_nothing_is_cut_or_wider_than_its_window(chromium, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("hpo_research.report.report.attempt", lambda *_, **__: [])
+    study = made(histories(["a_problem"], ["a_strategy_of_a_rather_long_name"], seeds=1))
+    broken = tmp_path / "broken.html"
+    broken.write_text(BROKEN)
+    pages = {"comparison": folder / "report.html", "broken": broken}
+    pages["study"] = report.write(study, tmp_path)
+    found = mistakes(chromium, pages, [390, 1280], tmp_path)
+    kinds = [line.partition(" ")[0] for line in found.pop("broken at 390")]
+    assert kinds == ["the", "beyond", "cut:", "broken:"]
+    assert [line.partition(":")[0] for line in found.pop("broken at 1280")] == ["cut", "broken"]
+    assert found == {
+        f"{name} at {width}": [] for name in ("comparison", "study") for width in (390, 1280)
+    }
+
+
+def test_the_page_is_printed_on_few_sheets(chromium, folder, tmp_path):
+    figures = len(list((folder / "figures").glob("*.svg")))
+    assert 3 < sheets(chromium, folder / "report.html", tmp_path) <= 4 + figures
