@@ -1,5 +1,7 @@
 """`hpo run`: load, choose, run, report, and say where the results are."""
 
+import shlex
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +13,7 @@ from hpo_research import report
 from hpo_research.cli import selection, summary
 from hpo_research.cli.console import say, screen, warn
 from hpo_research.cli.exits import ALL_FAILED, complain, telling_of_code
-from hpo_research.cli.loading import load, source
+from hpo_research.cli.loading import load_all, source
 from hpo_research.device import resolve
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment, loop
@@ -21,7 +23,7 @@ from hpo_research.progress.showing import Watch
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What `hpo run` was called with."""
+    """What `hpo run` was called with; `given` are the options of the file's own."""
 
     file: Path
     out: Path | None
@@ -30,23 +32,44 @@ class RunOptions:
     seeds: str | None
     only: tuple[str, ...]
     quiet: bool
+    given: tuple[str, ...] = ()
 
     @property
     def options(self) -> list[str]:
         """The options that decide what is computed, the device apart; not where it is stored."""
-        options = [] if self.threads == 1 else ["--threads", str(self.threads)]
+        options = list(self.given)
+        options += [] if self.threads == 1 else ["--threads", str(self.threads)]
         options += [] if self.seeds is None else ["--seeds", self.seeds]
         return options + [part for name in self.only for part in ("--only", name)]
 
 
 def run(wanted: RunOptions) -> int:
-    """Run the experiment and return the exit code."""
+    """Run the file's experiments, one after the other, and return the exit code."""
+    if wanted.file.name.startswith("-"):
+        raise typer.BadParameter(f"a file's own options come after it: hpo run FILE {wanted.file}")
     device = resolve(wanted.device)
     seeds = None if wanted.seeds is None else _seeds(wanted.seeds)
-    experiment = selection.only(load(wanted.file), wanted.only)
-    if seeds is not None:
-        experiment = replace(experiment, seeds=seeds)
-    folder = Path("results", experiment.name) if wanted.out is None else wanted.out
+    whole = load_all(wanted.file, wanted.given)
+    chosen = selection.among(whole, wanted.only)
+    experiments = [own if seeds is None else replace(own, seeds=seeds) for own in chosen]
+    folders = [_folder(experiment, wanted.out, whole) for experiment in experiments]
+    codes = [
+        _run(experiment, folder, wanted, device)
+        for experiment, folder in zip(experiments, folders, strict=True)
+    ]
+    if len(folders) > 1:
+        named = shlex.join(["hpo", "report", *map(str, folders)])
+        say(screen(), f"all of them as one comparison: {named}")
+    return next((code for code in codes if code == ALL_FAILED), max(codes))
+
+
+def _folder(experiment: Experiment, out: Path | None, among: Sequence[Experiment]) -> Path:
+    if out is None:
+        return Path("results", experiment.name)
+    return out if len(among) == 1 else out / experiment.name
+
+
+def _run(experiment: Experiment, folder: Path, wanted: RunOptions, device: str) -> int:
     console = screen()
     if not wanted.quiet:
         say(console, _heading(experiment, folder, device))
