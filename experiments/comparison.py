@@ -2,7 +2,7 @@
 
     hpo run experiments/comparison.py --small                  six seeds of a few problems: minutes
     hpo run experiments/comparison.py --suite bbob-5d          a suite
-    hpo run experiments/comparison.py                          all that run offline: see COMPARISON.md
+    hpo run experiments/comparison.py                          all that run offline
 
 An experiment for each suite and for one and four trials at a time, each run with the budget that
 the suite declares: evaluations, which are `max_epochs` epochs each, so that strategies that stop
