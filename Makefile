@@ -48,6 +48,8 @@ evidence: install
 	$(BIN)/python -m benchmarks.evidence
 	$(BIN)/python -m benchmarks.tuning_documents
 	$(BIN)/python -m benchmarks.sdks
+	$(BIN)/hpo run experiments/comparison.py --small
+	$(BIN)/python -m benchmarks.comparison table results/comparison-small-*
 
 # Fits and asks beside BoTorch, training beside plain PyTorch: minutes; benchmarks/README.md has more.
 benchmark: install

@@ -2,6 +2,7 @@
 
     python -m benchmarks.baselines            all suites but those of trained networks
     python -m benchmarks.baselines bbob-5d    those named alone; others are kept
+    python -m benchmarks.baselines models --problems svm-wine mlp-wine    of a suite, these problems
 
 BBOB's noiseless functions have fifteen instances each, as many as COCO runs.
 """
@@ -22,7 +23,7 @@ from hpo_research.suites.suite import Suite
 
 INSTANCES = range(1, 16)
 SEARCHED, BATCH = 256, 64
-TRAINED = {"classifiers", "models"}  # an hour; nothing of theirs is stored
+TRAINED = {"classifiers", "models"}  # an hour of a core each
 PROTOCOLS = {"hpobench", "hpolib", "nasbench201"}
 
 
@@ -61,11 +62,18 @@ def main() -> None:
     names = [own.name for own in suites()]
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="SUITE")
+    parser.add_argument("--problems", nargs="*", metavar="PROBLEM", help="of suites, only these")
+    options = parser.parse_args()
     found: dict[str, Baseline] = dict(stored()) if PLACE.exists() else {}
-    for name in parser.parse_args().names or [own for own in names if own not in TRAINED]:
+    for name in options.names or [own for own in names if own not in TRAINED]:
         for own in variants(name):
             for problem in own:
+                if options.problems and problem.name not in options.problems:
+                    continue
                 found[key(problem)] = baseline(problem, own.scale)
+                if name in TRAINED:
+                    print(problem.name, flush=True)
+                    PLACE.write_text(written(found), encoding="utf-8")
         print(f"{name}: {len(found)} baselines in all", flush=True)
         PLACE.write_text(written(found), encoding="utf-8")
 

@@ -463,3 +463,19 @@ def test_an_install_that_fails_says_what_pip_said(monkeypatch, tmp_path):
     with pytest.raises(MissingPackageError, match=r"(?s)ended with 1:\nno such package"):
         environments.install("hebo", tmp_path)
     assert not (tmp_path / "hebo" / "ready").exists()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda inner: hpo.Hyperband(inner=inner),
+        lambda inner: hpo.SuccessiveHalving(inner=inner),
+        lambda inner: hpo.ASHA(inner=hpo.MedianStopping(inner)),
+        lambda inner: hpo.AsynchronousHyperband(inner=inner),
+        lambda inner: hpo.EarlyDiscarding(candidates=4, top=1, inner=inner),
+    ],
+)
+def test_a_rival_that_says_how_far_to_train_is_refused_within_rungs(made):
+    with pytest.raises(StrategyError, match=r"inner must be .* says itself to which epoch"):
+        made(Rival("dehb", "0.1.2"))
+    made(Rival("hebo", "0.3.6"))

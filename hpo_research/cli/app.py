@@ -11,7 +11,7 @@ import typer
 
 import hpo_research
 from hpo_research import cli
-from hpo_research.cli import arguments, cluster_commands, exits, job_commands
+from hpo_research.cli import arguments, cluster_commands, exits, file_options, job_commands
 from hpo_research.cli.arguments import Traceback
 from hpo_research.cli.exits import readable
 
@@ -42,11 +42,13 @@ def _hpo(
 
 
 @app.command(
+    context_settings=dict(file_options.FOREIGN),
     epilog="Exit codes: 0 all runs are finished; 1 an error, on stderr; 2 wrong usage; 3 finished, "
     "but in some run every trial failed; 130 interrupted by Ctrl-C, 143 by SIGTERM: completed work "
     "is stored, and the same command resumes.",
 )
 def run(
+    context: typer.Context,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A Python file that defines `experiment`.")
     ],
@@ -58,7 +60,8 @@ def run(
         str | None, typer.Option(help="Seeds instead of those in the file: 0:10, or 0,3,5, or 5.")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="A strategy or problem to run; may be repeated.")
+        list[str] | None,
+        typer.Option(help="A strategy, problem or experiment to run; may be repeated."),
     ] = None,
     threads: Annotated[
         int, typer.Option(min=1, help="Threads per process; with 1, numbers repeat bit for bit.")
@@ -82,10 +85,14 @@ def run(
     ] = True,
     show_traceback: Traceback = False,
 ) -> None:
-    """Run an experiment, or resume it where it stopped, and write its report."""
-    wanted = cli.run.RunOptions(
-        file, out, device, threads, seeds, tuple(only or ()), quiet, reports, shard
-    )
+    """Run an experiment, or resume it where it stopped, and write its report.
+
+    Where the file's `experiment` is a function, its parameters are options, given after FILE;
+    `hpo run FILE -- --help` lists them.
+    """
+    narrow = seeds, tuple(only or ())
+    given = tuple(context.args)
+    wanted = cli.run.RunOptions(file, out, device, threads, *narrow, quiet, reports, shard, given)
     flags = {"partition": partition, "time": time, "memory": memory, "gpus": gpus}
     place = cluster_commands.place(on, shards, cluster, flags, shard)
     with readable(show_traceback), exits.interruptible():

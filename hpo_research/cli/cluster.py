@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hpo_research import report
@@ -11,46 +12,61 @@ from hpo_research.cli import summary
 from hpo_research.cli.cluster_commands import Place
 from hpo_research.cli.console import say, screen, warn
 from hpo_research.cli.exits import ALL_FAILED, ERROR, complain, telling_of_code
-from hpo_research.cli.run import RunOptions, chosen
+from hpo_research.cli.run import Part, RunOptions, chosen
 from hpo_research.cluster.merging import merge_folders
-from hpo_research.cluster.settings import settings
+from hpo_research.cluster.settings import Settings, settings
 from hpo_research.cluster.submission import JOBS, Submitted, Task, hpo, submit
 from hpo_research.errors import StoreError
 from hpo_research.experiment.shards import Shard, place
+from hpo_research.text import count
 
 _PAUSE = 0.5  # seconds between two looks at the jobs
 
 
 def run(wanted: RunOptions, where: Place) -> int:
-    """Submit the shards of an experiment, and return the exit code.
+    """Submit the shards of the file's experiments, and return the exit code.
 
     On this machine, wait for them, merge them, and write the report; a cluster does so by a job.
     """
     asked = settings(where.file, where.flags)
-    experiment = chosen(wanted)
+    parts = chosen(wanted)
+    titles = {part.experiment.name for part in parts}
+    inside = replace(wanted, only=tuple(name for name in wanted.only if name not in titles))
+    submitted = [(part, _submit(part, inside, where, asked)) for part in parts]
+    if where.where == "slurm":
+        return 0
+    for _, jobs in submitted:
+        _wait(jobs)
+    codes = [_end(part.folder.absolute(), wanted) for part, _ in submitted]
+    return next((code for code in codes if code == ALL_FAILED), max(codes))
+
+
+def _submit(part: Part, wanted: RunOptions, where: Place, asked: Settings) -> Submitted:
+    experiment, whole = part.experiment, part.folder.absolute()
     every = [Shard(number, where.shards) for number in range(1, where.shards + 1)]
-    folders = [place(wanted.out, experiment, own) for own in every]
-    whole = folders[0].parents[1].absolute()
-    tasks = [Task(_command(wanted, whole, own)) for own in every]
+    for own in every:
+        place(whole, experiment, own)  # refuses what is none
+    tasks = [Task(_command(part, wanted, own)) for own in every]
     after = Task(hpo("merge", str(whole)), hpo("report", str(whole)))
     jobs = submit(where.where, experiment.name, whole, tasks, wanted=asked, after=after)
     console = screen()
-    runs = f"{len(experiment.run_names())} runs in {len(every)} shards"
+    runs = f"{count(len(experiment.run_names()), 'run')} in {count(len(every), 'shard')}"
     say(console, f"{experiment.name}: {runs}, as job {jobs.id}; logs are in {whole / JOBS}")
     say(console, f"how far it is: hpo status {whole}")
     if where.where == "slurm":
         assert jobs.merge is not None  # `after` was given
         say(console, f"job {jobs.merge.job_id} merges them into {whole} and writes the report")
-        return 0
-    _wait(jobs)
-    return _end(whole, wanted)
+    return jobs
 
 
-def _command(wanted: RunOptions, whole: Path, own: Shard) -> Sequence[str]:
+def _command(part: Part, wanted: RunOptions, own: Shard) -> Sequence[str]:
     # Absolute, but in the same working folder: a file may read data beside it.
     file = os.path.abspath(wanted.file)
-    options = ["--device", wanted.device, *wanted.options, "--out", str(whole)]
-    return hpo("run", file, "--shard", str(own), *options)
+    narrow = replace(wanted, given=()).options
+    options = ["--device", wanted.device, *narrow, *part.options]
+    return hpo(
+        "run", file, "--shard", str(own), *options, *(["--", *wanted.given] if wanted.given else [])
+    )
 
 
 def _wait(jobs: Submitted) -> None:

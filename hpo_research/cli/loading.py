@@ -1,4 +1,4 @@
-"""Experiment files: Python modules with a module-level `experiment`."""
+"""Experiment files: Python modules with an `experiment`, or a function that makes it."""
 
 import importlib.util
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, cast
 
+from hpo_research.cli import file_options
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment
 from hpo_research.experiment.provenance import Source
@@ -17,26 +18,60 @@ from hpo_research.paths import place
 from hpo_research.text import quoted
 
 
-def load(path: Path) -> Experiment:
-    """Run an experiment file and return its `experiment`.
+def load(path: Path, arguments: Sequence[str] = ()) -> Experiment:
+    """Run an experiment file and return its `experiment`; one where it has several is an error."""
+    first, *more = load_all(path, arguments)
+    if more:
+        names = ", ".join(experiment.name for experiment in (first, *more))
+        raise ExperimentError(f"{path}: expected one experiment, it has {names}")
+    return first
 
-    The module is named after the file's stem, so that its functions keep their qualified names
-    wherever the file lies. Modules that lie beside the file can be imported from it; those that
-    are installed come first. Raises `ExperimentError` with the line where the file went wrong.
+
+def load_all(path: Path, arguments: Sequence[str] = ()) -> tuple[Experiment, ...]:
+    """Run an experiment file and return its experiments, in order.
+
+    `experiment` is one, a list of several, or a function that returns either: its parameters are
+    options, which `arguments` are. The module is named after the file's stem, so that its functions
+    keep their qualified names wherever the file lies. Modules that lie beside the file can be
+    imported from it; those that are installed come first. Raises `ExperimentError` with the line
+    where the file went wrong, and a usage error for options that it does not have.
     """
     path = place(path, "FILE", ExperimentError)
     _check(path, "that defines `experiment`")
-    module = _run(path)
-    experiment = getattr(module, "experiment", None)
-    if experiment is None:
+    found = getattr(_run(path), "experiment", None)
+    if found is None:
         raise ExperimentError(
             f"{path}: defines no `experiment`; add `experiment = hpo_research.Experiment(...)`"
         )
-    if not isinstance(experiment, Experiment):
+    if isinstance(found, FunctionType):
+        found = _made(found, path, arguments)
+        what = "`experiment()` must return"
+    else:
+        file_options.refused(path, arguments)
+        what = "`experiment` must be"
+    several = found if isinstance(found, list | tuple) else [found]
+    wrong = [one for one in several if not isinstance(one, Experiment)]
+    if wrong or not several:
         raise ExperimentError(
-            f"{path}: `experiment` must be an hpo_research.Experiment, got {quoted(experiment):.80}"
+            f"{path}: {what} an hpo_research.Experiment, got "
+            f"{quoted(wrong[0] if wrong else found):.80}; or a list of several"
         )
-    return experiment
+    names = [experiment.name for experiment in several]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise ExperimentError(
+            f"{path}: experiments must have names of their own, since their results are in folders "
+            f"of these names; several are named {', '.join(sorted(repeated))}"
+        )
+    return tuple(several)
+
+
+def _made(function: FunctionType, path: Path, arguments: Sequence[str]) -> object:
+    call = file_options.parsed(function, path, arguments)
+    try:
+        return call()
+    # Whatever the function raises is the file's mistake, as what the file raises is.
+    except (Exception, SystemExit) as error:
+        raise ExperimentError(_blame(path, error)) from error
 
 
 def function(text: str) -> Callable[..., Any]:

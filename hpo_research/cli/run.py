@@ -1,5 +1,8 @@
 """`hpo run`: load, choose, run, report, and say where the results are."""
 
+import os
+import shlex
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +14,7 @@ from hpo_research import report
 from hpo_research.cli import selection, summary
 from hpo_research.cli.console import say, screen, warn
 from hpo_research.cli.exits import ALL_FAILED, complain, telling_of_code
-from hpo_research.cli.loading import load, source
+from hpo_research.cli.loading import load_all, source
 from hpo_research.device import resolve
 from hpo_research.errors import ExperimentError
 from hpo_research.experiment import Experiment, loop, shards
@@ -22,7 +25,7 @@ from hpo_research.text import count
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What `hpo run` was called with."""
+    """What `hpo run` was called with; `given` are the options of the file's own."""
 
     file: Path
     out: Path | None
@@ -33,27 +36,61 @@ class RunOptions:
     quiet: bool
     reports: bool = True
     shard: str | None = None
+    given: tuple[str, ...] = ()
 
     @property
     def options(self) -> list[str]:
         """The options that decide what is computed, the device apart; not where it is stored."""
-        options = [] if self.threads == 1 else ["--threads", str(self.threads)]
+        options = list(self.given)
+        options += [] if self.threads == 1 else ["--threads", str(self.threads)]
         options += [] if self.seeds is None else ["--seeds", self.seeds]
         return options + [part for name in self.only for part in ("--only", name)]
 
 
-def chosen(wanted: RunOptions) -> Experiment:
-    """Return the experiment of the file, with the seeds and parts that were chosen."""
+@dataclass(frozen=True)
+class Part:
+    """An experiment of a file, its folder, and the options that choose it alone."""
+
+    experiment: Experiment
+    folder: Path
+    options: Sequence[str]
+
+
+def chosen(wanted: RunOptions) -> list[Part]:
+    """Return the file's experiments, with the seeds and parts that were chosen."""
+    if wanted.file.name.startswith("-"):
+        raise typer.BadParameter(f"a file's own options come after it: hpo run FILE {wanted.file}")
     seeds = None if wanted.seeds is None else _seeds(wanted.seeds)
-    experiment = selection.only(load(wanted.file), wanted.only)
-    return experiment if seeds is None else replace(experiment, seeds=seeds)
+    whole = load_all(wanted.file, wanted.given)
+    parts = []
+    for own in selection.among(whole, wanted.only):
+        experiment = own if seeds is None else replace(own, seeds=seeds)
+        above = Path("results") if wanted.out is None else wanted.out
+        if len(whole) > 1:
+            folder, options = (
+                above / own.name,
+                ("--only", own.name, "--out", os.path.abspath(above)),
+            )
+        else:
+            folder = above / own.name if wanted.out is None else above
+            options = ("--out", os.path.abspath(folder))
+        parts.append(Part(experiment, folder, options))
+    return parts
 
 
 def run(wanted: RunOptions) -> int:
-    """Run the experiment and return the exit code."""
+    """Run the file's experiments, one after the other, and return the exit code."""
     device = resolve(wanted.device)
-    experiment = chosen(wanted)
-    folder = shards.place(wanted.out, experiment, wanted.shard)
+    parts = chosen(wanted)
+    codes = [_run(part.experiment, part.folder, wanted, device) for part in parts]
+    if len(parts) > 1 and wanted.shard is None:
+        named = shlex.join(["hpo", "report", *(str(part.folder) for part in parts)])
+        say(screen(), f"all of them as one comparison: {named}")
+    return next((code for code in codes if code == ALL_FAILED), max(codes))
+
+
+def _run(experiment: Experiment, whole: Path, wanted: RunOptions, device: str) -> int:
+    folder = shards.place(whole, experiment, wanted.shard)
     console = screen()
     if not wanted.quiet:
         say(console, _heading(experiment, folder, device, wanted.shard))
@@ -61,7 +98,7 @@ def run(wanted: RunOptions) -> int:
     with telling_of_code() as said, _display(console, quiet=wanted.quiet) as watch:
         result = loop.run(
             experiment,
-            out=wanted.out,
+            out=whole,
             device=device,
             threads=wanted.threads,
             progress=watch or False,

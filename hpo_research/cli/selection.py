@@ -28,23 +28,38 @@ def seeds(text: str) -> list[int]:
     return list(dict.fromkeys(chosen))
 
 
-def only(experiment: Experiment, names: Sequence[str]) -> Experiment:
-    """Keep the named strategies and problems; of a kind that is not named, keep all.
+def among(experiments: Sequence[Experiment], names: Sequence[str]) -> list[Experiment]:
+    """Keep the named experiments, strategies and problems; of a kind that is not named, keep all.
 
-    Raises `ExperimentError` for a name that is neither.
+    An experiment that has none of the named problems, or none of the named strategies, is left out.
+    Raises `ExperimentError` for a name that is none of them, or where nothing is left.
     """
-    problems = [problem.name for problem in experiment.problems]
-    strategies = list(experiment.strategies)
+    problems = list(dict.fromkeys(p.name for own in experiments for p in own.problems))
+    strategies = list(dict.fromkeys(name for own in experiments for name in own.strategies))
+    titles = [own.name for own in experiments] if len(experiments) > 1 else []
     for name in names:
-        if name not in (*problems, *strategies):
+        if name not in (*problems, *strategies, *titles):
+            several = f"an experiment ({', '.join(titles)}), " if titles else ""
             raise ExperimentError(
-                f"--only {name}: expected a problem ({', '.join(problems)}) or a strategy "
+                f"--only {name}: expected {several}a problem ({', '.join(problems)}) or a strategy "
                 f"({', '.join(strategies)})"
             )
-    named_problems = [p for p in experiment.problems if p.name in names]
-    named_strategies = {n: s for n, s in experiment.strategies.items() if n in names}
-    return replace(
-        experiment,
-        problems=named_problems or experiment.problems,
-        strategies=named_strategies or experiment.strategies,
-    )
+    chosen = [own for own in experiments if own.name in names] if titles else []
+    kept = []
+    for own in chosen or experiments:
+        named_problems = [p for p in own.problems if p.name in names]
+        named = {name: s for name, s in own.strategies.items() if name in names}
+        is_left_out = (not named_problems and any(name in problems for name in names)) or (
+            not named and any(name in strategies for name in names)
+        )
+        if not is_left_out:
+            kept.append(
+                replace(
+                    own,
+                    problems=named_problems or own.problems,
+                    strategies=named or own.strategies,
+                )
+            )
+    if not kept:
+        raise ExperimentError(f"--only {', '.join(names)}: no experiment has all of these")
+    return kept

@@ -49,6 +49,11 @@ class Rival:
         """What is left of one that trains in parts."""
         return "nothing to cut short there" if CATALOGUE[self.name].is_by_epoch else ""
 
+    @property
+    def sets_epochs(self) -> bool:
+        """Whether its library says to which epoch a trial is trained, and counts on it."""
+        return CATALOGUE[self.name].is_by_epoch
+
     def ask(self, runs: Sequence[Run], slots: Sequence[int]) -> list[Ask]:
         """Tell each run's optimiser what is new, and ask it for as many trials as there is room."""
         pairs = zip(runs, slots, strict=True)

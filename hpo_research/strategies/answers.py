@@ -11,6 +11,7 @@ this one *wraps* answers in its place; where there is none, the last column hold
 | `needs_length` | whether its plan needs the last epoch, which can be left open | any part |
 | `with_one_epoch` | what it is left with where a trial has one epoch; "" if it needs none | "" |
 | `draws` | whether its configurations are draws, in an order as good as any other | False |
+| `sets_epochs` | whether its trials must be trained just as far as it says: not on rungs | False |
 | `recommend(runs)` | of each run the id of a trial to use in the end, or None | None |
 | `believe(run, chosen)` | its model of a run, for figures (a `View`), or None | None |
 
@@ -166,10 +167,19 @@ def with_one_epoch(strategy: Strategy) -> str:
 
 def draws(strategy: Strategy) -> bool:
     """Return whether configurations are drawn, so that each could have come at any time."""
-    who = answering(strategy, "draws")
-    own = False if who is None else _answer(who, "draws")
+    return _is(strategy, "draws")
+
+
+def sets_epochs(strategy: Strategy) -> bool:
+    """Return whether a strategy must have its trials trained as far as it says, no less or more."""
+    return _is(strategy, "sets_epochs")
+
+
+def _is(strategy: Strategy, answer: str) -> bool:
+    who = answering(strategy, answer)
+    own = False if who is None else _answer(who, answer)
     if who is not None and not isinstance(own, bool):
-        raise _wrong(who, "draws", "True or False", own)
+        raise _wrong(who, answer, "True or False", own)
     return bool(own)
 
 

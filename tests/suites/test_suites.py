@@ -211,3 +211,13 @@ def test_every_suite_is_listed():
 def test_what_is_no_suite_is_refused(name, options, message):
     with pytest.raises(hpo.HpoError, match=message):
         hpo.suite(name, **options)
+
+
+def test_noise_is_as_much_for_functions_of_any_scale():
+    clean, noisy = hpo.suite("synthetic"), hpo.suite("synthetic", noise=0.1)
+    starts = clean.baselines
+    for own, one in zip(clean, noisy, strict=True):
+        known = starts[own.name]
+        assert one.sd == pytest.approx(0.1 * (known.start - known.best), rel=0.005)
+        assert one.optimum == own.optimum
+    assert "0.1 of the regret of a simple start" in noisy.source.noise

@@ -1,9 +1,9 @@
 """SMAC's facades, asked and told that the function is deterministic.
 
-The budget is that of its `Scenario` if none is given, 100 trials, from which it takes the length
-of its initial design: nothing may depend on a run's. The multi-fidelity facade trains from one
-epoch to the last; a configuration that it asks for again is the same trial, trained on. What is
-known already of one that it asks for is told at once.
+The budget is that of its `Scenario`, 100 trials unless the option `n_trials` says otherwise: from
+it SMAC takes the length of its initial design, and nothing may depend on a run's. The
+multi-fidelity facade trains from one epoch to the last; a configuration that it asks for again is
+the same trial, trained on. What is known already of one that it asks for is told at once.
 """
 
 import tempfile
@@ -19,6 +19,8 @@ from smac.runhistory.dataclasses import TrialInfo, TrialValue
 from .configurations import space_of
 from .protocol import Point, Suggestion, Task, columns
 
+_PLANNED = ("n_trials",)
+"""Options of the `Scenario`; the others are the facade's."""
 _MOST = 1000
 """How often SMAC may ask for what is known already before it counts as waiting."""
 
@@ -31,12 +33,15 @@ class Smac:
         self._is_by_epoch = is_by_epoch
         self._space = space_of(task.axes, task.seed)
         self._folder = tempfile.TemporaryDirectory(prefix="hpo-")
+        options = dict(task.options)
+        planned = {key: options.pop(key) for key in _PLANNED if key in options}
         budgets = {"min_budget": 1, "max_budget": task.epochs} if is_by_epoch else {}
         scenario = smac.Scenario(
             self._space,
             deterministic=True,
             seed=task.seed,
             output_directory=Path(self._folder.name),
+            **planned,
             **budgets,
         )
         self._facade = getattr(smac, facade)(
@@ -44,7 +49,7 @@ class Smac:
             _never_until if is_by_epoch else _never,
             overwrite=True,
             logging_level=False,
-            **task.options,
+            **options,
         )
         self._numbers: dict[Any, int] = {}
         self._running: dict[int, Any] = {}

@@ -20,7 +20,8 @@ from hpo_research.strategies.halving.synchronous import (
     recommended_within,
     rung_epochs,
 )
-from hpo_research.strategies.protocol import A_STRATEGY, Strategy
+from hpo_research.strategies.halving.within import within_rungs
+from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 from hpo_research.text import is_one_of, quoted
 
@@ -67,7 +68,7 @@ class ASHA:
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
-        _check(self, {"eta": ETA, "min_epochs": whole(), "inner": A_STRATEGY, "batch": whole()})
+        _check(self, {"eta": ETA, "min_epochs": whole(), "inner": within_rungs, "batch": whole()})
         object.__setattr__(self, "rule", _rule_of(self.kind, self.rule))
 
     def rungs(self, max_epochs: int) -> tuple[int, ...]:
@@ -113,7 +114,7 @@ class AsynchronousHyperband:
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
-        _check(self, {"eta": ETA, "inner": A_STRATEGY, "batch": whole()})
+        _check(self, {"eta": ETA, "inner": within_rungs, "batch": whole()})
         object.__setattr__(self, "rule", _rule_of(self.kind, self.rule))
 
     def ladders(self, max_epochs: int) -> Ladders:

@@ -11,7 +11,8 @@ from hpo_research.records import Ask, Run
 from hpo_research.strategies.answers import batch_of
 from hpo_research.strategies.halving.brackets import Bracket
 from hpo_research.strategies.halving.synchronous import at_one_epoch, halved, recommended_within
-from hpo_research.strategies.protocol import A_STRATEGY, Strategy
+from hpo_research.strategies.halving.within import within_rungs
+from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 
 
@@ -39,7 +40,7 @@ class EarlyDiscarding:
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
-        rules = {**dict.fromkeys(("candidates", "epochs", "top"), whole()), "inner": A_STRATEGY}
+        rules = {**dict.fromkeys(("candidates", "epochs", "top"), whole()), "inner": within_rungs}
         mistakes = Mistakes.of(self, rules)
         if not mistakes.lines and self.top > self.candidates:
             given = f"(candidates={self.candidates}, top={self.top})"

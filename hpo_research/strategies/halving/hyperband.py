@@ -17,7 +17,8 @@ from hpo_research.strategies.halving.synchronous import (
     recommended_within,
     rung_epochs,
 )
-from hpo_research.strategies.protocol import A_STRATEGY, Strategy
+from hpo_research.strategies.halving.within import within_rungs
+from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 
 
@@ -49,7 +50,7 @@ class Hyperband:
     believe: ClassVar[None] = None  # `inner` is not shown the run as it is
 
     def __post_init__(self) -> None:
-        rules = {"eta": ETA, "rounding": one_of(("ceil", "floor")), "inner": A_STRATEGY}
+        rules = {"eta": ETA, "rounding": one_of(("ceil", "floor")), "inner": within_rungs}
         Mistakes.of(self, rules).refuse(StrategyError)
 
     def brackets(self, max_epochs: int) -> list[Bracket]:

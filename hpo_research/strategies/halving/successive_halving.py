@@ -17,7 +17,8 @@ from hpo_research.strategies.halving.synchronous import (
     recommended_within,
     rung_epochs,
 )
-from hpo_research.strategies.protocol import A_STRATEGY, Strategy
+from hpo_research.strategies.halving.within import within_rungs
+from hpo_research.strategies.protocol import Strategy
 from hpo_research.strategies.random import Random
 
 
@@ -43,7 +44,7 @@ class SuccessiveHalving:
 
     def __post_init__(self) -> None:
         rules = {"eta": ETA, "candidates": optional(whole()), "min_epochs": whole()}
-        Mistakes.of(self, {**rules, "inner": A_STRATEGY}).refuse(StrategyError)
+        Mistakes.of(self, {**rules, "inner": within_rungs}).refuse(StrategyError)
 
     def brackets(self, max_epochs: int) -> list[Bracket]:
         """Return the one bracket, as a table: its rungs as (configurations, epochs)."""
