@@ -385,4 +385,4 @@ def test_the_commands_run_show_and_merge_shards(tmp_path: Path, monkeypatch):
     merged = command("merge", "out")
     assert re.search(r"\) ran shard 1/3, 2/3, 3/3\nmerged 3 shards, 3 runs into out", merged.stdout)
     assert "nothing was changed" in command("merge", "out").stdout
-    assert "tiny: 3 of 3 runs are finished" in command("status", "out").stdout
+    assert "tiny: 3 of 3 runs finished" in command("status", "out").stdout
