@@ -49,7 +49,7 @@ def load_all(path: Path, arguments: Sequence[str] = ()) -> tuple[Experiment, ...
     else:
         file_options.refused(path, arguments)
         what = "`experiment` must be"
-    several = found if isinstance(found, list | tuple) else [found]
+    several: Sequence[Any] = found if isinstance(found, list | tuple) else [found]
     wrong = [one for one in several if not isinstance(one, Experiment)]
     if wrong or not several:
         raise ExperimentError(

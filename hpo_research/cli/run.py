@@ -67,13 +67,11 @@ def chosen(wanted: RunOptions) -> list[Part]:
         experiment = own if seeds is None else replace(own, seeds=seeds)
         above = Path("results") if wanted.out is None else wanted.out
         if len(whole) > 1:
-            folder, options = (
-                above / own.name,
-                ("--only", own.name, "--out", os.path.abspath(above)),
-            )
+            folder = above / own.name
+            options = ["--only", own.name, "--out", os.path.abspath(above)]
         else:
             folder = above / own.name if wanted.out is None else above
-            options = ("--out", os.path.abspath(folder))
+            options = ["--out", os.path.abspath(folder)]
         parts.append(Part(experiment, folder, options))
     return parts
 
