@@ -139,7 +139,9 @@ def _interrupted(store: Store, name: RunName) -> str:
     found = "no trial has finished"
     if run is not None and best is not None:
         found = f"best so far: {best.config} with {metric} {best.value}, of {answers.standing(run)}"
-    return f"tune was interrupted; {found}; {_kept(store, name)}"
+    has_ended = run is not None and any(not trial.is_running for trial in run.trials)
+    kept = _kept(store, name) if has_ended or store.folder else "nothing to keep"
+    return f"tune was interrupted; {found}; {kept}"
 
 
 def _kept(store: Store, name: RunName) -> str:

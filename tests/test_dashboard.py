@@ -118,7 +118,7 @@ def test_a_browser_draws_the_page_of_a_study_that_is_going_on(url, tmp_path):
     if chromium is None:
         pytest.skip("needs chromium")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server", "--dump-dom"]
-    options += ["--virtual-time-budget=8000", f"--user-data-dir={tmp_path / 'profile'}"]
+    options += ["--virtual-time-budget=4000", f"--user-data-dir={tmp_path / 'profile'}"]
     done = subprocess.run(
         [chromium, *options, f"{url}dashboard/studies/0"],
         capture_output=True,

@@ -64,6 +64,7 @@ class Clock:
 
     began: float = field(default_factory=time.monotonic)
     _first: float | None = None
+    _idle: float | None = None
     _seen: dict[RunName, tuple[float, float]] = field(default_factory=dict)
     _costs: dict[Pair, _Costs] = field(default_factory=dict)
 
@@ -77,6 +78,9 @@ class Clock:
         for run in progress.runs:
             self._note(run)
         spent = sum(run.seconds for run in progress.runs)
+        if self._idle is None and self._first is not None and spent > self._first:
+            # What began before any work was done: packages were loaded, workers were started.
+            self._idle = max(0.0, self.elapsed - (spent - self._first))
         pairs: dict[Pair, list[RunProgress]] = {}
         for run in progress.runs:
             pairs.setdefault(run.name[:2], []).append(run)
@@ -96,7 +100,8 @@ class Clock:
         if self._first is None:
             self._first = spent
         done = spent - self._first
-        return 0.0 if remaining == 0 else remaining * self.elapsed / done if done > 0 else None
+        busy = self.elapsed - (self._idle or 0.0)
+        return 0.0 if remaining == 0 else remaining * busy / done if done > 0 else None
 
     def _note(self, run: RunProgress) -> None:
         share, seconds = self._seen.get(run.name, (0.0, 0.0))

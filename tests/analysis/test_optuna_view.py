@@ -192,11 +192,17 @@ def test_every_getter_of_the_interface_is_in_the_list():
     assert interface == set(GETTERS)
 
 
+@pytest.fixture(scope="module")
+def pairs(folders) -> list[tuple[Result, StoreStorage, InMemoryStorage]]:
+    """What each folder holds, and its storages: ours, and Optuna's own that was told of it."""
+    results = [Result.read(folder) for folder in folders]
+    return [(own, StoreStorage(f), filled(own)) for own, f in zip(results, folders, strict=True)]
+
+
 @pytest.mark.parametrize("getter", GETTERS)
 @pytest.mark.parametrize("which", [0, 1], ids=["live", "over"])
-def test_a_getter_answers_as_optunas_own_storage(folders, which: int, getter: str):
-    result = Result.read(folders[which])
-    ours, theirs = StoreStorage(folders[which]), filled(result)
+def test_a_getter_answers_as_optunas_own_storage(pairs, which: int, getter: str):
+    result, ours, theirs = pairs[which]
     studies, trials = len(result.runs), sum(len(run.trials) for run in result.runs.values())
     names = [own.study_name for own in theirs.get_all_studies()]
     asked = {

@@ -63,7 +63,16 @@ def test_problems_that_cost_more_have_more_left(clock):
 
 def test_what_is_left_is_that_of_the_run_itself_where_it_has_begun(clock):
     runs = [run("a", seed=0, seconds=8.0, share=0.8), run("a", seed=1, seconds=1.0, share=0.5)]
-    assert clock.left(Progress(runs)) == pytest.approx((2.0 + 1.0) * 10 / 9)
+    assert clock.left(Progress(runs)) == pytest.approx(2.0 + 1.0)
+
+
+def test_the_time_in_which_nothing_could_be_done_yet_is_not_work(monkeypatch):
+    """Workers start for 12 seconds, then each second does a second of work: 8 are left, not 80."""
+    clock = remaining.Clock()
+    for elapsed, spent in ((0.0, 0.0), (13.0, 1.0), (14.0, 2.0)):
+        monkeypatch.setattr(remaining.Clock, "elapsed", elapsed)
+        left = clock.left(Progress([run("a", seconds=spent, share=spent / 10)]))
+    assert left == pytest.approx(8.0)
 
 
 def test_what_was_done_before_is_not_counted_as_done_in_this_time(monkeypatch):
@@ -71,7 +80,8 @@ def test_what_was_done_before_is_not_counted_as_done_in_this_time(monkeypatch):
     clock = remaining.Clock()
     begun = run("a", seconds=90.0, share=0.9)
     assert clock.left(Progress([begun])) is None
-    assert clock.left(Progress([replace(begun, seconds=95.0, share=0.95)])) == pytest.approx(10.0)
+    monkeypatch.setattr(remaining.Clock, "elapsed", 15.0)  # of which ten were idle
+    assert clock.left(Progress([replace(begun, seconds=95.0, share=0.95)])) == pytest.approx(5.0)
 
 
 def test_nothing_is_left_when_all_is_over(clock):
@@ -96,12 +106,13 @@ def test_uneven_parts_are_no_trend(monkeypatch):
     assert left == pytest.approx(8.0, rel=0.3)
 
 
-def test_nothing_is_told_while_a_problem_is_unknown(clock):
+def test_nothing_is_told_while_a_problem_is_unknown(monkeypatch):
     """Whatever a cheap problem has cost says nothing of one that has not come to anything yet."""
     cheap, dear = run("cheap", seconds=1.0), run("dear", share=0.0)
-    assert clock.left(Progress([cheap, dear])) is None
-    begun = replace(dear, share=0.1, seconds=9.0)
-    assert clock.left(Progress([cheap, begun])) > 50
+    unknown = Progress([cheap, dear])
+    assert told([unknown], monkeypatch) is None
+    begun = Progress([cheap, replace(dear, share=0.1, seconds=9.0)])
+    assert told([unknown, begun], monkeypatch) == pytest.approx(82.0)
 
 
 def test_without_a_cost_nothing_is_told(clock):
