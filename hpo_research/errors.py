@@ -99,6 +99,10 @@ class MergeWarning(UserWarning):
     """Shards of one experiment ran on other processors, or with other versions or code."""
 
 
+class NetworkStoreWarning(UserWarning):
+    """A store is written to a file system that several machines share."""
+
+
 class DocumentWarning(UserWarning):
     """A tuning-job document goes beyond an account's quotas, or has ranges of a single value."""
 

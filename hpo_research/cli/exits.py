@@ -16,6 +16,7 @@ from hpo_research.errors import (
     EarlierResultsWarning,
     HpoError,
     MergeWarning,
+    NetworkStoreWarning,
 )
 
 ERROR, ALL_FAILED, INTERRUPTED, TERMINATED = 1, 3, 130, 143
@@ -44,7 +45,13 @@ def complain(missing: Sequence[str]) -> int:
     return ERROR if missing else 0
 
 
-_TOLD = (CodeChangedWarning, DocumentWarning, EarlierResultsWarning, MergeWarning)
+_TOLD = (
+    CodeChangedWarning,
+    DocumentWarning,
+    EarlierResultsWarning,
+    MergeWarning,
+    NetworkStoreWarning,
+)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from hpo_research.errors import StoreError
 from hpo_research.ledger import AskRow, Ledger
 from hpo_research.paths import Given, place, refusal
 from hpo_research.records import Key, Outcome, Report
-from hpo_research.store import lock, migration, schema
+from hpo_research.store import file_systems, lock, migration, schema
 from hpo_research.store.connection import (
     FILE,
     begin,
@@ -85,6 +85,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{folder}: {refusal(folder, error)}") from error
+        file_systems.warn(folder)
         held = lock.acquire(folder)
         store: Self | None = None
         try:

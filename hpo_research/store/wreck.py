@@ -19,6 +19,10 @@ from hpo_research.store.digests import Row
 from hpo_research.store.schema import COLUMNS, KEYS, TABLES, VERSION
 
 _UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # also of SQLite's messages, that quote the file
+_TEXTS = (
+    *("experiment", "provenance", "code", "queue", "seal", "undigested", "unanswered"),
+    *("remembered", "shard", "merged"),
+)
 _GAP = 200  # keys in a row without an answer, after which no more are tried
 
 
@@ -76,7 +80,7 @@ class Wreck:
         """Yield conditions for keys that may lie in the unreadable part of a table."""
         known = {key for key in found if all(type(part) is int for part in key)}
         if table == "meta":
-            for key in ("experiment", "provenance", "queue", "seal", "undigested", "unanswered"):
+            for key in _TEXTS:
                 yield "WHERE key = ?", (key,)
         elif KEYS[table] == 1 or table == "proposal":
             name = next(iter(COLUMNS[table]))
