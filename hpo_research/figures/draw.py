@@ -7,6 +7,9 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from hpo_research.ambient import ordinary
@@ -261,7 +264,20 @@ def _metadata(picture: Picture, command: str) -> Mapping[str, dict[str, str | No
 
 
 def _save(figure: Figure, kind: str, metadata: dict[str, str | None], path: Path) -> None:
-    # Through memory: what a full disk stops leaves a file of Matplotlib's open.
+    # Through memory: what a full disk stops leaves a file of Matplotlib's open. By a canvas itself:
+    # `Figure.savefig` draws twice a format, first for a layout, which is settled here.
     content = BytesIO()
-    figure.savefig(content, format=kind, dpi=_DOTS_PER_INCH, metadata=metadata)
+    before, dots = figure.canvas, figure.dpi
+    try:
+        figure.set_dpi(_DOTS_PER_INCH)
+        match kind:
+            case "pdf":
+                FigureCanvasPdf(figure).print_pdf(content, metadata=metadata)
+            case "svg":
+                FigureCanvasSVG(figure).print_svg(content, metadata=metadata)
+            case _:
+                FigureCanvasAgg(figure).print_png(content, metadata=metadata)
+    finally:
+        figure.set_dpi(dots)
+        figure.set_canvas(before)
     path.write_bytes(content.getvalue())
