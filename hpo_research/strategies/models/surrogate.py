@@ -95,13 +95,15 @@ class Surrogate:
         under `"averaged"` each kernel has its share of the functions.
         """
         surface = self.surfaces[0]
-        is_one = isinstance(surface, GPAcquisition)
-        fitted = surface.posterior if is_one else surface.members.posterior
+        if isinstance(surface, GPAcquisition):
+            fitted, shares = surface.posterior, [1.0]
+        else:
+            fitted = surface.members.posterior
+            shares = surface.log_weight.exp()[0].tolist()
         members = len(fitted.scale)
         known = replace(self.batch.data, y=self.transformed.y)
         known = known.take(torch.zeros(members, dtype=torch.int64))
         posterior = condition(known, fitted.kernel, fitted.hyperparameters)
-        shares = [1.0] if is_one else surface.log_weight.exp()[0].tolist()
         ends = [round(count * share) for share in accumulate(shares)]
         x = self.batch.domain.placed(torch.from_numpy(cube)[None]).x
         drawn = [
