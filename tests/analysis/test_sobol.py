@@ -53,15 +53,15 @@ def test_the_estimators_come_to_the_analytic_indices(function: Callable, true: n
 def test_a_model_of_many_points_comes_to_them(function: Callable, true: np.ndarray):
     p = true.shape[1]
     space = SearchSpace({f"x{i}": Float(0, 1) for i in range(p)})
-    cube = np.random.default_rng(0).random((200, p))
+    cube = np.random.default_rng(0).random((300, p))
     trials = tuple(
         Trial(i, config, "finished", 1, value=float(value))
         for i, (config, value) in enumerate(zip(space.decode(cube), function(cube), strict=True))
     )
     view = surrogate(Bayesian(transform="standardise"), Run(space, trials=trials))
     first, total = pick_freeze(lambda rows: view.draw(rows, 8, Stream(0)), p, 1024)
-    assert first.mean(axis=0) == pytest.approx(true[0], abs=0.06)
-    assert total.mean(axis=0) == pytest.approx(true[1], abs=0.06)
+    assert first.mean(axis=0) == pytest.approx(true[0], abs=0.07)
+    assert total.mean(axis=0) == pytest.approx(true[1], abs=0.07)
 
 
 def test_a_constant_has_no_indices():
