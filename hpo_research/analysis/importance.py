@@ -22,6 +22,7 @@ from hpo_research.errors import StoreError
 from hpo_research.records import sign
 from hpo_research.space import Categorical, Config, Float, Integer, SearchSpace
 from hpo_research.space.parameters import Parameter, Value
+from hpo_research.store import RunName
 
 QUANTILE = 0.1
 LEAST_BEST = 5
@@ -78,6 +79,34 @@ def importances(
         return []
     shares = sorted(found.items(), key=lambda pair: -pair[1])
     return [Importance(problem, name, value / total, len(done), best) for name, value in shares]
+
+
+def most_important(
+    result: Result, name: RunName, count: int
+) -> tuple[list[str], list[Importance], str]:
+    """Return so many hyperparameters of a run, their importances, and how they were chosen.
+
+    The first are the most important ones by PED-ANOVA, of the best 10 % of finished trials or as
+    many more as make `LEAST_BEST`; up to half of them, or else in the order of the space. The
+    sentence is empty where none is left out.
+    """
+    run = result.runs[name]
+    finished = sum(t.status == "finished" and t.value is not None for t in run.trials)
+    quantile = max(QUANTILE, LEAST_BEST / max(finished, 1))
+    found: list[Importance] = []
+    if quantile <= 0.5:
+        found = importances(
+            result, name.problem, strategy=name.strategy, seed=name.seed, quantile=quantile
+        )
+    names = [one.parameter for one in found] or list(run.space.names)
+    if len(names) <= count:
+        return names, found, ""
+    how = (
+        f"the most important by PED-ANOVA of the best {100 * quantile:.3g}%"
+        if found
+        else "the first of the space, since too few trials finished to say which are important"
+    )
+    return names[:count], found, f"Of {len(names)} hyperparameters these {count} are {how}."
 
 
 def by_problem(result: Result) -> dict[str, list[Importance]]:

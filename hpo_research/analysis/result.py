@@ -195,6 +195,11 @@ class Result:
         return analysis.choices.choices(self)
 
     @property
+    def single(self) -> RunName | None:
+        """The one run of a study; None where there are several, or none."""
+        return next(iter(self.histories)) if len(self.histories) == 1 else None
+
+    @property
     def is_finished(self) -> bool:
         """Whether every run has come to its end."""
         return len(self.over) == len(self.runs)

@@ -20,7 +20,16 @@ from hpo_research.analysis.merging import MIXED
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.single import is_single
 from hpo_research.errors import HpoError, StoreError
-from hpo_research.figures import choices, speed_ups
+from hpo_research.figures import (
+    calibration,
+    choices,
+    contours,
+    parallel,
+    slices,
+    sobol,
+    speed_ups,
+    timeline,
+)
 from hpo_research.figures.critical_difference import critical_difference_figure
 from hpo_research.figures.finals import finals_figure
 from hpo_research.figures.importance import importance_figure
@@ -84,9 +93,10 @@ def draw(result: Result, folder: Given) -> list[Drawn]:
     strategies that train every trial to the last epoch) and over seconds; mean ranks; the diagram
     of critical differences over problems; the probability of improvement; running times;
     profiles; finals; speed-ups; search times; values without noise of noisy problems; the
-    importance of hyperparameters; the learning curves of each strategy that spares epochs; what a
-    model believed on problems of one and two hyperparameters. Captions stand in the
-    files' metadata too.
+    importance of hyperparameters; of a single run slices, parallel coordinates, contours, a
+    timeline, Sobol indices and the calibration of its model; the learning curves of each strategy
+    that spares epochs; what a model believed on problems of one and two hyperparameters. Captions
+    stand in the files' metadata too.
     Nothing but the result is read; a file is renamed into its place when it is complete. What
     keeps one from being drawn (`StoreWriteError` where the disk refuses) is raised when the others
     are there.
@@ -149,6 +159,7 @@ def sketches(result: Result) -> list[Sketch]:
     found += [
         Sketch("noise-free", choices.TITLE, partial(choices.choices_figure, result)),
         Sketch("importance", importance.TITLE, partial(importance_figure, result)),
+        *_of_a_study(result),
     ]
     for name in result.facts.strategies:
         make = partial(learning_figure, result, name)
@@ -191,6 +202,25 @@ def _compared(result: Result) -> list[Sketch]:
         Sketch("finals", "Final values", partial(finals_figure, result)),
         Sketch("speed-ups", speed_ups.TITLE, partial(speed_ups.speed_ups_figure, result)),
         Sketch("search-times", "Search time over trials", partial(search_times_figure, result)),
+    ]
+
+
+def _of_a_study(result: Result) -> list[Sketch]:
+    """Return the pictures of one run, where a result has no other."""
+    if result.single is None:
+        return []
+    drawn = (slices, parallel, contours, timeline, sobol, calibration)
+    makes = (
+        slices.slices_figure,
+        parallel.parallel_figure,
+        contours.contours_figure,
+        timeline.timeline_figure,
+        sobol.sobol_figure,
+        calibration.calibration_figure,
+    )
+    return [
+        Sketch(module.__name__.rpartition(".")[2], module.TITLE, partial(make, result))
+        for module, make in zip(drawn, makes, strict=True)
     ]
 
 

@@ -89,6 +89,24 @@ class Paths:
         (value,) = self._blocks(x, _values)
         return value[:, :s].reshape(b, m, s)
 
+    def everywhere(self, x: Float[Tensor, "b s d"]) -> Float[Tensor, "b m s"]:
+        """Return the value of every path at the same points, where one kernel serves for all."""
+        (b, s, _), m = x.shape, self.weights.shape[1]
+        found = x.new_empty(b, m, s + s % 2)
+        rows = pad(x, (0, 0, 0, s % 2))
+        size = max(1, entries(x, cached=_ENTRIES) // self.waves.shape[-1])
+        size += size % 2
+        for i in range(0, s, size):
+            scaled = (rows[:, i : i + size] - CENTRE) / self.scale[:, None, :]
+            k, _ = self.kernel.between(scaled, self.x)
+            weights = self.weights[..., 0].transpose(1, 2).contiguous()
+            moved = product(k, pad(weights, (0, m % 2))).transpose(1, 2)[:, :m]
+            for j in range(m):
+                phases = _phases(self.waves[:, j], scaled)
+                prior = product(phases.cos_(), self.amplitudes[:, j])[..., 0]
+                found[:, j, i : i + size] = self.mean[:, None] + prior + moved[:, j]
+        return found[..., :s]
+
     def value_and_gradient(
         self, x: Float[Tensor, "b m s d"]
     ) -> tuple[Float[Tensor, "b m s"], Float[Tensor, "b m s d"]]:
@@ -110,16 +128,18 @@ class Paths:
         return [torch.cat(tensors) for tensors in zip(*blocks, strict=True)]
 
 
-def _phases(paths: Paths, scaled: Float[Tensor, "g s d"]) -> Float[Tensor, "g s f"]:
-    e, d = paths.waves.shape[2], scaled.shape[-1]
+def _phases(
+    waves: Float[Tensor, "g e f"], scaled: Float[Tensor, "g s d"]
+) -> Float[Tensor, "g s f"]:
+    e, d = waves.shape[1], scaled.shape[-1]
     rows = pad(scaled, (0, e - d))
     rows[..., d] = 1.0
-    return product(rows, paths.waves[:, 0])
+    return product(rows, waves)
 
 
 def _values(paths: Paths, x: Float[Tensor, "g s d"]) -> tuple[Tensor]:
     scaled = (x - CENTRE) / paths.scale[:, None, :]
-    prior = product(_phases(paths, scaled).cos(), paths.amplitudes[:, 0])[..., 0]
+    prior = product(_phases(paths.waves[:, 0], scaled).cos(), paths.amplitudes[:, 0])[..., 0]
     k, _ = paths.kernel.between(scaled, paths.x)
     return (paths.mean[:, None] + prior + product(k, paths.weights[:, 0])[..., 0],)
 
@@ -127,7 +147,7 @@ def _values(paths: Paths, x: Float[Tensor, "g s d"]) -> tuple[Tensor]:
 def _values_and_gradients(paths: Paths, x: Float[Tensor, "g s d"]) -> tuple[Tensor, Tensor]:
     d = x.shape[-1]
     scaled = (x - CENTRE) / paths.scale[:, None, :]
-    phases = _phases(paths, scaled)
+    phases = _phases(paths.waves[:, 0], scaled)
     prior = product(phases.cos(), paths.amplitudes[:, 0])[..., 0]
     slope = product(phases.sin(), paths.slopes[:, 0])[..., :d]
     k, h = paths.kernel.between(scaled, paths.x)

@@ -32,6 +32,10 @@ class Transformed(Protocol):
         """Map values back to the targets' own units."""
         ...
 
+    def forward(self, t: Float[Tensor, "b q"]) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q"]]:
+        """Map further targets as these were, and return ln dy/dt; NaN where there is none."""
+        ...
+
 
 @dataclass(frozen=True)
 class PowerTransformed:
@@ -56,6 +60,15 @@ class PowerTransformed:
         powered = self.location[:, None] + self.scale[:, None] * y
         target = _unpowered(powered, self.power)
         return self.centre[:, None] + self.spread[:, None] * target
+
+    def forward(self, t: Float[Tensor, "b q"]) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q"]]:
+        """Map further targets as these were, and return ln dy/dt beside them."""
+        scaled = ((t - self.centre[:, None]) / self.spread[:, None]).clamp(-_FAR, _FAR)
+        power = self.power[:, None]
+        powered = torch.where(power == 1, scaled, _powered(scaled, self.power))
+        slope = (power - 1) * scaled.sign() * torch.log1p(scaled.abs())
+        slope = slope - (self.spread.log() + self.scale.log())[:, None]
+        return (powered - self.location[:, None]) / self.scale[:, None], slope
 
     def where(self, condition: Bool[Tensor, " b"], other: "PowerTransformed") -> "PowerTransformed":
         """Return these targets where the condition holds, those of the other elsewhere."""
@@ -89,15 +102,24 @@ class Ranked:
 
         Ranks say nothing of what lies beyond.
         """
-        n = self.scores.shape[1]
-        right = torch.searchsorted(self.scores, y.contiguous()).clamp(min(1, n - 1), n - 1)
-        left = (right - 1).clamp(min=0)
-        ends = (
-            (known.gather(1, left), known.gather(1, right)) for known in (self.scores, self.targets)
-        )
-        (y0, y1), (t0, t1) = ends
-        share = ((y - y0) / torch.where(y1 > y0, y1 - y0, torch.ones_like(y0))).clamp(0.0, 1.0)
-        return t0 + share * (t1 - t0)
+        return _between(y, self.scores, self.targets)
+
+    def forward(self, t: Float[Tensor, "b q"]) -> tuple[Float[Tensor, "b q"], Float[Tensor, "b q"]]:
+        """Map further targets along the same lines; ranks have no density."""
+        return _between(t, self.targets, self.scores), torch.full_like(t, torch.nan)
+
+
+def _between(
+    at: Float[Tensor, "b q"], known: Float[Tensor, "b n"], values: Float[Tensor, "b n"]
+) -> Float[Tensor, "b q"]:
+    """Return values on the lines between sorted known ones, beyond them the least or greatest."""
+    n = known.shape[1]
+    right = torch.searchsorted(known, at.contiguous()).clamp(min(1, n - 1), n - 1)
+    left = (right - 1).clamp(min=0)
+    ends = ((own.gather(1, left), own.gather(1, right)) for own in (known, values))
+    (x0, x1), (v0, v1) = ends
+    share = ((at - x0) / torch.where(x1 > x0, x1 - x0, torch.ones_like(x0))).clamp(0.0, 1.0)
+    return v0 + share * (v1 - v0)
 
 
 def ranked(t: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"]) -> Ranked:

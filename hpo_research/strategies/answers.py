@@ -37,6 +37,7 @@ from hpo_research.errors import HpoError, StrategyError
 from hpo_research.options import as_integer
 from hpo_research.origin import told
 from hpo_research.records import Run
+from hpo_research.rng import Stream
 from hpo_research.space import Config
 from hpo_research.strategies.protocol import Strategy
 from hpo_research.text import quoted
@@ -80,6 +81,38 @@ class View(Protocol):
         self, cube: "heavy.jaxtyping.Float64[np.ndarray, 'q p']", pending: int = 0
     ) -> "heavy.jaxtyping.Float64[np.ndarray, ' q']":
         """Evaluate the acquisition function with the first points of the batch pending."""
+        ...
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Values that came, against what a model had foreseen of them, noise included. Shape: q each.
+
+    `residual` counts standard deviations on the model's own scale, on which its forecast is normal;
+    positive where the metric is above its forecast's median. `log_density` is that of the value in
+    the metric's units, in nats; NaN where the model has no density there.
+    """
+
+    residual: "heavy.jaxtyping.Float64[np.ndarray, ' q']"
+    log_density: "heavy.jaxtyping.Float64[np.ndarray, ' q']"
+
+
+@runtime_checkable
+class PosteriorView(View, Protocol):
+    """A view of a model that is a posterior over functions; what figures need it, say so."""
+
+    def judge(
+        self,
+        cube: "heavy.jaxtyping.Float64[np.ndarray, 'q p']",
+        values: "heavy.jaxtyping.Float64[np.ndarray, ' q']",
+    ) -> Judged:
+        """Compare values of the metric at points of the unit cube with the forecasts there."""
+        ...
+
+    def draw(
+        self, cube: "heavy.jaxtyping.Float64[np.ndarray, 'q p']", count: int, stream: Stream
+    ) -> "heavy.jaxtyping.Float64[np.ndarray, 'm q']":
+        """Draw functions, on the model's own scale, at points of the unit cube."""
         ...
 
 

@@ -7,13 +7,13 @@ from handmade import changed
 from matplotlib.figure import Figure
 
 import hpo_research as hpo
+from hpo_research.analysis.believed import believed
 from hpo_research.analysis.result import Result
 from hpo_research.device import Compute
 from hpo_research.errors import StoreError
 from hpo_research.experiment import loop
 from hpo_research.figures.draw import pictures
 from hpo_research.figures.surrogate import (
-    believed,
     draw_acquisition,
     draw_belief,
     draw_surface,

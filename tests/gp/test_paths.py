@@ -180,6 +180,15 @@ def test_paths_apart_are_the_paths():
         assert torch.equal(all_rows.flatten(0, 1), some[:, 0])
 
 
+@pytest.mark.parametrize("m", [1, 4])
+@pytest.mark.parametrize("q", [7, 8])
+def test_everywhere_is_the_value_at_points_that_all_share(m, q):
+    batch = drawn(OWNERS["tied"], q=q)
+    of = paths("matern52", batch, m)
+    whole = of.value(batch.asked[:, None].expand(-1, m, -1, -1))
+    torch.testing.assert_close(of.everywhere(batch.asked), whole, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("s", [1, 2, 3, 8])
 @pytest.mark.parametrize("m", [1, 3, 4])
 @pytest.mark.parametrize(("n", "d"), [(16, 1), (16, 2), (17, 7), (33, 3), (48, 6)])

@@ -112,6 +112,7 @@ def test_the_inverse_leads_back(values, name):
     t, mask = of(values)
     found = TRANSFORMS[name](t, mask)
     torch.testing.assert_close(found.inverse(found.y), t, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found.forward(t)[0], found.y, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["standardise", "yeo-johnson"])
@@ -121,6 +122,8 @@ def test_the_jacobian_is_that_of_the_inverse(values, name):
     found, step = TRANSFORMS[name](*of(values)), 1e-6
     slope = (found.inverse(found.y + step) - found.inverse(found.y - step)) / (2 * step)
     torch.testing.assert_close(found.log_jacobian, -slope.log().sum(dim=1), rtol=1e-6, atol=1e-6)
+    own = found.forward(of(values)[0])[1]
+    torch.testing.assert_close(own, -slope.log(), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("values", [*SHAPES.values(), *HARD.values()], ids=[*SHAPES, *HARD])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import hpo_research as hpo
+from hpo_research.analysis.believed import believed
 from hpo_research.analysis.noise_free import noise_free
 from hpo_research.analysis.rebuild import answers_of
 from hpo_research.analysis.result import Result
@@ -21,7 +22,7 @@ from hpo_research.analysis.stops import stops
 from hpo_research.errors import StrategyError
 from hpo_research.experiment.description import describe, stored
 from hpo_research.experiment.experiment import merged
-from hpo_research.figures.surrogate import believed, surrogate_figure
+from hpo_research.figures.surrogate import surrogate_figure
 from hpo_research.problems.curves import LearningCurves
 from hpo_research.problems.wrappers import Noisy
 from hpo_research.records import Ask, Run, Trial
