@@ -15,6 +15,7 @@ from hpo_research.figures.search_times import draw_search_times
 from hpo_research.figures.speed_ups import draw_speed_ups
 from hpo_research.figures.surrogate import draw_acquisition, draw_belief, draw_surface
 from hpo_research.figures.trials import draw_trials
+from hpo_research.figures.workers import draw_workers
 
 __all__ = [
     "draw_acquisition",
@@ -33,5 +34,6 @@ __all__ = [
     "draw_speed_ups",
     "draw_surface",
     "draw_trials",
+    "draw_workers",
     "fonts",
 ]

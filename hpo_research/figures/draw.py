@@ -31,6 +31,7 @@ from hpo_research.figures.running_times import running_times_figure
 from hpo_research.figures.search_times import search_times_figure
 from hpo_research.figures.style import styled
 from hpo_research.figures.surrogate import surrogate_figure
+from hpo_research.figures.workers import workers_figure
 from hpo_research.paths import Given, place
 from hpo_research.text import visible
 
@@ -79,9 +80,9 @@ def draw(result: Result, folder: Given) -> list[Drawn]:
     strategies that train every trial to the last epoch) and over seconds; mean ranks; the diagram
     of critical differences over problems; the probability of improvement; running times;
     profiles; finals; speed-ups; search times; values without noise of noisy problems; the
-    importance of hyperparameters; the learning curves of each strategy that spares epochs; what a
-    model believed on problems of one and two hyperparameters. Captions stand in the
-    files' metadata too.
+    importance of hyperparameters; the learning curves of each strategy that spares epochs; what
+    slots trained and when; what a model believed on problems of one and two hyperparameters.
+    Captions stand in the files' metadata too.
     Nothing but the result is read; a file is renamed into its place when it is complete. What
     keeps one from being drawn (`StoreWriteError` where the disk refuses) is raised when the others
     are there.
@@ -167,6 +168,9 @@ def sketches(result: Result) -> list[Sketch]:
     for name in result.facts.strategies:
         make = partial(learning_figure, result, name)
         found.append(Sketch(f"learning-curves-{name}", f"Learning curves of {name}", make))
+    for problem in problems:
+        make = partial(workers_figure, result, problem)
+        found.append(Sketch(f"workers-{problem}", f"What the slots trained on {problem}", make))
     for problem in problems:
         for name in result.facts.strategies:
             title = f"What {name} believed on {problem}"
