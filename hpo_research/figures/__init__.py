@@ -21,6 +21,7 @@ from hpo_research.figures.speed_ups import draw_speed_ups
 from hpo_research.figures.surrogate import draw_acquisition, draw_belief, draw_surface
 from hpo_research.figures.timeline import draw_timeline
 from hpo_research.figures.trials import draw_trials
+from hpo_research.figures.workers import draw_workers
 
 __all__ = [
     "draw_acquisition",
@@ -46,5 +47,6 @@ __all__ = [
     "draw_surface",
     "draw_timeline",
     "draw_trials",
+    "draw_workers",
     "fonts",
 ]

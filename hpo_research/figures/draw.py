@@ -45,6 +45,7 @@ from hpo_research.figures.search_times import search_times_figure
 from hpo_research.figures.style import styled
 from hpo_research.figures.surrogate import surrogate_figure
 from hpo_research.figures.trials import trials_figure
+from hpo_research.figures.workers import workers_figure
 from hpo_research.paths import Given, place
 from hpo_research.text import visible
 
@@ -95,8 +96,8 @@ def draw(result: Result, folder: Given) -> list[Drawn]:
     profiles; finals; speed-ups; search times; values without noise of noisy problems; the
     importance of hyperparameters; of a single run slices, parallel coordinates, contours, a
     timeline, Sobol indices and the calibration of its model; the learning curves of each strategy
-    that spares epochs; what a model believed on problems of one and two hyperparameters. Captions
-    stand in the files' metadata too.
+    that spares epochs; what slots trained and when; what a model believed on problems of one and
+    two hyperparameters. Captions stand in the files' metadata too.
     Nothing but the result is read; a file is renamed into its place when it is complete. What
     keeps one from being drawn (`StoreWriteError` where the disk refuses) is raised when the others
     are there.
@@ -164,6 +165,9 @@ def sketches(result: Result) -> list[Sketch]:
     for name in result.facts.strategies:
         make = partial(learning_figure, result, name)
         found.append(Sketch(f"learning-curves-{name}", f"Learning curves of {name}", make))
+    for problem in problems:
+        make = partial(workers_figure, result, problem)
+        found.append(Sketch(f"workers-{problem}", f"What the slots trained on {problem}", make))
     for problem in problems:
         for name in result.facts.strategies:
             title = f"What {name} believed on {problem}"

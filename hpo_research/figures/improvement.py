@@ -43,7 +43,8 @@ def improvement_figure(result: Result) -> Picture | None:
         return None
     pairs = _pairs(found)
     with styled():
-        figure, (axes,) = sheet(1, 0.6 + 0.2 * len(pairs), [])
+        row = 0.3 if _has_long_names(found, pairs) else 0.2
+        figure, (axes,) = sheet(1, 0.6 + row * len(pairs), [])
         _draw(axes, found, pairs)
     caption = improvement_caption(found)
     k = len(found.strategies)
@@ -85,6 +86,12 @@ def _pairs(found: Improvement) -> list[tuple[int, int]]:
     return sorted(pairs, key=lambda pair: -mean[pair])
 
 
+def _has_long_names(found: Improvement, pairs: Sequence[tuple[int, int]]) -> bool:
+    """Whether the two names of a pair need a line each, or they would leave no room for marks."""
+    lengths = [min(len(name), _LETTERS) for name in found.names]
+    return any(lengths[i] + lengths[j] > _LETTERS for i, j in pairs)
+
+
 def _draw(axes: Axes, found: Improvement, pairs: Sequence[tuple[int, int]]) -> None:
     dressed(axes)
     axes.axvline(0.5, color=MIDDLE, linewidth=0.8, zorder=1)
@@ -96,7 +103,8 @@ def _draw(axes: Axes, found: Improvement, pairs: Sequence[tuple[int, int]]) -> N
             axes.plot(ends, [row, row], color=DARK, linewidth=1.4, zorder=3)
         axes.plot([found.mean[i, j]], [row], "o", color=DARK, markersize=4, zorder=4)
     names = [verbatim(name, _LETTERS) for name in found.names]
-    axes.set_yticks(range(len(pairs)), [f"{names[i]} against {names[j]}" for i, j in pairs])
+    between = "\n" if _has_long_names(found, pairs) else " "
+    axes.set_yticks(range(len(pairs)), [f"{names[i]}{between}against {names[j]}" for i, j in pairs])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(pairs) - 0.4, -0.6)
     axes.set_xlim(-0.02, 1.02)

@@ -11,7 +11,7 @@ from hpo_research.figures.layout import Picture, fit_labels, sheet
 from hpo_research.figures.lines import cost_axis, draw_bands, key, nothing
 from hpo_research.figures.panel import Panel, caption, panel
 from hpo_research.figures.scales import lay
-from hpo_research.figures.style import MIDDLE, dressed, small, styled, verbatim
+from hpo_research.figures.style import MIDDLE, dressed, halo, small, styled, verbatim
 
 _HEIGHT = 1.75
 
@@ -70,7 +70,7 @@ def incumbent_figure(
 
 def _draw(axes: Axes, shown: Panel, strategies: Sequence[str]) -> None:
     is_log = shown.cost_scale.kind == "log"
-    draw_bands(dressed(axes), shown.bands, strategies, is_log=is_log)
+    draw_bands(dressed(axes), shown.bands, strategies, is_log=is_log, ended=shown.ended)
     axes.set_title(verbatim(shown.problem))
     axes.set_ylabel(verbatim(shown.label))
     cost_axis(axes, shown.cost, is_log=is_log)
@@ -88,5 +88,7 @@ def _draw(axes: Axes, shown: Panel, strategies: Sequence[str]) -> None:
             fontsize=small(),
             color=MIDDLE,
             horizontalalignment="right",
+            path_effects=halo(),
+            zorder=20,
         )
     lay(shown.scale, axes)

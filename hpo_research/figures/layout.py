@@ -17,6 +17,8 @@ from hpo_research.figures.style import BODY, body, current, verbatim
 _STACKED = 4  # panels above each other in a column; more are spread over the page
 _ACROSS = 3  # panels in a row of a page
 _NARROW = 4.5  # inches: a wider column has room for panels beside each other
+_TALLER = 1.25  # times, where there are so many names: their lines need room
+_MOST_ROWS = 4  # of names above a column; with more the figure is as wide as a page
 _LETTERS_AN_INCH = 15  # of a title
 # Between lines, of fonts that are made with much room of their own.
 _SPACING = {"STIXGeneral": 0.75}
@@ -41,17 +43,22 @@ def sheet(
     """Return a figure with its legend above, and axes for its panels.
 
     Up to four panels are stacked at the width of a column; more stand over the page, three in a
-    row or in so many `columns`, and so do two or more where a column is as wide as a page. `height`
-    is that of a panel in inches where letters have the plain style's size.
+    row or in so many `columns`, and so do two or more where a column is as wide as a page, or where
+    the names would stand in many rows above a column; beside a single panel they stand on its
+    right then. `height` is that of a panel in inches where letters have the plain style's size.
     """
     style, larger = current(), body() / BODY
-    columns = _columns(panels) if columns is None else columns
-    width = style.column if columns == 1 else style.page
-    rows = -(-panels // columns)
     names = [str(entry.get_label()) for entry in legend]
-    across = _names_across(names, width)
     line = 0.17 * larger
-    tall = rows * height * larger + line * -(-len(names) // across) + 0.06
+    is_many = -(-len(names) // _names_across(names, style.column)) > _MOST_ROWS if names else False
+    columns = _columns(panels, is_many=is_many) if columns is None else columns
+    width = style.column if columns == 1 and not is_many else style.page
+    is_beside = is_many and columns == 1
+    across = 1 if is_beside else _names_across(names, width)
+    rows = -(-panels // columns)
+    tall = rows * height * larger * (_TALLER if is_many else 1.0)
+    above = line * -(-len(names) // across)
+    tall = (max(tall, above) if is_beside else tall + above) + 0.06
     figure = Figure(figsize=(width, tall), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for unused in axes[panels:]:
@@ -59,7 +66,7 @@ def sheet(
     if names:
         figure.legend(
             handles=list(legend),
-            loc="outside upper center",
+            loc="outside right upper" if is_beside else "outside upper center",
             ncols=across,
             frameon=False,
             handlelength=3,
@@ -115,13 +122,13 @@ def numbers_across(axes: Axes) -> int:
     return min(5, max(2, int(2 * inches(axes))))
 
 
-def _columns(panels: int) -> int:
+def _columns(panels: int, *, is_many: bool) -> int:
     """Return how many panels stand beside each other, in rows that are as full as they can be."""
     is_narrow = current().column < _NARROW
-    if panels == 1 or (is_narrow and panels <= _STACKED):
+    if panels == 1 or (is_narrow and panels <= _STACKED and not is_many):
         return 1
     rows = -(-panels // _ACROSS)
-    return _ACROSS if is_narrow else -(-panels // rows)
+    return _ACROSS if is_narrow and panels > _STACKED else -(-panels // rows)
 
 
 def _across(axes: Sequence[Axes]) -> int:

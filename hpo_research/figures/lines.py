@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from hpo_research.analysis.bootstrap import LEAST_FOR_MEDIAN, LEAST_SEEDS, Band, Statistic
 from hpo_research.figures.layout import numbers_across
 from hpo_research.figures.scales import Scale, lay
-from hpo_research.figures.style import Look, look, ruled, verbatim
+from hpo_research.figures.style import Look, halo, look, ruled, small, verbatim
 
 LEVEL, RESAMPLES = 0.95, 2000
 """Of every band: its level, and of how many resamples it is where it is a bootstrap."""
@@ -32,19 +32,28 @@ _SAID: Mapping[Statistic, tuple[int, str]] = {
 """From how many seeds on there is a band, and what it is."""
 
 _MARKERS = 5  # on a line
+_MOST_BARS = 24  # on some axes: more would be a fence
+_APART = 0.2  # of the greatest cost, or of its logarithm: nearer, the word stands once
 _TAIL = 0.02  # of the greatest cost: what is drawn beyond a line's last step, or it were not seen
 
 
 def draw_bands(
-    axes: Axes, bands: Mapping[str, Band], strategies: Sequence[str], *, is_log: bool = False
+    axes: Axes,
+    bands: Mapping[str, Band],
+    strategies: Sequence[str],
+    *,
+    is_log: bool = False,
+    ended: Collection[str] = (),
 ) -> None:
     """Draw each band and its line; a strategy looks as its position in `strategies` says.
 
-    Of more than `MOST_BANDS` lines, bands are bars at the marks, which stand apart. Where the seeds
-    are too few for a band, each is a thin line. The lines are labelled, so that `axes.legend()`
-    names them. `is_log` says that costs will be on a log axis.
+    Of more than `MOST_BANDS` lines, bands are bars at some of the marks, which stand apart. Where
+    the seeds are too few for a band, each is a thin line. The lines are labelled, so that
+    `axes.legend()` names them. `is_log` says that costs will be on a log axis. The lines of
+    `ended` end early, and say so.
     """
-    tail = _TAIL * max((float(band.cost[-1]) for band in bands.values()), default=0.0)
+    reach = max((float(band.cost[-1]) for band in bands.values()), default=0.0)
+    tail, said = _TAIL * reach, list[float]()
     for position, name in enumerate(strategies):
         if name in bands:
             offset = (position + 0.5) / len(strategies)
@@ -52,12 +61,17 @@ def draw_bands(
             shown, drawn = _seen_to_the_end(bands[name], own), look(position)
             marked = _marked(shown, offset, is_log=is_log)
             if len(bands) > MOST_BANDS:
-                _bars(axes, shown, marked, drawn)
+                _bars(axes, shown, _few(marked, _MOST_BARS // len(bands)), drawn)
             elif shown.has_interval:
                 _band(axes, shown, drawn)
             else:
                 _seeds(axes, shown, drawn)
             _line(axes, shown, key(position, name), marked)
+            if name in ended and marked:
+                place = float(shown.cost[-1])
+                apart = [abs(np.log(place / x)) if is_log else abs(place - x) / reach for x in said]
+                _end(axes, shown, drawn, is_named=min(apart, default=1.0) > _APART)
+                said.append(place)
 
 
 def bands_said(lines: Collection[int], seeds: Collection[int], statistic: Statistic) -> str:
@@ -69,9 +83,9 @@ def bands_said(lines: Collection[int], seeds: Collection[int], statistic: Statis
     each = "; thin lines are single seeds" if max(seeds) > 1 and min(lines) <= MOST_BANDS else ""
     if max(seeds) < least:
         return f"No band is drawn for fewer than {least} seeds{each}."
-    shape = "Bands" if min(lines) <= MOST_BANDS else "Bars at the marks"
+    shape = "Bands" if min(lines) <= MOST_BANDS else "Bars at some of the marks"
     if min(lines) <= MOST_BANDS < max(lines):
-        shape += f" (bars at the marks where there are more than {MOST_BANDS} lines)"
+        shape += f" (bars at some of the marks where there are more than {MOST_BANDS} lines)"
     few = f"; none for fewer than {least} seeds{each}" if min(seeds) < least else ""
     return f"{shape}: {what}{few}."
 
@@ -171,10 +185,35 @@ def _marked(band: Band, offset: float, *, is_log: bool) -> list[int]:
     return [int(i) for i in np.unique(marked)]
 
 
+def _few(marked: Sequence[int], most: int) -> list[int]:
+    """Return at most so many marks of a line, and at least its last."""
+    few = np.linspace(len(marked) - 1, 0, max(most, 1) + 1)[:-1]
+    return sorted({marked[round(place)] for place in few.tolist()}) if marked else []
+
+
 def _bars(axes: Axes, band: Band, marked: Sequence[int], drawn: Look) -> None:
     own = [i for i in marked if not np.isnan(band.low[i])]
     axes.vlines(
         band.cost[own], band.low[own], band.high[own], color=drawn.color, linewidth=0.8, zorder=2
+    )
+
+
+def _end(axes: Axes, band: Band, drawn: Look, *, is_named: bool) -> None:
+    """Close a line that ends early with a stroke, and the word beside it where it has room."""
+    place = (band.cost[-1], band.center[-1])
+    axes.plot(*place, marker="|", markersize=8, markeredgewidth=1.4, color=drawn.color, zorder=4)
+    if not is_named:
+        return
+    axes.annotate(
+        "ends",
+        place,
+        xytext=(3, 0),
+        textcoords="offset points",
+        fontsize=small(),
+        color=drawn.color,
+        verticalalignment="center",
+        path_effects=halo(),
+        zorder=20,
     )
 
 

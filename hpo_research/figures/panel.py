@@ -8,6 +8,7 @@ import numpy as np
 
 from hpo_research.analysis.arguments import check_name, chosen
 from hpo_research.analysis.bootstrap import Band, band
+from hpo_research.analysis.early_ends import early_ends
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.incumbents import Axis, Curve, curve, regret
 from hpo_research.analysis.noise_free import is_noisy
@@ -37,7 +38,8 @@ _AGAINST = {
 }
 
 
-_APART = 30  # times as many seconds; on a linear axis the shorter line is 3 % of its width
+APART = 30
+"""Times as many seconds from which a linear axis leaves the shorter line 3 % of its width."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Panel:
     unknown or the bands are distances from it; of a problem that `is_noisy` it is the optimum of
     the values without noise, and values with noise may lie beyond. `notes` are for readers: what
     they say holds on this problem. Costs are on a log axis where strategies spend too differently.
+    The lines of `ended` are over before the budget is, in all of their runs.
     """
 
     problem: str
@@ -60,6 +63,7 @@ class Panel:
     optimum: float | None
     is_noisy: bool
     notes: Sequence[str]
+    ended: frozenset[str] = frozenset()
 
 
 def panel(
@@ -94,6 +98,8 @@ def panel(
     line = None if line is None else float(scale.shown(np.array(line)))
     if has_noise := line is not None and is_noisy(result, problem):
         notes.append("the optimum is noise-free, so noisy values may be better than it")
+    early = {name: end for name, end in early_ends(result, problem).items() if name in bands}
+    notes += map(str, early.values())
     return Panel(
         problem,
         bands,
@@ -105,6 +111,7 @@ def panel(
         line,
         has_noise,
         notes,
+        frozenset(name for name, end in early.items() if end.count == end.runs),
     )
 
 
@@ -124,17 +131,22 @@ def trains_fully(result: Result, problem: str, strategy: str) -> bool:
     )
 
 
+def seconds_of(result: Result) -> str:
+    """Return what seconds a run is measured in: the label of an axis."""
+    return _SECONDS.get(result.facts.execution, "seconds since the run began")
+
+
 def _cost_scale(axis: Axis, bands: Sequence[Band]) -> Scale:
     """Return a log scale where one line ends before another has begun to be seen beside it."""
     if axis != "seconds" or not bands or min(own.cost[0] for own in bands) <= 0:
         return Scale()
     ends = [own.cost[-1] for own in bands]
-    return Scale("log") if max(ends) >= _APART * min(ends) else Scale()
+    return Scale("log") if max(ends) >= APART * min(ends) else Scale()
 
 
 def _cost(result: Result, problem: str, axis: Axis, strategies: Sequence[str]) -> str:
     if axis == "seconds":
-        return _SECONDS.get(result.facts.execution, "seconds since the run began")
+        return seconds_of(result)
     last = result.facts.problems[problem].max_epochs
     if axis == "epochs":
         return "epochs trained in a run" if last != 1 else "evaluations in a run"

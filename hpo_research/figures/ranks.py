@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from hpo_research.analysis import early_ends
 from hpo_research.analysis.ranks import RankAxis, Ranks, ranks, unit
 from hpo_research.analysis.result import Result
 from hpo_research.figures.labels import counted, listed
@@ -86,6 +87,7 @@ def _caption(result: Result, shown: Ranks) -> str:
             "of a problem and a seed counts equally; pairs without any value are left out.",
             bands_said([len(shown.bands)], [seeds], "mean"),
             *shown.left_out,
+            *early_ends.said(result, shown.problems),
             "The table of mean ranks follows another rule and may differ: it ranks final values "
             "by the experiment's rule, weights problems equally, and counts seeds without any "
             "value as ties.",

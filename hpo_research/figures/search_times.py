@@ -14,7 +14,7 @@ from hpo_research.figures.labels import counted
 from hpo_research.figures.layout import Picture, fit_labels, sheet
 from hpo_research.figures.lines import cost_axis, draw_bands, key
 from hpo_research.figures.scales import Scale, lay
-from hpo_research.figures.style import dressed, styled, verbatim
+from hpo_research.figures.style import dressed, look, styled, verbatim
 
 _HEIGHT = 1.9
 _LEAST = 1e-7  # seconds: clocks tell no less, and a log axis has no 0
@@ -63,6 +63,18 @@ def _draw(axes: Axes, found: Sequence[SearchTimes], everyone: Sequence[str]) -> 
         low, high = np.maximum(own.low, _LEAST), np.maximum(own.high, _LEAST)
         bands[own.strategy] = Band(own.trials.astype(float), middle, low, high, middle[None])
     draw_bands(dressed(axes), bands, everyone, is_log=True)
+    for own in found:
+        if own.first is not None:
+            drawn = look(everyone.index(own.strategy))
+            axes.plot(
+                max(own.first[0], 1),
+                max(own.first[1], _LEAST),
+                linestyle="none",
+                marker=drawn.marker,
+                markersize=drawn.size,
+                color=drawn.color,
+                markerfacecolor="white",
+            )
     cost_axis(axes, "trials begun before", is_log=True)
     lay(Scale("log"), axes, "y")
     axes.set_ylabel("seconds of an ask\nby proposal")
@@ -75,7 +87,7 @@ def _caption(every: dict[str, list[SearchTimes]], shown: Sequence[str]) -> str:
         "The seconds that an ask took by proposal, against the trials that the run had begun "
         f"before: medians over {counted(runs, 'run')}, with quartiles. Seconds are a run's share "
         "where several runs were asked together, as it happened on this machine. The first ask of "
-        "a run is left out, as it draws the initial design. Where a strategy has a model, its "
-        "first fits in a process also load and compile what it needs: the first value is above "
-        f"what an ask costs afterwards.{few}"
+        "a run is left out, as it draws the initial design. Hollow marks apart from the lines are "
+        "the first ask of a run that fitted a model: in a new process, that also loads and "
+        f"compiles what fits need.{few}"
     )

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from hpo_research.analysis import early_ends
 from hpo_research.analysis.arguments import check_name
 from hpo_research.analysis.bootstrap import LEAST_SEEDS
 from hpo_research.analysis.result import Result
@@ -13,7 +14,7 @@ from hpo_research.analysis.speed_ups import SpeedUps, speed_ups
 from hpo_research.errors import StoreError
 from hpo_research.figures.labels import counted
 from hpo_research.figures.layout import Picture, fit_labels, sheet
-from hpo_research.figures.style import DARK, LIGHT, dressed, look, ruled, styled, verbatim
+from hpo_research.figures.style import DARK, LIGHT, dressed, look, ruled, small, styled, verbatim
 
 _LETTERS = 24  # of a name beside its row
 _MOST_PANELS = 4
@@ -56,7 +57,8 @@ def speed_ups_figure(result: Result) -> Picture | None:
     few = f" Shown are the {len(shown)} that most others reach; the table has all." * (
         len(shown) < k
     )
-    return Picture("speed-ups", TITLE, _caption(found) + few, figure)
+    ends = early_ends.said(result, found.problems)
+    return Picture("speed-ups", TITLE, " ".join([_caption(found) + few, *ends]), figure)
 
 
 def _draw(axes: Axes, found: SpeedUps, against: int, everyone: Sequence[str]) -> None:
@@ -89,7 +91,7 @@ def _draw(axes: Axes, found: SpeedUps, against: int, everyone: Sequence[str]) ->
             _said(share, int(found.reached[i, against]), len(found.problems)),
             transform=axes.get_yaxis_transform(),
             va="center",
-            fontsize=6.5,
+            fontsize=small(),
         )
     axes.set_yticks(range(len(others)), [verbatim(found.strategies[i], _LETTERS) for i in others])
     axes.tick_params(axis="y", length=0)

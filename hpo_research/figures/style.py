@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.colors import is_color_like, to_hex
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from hpo_research.errors import StoreError
 from hpo_research.text import quoted, visible
@@ -247,6 +248,11 @@ def dressed(axes: Axes) -> Axes:
         for which in levels:
             axes.tick_params(side, which=which, width=params[f"{side}tick.{which}.width"])
     return axes
+
+
+def halo() -> list[AbstractPathEffect]:
+    """Return a white edge around letters, so that they can be read over lines."""
+    return [withStroke(linewidth=1.5, foreground="white")]
 
 
 def ruled(axes: Axes, side: Literal["x", "y"]) -> None:

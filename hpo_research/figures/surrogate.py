@@ -1,7 +1,7 @@
 """What a model believed when it chose a batch: for problems of one and two hyperparameters."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -14,8 +14,8 @@ from hpo_research.analysis.believed import believed, believer, is_as_noted, mode
 from hpo_research.analysis.extremes import difference
 from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
-from hpo_research.figures.labels import noted
-from hpo_research.figures.layout import Picture, sheet
+from hpo_research.figures.labels import counted, listed, noted
+from hpo_research.figures.layout import Picture, fit_labels, sheet
 from hpo_research.figures.learning import median_run
 from hpo_research.figures.scales import Scale
 from hpo_research.figures.style import DARK, MIDDLE, body, dressed, look, styled, verbatim
@@ -137,10 +137,10 @@ def draw_surface(axes: Axes, view: View, quantity: Quantity) -> None:
 
 
 def surrogate_figure(result: Result, problem: str, strategy: str) -> Picture | None:
-    """Draw what the model of the median seed's run believed when it chose its first batch.
+    """Draw what the model of the median seed's run believed at its first, middle and last batch.
 
-    None where the problem has not one or two numbers to choose, the strategy has no such model, or
-    what is stored does not come to what the ask noted.
+    Side by side, fewer where there were fewer. None where the problem has not one or two numbers
+    to choose, the strategy has no such model, or what is stored does not come to what an ask noted.
     """
     name = median_run(result, problem, strategy)
     if name is None or not _can_be_drawn(result.runs[name]):
@@ -148,25 +148,35 @@ def surrogate_figure(result: Result, problem: str, strategy: str) -> Picture | N
     modelled = modelled_asks(result.runs[name])
     if not modelled or believer(result, strategy) is None:
         return None
-    if not is_as_noted(result, name, modelled[0]):
+    asks = sorted({modelled[0], modelled[len(modelled) // 2], modelled[-1]})
+    if not all(is_as_noted(result, name, ask) for ask in asks):
         return None
-    view = believed(result, name)
-    d = view.run.space.dimension
+    views = [believed(result, name, ask) for ask in asks]
+    d = views[0].run.space.dimension
+    rows = 2 if d == 1 else 3
     with styled():
-        figure, places = sheet(2 if d == 1 else 3, _HEIGHT[d], _legend(view))
-        if d == 1:
-            draw_belief(places[0], view)
-            draw_acquisition(places[1], view)
-            places[0].set_xlabel("")
-        else:
-            quantities: tuple[Quantity, ...] = ("median", "uncertainty", "acquisition")
-            for axes, quantity in zip(places, quantities, strict=True):
-                draw_surface(axes, view, quantity)
-            for axes in places[:-1]:
-                axes.set_xlabel("")
-        places[0].set_title(verbatim(problem))
+        figure, places = sheet(rows * len(views), _HEIGHT[d], _legend(views[0]), columns=len(views))
+        for column, view in enumerate(views):
+            _draw_column(places[column :: len(views)], view)
+        fit_labels(places)
     title = f"What {strategy} believed about {problem}"
-    return Picture(f"surrogate-{problem}-{strategy}", title, _caption(result, name, view), figure)
+    text = _caption(result, name, views)
+    return Picture(f"surrogate-{problem}-{strategy}", title, text, figure)
+
+
+def _draw_column(places: Sequence[Axes], view: View) -> None:
+    """Draw one batch from above to below, under the number of values that the model had."""
+    if len(places) == 2:
+        draw_belief(places[0], view)
+        draw_acquisition(places[1], view)
+    else:
+        for axes, quantity in zip(places, get_args(Quantity), strict=True):
+            draw_surface(axes, view, quantity)
+    places[0].set_title(f"after {counted([_known(view)], 'value')}")
+
+
+def _known(view: View) -> int:
+    return sum(trial.value is not None for trial in view.run.trials)
 
 
 def _can_be_drawn(run: Run) -> bool:
@@ -277,7 +287,8 @@ def _legend(view: View) -> Sequence[Artist]:
     return [dots, batch]
 
 
-def _caption(result: Result, name: RunName, view: View) -> str:
+def _caption(result: Result, name: RunName, views: Sequence[View]) -> str:
+    view = views[0]
     seeds = len(result.select(name.problem, name.strategy))
     median = f", the median of {seeds} seeds by its best value" if seeds > 1 else ""
     spoken = _SPOKEN.get(view.acquisition_name, view.acquisition_name)
@@ -290,9 +301,14 @@ def _caption(result: Result, name: RunName, view: View) -> str:
         else "From above: the model's median; the width of the central 95% of the function's "
         f"values; the {spoken} before the first point{down}."
     )
-    values = sum(trial.value is not None for trial in view.run.trials)
+    known = listed([str(_known(own)) for own in views])
+    sizes = sorted({len(own.chosen) for own in views})
+    several = "its first, a middle and its last batch" if len(views) > 2 else "its batches"
+    which = several if len(views) > 1 else "its first batch"
+    batch = f"{which} of {listed([str(size) for size in sizes], 'or')}"
     text = (
         f"The Gaussian process of {name.strategy} on {name.problem}, seed {name.seed}{median}, "
-        f"when it chose its first batch of {len(view.chosen)} after {values} values. {shown}"
+        f"when it chose {batch} after {known} values. {shown}"
     )
-    return " ".join([text, *noted({name.problem: _laid(view).notes})])
+    notes = dict.fromkeys(note for own in views for note in _laid(own).notes)
+    return " ".join([text, *noted({name.problem: list(notes)})])

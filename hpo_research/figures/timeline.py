@@ -1,7 +1,5 @@
 """When each trial of a run was trained: its segments from ask to end, and how they ended."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -9,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hpo_research.analysis.modelled import run_of
 from hpo_research.analysis.result import Result
-from hpo_research.analysis.timeline import Span, timeline
+from hpo_research.analysis.timeline import Timeline, timeline
 from hpo_research.figures.labels import counted
 from hpo_research.figures.layout import Picture, sheet
 from hpo_research.figures.lines import nothing
@@ -29,17 +27,18 @@ _SAID: dict[Status, tuple[str, int, str]] = {
 _ENDS: dict[Status, str] = {"paused": "|", "stopped": "s", "failed": "x", "running": ">"}
 
 
-def draw_timeline(axes: Axes, spans: Sequence[Span], now: float) -> None:
+def draw_timeline(axes: Axes, found: Timeline) -> None:
     """Draw segments of trials (`analysis.timeline`), a row a trial, from their asks to their ends.
 
-    `now` is the clock, in seconds, up to which running ones are drawn. The mark at an end says how
-    it ended: a bar at a rung, where the trial paused, a square where it was stopped, a cross where
-    it failed, a triangle where it is running. `axes.legend()` names them.
+    Running ones are drawn up to the run's clock. The mark at an end says how it ended: a bar at a
+    rung, where the trial paused, a square where it was stopped, a cross where it failed, a triangle
+    where it is running. `axes.legend()` names them.
     """
     with styled():
         dressed(axes)
         axes.set_xlabel("seconds since the run began")
         axes.set_ylabel("trial")
+        spans = found.stretches
         if not spans:
             nothing(axes, "x", "y")
             return
@@ -50,12 +49,11 @@ def draw_timeline(axes: Axes, spans: Sequence[Span], now: float) -> None:
             own = [span for span in spans if span.status == status]
             if not own:
                 continue
-            ends = [now if span.ended is None else span.ended for span in own]
-            lines = [[(s.began, s.trial), (end, s.trial)] for s, end in zip(own, ends, strict=True)]
+            lines = [[(span.start, span.trial), (span.end, span.trial)] for span in own]
             looks = {"colors": look(color).color, "linewidths": width, "linestyles": dash}
             axes.add_collection(LineCollection(lines, **looks, capstyle="butt", zorder=2))
             axes.plot(
-                ends,
+                [span.end for span in own],
                 [span.trial for span in own],
                 linestyle="none",
                 marker=_ENDS.get(status, "."),
@@ -65,8 +63,8 @@ def draw_timeline(axes: Axes, spans: Sequence[Span], now: float) -> None:
                 label=label,
                 zorder=3,
             )
-        last = max([now, *(span.ended or 0.0 for span in spans)])
-        first = min(span.began for span in spans)
+        last = max(found.clock, *(span.end for span in spans))
+        first = min(span.start for span in spans)
         axes.set_xlim(first - 0.01 * (last - first), last + 0.02 * (last - first) or 1.0)
         axes.set_ylim(rows - 0.4, -0.6)
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -84,16 +82,13 @@ def timeline_figure(result: Result, name: RunName | None = None) -> Picture | No
     None where none was begun. Raises `StoreError` where there is no such run.
     """
     name = run_of(result, name)
-    history = result.histories[name]
-    spans = timeline(history)
-    if not spans:
+    found = timeline(result.histories[name])
+    if not found.stretches:
         return None
-    known = [span.ended for span in spans if span.ended is not None]
-    now = max([history.cost.clock, *known, *(span.began for span in spans)])
-    rows = 1 + max(span.trial for span in spans)
+    rows = 1 + max(span.trial for span in found.stretches)
     with styled():
         figure, (axes,) = sheet(1, min(max(_LEAST, 0.6 + _ROW * rows), _MOST), [], columns=1)
-        draw_timeline(axes, spans, now)
+        draw_timeline(axes, found)
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(
             handles,
@@ -103,12 +98,12 @@ def timeline_figure(result: Result, name: RunName | None = None) -> Picture | No
             frameon=False,
             handletextpad=0.3,
         )
-    return Picture("timeline", TITLE, _caption(result, spans), figure)
+    return Picture("timeline", TITLE, _caption(result, found), figure)
 
 
-def _caption(result: Result, spans: Sequence[Span]) -> str:
-    trials = len({span.trial for span in spans})
-    resumed = len(spans) - trials
+def _caption(result: Result, found: Timeline) -> str:
+    trials = len({span.trial for span in found.stretches})
+    resumed = len(found.stretches) - trials
     again = f" {counted([resumed], 'segment')} resumed a paused trial." if resumed else ""
     clock = "simulated clock" if result.facts.execution == "simulated" else "clock"
     return (

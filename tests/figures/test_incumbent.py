@@ -162,13 +162,15 @@ def test_the_caption_says_where_some_lines_have_too_few_seeds_for_a_band():
 def test_of_more_than_five_lines_bands_are_bars_at_the_marks():
     result = made(histories(strategies=[f"s{i}" for i in range(6)], seeds=6))
     axes = incumbent_figure(result).figure.axes[0]
-    assert "Bars at the marks: pointwise, between order statistics" in told(result)
+    assert "Bars at some of the marks: pointwise, between order statistics" in told(result)
     assert len(axes.lines) == len(axes.collections) == 6
     for i, (line, bars) in enumerate(zip(axes.lines, axes.collections, strict=True)):
         expected = band(curve(result, "p", f"s{i}"))
         marked = [place for place in line.get_markevery() if place < len(expected.cost)]
         drawn = {x: (low, high) for (x, low), (_, high) in bars.get_segments()}
-        for place in marked:
+        costs = {expected.cost[place] for place in marked}
+        assert len(costs & drawn.keys()) >= len(marked) - 1 > 0  # 24 bars in all, not 30
+        for place in (place for place in marked if expected.cost[place] in drawn):
             at = (expected.low[place], expected.high[place])
             assert drawn[expected.cost[place]] == at
 

@@ -12,7 +12,7 @@ from hpo_research.analysis.importance import most_important
 from hpo_research.analysis.modelled import modelled
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.sections import contours, slices
-from hpo_research.analysis.timeline import timeline
+from hpo_research.analysis.timeline import Timeline, timeline
 from hpo_research.errors import StoreError
 from hpo_research.figures import draw_parallel, draw_slice, draw_timeline
 from hpo_research.figures.calibration import calibration_figure
@@ -169,16 +169,16 @@ def test_every_segment_of_a_multi_fidelity_run_has_its_span(tmp_path):
     )
     result = hpo.run(experiment, out=tmp_path, device="cpu")
     history = result.histories[result.single]
-    spans = timeline(history)
+    spans = timeline(history).stretches
     begun = [p for ask in history.run.asks for p in ask.proposals if p.kind != "stop"]
     assert len(spans) == len(begun) and {"paused"} <= {span.status for span in spans}
     ends = [(o.trial, o.status, o.epoch) for _, o in history.outcomes]
-    known = [(s.trial, s.status, s.epoch) for s in spans if s.ended is not None]
+    known = [(s.trial, s.status, s.last) for s in spans if s.status != "running"]
     assert sorted(known) == sorted(ends)
-    assert all(span.ended is None or span.ended >= span.began for span in spans)
+    assert all(span.end >= span.start for span in spans)
     picture = timeline_figure(result)
     assert picture is not None and "by the run's clock" in picture.caption
-    draw_timeline(Figure().subplots(), [], 0.0)
+    draw_timeline(Figure().subplots(), Timeline((), (), 0.0))
 
 
 def test_coverage_counts_residuals_and_its_band_is_binomial():

@@ -180,7 +180,7 @@ def test_two_hyperparameters_get_three_surfaces_with_trials_and_a_numbered_batch
     first = panels[0]
     assert [text.get_text() for text in first.texts] == ["1", "2", "3", "4"]
     assert len(first.lines[0].get_xdata()) == 4
-    assert "when it chose its first batch of 4 after 4 values" in picture.caption
+    assert "when it chose its batches of 4 after 4 and 8 values" in picture.caption
 
 
 def test_one_hyperparameter_gets_its_belief_and_a_line_for_each_point_of_the_batch(result):
