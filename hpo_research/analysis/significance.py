@@ -6,8 +6,20 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
+from hpo_research.analysis.extremes import difference
+
 FEWEST = 6
 """Differing pairs below which no signed-rank test reaches 5% (its least p is 2 / 2^n)."""
+
+
+def gaps(
+    first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Return first − second of paired losses: 0 for equal ones, infinite ones among them."""
+    found = np.zeros(len(first))
+    apart = first != second
+    found[apart] = difference(first[apart], second[apart])
+    return found
 
 
 def signed_rank(differences: Float[np.ndarray, " n"]) -> float:

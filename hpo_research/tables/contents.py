@@ -29,7 +29,7 @@ from hpo_research.tables.speed_ups import speed_ups_table
 from hpo_research.tables.spent import seconds_table, spent_table
 from hpo_research.tables.stops import stops_table
 from hpo_research.tables.table import Table
-from hpo_research.tables.values import finals_table, summary_table
+from hpo_research.tables.values import finals_table, led_by_median, summary_table
 
 
 @ordinary()
@@ -48,7 +48,8 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
     if not known:
         return []
     compared = [own for own in known if len(own.values) > 1]
-    found = [summary_table(result, known), finals_table(result, known)]
+    led = led_by_median(result, known)
+    found = [summary_table(result, known, led), finals_table(result, known, led)]
     scored = scores(result)
     if scored:
         found.append(scores_table(scored, without_baseline(result, scored)))

@@ -63,7 +63,8 @@ def _piped(cells: Sequence[str]) -> str:
 
 def _marked(cell: Cell) -> str:
     shown = cell.text if cell.is_number else escaped_markdown(cell.text)
-    return f"**{shown}**" if cell.is_best else shown
+    before, after = {"": ("", ""), "best": ("**", "**"), "tied": ("<u>", "</u>")}[cell.mark]
+    return f"{before}{shown}{after}"
 
 
 def escaped_markdown(text: str) -> str:
@@ -104,12 +105,11 @@ def _line(cells: Sequence[str]) -> str:
 
 def _typeset(cell: Cell) -> str:
     if not cell.is_number:
-        shown = escaped_latex(cell.text)
-        return rf"\textbf{{{shown}}}" if cell.is_best else shown
+        return escaped_latex(cell.text)
     shown = _NUMBER.sub(_in_mathematics, cell.text).replace("–", r"\textendash{}")
-    if not cell.is_best:
-        return shown
-    return rf"\textbf{{\boldmath{shown}}}" if "$" in shown else rf"\textbf{{{shown}}}"
+    if cell.mark == "best":
+        return rf"\textbf{{\boldmath{shown}}}" if "$" in shown else rf"\textbf{{{shown}}}"
+    return rf"\underline{{{shown}}}" if cell.mark else shown
 
 
 def _in_mathematics(found: re.Match[str]) -> str:
