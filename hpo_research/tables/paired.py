@@ -72,7 +72,7 @@ def ranks_table(result: Result, compared: Sequence[Finals]) -> Table:
         "trials, counts each pair of a problem and a seed equally, and leaves out pairs without "
         f"any value.{then(explained(led))}{then(_over_said(over, led))}"
     )
-    return Table("ranks", "Mean ranks", caption, data, head, rows)
+    return Table("ranks", "Mean ranks", caption, data, head, rows, across="Problem")
 
 
 def _led_over(columns: Mapping[str, Mapping[str, float]]) -> dict[str, Leaders]:
@@ -178,7 +178,9 @@ def comparisons_table(
     pair = ["A", "B", "n", "Wins", "Ties", "Losses", "Difference", "Effect", "p", "p (Holm)"]
     frame = pd.DataFrame(map(asdict, data))
     title = "Pairwise comparisons" if control is None else f"Comparisons with {control}"
-    return Table("comparisons", title, caption, frame, ["Problem", *pair], rows, breaks(problems))
+    head = ["Problem", *pair]
+    cut = breaks(problems)
+    return Table("comparisons", title, caption, frame, head, rows, cut, spare=("p", "Ties", "n"))
 
 
 def _too_few(rows: Sequence[Comparison]) -> list[str]:

@@ -27,7 +27,9 @@ class Table:
     """A table with a name for its files, a title, and a caption that explains its columns.
 
     `data` holds every digit and goes into the CSV; `head` and `rows` are what is printed. `breaks`
-    are the rows above which a rule stands: a new problem begins there.
+    are the rows above which a rule stands: a new problem begins there. `across` is what the columns
+    after the first are, "Problem" say, of a table whose rows and columns may be exchanged; `spare`
+    are the heads of columns that print leaves out where there is no room for all.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     breaks: frozenset[int] = frozenset()
+    across: str = ""
+    spare: Sequence[str] = ()
 
 
 def text(value: object) -> Cell:

@@ -84,7 +84,9 @@ def summary_table(result: Result, known: Sequence[Finals], led: Mapping[str, Lea
         f"{explanation(result, known)}{noise(result, known)}{then(explained(led))}"
     )
     head = ["Strategy", *(f"{own.problem} ({said(own)})" for own in known)]
-    return Table("summary", "Medians of the final values", caption, data, head, rows)
+    return Table(
+        "summary", "Medians of the final values", caption, data, head, rows, across="Problem"
+    )
 
 
 def then(sentences: str) -> str:
@@ -170,7 +172,16 @@ def finals_table(result: Result, known: Sequence[Finals], led: Mapping[str, Lead
     )
     head = ["Problem", "Value", "Strategy", "Median", "95% interval", "Quartiles", "Mean", "Seeds"]
     frame = with_tests(pd.DataFrame(map(asdict, data)), led)
-    return Table("finals", "Final values", caption, frame, head, rows, breaks(problems))
+    return Table(
+        "finals",
+        "Final values",
+        caption,
+        frame,
+        head,
+        rows,
+        breaks(problems),
+        spare=("Quartiles", "Mean"),
+    )
 
 
 def intervals(counts: Sequence[int], statistic: Statistic = "median") -> str:
