@@ -80,11 +80,19 @@ class Result:
         self, problem: str | None = None, strategy: str | None = None
     ) -> dict[RunName, RunHistory]:
         """Return the runs of a problem, of a strategy, of both or of all, sorted by name."""
-        return {
-            name: own
-            for name, own in sorted(self.histories.items())
-            if problem in (None, name.problem) and strategy in (None, name.strategy)
-        }
+        names = self._sorted if problem is None else self._by_problem.get(problem, ())
+        return {name: self.histories[name] for name in names if strategy in (None, name.strategy)}
+
+    @cached_property
+    def _sorted(self) -> Sequence[RunName]:
+        return sorted(self.histories)
+
+    @cached_property
+    def _by_problem(self) -> Mapping[str, Sequence[RunName]]:
+        found: dict[str, list[RunName]] = {}
+        for name in self._sorted:
+            found.setdefault(name.problem, []).append(name)
+        return found
 
     @cached_property
     def runs(self) -> Mapping[RunName, Run]:

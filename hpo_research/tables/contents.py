@@ -1,5 +1,7 @@
 """Which tables a result has."""
 
+from dataclasses import replace
+
 from hpo_research.ambient import ordinary
 from hpo_research.analysis.areas import areas
 from hpo_research.analysis.arguments import check_name
@@ -23,7 +25,7 @@ from hpo_research.tables.improvement import improvement_table, interquartile_tab
 from hpo_research.tables.noise_free import noise_free_table
 from hpo_research.tables.over_problems import over_problems_table
 from hpo_research.tables.paired import comparisons_table, ranks_table
-from hpo_research.tables.power import power_table
+from hpo_research.tables.power import power_table, too_many
 from hpo_research.tables.running_times import running_times_table
 from hpo_research.tables.scores import scores_table
 from hpo_research.tables.speed_ups import speed_ups_table
@@ -31,7 +33,7 @@ from hpo_research.tables.spent import seconds_table, spent_table
 from hpo_research.tables.stops import stops_table
 from hpo_research.tables.study import trials_table
 from hpo_research.tables.table import Table
-from hpo_research.tables.values import finals_table, summary_table
+from hpo_research.tables.values import finals_table, led_by_median, summary_table
 
 
 @ordinary()
@@ -50,12 +52,13 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
     if not known:
         return []
     compared = [own for own in known if len(own.values) > 1]
+    led = led_by_median(result, known)
     is_study = is_single(result)
-    found = [] if is_study else [summary_table(result, known)]
+    found = [] if is_study else [summary_table(result, known, led)]
     if is_study and any(run.best() for run in result.runs.values()):
         found.append(trials_table(result))
     if len(result.runs) > 1:
-        found.append(finals_table(result, known))
+        found.append(finals_table(result, known, led))
     scored = scores(result)
     if scored:
         found.append(scores_table(scored, without_baseline(result, scored)))
@@ -67,9 +70,11 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
     if measured:
         found.append(tested_table(result, measured))
     if compared:
-        found += [ranks_table(result, compared), comparisons_table(result, compared, control)]
+        pairs = comparisons_table(result, compared, control)
+        if said := too_many(result, compared, control):
+            pairs = replace(pairs, caption=f"{pairs.caption} {said}")
         planned = power_table(result, compared, control)
-        found += [] if planned is None else [planned]
+        found += [ranks_table(result, compared), pairs, *([] if planned is None else [planned])]
     over = over_problems(result, known)
     if over is not None:
         found.append(over_problems_table(over))

@@ -10,7 +10,8 @@ from hpo_research.analysis.result import Result
 from hpo_research.errors import StoreError
 from hpo_research.paths import Given, place
 from hpo_research.tables.contents import tables
-from hpo_research.tables.markup import latex, markdown
+from hpo_research.tables.latex import latex
+from hpo_research.tables.markdown import markdown
 from hpo_research.tables.table import Table
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from hpo_research.analysis.finals import Finals
+from hpo_research.analysis.leaders import explained, leaders_of
 from hpo_research.analysis.result import Result
+from hpo_research.tables.marks import mark, with_tests
 from hpo_research.tables.table import (
     Table,
-    best_of,
     breaks,
     interval,
     number,
@@ -18,7 +19,7 @@ from hpo_research.tables.table import (
     text,
     unrepeated,
 )
-from hpo_research.tables.values import bounds, intervals
+from hpo_research.tables.values import bounds, intervals, then
 
 _EPOCHS = {"last": "last epoch", "best": "best epoch by the same metric"}
 
@@ -43,14 +44,17 @@ def tested_table(result: Result, known: Sequence[Finals]) -> Table:
     means = {
         own.problem: {r.strategy: r.mean for r in data if r.problem == own.problem} for own in known
     }
-    best = {problem: best_of(own, "maximize") for problem, own in means.items()}
+    losses = {
+        problem: {name: -mean for name, mean in own.items()} for problem, own in means.items()
+    }
+    led = leaders_of(result, known, losses)
     problems = [row.problem for row in data]
     rows = [
         [
             text(problem),
             text(row.chosen_by if problem else ""),
             text(row.strategy),
-            number(row.mean, is_best=row.strategy in best[row.problem]),
+            number(row.mean, mark(led, row.problem, row.strategy)),
             interval(row.mean_low, row.mean_high),
             share(row.seeds_with_value, row.seeds),
         ]
@@ -59,11 +63,11 @@ def tested_table(result: Result, known: Sequence[Finals]) -> Table:
     epoch = _EPOCHS[result.facts.final]
     caption = (
         "Accuracy on the test images, which no strategy sees: of each run, the best trial by the "
-        f"metric that it optimised on validation images, at its {epoch}. Means over seeds; the "
-        "best of each problem is bold. " + intervals([row.seeds_with_value for row in data], "mean")
+        f"metric that it optimised on validation images, at its {epoch}. Means over seeds. "
+        f"{intervals([row.seeds_with_value for row in data], 'mean')}{then(explained(led))}"
     )
     head = ["Problem", "Chosen by", "Strategy", "Test accuracy ↑", "95% interval", "Seeds"]
-    frame = pd.DataFrame(map(asdict, data))
+    frame = with_tests(pd.DataFrame(map(asdict, data)), led)
     title = "Test accuracy of the incumbents"
     return Table("tested", title, caption, frame, head, rows, breaks(problems))
 

@@ -1,19 +1,20 @@
 """Final results of noisy problems without the noise: recommended and best observed trials apart."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
+from hpo_research.analysis.leaders import Leaders, explained
 from hpo_research.analysis.noise_free import NoiseFree
 from hpo_research.analysis.rebuild import answers_of
 from hpo_research.analysis.result import Result
 from hpo_research.records import Direction
+from hpo_research.tables.marks import mark, with_tests
 from hpo_research.tables.table import (
     Cell,
     Table,
-    best_of,
     breaks,
     interval,
     number,
@@ -21,7 +22,15 @@ from hpo_research.tables.table import (
     text,
     unrepeated,
 )
-from hpo_research.tables.values import TITLE, bounds, explanation, intervals, medians_of, said
+from hpo_research.tables.values import (
+    TITLE,
+    bounds,
+    explanation,
+    intervals,
+    led_by_median,
+    said,
+    then,
+)
 
 _CHOICES = (
     "Medians over seeds of values without noise. Recommended: the trial of each run with the best "
@@ -55,28 +64,26 @@ def noise_free_table(result: Result, known: Sequence[NoiseFree]) -> Table:
     The intervals are those of `finals_table`.
     """
     data = [_row(own, strategy) for own in known for strategy in own.recommended.values]
-    best = {
-        own.recommended.problem: [
-            best_of(medians_of(choice), choice.direction)
-            for choice in (own.recommended, own.observed)
-        ]
-        for own in known
+    led = {
+        "recommended": led_by_median(result, [own.recommended for own in known]),
+        "best_observed": led_by_median(result, [own.observed for own in known]),
     }
     labels = {own.recommended.problem: said(own.recommended) for own in known}
     problems = [row.problem for row in data]
     rows = [
-        [text(problem), text(labels.get(problem, "")), *_cells(row, best[row.problem])]
+        [text(problem), text(labels.get(problem, "")), *_cells(row, led)]
         for problem, row in zip(unrepeated(problems), data, strict=True)
     ]
     caption = (
-        f"{_CHOICES} {intervals([row.seeds_with_value for row in data])} The best medians of each "
-        f"problem are bold. {_own_methods(result)}"
-        f"{explanation(result, [own.recommended for own in known])}"
+        f"{_CHOICES} {intervals([row.seeds_with_value for row in data])} {_own_methods(result)}"
+        f"{explanation(result, [own.recommended for own in known])}{then(explained(_apart(led)))}"
     )
     between = "95% interval"
     choices = ["Recommended", between, "Best observed", between]
     head = ["Problem", "Value", "Strategy", *choices, "Seeds"]
     frame = pd.DataFrame(map(asdict, data))
+    for choice, own in led.items():
+        frame = with_tests(frame, own, choice)
     return Table("noise_free", TITLE, caption, frame, head, rows, breaks(problems))
 
 
@@ -110,13 +117,21 @@ def _row(own: NoiseFree, strategy: str) -> Row:
     )
 
 
-def _cells(row: Row, best: Sequence[Collection[str]]) -> list[Cell]:
-    recommended, observed = (row.strategy in names for names in best)
+def _apart(led: Mapping[str, Mapping[str, Leaders]]) -> dict[str, Leaders]:
+    """Return the tests of both choices, which have the same seeds on a problem, as one mapping."""
+    found: dict[str, Leaders] = {}
+    for choice, own in led.items():
+        found |= {f"{problem} ({choice.replace('_', ' ')})": test for problem, test in own.items()}
+    return found
+
+
+def _cells(row: Row, led: Mapping[str, Mapping[str, Leaders]]) -> list[Cell]:
+    recommended, observed = (mark(own, row.problem, row.strategy) for own in led.values())
     return [
         text(row.strategy),
-        number(row.recommended, is_best=recommended),
+        number(row.recommended, recommended),
         interval(row.recommended_low, row.recommended_high),
-        number(row.best_observed, is_best=observed),
+        number(row.best_observed, observed),
         interval(row.best_observed_low, row.best_observed_high),
         share(row.seeds_with_value, row.seeds),
     ]

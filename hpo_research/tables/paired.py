@@ -1,6 +1,6 @@
 """Strategies compared seed by seed: mean ranks, and pairwise wins with a signed-rank test."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 
@@ -8,24 +8,26 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from hpo_research.analysis.extremes import difference, located
+from hpo_research.analysis.extremes import located
 from hpo_research.analysis.finals import Finals
+from hpo_research.analysis.leaders import Leaders, explained, leaders, leaders_of
 from hpo_research.analysis.over_problems import paired
 from hpo_research.analysis.power import least_seeds
 from hpo_research.analysis.result import Result
 from hpo_research.analysis.significance import (
     FEWEST,
     alike,
+    gaps,
     holm,
     rank_biserial,
     signed_rank,
 )
 from hpo_research.records import sign
+from hpo_research.tables.marks import mark, with_tests
 from hpo_research.tables.table import (
     NONE,
     Cell,
     Table,
-    best_of,
     breaks,
     count,
     number,
@@ -33,18 +35,20 @@ from hpo_research.tables.table import (
     text,
     unrepeated,
 )
-from hpo_research.tables.values import RULES
+from hpo_research.tables.values import RULES, then
+
+ALL = "all problems"
 
 
 def ranks_table(result: Result, compared: Sequence[Finals]) -> Table:
     """Return mean ranks over seeds: a row a strategy, a column a problem, and their mean."""
     columns, counts = _mean_ranks(result, compared)
     strategies = list(next(iter(columns.values())))
-    best = {title: best_of(column, "minimize") for title, column in columns.items()}
+    led, over = leaders_of(result, compared, columns), _led_over(columns)
     rows = [
         [
             text(name),
-            *(number(own[name], is_best=name in best[title]) for title, own in columns.items()),
+            *(number(own[name], mark(led | over, title, name)) for title, own in columns.items()),
         ]
         for name in strategies
     ]
@@ -55,6 +59,7 @@ def ranks_table(result: Result, compared: Sequence[Finals]) -> Table:
             for name, rank in column.items()
         ]
     ).astype({"seeds": "Int64"})
+    data = with_tests(data, led | over)
     has_all = len(compared) > 1
     and_problems = "; in the last column, over problems, each weighted equally" if has_all else ""
     head = ["Strategy", *(f"{p} (n = {counts[p]})" if p in counts else p for p in columns)]
@@ -65,9 +70,29 @@ def ranks_table(result: Result, compared: Sequence[Finals]) -> Table:
         f"strategy is finished{and_problems}. The figure of mean ranks follows another rule and "
         "may differ: it ranks the best values so far, at any epoch unless the budget counts "
         "trials, counts each pair of a problem and a seed equally, and leaves out pairs without "
-        "any value."
+        f"any value.{then(explained(led))}{then(_over_said(over, led))}"
     )
-    return Table("ranks", "Mean ranks", caption, data, head, rows)
+    return Table("ranks", "Mean ranks", caption, data, head, rows, across="Problem")
+
+
+def _led_over(columns: Mapping[str, Mapping[str, float]]) -> dict[str, Leaders]:
+    """Return who leads over problems: mean ranks on them are the pairs."""
+    centers = {name: own for name, own in columns.get(ALL, {}).items() if not np.isnan(own)}
+    losses = {
+        name: np.array([own[name] for title, own in columns.items() if title != ALL])
+        for name in centers
+    }
+    led = leaders(losses, centers)
+    return {} if led is None else {ALL: led}
+
+
+def _over_said(over: Mapping[str, Leaders], led: Mapping[str, Leaders]) -> str:
+    """Say what is marked over problems, shortly where the same test was told of before."""
+    own = over.get(ALL)
+    is_told = any(known.pairs >= known.least for known in led.values())
+    if own is None or own.pairs < own.least or not is_told:
+        return explained(over, "problems")
+    return f"In the last column, problems are the pairs (n = {own.pairs}), by their mean ranks."
 
 
 def _mean_ranks(
@@ -87,7 +112,7 @@ def _mean_ranks(
         known = dict(zip(own.values, map(float, ranks), strict=True))
         columns[own.problem] = {name: known.get(name, float("nan")) for name in strategies}
     if len(compared) > 1:
-        columns["all problems"] = {
+        columns[ALL] = {
             name: float(np.mean([column[name] for column in columns.values()]))
             for name in strategies
         }
@@ -153,7 +178,9 @@ def comparisons_table(
     pair = ["A", "B", "n", "Wins", "Ties", "Losses", "Difference", "Effect", "p", "p (Holm)"]
     frame = pd.DataFrame(map(asdict, data))
     title = "Pairwise comparisons" if control is None else f"Comparisons with {control}"
-    return Table("comparisons", title, caption, frame, ["Problem", *pair], rows, breaks(problems))
+    head = ["Problem", *pair]
+    cut = breaks(problems)
+    return Table("comparisons", title, caption, frame, head, rows, cut, spare=("p", "Ties", "n"))
 
 
 def _too_few(rows: Sequence[Comparison]) -> list[str]:
@@ -196,9 +223,7 @@ def _comparisons(result: Result, own: Finals, control: str | None) -> list[Compa
 def _comparison(result: Result, own: Finals, first: str, second: str) -> Comparison:
     a, b = paired(result, own, [first, second])
     has_both = np.isfinite(a) & np.isfinite(b)
-    differences = np.zeros(len(a))
-    apart = a != b  # two runs without a value are equal
-    differences[apart] = difference(a[apart], b[apart])
+    differences = gaps(a, b)
     middle = float(located(np.median, differences[has_both])) if has_both.any() else float("nan")
     return Comparison(
         own.problem,

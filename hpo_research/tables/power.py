@@ -26,8 +26,8 @@ def power_table(
     None where no problem has `LEAST_PILOT` paired seeds and two strategies that differ, and for
     more than `_MOST_TESTS` pairs: `analysis.power.power` simulates those of a problem.
     """
-    known = [own for own in (_known(result, one, control) for one in compared) if own is not None]
-    if not known or sum(len(pairs) for *_, pairs in known) > _MOST_TESTS:
+    known = _all_known(result, compared, control)
+    if not known or _pairs_of(known) > _MOST_TESTS:
         return None
     rows, data = [], []
     for own, names, losses, pairs in known:
@@ -58,8 +58,29 @@ def power_table(
     return Table("power", title, caption, pd.DataFrame(data), head, printed, breaks(problems))
 
 
+def too_many(result: Result, compared: Sequence[Finals], control: str | None = None) -> str:
+    """Say that there is no table for the number of pairs; empty where that is not why."""
+    pairs = _pairs_of(_all_known(result, compared, control))
+    if pairs <= _MOST_TESTS:
+        return ""
+    return (
+        f"How many seeds these claims need is not simulated for {pairs:,} pairs, more than "
+        f"{_MOST_TESTS}: a report with --control NAME or --only NAME has fewer, and "
+        "analysis.power.power takes those of a problem."
+    )
+
+
 Known = tuple[Finals, list[str], np.ndarray, list[tuple[int, int]]]
 """A problem's finals; the names, losses and pairs of the strategies that differ."""
+
+
+def _all_known(result: Result, compared: Sequence[Finals], control: str | None) -> list[Known]:
+    found = [_known(result, own, control) for own in compared]
+    return [own for own in found if own is not None]
+
+
+def _pairs_of(known: Sequence[Known]) -> int:
+    return sum(len(pairs) for *_, pairs in known)
 
 
 def _known(result: Result, own: Finals, control: str | None) -> Known | None:

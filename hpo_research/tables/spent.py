@@ -65,7 +65,9 @@ def spent_table(result: Result) -> Table:
     head = ["Problem", "Strategy", "Runs", "Finished", "Trials", "Failed", "Epochs"]
     head += ["On stopped", "On paused", "Continued", "Evaluations per run"]
     frame = pd.DataFrame(map(asdict, data))
-    return Table("spent", "What was spent", caption, frame, head, rows, breaks(problems))
+    spare = ("Finished", "Continued", "On paused")
+    title = "What was spent"
+    return Table("spent", title, caption, frame, head, rows, breaks(problems), spare=spare)
 
 
 def seconds_table(result: Result) -> Table:

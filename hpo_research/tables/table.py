@@ -1,12 +1,12 @@
 """A table: all digits for machines, and a few of them for people."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from hpo_research.records import Direction, best_value
+from hpo_research.analysis.leaders import Mark
 
 DIGITS = 4
 NONE = "–"
@@ -15,11 +15,11 @@ NONE = "–"
 
 @dataclass(frozen=True)
 class Cell:
-    """A printed cell; numbers stand to the right, the best ones are bold."""
+    """A printed cell; numbers stand to the right, those that lead are marked (`leaders`)."""
 
     text: str
     is_number: bool = False
-    is_best: bool = False
+    mark: Mark = ""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Table:
     """A table with a name for its files, a title, and a caption that explains its columns.
 
     `data` holds every digit and goes into the CSV; `head` and `rows` are what is printed. `breaks`
-    are the rows above which a rule stands: a new problem begins there.
+    are the rows above which a rule stands: a new problem begins there. `across` is what the columns
+    after the first are, "Problem" say, of a table whose rows and columns may be exchanged; `spare`
+    are the heads of columns that print leaves out where there is no room for all.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     breaks: frozenset[int] = frozenset()
+    across: str = ""
+    spare: Sequence[str] = ()
 
 
 def text(value: object) -> Cell:
@@ -54,9 +58,9 @@ def share(found: int, wanted: int) -> Cell:
     return Cell(str(wanted) if found == wanted else f"{found}/{wanted}", is_number=True)
 
 
-def number(value: float, *, is_best: bool = False) -> Cell:
+def number(value: float, mark: Mark = "") -> Cell:
     """Return a cell with four significant digits, or a dash for NaN."""
-    return Cell(printed(value), is_number=True, is_best=is_best)
+    return Cell(printed(value), is_number=True, mark=mark)
 
 
 def interval(low: float, high: float) -> Cell:
@@ -79,15 +83,6 @@ def printed(value: float) -> str:
     if value == 0:
         return "0"
     return f"{value:.0f}" if 1e4 <= abs(value) < 999999.5 else f"{value:#.{DIGITS}g}".rstrip(".")
-
-
-def best_of(values: Mapping[str, float], direction: Direction) -> frozenset[str]:
-    """Return the names with the best value, with all that print the same; none without values."""
-    known = {name: value for name, value in values.items() if not math.isnan(value)}
-    if not known:
-        return frozenset()
-    best = best_value(known.values(), direction)
-    return frozenset(name for name, value in known.items() if printed(value) == printed(best))
 
 
 def unrepeated(names: Sequence[str]) -> list[str]:

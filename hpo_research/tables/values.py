@@ -10,13 +10,14 @@ from hpo_research.analysis.bootstrap import LEAST_FOR_MEDIAN, LEAST_SEEDS, Stati
 from hpo_research.analysis.extremes import located
 from hpo_research.analysis.finals import Finals
 from hpo_research.analysis.incumbents import Curve
+from hpo_research.analysis.leaders import Leaders, Mark, explained, leaders_of
 from hpo_research.analysis.noise_free import is_noisy
 from hpo_research.analysis.result import Result
 from hpo_research.records import Direction, sign
+from hpo_research.tables.marks import mark, with_tests
 from hpo_research.tables.table import (
     Cell,
     Table,
-    best_of,
     breaks,
     interval,
     number,
@@ -50,17 +51,25 @@ def said(finals: Finals) -> str:
     return f"{metric} {arrow}"
 
 
-def summary_table(result: Result, known: Sequence[Finals]) -> Table:
-    """Return the medians: a row a strategy, a column a problem."""
+def led_by_median(result: Result, known: Sequence[Finals]) -> dict[str, Leaders]:
+    """Return the strategies that lead by the medians that are shown."""
+    return leaders_of(result, known, {own.problem: _as_losses(own) for own in known})
+
+
+def _as_losses(finals: Finals) -> dict[str, float]:
+    return {name: sign(finals.direction) * own for name, own in medians_of(finals).items()}
+
+
+def summary_table(result: Result, known: Sequence[Finals], led: Mapping[str, Leaders]) -> Table:
+    """Return the medians: a row a strategy, a column a problem; `led` is that of the medians."""
     medians = {own.problem: medians_of(own) for own in known}
-    best = {own.problem: best_of(medians[own.problem], own.direction) for own in known}
     strategies = [
         name for name in result.facts.strategies if any(name in own.values for own in known)
     ]
     rows = [
         [
             text(name),
-            *(number(medians[p].get(name, np.nan), is_best=name in best[p]) for p in medians),
+            *(number(medians[p].get(name, np.nan), mark(led, p, name)) for p in medians),
         ]
         for name in strategies
     ]
@@ -71,12 +80,18 @@ def summary_table(result: Result, known: Sequence[Finals]) -> Table:
         }
     )
     caption = (
-        "Median over seeds of the best value of each run; the best of each problem is bold. "
-        + explanation(result, known)
-        + noise(result, known)
+        "Median over seeds of the best value of each run. "
+        f"{explanation(result, known)}{noise(result, known)}{then(explained(led))}"
     )
     head = ["Strategy", *(f"{own.problem} ({said(own)})" for own in known)]
-    return Table("summary", "Medians of the final values", caption, data, head, rows)
+    return Table(
+        "summary", "Medians of the final values", caption, data, head, rows, across="Problem"
+    )
+
+
+def then(sentences: str) -> str:
+    """Return sentences that follow others, with the space between them."""
+    return f" {sentences}" if sentences else ""
 
 
 def explanation(result: Result, known: Sequence[Finals]) -> str:
@@ -134,28 +149,39 @@ class Row:
     seeds: int
 
 
-def finals_table(result: Result, known: Sequence[Finals]) -> Table:
-    """Return medians, means, quartiles and intervals of `band`: a row a problem × strategy."""
+def finals_table(result: Result, known: Sequence[Finals], led: Mapping[str, Leaders]) -> Table:
+    """Return medians, means, quartiles and intervals of `band`: a row a problem × strategy.
+
+    `led` is that of the medians.
+    """
     data = [_row(own, strategy) for own in known for strategy in own.values]
     problems = [row.problem for row in data]
-    best = {own.problem: best_of(medians_of(own), own.direction) for own in known}
     labels = {own.problem: said(own) for own in known}
     rows = [
         [
             text(problem),
             text(labels.get(problem, "")),
-            *_cells(row, is_best=row.strategy in best[row.problem]),
+            *_cells(row, mark(led, row.problem, row.strategy)),
         ]
         for problem, row in zip(unrepeated(problems), data, strict=True)
     ]
     shown = intervals([row.seeds_with_value for row in data])
     caption = (
-        f"The best value of each run, over seeds. {shown} The best median of each "
-        f"problem is bold. {explanation(result, known)}{noise(result, known)}"
+        f"The best value of each run, over seeds. {shown} "
+        f"{explanation(result, known)}{noise(result, known)}{then(explained(led))}"
     )
     head = ["Problem", "Value", "Strategy", "Median", "95% interval", "Quartiles", "Mean", "Seeds"]
-    frame = pd.DataFrame(map(asdict, data))
-    return Table("finals", "Final values", caption, frame, head, rows, breaks(problems))
+    frame = with_tests(pd.DataFrame(map(asdict, data)), led)
+    return Table(
+        "finals",
+        "Final values",
+        caption,
+        frame,
+        head,
+        rows,
+        breaks(problems),
+        spare=("Quartiles", "Mean"),
+    )
 
 
 def intervals(counts: Sequence[int], statistic: Statistic = "median") -> str:
@@ -220,10 +246,10 @@ def bounds(finals: Finals, strategy: str, statistic: Statistic) -> tuple[float, 
     return float(shown.center[0]), float(shown.low[0]), float(shown.high[0])
 
 
-def _cells(row: Row, *, is_best: bool) -> list[Cell]:
+def _cells(row: Row, marked: Mark) -> list[Cell]:
     return [
         text(row.strategy),
-        number(row.median, is_best=is_best),
+        number(row.median, marked),
         interval(row.median_low, row.median_high),
         interval(row.lower_quartile, row.upper_quartile),
         number(row.mean),

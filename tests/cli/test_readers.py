@@ -241,13 +241,64 @@ def test_a_report_of_an_unfinished_experiment_says_what_is_left(halfway):
     assert "Not finished yet" in (halfway / "report.html").read_text()
 
 
-def test_a_report_tests_against_a_control_and_refuses_another_name(finished):
-    done = hpo("report", finished, "--control", "nobody")
+@pytest.fixture
+def undrawn(finished, monkeypatch):
+    """The same folder, in which a report draws no figure and nothing is remembered."""
+    monkeypatch.setattr("hpo_research.report.report.attempt", lambda *_, **__: [])
+    (finished / "report.json").unlink(missing_ok=True)
+    yield finished
+    (finished / "report.json").unlink(missing_ok=True)
+
+
+def test_a_report_tests_against_a_control_and_refuses_another_name(undrawn):
+    done = hpo("report", undrawn, "--control", "nobody")
     assert done.exit_code == 1
     assert re.fullmatch(r"error: no strategy 'nobody'; there are .+\n", done.stderr)
-    name = next(iter(Result.read(finished).facts.strategies))
-    assert hpo("report", finished, "--control", name).exit_code == 0
-    assert f"Comparisons with {name}" in (finished / "report.html").read_text()
+    name = next(iter(Result.read(undrawn).facts.strategies))
+    assert hpo("report", undrawn, "--control", name).exit_code == 0
+    assert f"Comparisons with {name}" in (undrawn / "report.html").read_text()
+
+
+def test_a_report_remembers_its_labels_until_it_is_made_afresh(undrawn):
+    name = next(iter(Result.read(undrawn).facts.strategies))
+    assert hpo("report", undrawn, "--label", f"{name}=Chance=1").exit_code == 0
+    again = hpo("report", undrawn)
+    assert f"made as the last time: --label {name}=Chance=1; --fresh forgets" in again.stdout
+    assert "<td>Chance=1</td>" in (undrawn / "report.html").read_text()
+    assert hpo("report", undrawn, "--fresh").exit_code == 0
+    assert "Chance=1" not in (undrawn / "report.html").read_text()
+    assert not (undrawn / "report.json").exists()
+
+
+@pytest.mark.parametrize("text", ["{", '{"options": {"labels": [1]}, "folders": []}', '{"a": 1}'])
+def test_a_damaged_memory_of_a_report_is_named_and_left(undrawn, text):
+    (undrawn / "report.json").write_text(text)
+    done = hpo("report", undrawn)
+    assert done.exit_code == 1
+    assert "report.json: expected what the last report was made with" in done.stderr
+    assert "delete it, and give the options anew" in done.stderr
+    assert (undrawn / "report.json").read_text() == text
+
+
+def test_one_figure_is_drawn_anew_and_an_unknown_name_is_one_message(finished):
+    page = finished / "report.html"
+    page.write_text("as it was")
+    done = hpo("report", finished, "--figure", "finals")
+    assert done.exit_code == 0, done.output
+    assert "figures/finals.svg" in done.stdout.replace("\n", "")
+    assert page.read_text() == "as it was"
+    wrong = hpo("report", finished, "--figure", "finale")
+    assert wrong.exit_code == 1
+    assert "finale" in wrong.stderr
+
+
+def test_a_label_without_a_text_or_of_nobody_is_one_message(undrawn):
+    without = hpo("report", undrawn, "--label", "random")
+    assert without.exit_code == 1
+    assert "--label random: expected NAME=TEXT" in without.stderr
+    nobody = hpo("report", undrawn, "--label", "nobody=X")
+    assert nobody.exit_code == 1
+    assert "nobody" in nobody.stderr
 
 
 def test_a_report_is_made_while_another_process_writes(finished):

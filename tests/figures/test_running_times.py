@@ -46,7 +46,7 @@ def test_the_table_has_times_reached_counts_and_a_dash():
     reached = np.isfinite(own.times[:, :, 5]).sum(axis=1)
     for cell, time, count in zip(row[2:], expected, reached, strict=True):
         assert cell == ("–" if not count else f"{time:#.4g} / {count}")
-    assert not any(cell.is_best for cells in table.rows for cell in cells)
+    assert not any(cell.mark for cells in table.rows for cell in cells)
     assert len(table.data) == 3 * 3 * 51
 
 

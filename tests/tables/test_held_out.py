@@ -66,7 +66,10 @@ def test_means_and_intervals_are_over_seeds():
     assert (table.data["mean_low"] < table.data["mean"]).all()
     assert (table.data["mean"] < table.data["mean_high"]).all()
     assert table.data["chosen_by"].tolist() == ["log_loss", "log_loss"]
-    assert [[cell.is_best for cell in row].count(True) for row in table.rows] == [0, 1]
+    assert all(cell.mark == "" for row in table.rows for cell in row)
+    assert "Nothing is marked: with 5 paired seeds" in table.caption
+    marks = [[cell.mark for cell in row] for row in shown(result(6)).rows]
+    assert marks == [[""] * 6, ["", "", "", "best", "", ""]]
     assert "that of the mean: 95% percentile bootstrap" in table.caption
     assert "at its last epoch" in table.caption
 

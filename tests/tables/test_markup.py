@@ -5,8 +5,9 @@ import re
 import pandas as pd
 import pytest
 
-from hpo_research.tables.markup import escaped_latex, escaped_markdown, latex, markdown
-from hpo_research.tables.table import Cell, Table, best_of, interval, number, printed, text
+from hpo_research.tables.latex import escaped_latex, latex
+from hpo_research.tables.markdown import escaped_markdown, markdown
+from hpo_research.tables.table import Cell, Table, interval, number, printed, text
 
 NASTY = r"a_b & 100% $x$ #1 {c} ^~\ <d> | `e` *f* [g]"
 
@@ -33,15 +34,8 @@ def test_a_number_is_printed_with_four_digits(value, shown):
     assert printed(value) == shown
 
 
-def test_values_that_print_the_same_as_the_best_are_best_too():
-    values = {"a": 1.00001, "b": 1.00002, "c": 1.1, "d": float("nan")}
-    assert best_of(values, "minimize") == {"a", "b"}
-    assert best_of(values, "maximize") == {"c"}
-    assert best_of({"d": float("nan")}, "minimize") == set()
-
-
 def test_the_best_is_bold_in_markdown_and_in_latex():
-    made = table([text("x"), number(0.25, is_best=True)], [text("y"), number(0.5)])
+    made = table([text("x"), number(0.25, mark="best")], [text("y"), number(0.5)])
     assert "| x | **0.2500** |\n| y | 0.5000 |" in markdown(made)
     assert r"x & \textbf{0.2500} \\" in latex(made)
     assert r"y & 0.5000 \\" in latex(made)
@@ -52,7 +46,7 @@ def test_the_best_is_bold_in_markdown_and_in_latex():
     [
         (number(-0.5), "$-0.5000$"),
         (number(1.5e-7), r"$1.500 \times 10^{-7}$"),
-        (number(-1.5e-7, is_best=True), r"\textbf{\boldmath$-1.500 \times 10^{-7}$}"),
+        (number(-1.5e-7, mark="best"), r"\textbf{\boldmath$-1.500 \times 10^{-7}$}"),
         (number(float("inf")), r"$\infty$"),
         (number(float("nan")), r"\textendash{}"),
         (interval(-1.0, 2.0), "[$-1.000$, 2.000]"),
@@ -91,8 +85,13 @@ def test_braces_and_environments_of_latex_are_balanced():
         depth += {"{": 1, "}": -1}.get(sign, 0)
         assert depth >= 0
     assert depth == 0
-    begun, ended = re.findall(r"\\begin\{(\w+)", shown), re.findall(r"\\end\{(\w+)", shown)
-    assert begun == ended[::-1] == ["table", "tabular"]
+    open_ones = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)", shown):
+        if kind == "begin":
+            open_ones.append(name)
+        else:
+            assert open_ones.pop() == name
+    assert open_ones == []
     assert shown.count(r"\toprule") == shown.count(r"\bottomrule") == 1
 
 

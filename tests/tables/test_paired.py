@@ -75,6 +75,16 @@ def test_with_a_control_only_its_pairs_are_tested_and_counted():
     assert every["p_holm"].tolist() == [3 * 2 / 2**8] * 3
 
 
+def test_more_pairs_than_are_simulated_are_said(monkeypatch):
+    values = {name: [v + i * (1 + v / 9) for v in range(10)] for i, name in enumerate("abc")}
+    assert "not simulated" not in table(result(values), "comparisons").caption
+    monkeypatch.setattr("hpo_research.tables.power._MOST_TESTS", 2)
+    found = tables.tables(result(values))
+    assert "power" not in [own.name for own in found]
+    said = "is not simulated for 3 pairs, more than 2: a report with --control NAME or --only NAME"
+    assert said in next(own for own in found if own.name == "comparisons").caption
+
+
 def test_a_control_that_is_no_strategy_is_refused():
     with pytest.raises(StoreError, match="no strategy 'd'; there are a, b"):
         tables.tables(result({"a": [1.0], "b": [2.0]}), "d")
