@@ -306,11 +306,11 @@ def _save(figure: Figure, kind: str, metadata: dict[str, str | None], path: Path
         figure.set_dpi(_DOTS_PER_INCH)
         match kind:
             case "pdf":
-                FigureCanvasPdf(figure).print_pdf(content, metadata=metadata)
+                FigureCanvasPdf(figure).print_pdf(content, metadata=metadata)  # type: ignore[no-untyped-call]
             case "svg":
-                FigureCanvasSVG(figure).print_svg(content, metadata=metadata)
+                FigureCanvasSVG(figure).print_svg(content, metadata=metadata)  # type: ignore[no-untyped-call]
             case _:
-                FigureCanvasAgg(figure).print_png(content, metadata=metadata)
+                FigureCanvasAgg(figure).print_png(content, metadata=metadata)  # type: ignore[no-untyped-call]
     finally:
         figure.set_dpi(dots)
         figure.set_canvas(before)

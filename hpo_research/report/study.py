@@ -69,7 +69,7 @@ def study(result: Result) -> Study:
         meaning="" if found is None else _meaning(found),
         answers=known,
         parameters=[(name, [repr(config.get(name)) for config in configs]) for name in names],
-        statuses=dict(statuses(result)),
+        statuses={str(status): number for status, number in statuses(result).items()},
         failed=[
             Failed(
                 own.reason if own.is_same else f"{own.reason} (and alike, with other numbers)",
