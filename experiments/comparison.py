@@ -6,12 +6,13 @@
 
 An experiment for each suite and for one and four trials at a time, each run with the budget that
 the suite declares: evaluations, which are `max_epochs` epochs each, so that strategies that stop
-early have the same epochs. Twenty seeds; five for rivals whose asks take a tenth of a second or more, in
-experiments of their own (`...-slow-q1`): a report of both folders pairs the seeds that all have.
-Rivals that are not installed are left out, with a warning that names what installs them; once they
-are, the same command runs them alone. Stopped, it goes on, and what is stored is not run again: a
-strategy of your own, run on the same problems and seeds, is compared by `hpo report` of its folder
-and these. Expected: no strategy is best everywhere. `benchmarks/COMPARISON.md` has what came out.
+early have the same epochs. Twenty seeds; five for rivals whose asks take a tenth of a second or
+more, in experiments of their own (`...-slow-q1`): a report of both folders pairs the seeds that all
+have. Rivals that are not installed are left out, with a warning that names what installs them; once
+they are, the same command runs them alone. Stopped, it goes on, and what is stored is not run
+again: a strategy of your own, run on the same problems and seeds, is compared by `hpo report` of
+its folder and these. Expected: no strategy is best everywhere. `benchmarks/COMPARISON.md` has what
+came out.
 """
 
 import warnings
