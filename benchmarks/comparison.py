@@ -1,6 +1,7 @@
 """The tables of `COMPARISON.md`, and what the whole comparison would take.
 
     python -m benchmarks.comparison table DIR ...     of results of experiments/comparison.py
+    python -m benchmarks.comparison run SUITE ...     all or these suites, one after the other
     python -m benchmarks.comparison cost NAME ...     an evaluation of each strategy, and the whole
 
 `table` prints of each results folder, in Markdown, a row a strategy: its mean rank (of final
@@ -8,10 +9,12 @@ values, over seeds and problems), its mean score, problems won, tied and lost ag
 (by medians over seeds), and milliseconds of search an evaluation. `cost` lets each strategy or
 rival alone search BBOB's f8 in five dimensions, 40 evaluations of one seed, and prints the mean of
 the last 20 asks, and how long its part of the whole comparison is at that price, at the least:
-asks grow.
+asks grow. Those that stop early, which have problems of several epochs alone, are left out.
 """
 
 import argparse
+import runpy
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,8 +27,8 @@ import hpo_research as hpo
 from hpo_research.analysis.finals import finals
 from hpo_research.analysis.scores import scores
 from hpo_research.analysis.spending import ledger
-from hpo_research.cli.loading import load_all
 from hpo_research.records import sign
+from hpo_research.suites.suite import Suite
 
 FILE = Path(__file__).parents[1] / "experiments" / "comparison.py"
 BASE = "random"
@@ -106,32 +109,55 @@ def main(arguments: Sequence[str]) -> int:
     )
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("table").add_argument("folders", nargs="+", type=Path, metavar="DIR")
+    actions.add_parser("run").add_argument("suites", nargs="*", metavar="SUITE")
     actions.add_parser("cost").add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args(arguments)
     if options.action == "table":
         print("\n\n".join(table(folder) for folder in options.folders))
         return 0
-    whole = load_all(FILE)
-    known = {name: strategy for own in whole for name, strategy in own.strategies.items()}
-    if unknown := [name for name in options.names if name not in known]:
-        parser.error(f"{', '.join(unknown)}: expected some of {', '.join(known)}")
-    suite = [own for own in whole if own.name.startswith("comparison-bbob-5d-")]
-    print("| strategy | ms an evaluation | hours, bbob-5d | hours, all suites |")
-    print("| --- | ---: | ---: | ---: |")
-    for name in options.names or known:
-        seconds = cost(name, known[name])
-        part, all_ = (
-            seconds / 3600 * sum(_evaluations(own, name) for own in several)
-            for several in (suite, whole)
-        )
-        print(f"| {name} | {1e3 * seconds:.3g} | {part:.3g} | {all_:.3g} |", flush=True)
+    if options.action == "run":
+        return _run(options.suites)
+    _costs(options.names)
     return 0
 
 
-def _evaluations(own: hpo.Experiment, strategy: str) -> int:
-    """Return how many evaluations a strategy has in an experiment."""
-    runs = len(own.problems) * len(own.seeds) if strategy in own.strategies else 0
-    return runs * (own.budget.evaluations or 0)
+def _run(suites: Sequence[str]) -> int:
+    """Run one suite after the other, each in a process of its own; stop where one goes wrong."""
+    for name in suites or [listing.name for listing in hpo.suites()]:
+        hpo_command = str(Path(sys.executable).with_name("hpo"))
+        command = [hpo_command, "run", str(FILE), "--suite", name]
+        if code := subprocess.run(command).returncode:
+            return code
+    return 0
+
+
+def _costs(names: Sequence[str]) -> None:
+    file = runpy.run_path(str(FILE))
+    own: dict[str, hpo.Strategy] = file["WHOLE"]
+    known = [*own, *file["FAST"], *file["SLOW"]]
+    if unknown := [name for name in names if name not in known]:
+        raise SystemExit(f"{', '.join(unknown)}: expected some of {', '.join(known)}")
+    print("| strategy | version | ms an evaluation | hours, bbob-5d | hours, all suites |")
+    print("| --- | --- | ---: | ---: | ---: |")
+    for name in names or known:
+        strategy = own[name] if name in own else hpo.rival(name)
+        seconds = cost(name, strategy)
+        is_part = name in file["PARTS"] or name in file["SLOW"]
+        seeds = file["SLOW_SEEDS"] if name in file["SLOW"] else file["SEEDS"]
+        spent = {
+            listing.name: 2 * seeds * _evaluations(hpo.suite(listing.name), is_part)
+            for listing in hpo.suites()
+        }
+        hours = (n * seconds / 3600 for n in (spent["bbob-5d"], sum(spent.values())))
+        version = getattr(strategy, "version", "")
+        cells = (name, version, *(f"{x:.3g}" for x in (1e3 * seconds, *hours)))
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def _evaluations(suite: Suite, is_part: bool) -> int:
+    """Return a seed's evaluations on a suite; with several epochs those alone that are in it."""
+    has_parts = any(problem.max_epochs > 1 for problem in suite)
+    return 0 if has_parts and not is_part else len(suite) * (suite.budget.evaluations or 0)
 
 
 if __name__ == "__main__":

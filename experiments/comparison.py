@@ -6,12 +6,13 @@
 
 An experiment for each suite and for one and four trials at a time, each run with the budget that
 the suite declares: evaluations, which are `max_epochs` epochs each, so that strategies that stop
-early have the same epochs. Twenty seeds; five for rivals whose asks take a second or so, in
-experiments of their own (`...-slow-q1`): a report of both folders pairs the seeds that all have.
-Rivals that are not installed are left out, with a warning that names what installs them; once they
-are, the same command runs them alone. Stopped, it goes on, and what is stored is not run again: a
-strategy of your own, run on the same problems and seeds, is compared by `hpo report` of its folder
-and these. Expected: no strategy is best everywhere. `benchmarks/COMPARISON.md` has what came out.
+early have the same epochs. Twenty seeds; five for rivals whose asks take a tenth of a second or
+more, in experiments of their own (`...-slow-q1`): a report of both folders pairs the seeds that all
+have. Rivals that are not installed are left out, with a warning that names what installs them; once
+they are, the same command runs them alone. Stopped, it goes on, and what is stored is not run
+again: a strategy of your own, run on the same problems and seeds, is compared by `hpo report` of
+its folder and these. Expected: no strategy is best everywhere. `benchmarks/COMPARISON.md` has what
+came out.
 """
 
 import warnings
@@ -45,8 +46,18 @@ PARTS: Mapping[str, hpo.Strategy] = {
 }
 """What suits problems of several epochs: two that train every trial to the end, and the others."""
 
-FAST = ("optuna-tpe", "optuna-cma", "nevergrad-ngopt", "nevergrad-de", "syne-tune-cqr")
-SLOW = ("optuna-gp", "ax", "ax-quality", "botorch", "smac-rf", "smac-gp", "hebo", "neps")
+FAST = ("optuna-tpe", "optuna-cma", "nevergrad-ngopt", "nevergrad-de")
+SLOW = (
+    "optuna-gp",
+    "ax",
+    "ax-quality",
+    "botorch",
+    "smac-rf",
+    "smac-gp",
+    "syne-tune-cqr",
+    "hebo",
+    "neps",
+)
 BY_EPOCH = (
     "optuna-median",
     "optuna-hyperband",

@@ -49,20 +49,21 @@ def load_all(path: Path, arguments: Sequence[str] = ()) -> tuple[Experiment, ...
     else:
         file_options.refused(path, arguments)
         what = "`experiment` must be"
-    several: Sequence[Any] = found if isinstance(found, list | tuple) else [found]
-    wrong = [one for one in several if not isinstance(one, Experiment)]
-    if wrong or not several:
+    several = found if isinstance(found, list | tuple) else [found]
+    made = [one for one in several if isinstance(one, Experiment)]
+    if not made or len(made) < len(several):
+        wrong = next((one for one in several if not isinstance(one, Experiment)), found)
         raise ExperimentError(
-            f"{path}: {what} an hpo_research.Experiment, got "
-            f"{quoted(wrong[0] if wrong else found):.80}; or a list of several"
+            f"{path}: {what} an hpo_research.Experiment, got {quoted(wrong):.80}; or a list of "
+            "several"
         )
-    names = [experiment.name for experiment in several]
+    names = [experiment.name for experiment in made]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise ExperimentError(
             f"{path}: experiments must have names of their own, since their results are in folders "
             f"of these names; several are named {', '.join(sorted(repeated))}"
         )
-    return tuple(several)
+    return tuple(made)
 
 
 def _made(function: FunctionType, path: Path, arguments: Sequence[str]) -> object:

@@ -13,6 +13,7 @@ from dehb import DEHB
 from loguru import logger
 
 from .configurations import space_of
+from .losses import Losses
 from .protocol import Point, Suggestion, Task
 
 logger.remove()
@@ -38,8 +39,7 @@ class Dehb:
         )
         self._numbers: dict[int, int] = {}
         self._jobs: dict[int, dict[str, Any]] = {}
-        self._known: dict[int, dict[int, float]] = {}
-        self._over: dict[int, float] = {}
+        self._losses = Losses()
 
     def ask(self, count: int) -> list[Suggestion]:
         """Ask for one job after the other."""
@@ -51,7 +51,7 @@ class Dehb:
             is_new = job["config_id"] not in self._numbers
             number = self._numbers.setdefault(job["config_id"], len(self._numbers))
             until = min(round(job["fidelity"]), self._task.epochs)
-            loss = self._known.get(number, {}).get(until, self._over.get(number))
+            loss = self._losses.at(number, until)
             if loss is not None:
                 self._say(job, loss)
                 continue
@@ -62,9 +62,7 @@ class Dehb:
 
     def tell(self, number: int, epoch: int, loss: float, *, is_over: bool) -> None:
         """Tell a job's loss."""
-        self._known.setdefault(number, {})[epoch] = loss
-        if is_over:
-            self._over[number] = loss
+        self._losses.add(number, epoch, loss, is_over=is_over)
         self._say(self._jobs.pop(number), loss)
 
     def add(self, point: Point, loss: float) -> None:

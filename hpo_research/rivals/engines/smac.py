@@ -17,6 +17,7 @@ from smac.main.exceptions import ConfigurationSpaceExhaustedException
 from smac.runhistory.dataclasses import TrialInfo, TrialValue
 
 from .configurations import space_of
+from .losses import Losses
 from .protocol import Point, Suggestion, Task, columns
 
 _PLANNED = ("n_trials",)
@@ -53,8 +54,7 @@ class Smac:
         )
         self._numbers: dict[Any, int] = {}
         self._running: dict[int, Any] = {}
-        self._known: dict[int, dict[int, float]] = {}
-        self._over: dict[int, float] = {}
+        self._losses = Losses()
 
     def ask(self, count: int) -> list[Suggestion]:
         """Ask for one trial after the other."""
@@ -68,7 +68,7 @@ class Smac:
                 break
             number, until = self._numbers.get(info.config), self._until(info)
             if number is not None and not self._is_new(number, until):
-                cost = self._known.get(number, {}).get(until, self._over.get(number))
+                cost = self._losses.at(number, until)
                 if cost is not None and number not in self._running:
                     self._say(info, cost)
                 continue
@@ -82,9 +82,7 @@ class Smac:
 
     def tell(self, number: int, epoch: int, loss: float, *, is_over: bool) -> None:
         """Tell a trial's cost."""
-        self._known.setdefault(number, {})[epoch] = loss
-        if is_over:
-            self._over[number] = loss
+        self._losses.add(number, epoch, loss, is_over=is_over)
         self._say(self._running.pop(number), loss)
 
     def add(self, point: Point, loss: float) -> None:
@@ -97,9 +95,7 @@ class Smac:
         return round(info.budget) if self._is_by_epoch else self._task.epochs
 
     def _is_new(self, number: int, until: int) -> bool:
-        known = self._known.get(number, {})
-        is_idle = number not in self._running and number not in self._over
-        return is_idle and until > max(known, default=0)
+        return number not in self._running and self._losses.can_reach(number, until)
 
     def _say(self, info: Any, cost: float) -> None:
         self._facade.tell(info, TrialValue(cost=cost), save=False)

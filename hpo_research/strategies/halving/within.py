@@ -1,12 +1,12 @@
 """What may choose configurations within rungs."""
 
-from hpo_research.strategies.answers import is_strategy, sets_epochs
-from hpo_research.strategies.protocol import A_STRATEGY
+from hpo_research.strategies.answers import sets_epochs
+from hpo_research.strategies.protocol import A_STRATEGY, Strategy
 
 
 def within_rungs(value: object) -> str:
     """Return what was expected of an inner strategy, "" for one that chooses configurations."""
-    if not is_strategy(value):
+    if not isinstance(value, Strategy) or isinstance(value, type):
         return A_STRATEGY(value)
     if sets_epochs(value):
         return (
