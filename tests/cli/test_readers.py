@@ -209,7 +209,7 @@ def test_export_writes_parquet(finished):
 def test_an_unknown_format_is_one_message(finished):
     done = hpo("export", finished, "--format", "xlsx")
     assert done.exit_code == 1
-    wanted = "csv, parquet, coco, optuna"
+    wanted = "csv, parquet, coco, iohprofiler, optuna"
     assert done.stderr == f"error: export(format='xlsx'): format must be one of {wanted}\n"
 
 
