@@ -44,7 +44,7 @@ def tune(
     parallel: int = 1,
     seed: int = 0,
     direction: Direction = "minimize",
-    metric: str = "",
+    metric: str | None = None,
     max_epochs: int | None = 1,
     path: Given | None = None,
     execution: Execution = "lock-step",
@@ -105,7 +105,7 @@ def _problem(
 
 def _of_script(script: Script, said: Mapping[str, Any], parallel: int) -> Script:
     """Return a script that runs as often at once as trials do; refuse what it says itself."""
-    defaults = {"space": None, "direction": "minimize", "metric": "", "max_epochs": 1}
+    defaults = {"space": None, "direction": "minimize", "metric": None, "max_epochs": 1}
     given = [
         name for name, value in said.items() if value not in (defaults[name], getattr(script, name))
     ]

@@ -9,11 +9,25 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from hpo_research.errors import StoreWriteError
+from hpo_research.errors import StoreError, StoreWriteError
+from hpo_research.paths import Given, place
 from hpo_research.text import visible
 
 _BLANK = " \t\r\n"
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+def folder_for(given: Given, what: str) -> Path:
+    """Return a folder for files, made where there is none; `what` is whose it is.
+
+    Raises `StoreError` for what is no path, `StoreWriteError` where the disk refuses.
+    """
+    made = place(given, f"{what}: folder", StoreError)
+    try:
+        made.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreWriteError(f"{made}: could not be written ({error.strerror or error})") from None
+    return made
 
 
 def write_beside(path: Path, write: Callable[[Path], object]) -> None:

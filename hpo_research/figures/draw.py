@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from hpo_research.ambient import ordinary
 from hpo_research.analysis import importance
-from hpo_research.analysis.files import write_beside
+from hpo_research.analysis.files import folder_for, write_beside
 from hpo_research.analysis.incumbents import Axis
 from hpo_research.analysis.merging import MIXED
 from hpo_research.analysis.result import Result
@@ -46,7 +46,7 @@ from hpo_research.figures.style import styled
 from hpo_research.figures.surrogate import surrogate_figure
 from hpo_research.figures.trials import trials_figure
 from hpo_research.figures.workers import workers_figure
-from hpo_research.paths import Given, place
+from hpo_research.paths import Given
 from hpo_research.text import visible
 
 _DOTS_PER_INCH = 300
@@ -118,7 +118,7 @@ def attempt(
     Of all figures, or of those whose files have these `names`; raises `StoreError` for another.
     `command` writes the report: a figure says how it is drawn again, and so do its files.
     """
-    beside = place(folder, "draw: folder", StoreError)
+    beside = folder_for(folder, "draw")
     drawn: list[Drawn] = []
     found = sketches(result)
     known = [_file_name(sketch.name, []) for sketch in found]

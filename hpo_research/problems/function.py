@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from hpo_research import habits, options
 from hpo_research.errors import ProblemError
@@ -67,7 +67,7 @@ class FunctionProblem:
 
     f: Callable[..., Any]
     space: SearchSpace
-    metric: str = ""
+    metric: str = cast(str, None)  # where it is not given, it has a name once this is made
     direction: Direction = "minimize"
     max_epochs: int | None = 1
     workers: int | None = field(default=None, metadata={"identity": False})
@@ -81,7 +81,7 @@ class FunctionProblem:
         """Check what was given, and name the problem after its function."""
         mistakes = options.Mistakes("FunctionProblem")
         _check_function(self, mistakes)
-        if self.metric == "":
+        if self.metric is None:
             named = "value" if is_one_of(self.direction, ("maximize",)) else "loss"
             object.__setattr__(self, "metric", named)
         if mistake := name_mistake(self.metric):

@@ -1,11 +1,12 @@
 """Which tables a result has."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hpo_research.ambient import ordinary
 from hpo_research.analysis.areas import areas
 from hpo_research.analysis.arguments import check_name
-from hpo_research.analysis.finals import finals
+from hpo_research.analysis.finals import Finals, finals
 from hpo_research.analysis.held_out import on_test_images
 from hpo_research.analysis.improvement import improvement
 from hpo_research.analysis.noise_free import noise_free
@@ -52,13 +53,7 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
     if not known:
         return []
     compared = [own for own in known if len(own.values) > 1]
-    led = led_by_median(result, known)
-    is_study = is_single(result)
-    found = [] if is_study else [summary_table(result, known, led)]
-    if is_study and any(run.best() for run in result.runs.values()):
-        found.append(trials_table(result))
-    if len(result.runs) > 1:
-        found.append(finals_table(result, known, led))
+    found = _values(result, known)
     scored = scores(result)
     if scored:
         found.append(scores_table(scored, without_baseline(result, scored)))
@@ -97,6 +92,17 @@ def tables(result: Result, control: str | None = None) -> list[Table]:
     decisive = importance_table(result)
     if decisive is not None:
         found.append(decisive)
-    if is_study:
+    if is_single(result):
         return found
     return [*found, spent_table(result), seconds_table(result)]
+
+
+def _values(result: Result, known: Sequence[Finals]) -> list[Table]:
+    """Return what was found: of a single study its trials, else a summary; and of several runs."""
+    led = led_by_median(result, known)
+    found = [] if is_single(result) else [summary_table(result, known, led)]
+    if not found and any(run.best() for run in result.runs.values()):
+        found.append(trials_table(result))
+    if len(result.runs) > 1:
+        found.append(finals_table(result, known, led))
+    return found

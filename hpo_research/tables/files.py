@@ -5,10 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from hpo_research.ambient import ordinary
-from hpo_research.analysis.files import csv, write_beside
+from hpo_research.analysis.files import csv, folder_for, write_beside
 from hpo_research.analysis.result import Result
-from hpo_research.errors import StoreError
-from hpo_research.paths import Given, place
+from hpo_research.paths import Given
 from hpo_research.tables.contents import tables
 from hpo_research.tables.latex import latex
 from hpo_research.tables.markdown import markdown
@@ -32,7 +31,8 @@ def write(result: Result, folder: Given) -> list[Written]:
     Only the table `seconds` differs between two equal runs. A file is renamed into its place when
     it is complete. Raises `StoreWriteError` where the disk refuses.
     """
-    return [save(table, folder) for table in tables(result)]
+    beside = folder_for(folder, "tables")
+    return [save(table, beside) for table in tables(result)]
 
 
 @ordinary()
@@ -41,7 +41,7 @@ def save(table: Table, folder: Given, *, raw: bool = False) -> Written:
 
     Raises `StoreWriteError` where the disk refuses.
     """
-    beside = place(folder, "tables: folder", StoreError)
+    beside = folder_for(folder, "tables")
     paths = []
     texts = {"csv": csv(table.data, raw=raw), "md": markdown(table), "tex": latex(table)}
     for kind, text in texts.items():

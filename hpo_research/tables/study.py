@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hpo_research.analysis import frames, importance
 from hpo_research.analysis.finals import counted
 from hpo_research.analysis.result import Result
+from hpo_research.options import as_integer
 from hpo_research.tables.table import Cell, Table, count, text
 
 _SHOWN = 10
@@ -59,7 +60,7 @@ def _decisive(result: Result, parameters: Sequence[str]) -> list[str]:
 def _setting(value: object) -> Cell:
     if isinstance(value, float):
         return _number(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if as_integer(value) is not None:
         return Cell(str(value), is_number=True)
     return text("–" if value is None else value)
 

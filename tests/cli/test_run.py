@@ -261,7 +261,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_keeps_what_it_did(place, numbe
     assert out.startswith("long: 1 run on cpu")
     status = hpo("status", "results/long")
     assert status.exit_code == 0
-    assert "long: 0 of 1 runs finished" in status.stdout
+    assert "long: 0 of 1 run finished" in status.stdout
 
 
 def test_a_wrong_file_ends_a_real_process_without_a_traceback(place):

@@ -60,6 +60,8 @@ def _is_importable(module: ModuleType) -> bool:
     if spec is None:
         return root in sys.stdlib_module_names or hasattr(sys.modules.get(root), "__path__")
     file = getattr(module, "__file__", None)
+    if spec.origin is None and not hasattr(sys.modules.get(root), "__path__"):
+        return False  # a folder of that name, which is another thing
     if rest or file is None or spec.origin is None:
         return True
     return Path(spec.origin).resolve() == Path(file).resolve()
