@@ -10,7 +10,7 @@ import pandas as pd
 
 from hpo_research import analysis, paths
 from hpo_research.ambient import ordinary
-from hpo_research.analysis import coco
+from hpo_research.analysis import coco, iohprofiler
 from hpo_research.analysis.files import csv, write_beside
 from hpo_research.analysis.frames import is_beyond
 from hpo_research.analysis.result import Result
@@ -18,7 +18,7 @@ from hpo_research.errors import MissingPackageError, StoreError
 from hpo_research.options import one_of, require
 from hpo_research.paths import Given
 
-Format = Literal["csv", "parquet", "coco", "optuna"]
+Format = Literal["csv", "parquet", "coco", "iohprofiler", "optuna"]
 _NATIVE = {bool: "boolean", int: "Int64", float: "Float64", str: "string"}
 
 
@@ -42,7 +42,8 @@ def export(result: Result, folder: Given, format: str = "csv", *, raw: bool = Fa
     they were given, but for bytes that are not UTF-8, which are escapes.
 
     `coco` writes no frames but the runs in the format of COCO's data, a folder a strategy, for
-    cocopp to read: see `analysis.coco`.
+    cocopp to read: see `analysis.coco`. `iohprofiler`: likewise for IOHanalyzer and iohinspector,
+    see `analysis.iohprofiler`.
     `optuna`: one file, `optuna.log`, a journal with a study for each run (`optuna_view.journal`).
 
     Raises `MissingPackageError` for Parquet without pyarrow and for Optuna without it, `StoreError`
@@ -54,6 +55,8 @@ def export(result: Result, folder: Given, format: str = "csv", *, raw: bool = Fa
     place = paths.place(folder, "export: folder", StoreError)
     if format == "coco":
         return coco.write(result, place / "coco")
+    if format == "iohprofiler":
+        return iohprofiler.write(result, place / "iohprofiler")
     if format == "optuna":
         analysis.optuna_view.needed.need()
         analysis.optuna_view.journal.write(result, journal := place / "optuna.log")

@@ -239,13 +239,14 @@ def stop(
 )
 def export(
     folder: Folder,
-    format: Annotated[str, typer.Option(help="csv, parquet, coco or optuna.")] = "csv",
+    format: Annotated[str, typer.Option(help="csv, parquet, coco, iohprofiler or optuna.")] = "csv",
     raw: arguments.Raw = False,
 ) -> None:
     """Write DIR/export/trials and reports: one row per trial and one per report, sorted.
 
-    coco: the runs in the format of COCO's data, for cocopp, in DIR/export/coco/STRATEGY. optuna:
-    one file that Optuna opens as a storage, a study per run.
+    coco: the runs in the format of COCO's data, for cocopp, in DIR/export/coco/STRATEGY.
+    iohprofiler: the same for IOHanalyzer. optuna: one file that Optuna opens as a storage, a study
+    per run.
     """
     with readable():
         cli.export.export(folder, format, raw=raw)

@@ -19,10 +19,11 @@ def export(folder: Path, format: str, *, raw: bool = False) -> None:
             f"text that a spreadsheet would run as a formula {what}, in the columns "
             f"{', '.join(risky)}"
         )
-    if format == "coco":
-        for line in analysis.coco.left_out(result):
+    if format in ("coco", "iohprofiler"):
+        kind = analysis.coco if format == "coco" else analysis.iohprofiler
+        for line in kind.left_out(result):
             warn(f"left out: {line}")
-        folders = sorted({str(path.parent) for path in paths if path.suffix == ".info"})
+        folders = sorted({str(path.parent) for path in paths if path.suffix in (".info", ".json")})
         say(screen(), f"wrote {count(len(paths), 'file')} to {', '.join(folders)}")
         return
     if format == "optuna":

@@ -1,5 +1,6 @@
 import json
 import re
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from hpo_research.cli.loading import load
 from hpo_research.doctor import Check, checks
 from hpo_research.experiment import loop
 from hpo_research.experiment import run as run_experiment
+from hpo_research.figures.draw import attempt
 from hpo_research.problems import registry
 from hpo_research.store import Store
 
@@ -25,6 +27,22 @@ def finished(tmp_path_factory):
     (place / "small.py").write_text(SMALL)
     run_experiment(load(place / "small.py"), out=place / "out")
     return place / "out"
+
+
+@pytest.fixture
+def undrawn(finished, monkeypatch):
+    """The same folder, in which a report draws no figure and nothing is remembered."""
+    monkeypatch.setattr("hpo_research.report.report.attempt", lambda *_, **__: [])
+    (finished / "report.json").unlink(missing_ok=True)
+    yield finished
+    (finished / "report.json").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def finals_drawn(monkeypatch):
+    """A report draws the final values alone."""
+    only = partial(attempt, names=["finals"])
+    monkeypatch.setattr("hpo_research.report.report.attempt", only)
 
 
 COMMANDS = [command.callback.__name__ for command in app.registered_commands]
@@ -209,7 +227,7 @@ def test_export_writes_parquet(finished):
 def test_an_unknown_format_is_one_message(finished):
     done = hpo("export", finished, "--format", "xlsx")
     assert done.exit_code == 1
-    wanted = "csv, parquet, coco, optuna"
+    wanted = "csv, parquet, coco, iohprofiler, optuna"
     assert done.stderr == f"error: export(format='xlsx'): format must be one of {wanted}\n"
 
 
@@ -224,7 +242,8 @@ def test_a_report_says_where_its_page_is(finished):
     assert (finished / "report.html").exists() and (finished / "manifest.json").exists()
 
 
-def test_a_folder_without_a_store_does_not_keep_the_others_from_their_reports(finished, tmp_path):
+def test_a_folder_without_a_store_does_not_keep_the_others_from_their_reports(undrawn, tmp_path):
+    finished = undrawn
     (finished / "report.html").unlink(missing_ok=True)
     done = hpo("report", tmp_path, finished, "--each")
     assert done.exit_code == 1
@@ -234,20 +253,12 @@ def test_a_folder_without_a_store_does_not_keep_the_others_from_their_reports(fi
     assert (finished / "report.html").exists()
 
 
+@pytest.mark.usefixtures("finals_drawn")
 def test_a_report_of_an_unfinished_experiment_says_what_is_left(halfway):
     done = hpo("report", halfway)
     assert done.exit_code == 0, done.output
     assert re.search(r"report\.html; not finished: \d+ of 12 runs$", done.stdout)
     assert "Not finished yet" in (halfway / "report.html").read_text()
-
-
-@pytest.fixture
-def undrawn(finished, monkeypatch):
-    """The same folder, in which a report draws no figure and nothing is remembered."""
-    monkeypatch.setattr("hpo_research.report.report.attempt", lambda *_, **__: [])
-    (finished / "report.json").unlink(missing_ok=True)
-    yield finished
-    (finished / "report.json").unlink(missing_ok=True)
 
 
 def test_a_report_tests_against_a_control_and_refuses_another_name(undrawn):
@@ -301,12 +312,14 @@ def test_a_label_without_a_text_or_of_nobody_is_one_message(undrawn):
     assert "nobody" in nobody.stderr
 
 
+@pytest.mark.usefixtures("finals_drawn")
 def test_a_report_is_made_while_another_process_writes(finished):
     with Store.write(finished) as store, store._transaction():
         store._writer.text("note", "not yet committed")
         assert hpo("report", finished).exit_code == 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_warns_of_runs_in_which_everything_failed(tmp_path):
     (tmp_path / "failing.py").write_text(FAILING)
     run_experiment(load(tmp_path / "failing.py"), out=tmp_path / "out")
@@ -378,6 +391,7 @@ def test_a_kernel_that_does_not_repeat_is_found(monkeypatch):
     assert not check.is_alone_equal
 
 
+@pytest.mark.usefixtures("finals_drawn")
 def test_a_report_without_a_figure_says_which_and_exits_with_1(finished, monkeypatch):
     def fail(result):
         raise OverflowError("too large")

@@ -14,20 +14,26 @@ from PIL import Image
 
 from hpo_research.errors import StoreWriteError
 from hpo_research.figures import draw as drawing
-from hpo_research.figures.draw import attempt, draw, pictures
+from hpo_research.figures.draw import attempt, draw
 from hpo_research.records import Ask, resume, start
 from hpo_research.store import RunName
 
 KINDS = ("pdf", "svg", "png")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def small():
     return made(histories(n=6, seeds=2))
 
 
-def names(result):
-    return [picture.name for picture in pictures(result)]
+def begun(result, prefix):
+    """The figures of a result whose names begin so, not yet saved."""
+    made_here = [own.make() for own in drawing.sketches(result) if own.name.startswith(prefix)]
+    return [picture for picture in made_here if picture is not None]
+
+
+def names(result, prefix):
+    return [picture.name for picture in begun(result, prefix)]
 
 
 def sparing(result, *strategies):
@@ -41,8 +47,24 @@ def sparing(result, *strategies):
     return changed(changed(result, "run", runs), "asked", asked)
 
 
-def test_three_formats_of_each_figure_are_written_and_nothing_else(small, tmp_path):
-    drawn = draw(small, tmp_path / "figures")
+def several():
+    """A result of two strategies that spare epochs; made anew at each call."""
+    found = made(histories(strategies=["b/c", "B c"], n=6, seeds=2), optimum=0)
+    return sparing(found, "b/c", "B c")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("drawn") / "figures"
+
+
+@pytest.fixture(scope="module")
+def drawn(place):
+    """All figures of that result."""
+    return draw(several(), place)
+
+
+def test_three_formats_of_each_figure_are_written_and_nothing_else(drawn, place):
     assert [figure.name for figure in drawn] == [
         "incumbent",
         "incumbent-seconds",
@@ -52,6 +74,10 @@ def test_three_formats_of_each_figure_are_written_and_nothing_else(small, tmp_pa
         "profiles",
         "finals",
         "speed-ups",
+        "search-times",
+        # Names of files are plain, and differ.
+        "learning-curves-b-c",
+        "learning-curves-b-c-2",
     ]
     for figure in drawn:
         assert [path.name for path in figure.paths] == [f"{figure.name}.{kind}" for kind in KINDS]
@@ -59,21 +85,20 @@ def test_three_formats_of_each_figure_are_written_and_nothing_else(small, tmp_pa
         assert b"<svg" in figure.paths[1].read_bytes()
         assert figure.title
         assert figure.caption.endswith(".")
-    assert set((tmp_path / "figures").iterdir()) == {p for f in drawn for p in f.paths}
+    assert set(place.iterdir()) == {p for f in drawn for p in f.paths}
 
 
-def test_the_same_result_gives_the_same_files(tmp_path):
-    def files(folder):
-        result = sparing(made(histories(n=6, seeds=2), optimum=0), "grid")
-        return [path.read_bytes() for figure in draw(result, folder) for path in figure.paths]
+def test_the_same_result_gives_the_same_files(drawn, tmp_path):
+    def files(figures):
+        return [path.read_bytes() for figure in figures for path in figure.paths]
 
-    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert files(draw(several(), tmp_path)) == files(drawn)
 
 
 def test_a_users_own_settings_are_respected_and_stay(small, monkeypatch):
     monkeypatch.setitem(rcParams, "font.size", 11.0)
     monkeypatch.setitem(rcParams, "axes.prop_cycle", cycler(color=["#112233", "tab:red"]))
-    axes = pictures(small)[0].figure.axes[0]
+    axes = begun(small, "incumbent")[0].figure.axes[0]
     assert axes.xaxis.label.get_fontsize() == 11.0
     assert axes.xaxis.get_ticklabels()[0].get_fontsize() == 10.0
     drawn = [line.get_color() for line in axes.lines if not line.get_label().startswith("_")]
@@ -81,24 +106,27 @@ def test_a_users_own_settings_are_respected_and_stay(small, monkeypatch):
     assert rcParams["font.size"] == 11.0
 
 
+@pytest.fixture(scope="module")
+def incumbent(small, tmp_path_factory):
+    """A single figure, as files."""
+    (figure,) = attempt(small, tmp_path_factory.mktemp("incumbent"), names=["incumbent"])
+    return figure
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("savefig.bbox", "tight"), ("pdf.fonttype", 3), ("text.usetex", True), ("svg.hashsalt", "x")],
 )
 def test_what_would_break_a_file_is_no_setting_of_the_users(
-    small, tmp_path, monkeypatch, setting, value
+    small, incumbent, tmp_path, monkeypatch, setting, value
 ):
-    def files(folder):
-        (figure,) = attempt(small, folder, names=["incumbent"])
-        return [path.read_bytes() for path in figure.paths]
-
-    first = files(tmp_path / "a")
     monkeypatch.setitem(rcParams, setting, value)
-    assert files(tmp_path / "b") == first
+    (again,) = attempt(small, tmp_path, names=["incumbent"])
+    assert [p.read_bytes() for p in again.paths] == [p.read_bytes() for p in incumbent.paths]
 
 
-def test_no_date_and_no_type_3_font_is_in_the_files(small, tmp_path):
-    for figure in draw(small, tmp_path):
+def test_no_date_and_no_type_3_font_is_in_the_files(drawn):
+    for figure in drawn:
         pdf, svg, _ = (path.read_bytes() for path in figure.paths)
         assert b"CreationDate" not in pdf
         assert b"/Type3" not in pdf
@@ -106,23 +134,22 @@ def test_no_date_and_no_type_3_font_is_in_the_files(small, tmp_path):
         assert not re.search(rb"<dc:date>", svg)
 
 
-def test_the_caption_is_in_the_files_and_not_in_the_picture(small, tmp_path):
-    (figure,) = attempt(small, tmp_path, names=["incumbent"])
-    assert Image.open(figure.paths[2]).text["Description"] == figure.caption
-    assert figure.caption.encode() in figure.paths[1].read_bytes()
-    texts = [text.get_text() for text in pictures(small)[0].figure.texts]
-    assert figure.caption not in texts
+def test_the_caption_is_in_the_files_and_not_in_the_picture(small, incumbent):
+    assert Image.open(incumbent.paths[2]).text["Description"] == incumbent.caption
+    assert incumbent.caption.encode() in incumbent.paths[1].read_bytes()
+    texts = [text.get_text() for text in begun(small, "incumbent")[0].figure.texts]
+    assert incumbent.caption not in texts
 
 
-def test_no_picture_is_blank_in_grey(small, tmp_path):
-    for figure in draw(small, tmp_path):
+def test_no_picture_is_blank_in_grey(drawn):
+    for figure in drawn:
         shown = image.imread(figure.paths[2])[..., :3].mean(axis=-1)
         assert len(np.unique(shown)) > 20
         assert shown.min() < 0.4
 
 
 def test_problems_of_one_epoch_are_drawn_over_evaluations_alone():
-    found = pictures(made(histories(n=6), max_epochs=1))
+    found = begun(made(histories(n=6), max_epochs=1), "incumbent")
     assert found[0].name == "incumbent"
     assert found[0].figure.axes[0].get_xlabel() == "evaluations in a run"
     assert "incumbent-evaluations" not in [picture.name for picture in found]
@@ -130,24 +157,18 @@ def test_problems_of_one_epoch_are_drawn_over_evaluations_alone():
 
 def test_evaluations_are_drawn_where_trials_are_trained_to_the_end():
     result = made(histories(n=6), max_epochs=2)
-    assert names(result)[:2] == ["incumbent", "incumbent-evaluations"]
-    assert "incumbent-evaluations" not in names(made(histories(n=6), max_epochs=9))
+    assert names(result, "incumbent")[:2] == ["incumbent", "incumbent-evaluations"]
+    assert names(made(histories(n=6), max_epochs=9), "incumbent-evaluations") == []
 
 
 def test_there_are_learning_curves_of_each_strategy_that_spares_epochs():
     found = made(histories(strategies=["a", "b/c", "b c"], n=6, seeds=2))
-    assert names(sparing(found, "a", "b/c"))[-2:] == ["learning-curves-a", "learning-curves-b/c"]
-
-
-def test_names_of_files_are_plain_and_differ(tmp_path):
-    found = sparing(made(histories(strategies=["b/c", "B c"], n=6, seeds=1)), "b/c", "B c")
-    drawn = draw(found, tmp_path)
-    assert [f.name for f in drawn[-2:]] == ["learning-curves-b-c", "learning-curves-b-c-2"]
-    assert all(path.parent == tmp_path for figure in drawn for path in figure.paths)
+    spared = sparing(found, "a", "b/c")
+    assert names(spared, "learning") == ["learning-curves-a", "learning-curves-b/c"]
 
 
 def test_one_strategy_has_no_ranks():
-    assert "ranks" not in names(made(histories(strategies=["s"], n=6)))
+    assert names(made(histories(strategies=["s"], n=6)), "ranks") == []
 
 
 def test_a_result_without_values_has_one_figure_that_says_so(tmp_path):
@@ -185,13 +206,14 @@ def broken(monkeypatch):
     monkeypatch.setattr(drawing, "finals_figure", fail)
 
 
-def test_a_figure_that_cannot_be_drawn_keeps_no_other_from_it(small, tmp_path, broken):
-    (finals,) = (figure for figure in attempt(small, tmp_path) if figure.error is not None)
+def test_a_figure_that_cannot_be_drawn_keeps_no_other_from_it(tmp_path, broken):
+    small = made(histories(strategies=["s"], n=6, seeds=2))
+    (finals,) = attempt(small, tmp_path, names=["finals"])
     assert (finals.name, finals.title, finals.paths) == ("finals", "Final values", ())
     assert finals.reason == "ZeroDivisionError: of a test"
-    assert len(list(tmp_path.glob("*.svg"))) > 3
     with pytest.raises(ZeroDivisionError, match="of a test"):
         draw(small, tmp_path)
+    assert len(list(tmp_path.glob("*.svg"))) > 1
 
 
 def test_a_full_disk_is_the_reason_of_every_figure(small, tmp_path, monkeypatch):
@@ -199,7 +221,8 @@ def test_a_full_disk_is_the_reason_of_every_figure(small, tmp_path, monkeypatch)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(drawing, "_save", full)
-    drawn = attempt(small, tmp_path)
+    drawn = attempt(small, tmp_path, names=["incumbent", "ranks", "finals"])
+    assert len(drawn) == 3
     assert all(isinstance(figure.error, StoreWriteError) for figure in drawn)
     assert drawn[0].reason.endswith("could not be written (No space left on device)")
     assert not list(tmp_path.rglob("*.p*"))

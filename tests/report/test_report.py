@@ -6,6 +6,7 @@ import json
 import re
 import resource
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,19 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def page(folder) -> Page:
     return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def undrawn(monkeypatch) -> None:
+    """Reports are made without figures, which are not what a test is about."""
+    monkeypatch.setattr("hpo_research.report.report.attempt", lambda *_, **__: [])
+
+
+@pytest.fixture
+def two_drawn(monkeypatch) -> None:
+    """Reports are made with two figures of all."""
+    only = partial(attempt, names=["incumbent", "finals"])
+    monkeypatch.setattr("hpo_research.report.report.attempt", only)
 
 
 # --- the page ---
@@ -208,7 +222,7 @@ def test_each_figure_is_drawn_once(monkeypatch, folder, tmp_path):
 
     def counted(result, place, **options):
         calls.append(place)
-        return attempt(result, place, **options)
+        return attempt(result, place, **options, names=["finals"])
 
     monkeypatch.setattr("hpo_research.report.report.attempt", counted)
     report.write(Result.read(folder), tmp_path)
@@ -222,12 +236,14 @@ def written(folder: Path) -> str:
     return Page(report.write(Result.read(folder), folder).read_text(encoding="utf-8")).text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_experiment_from_python_has_no_file_and_the_page_says_so(tmp_path):
     hpo.run(experiment(name="plain"), out=tmp_path, device="cpu")
     assert "so the store holds no experiment file" in written(tmp_path)
     assert json.loads((tmp_path / "manifest.json").read_text())["commands"] == []
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_file_that_changed_between_sessions_is_shown_as_it_was_too(tmp_path):
     for text, seeds in {"first = 1": [0], "second = 2": [0, 1]}.items():
         source = Source("mine.py", text)
@@ -236,6 +252,7 @@ def test_a_file_that_changed_between_sessions_is_shown_as_it_was_too(tmp_path):
     assert text.index("second = 2") < text.index("earlier version") < text.index("first = 1")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_not_over_is_said(tmp_path, monkeypatch):
     class Halted(Exception):
         pass
@@ -254,6 +271,7 @@ def test_what_is_not_over_is_said(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.usefixtures("two_drawn")
 def test_a_report_is_written_while_the_store_is_written_to(folder, tmp_path):
     with Store.write(folder) as store, store._transaction():
         store._writer.text("note", "not yet committed")
@@ -264,6 +282,7 @@ def broken(config):
     raise ValueError("<i>no</i>")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_in_which_everything_failed_are_named(tmp_path):
     problem = hpo.FunctionProblem(broken, SPACE)
     options = {"problems": [problem], "strategies": {"random": hpo.Random()}, "seeds": [3]}
@@ -272,6 +291,7 @@ def test_runs_in_which_everything_failed_are_named(tmp_path):
     assert "random on broken, seed 3: all 4 trials failed; the first: ValueError: <i>no</i>" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_noisy_experiment_shows_recommended_and_best_observed_trials(tmp_path, page):
     options = {
         "problems": [Noisy(hpo.problem("branin"), 20.0)],
@@ -298,6 +318,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_ours(folder, tmp_path):
         report.write(Result.read(folder), tmp_path / "file")
 
 
+@pytest.mark.usefixtures("two_drawn")
 def test_a_figure_that_cannot_be_drawn_says_so_in_its_place(folder, tmp_path, monkeypatch):
     def fail(result):
         raise OverflowError("too <large> to draw")
@@ -312,6 +333,7 @@ def test_a_figure_that_cannot_be_drawn_says_so_in_its_place(folder, tmp_path, mo
     assert len(page.all("img")) == len(page.all("figure")) - 1
 
 
+@pytest.mark.usefixtures("two_drawn")
 def test_on_a_full_disk_the_page_of_before_stays_whole(folder, tmp_path):
     result = Result.read(folder)
     page = report.write(result, tmp_path)
@@ -343,8 +365,8 @@ def chromium() -> str:
     return found
 
 
-def test_nothing_is_cut_or_wider_than_its_window(chromium, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("hpo_research.report.report.attempt", lambda *_, **__: [])
+@pytest.mark.usefixtures("undrawn")
+def test_nothing_is_cut_or_wider_than_its_window(chromium, folder, tmp_path):
     study = made(histories(["a_problem"], ["a_strategy_of_a_rather_long_name"], seeds=1))
     broken = tmp_path / "broken.html"
     broken.write_text(BROKEN)
