@@ -104,7 +104,7 @@ def test_a_single_strategy_is_compared_with_nothing():
     found = made({RunName("p", "only", 0): [(0, 1, 1.0)]})
     assert [own.name for own in tables.tables(found)] == ["trials"]
     found = made({RunName("p", "only", seed): [(0, 1, 1.0)] for seed in range(2)})
-    assert [own.name for own in tables.tables(found)]== ["trials", "finals"]
+    assert [own.name for own in tables.tables(found)] == ["trials", "finals"]
 
 
 @pytest.mark.parametrize("seeds", range(2, 5))
