@@ -278,12 +278,11 @@ def test_a_report_is_written_while_the_store_is_written_to(folder, tmp_path):
         assert report.write(Result.read(folder), tmp_path).exists()
 
 
-def broken(config):
-    raise ValueError("<i>no</i>")
-
-
 @pytest.mark.usefixtures("undrawn")
 def test_runs_in_which_everything_failed_are_named(tmp_path):
+    def broken(config):  # a local function runs in this process: workers take seconds to start
+        raise ValueError("<i>no</i>")
+
     problem = hpo.FunctionProblem(broken, SPACE)
     options = {"problems": [problem], "strategies": {"random": hpo.Random()}, "seeds": [3]}
     hpo.run(experiment(**options), out=tmp_path, device="cpu")
