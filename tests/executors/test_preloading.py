@@ -11,20 +11,21 @@ from hpo_research.executors.processes.preloading import wanted
 from hpo_research.problems.function import FunctionProblem
 from hpo_research.space import Float, SearchSpace
 
+TORCH = ("torch", "torch._dynamo")
 SHARED = "import pandas as pd\n\ndef scale(x):\n    return pd.Series([x]).mean()\n"
 BODIES = {
     "nothing": ("def f(config):\n    return config['x']\n", ()),
     "a module at its head": (
         "import torch\n\ndef f(config):\n    return float(torch.tensor(config['x']))\n",
-        ("torch",),
+        TORCH,
     ),
     "a name of a module": (
         "from torch import tensor\n\ndef f(config):\n    return float(tensor(config['x']))\n",
-        ("torch",),
+        TORCH,
     ),
     "an import inside": (
         "def f(config):\n    from scipy.stats import norm\n    return norm.pdf(config['x'])\n",
-        ("scipy",),
+        ("scipy", "scipy.stats"),
     ),
     "a word that is a folder's name": ("def f(config):\n    return config['folder_here']\n", ()),
     "another module of the user's": (

@@ -9,7 +9,6 @@ kills the workers.
 
 import contextlib
 import errno
-import importlib
 import os
 import selectors
 import signal
@@ -26,6 +25,7 @@ import psutil
 from hpo_research.executors.processes import process_tree, worker
 from hpo_research.executors.processes.channel import Channel
 from hpo_research.executors.processes.messages import Exited, Refused, Setup, Spawned, say, told
+from hpo_research.executors.processes.preloading import load
 
 COMMAND = struct.Struct("=ci")
 """A command to the fork server: `FORK` with a channel's descriptor, `KILL` with a process, or
@@ -58,8 +58,7 @@ def main(descriptor: int, parent: int) -> None:
     process_tree.adopt_orphans()
     with contextlib.suppress(EOFError, ConnectionError):  # the executor ended before it began
         setup = told(channel)
-        for module in setup.modules:
-            importlib.import_module(module)
+        load(setup.modules)
         server = _Server(control, setup, parent)
         # From here on the end of the executor is seen below, and everybody is ended with it.
         process_tree.outlive_parent()

@@ -1,8 +1,10 @@
 """Which slow packages the workers of a problem will want: loaded once, before they are forked."""
 
+import contextlib
+import importlib
 import pickletools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import chain, islice
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -12,12 +14,14 @@ from hpo_research import heavy
 _MOST = 100_000  # opcodes of a pickle that are looked through
 _own = type.__dict__["__dict__"].__get__  # of a class, whatever its metaclass makes of names
 _LOADED = {"hpo_research", "numpy"}  # there before anything else
+_LATE = {"torch": "torch._dynamo"}
+"""What a package itself loads late: torch with the first optimiser, two seconds in each worker."""
 
 
 def wanted(pickled: bytes) -> tuple[str, ...]:
-    """Return those of `heavy.PACKAGES` that a pickled thing, or a module of its, refers to.
+    """Return those of `heavy.PACKAGES`, and of their modules, that a pickled thing refers to.
 
-    They are found by their names: in the pickle (functions by value hold the modules they use, and
+    Or a module of its. They are found by their names: in the pickle (functions by value hold the modules they use, and
     the names of what they import), and in the modules that functions are taken from, and on from
     there. One too many costs memory, one too few is loaded by each worker.
     """
@@ -28,10 +32,25 @@ def wanted(pickled: bytes) -> tuple[str, ...]:
         seen.add(name)
         root = name.partition(".")[0]
         if root in heavy.PACKAGES:
-            found.add(root)
+            found.add(name)
         elif root not in _LOADED | sys.stdlib_module_names and name in sys.modules:
             names.update(_referred(sys.modules[name]))
-    return tuple(name for name in heavy.PACKAGES if name in found and find_spec(name) is not None)
+    roots = {name.partition(".")[0] for name in found}
+    there = [name for name in heavy.PACKAGES if name in roots and find_spec(name) is not None]
+    public = sorted(name for name in found if "." in name and "._" not in name)
+    inside = [name for name in public if name.partition(".")[0] in there]
+    return (*there, *(_LATE[name] for name in there if name in _LATE), *inside)
+
+
+def load(modules: Sequence[str]) -> None:
+    """Load modules. What is in a package, and cannot be loaded, is for who wants it to say."""
+    for module in modules:
+        if module.partition(".")[0] in heavy.PACKAGES and "." in module:
+            # A text may look like a module's name; a worker that wants it hears what is wrong.
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
+        else:
+            importlib.import_module(module)
 
 
 def _texts(pickled: bytes) -> Iterator[str]:
