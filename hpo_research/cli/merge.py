@@ -5,6 +5,7 @@ from pathlib import Path
 from hpo_research.cli.console import say, screen
 from hpo_research.cli.exits import telling_of_code
 from hpo_research.cluster.merging import merge_folders
+from hpo_research.text import count
 
 
 def merge(out: Path, shards: tuple[Path, ...], *, partial: bool) -> None:
@@ -13,8 +14,9 @@ def merge(out: Path, shards: tuple[Path, ...], *, partial: bool) -> None:
     with telling_of_code():
         made = merge_folders(out, shards, partial=partial)
     for machine, own in made.machines.items():
-        say(console, f"{machine} ran shard {', '.join(map(str, own))}")
-    what = f"{made.shards} shards, {made.runs} runs"
+        shards_ran = "shard" if len(own) == 1 else "shards"
+        say(console, f"{machine} ran {shards_ran} {', '.join(map(str, own))}")
+    what = f"{count(made.shards, 'shard')}, {count(made.runs, 'run')}"
     if made.is_new:
         say(console, f"merged {what} into {made.folder}; its report: hpo report {made.folder}")
     else:

@@ -58,7 +58,8 @@ def shard(given: object) -> Shard | None:
     if len(found) == len(numbers) == 2 and 1 <= numbers[0] <= numbers[1]:
         return Shard(*numbers)
     raise ExperimentError(
-        f"shard: expected a number and a count, such as 2/8 (the first is 1/8), got {quoted(given)}"
+        "shard: expected its number, from 1 up to how many there are, and that count, such as 2/8, "
+        f"got {quoted(given)}"
     )
 
 

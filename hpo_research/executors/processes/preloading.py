@@ -19,9 +19,9 @@ _LATE = {"torch": "torch._dynamo"}
 
 
 def wanted(pickled: bytes) -> tuple[str, ...]:
-    """Return those of `heavy.PACKAGES`, and of their modules, that a pickled thing refers to.
+    """Return those of `heavy.PACKAGES`, and modules in them, that a pickled thing refers to.
 
-    Or a module of its. They are found by their names: in the pickle (functions by value hold the modules they use, and
+    They are found by their names: in the pickle (functions by value hold the modules they use, and
     the names of what they import), and in the modules that functions are taken from, and on from
     there. One too many costs memory, one too few is loaded by each worker.
     """
