@@ -297,9 +297,7 @@ def test_a_shard_that_is_running_is_not_merged(shards: Path, tmp_path: Path):
 
 @pytest.mark.parametrize("given", ["2/1", "0/3", "1", "a/b", (1,), (1, 2, 3), 2, (1.5, 3), b"1/2"])
 def test_what_names_no_shard_is_refused(given, tmp_path):
-    with pytest.raises(
-        ExperimentError, match="expected its number, from 1"
-    ):
+    with pytest.raises(ExperimentError, match="expected its number, from 1"):
         hpo.run(experiment(), out=tmp_path, shard=given)
     assert not list(tmp_path.iterdir())
 
@@ -386,6 +384,8 @@ def test_the_commands_run_show_and_merge_shards(tmp_path: Path, monkeypatch):
     command("run", "tiny.py", "--shard", "1/3", "--out", "out")
     command("run", "tiny.py", "--shard", "3/3", "--out", "out")
     merged = command("merge", "out")
-    assert re.search(r"\) ran shards 1/3, 2/3, 3/3\nmerged 3 shards, 3 runs into out", merged.stdout)
+    assert re.search(
+        r"\) ran shards 1/3, 2/3, 3/3\nmerged 3 shards, 3 runs into out", merged.stdout
+    )
     assert "nothing was changed" in command("merge", "out").stdout
     assert "tiny: 3 of 3 runs finished" in command("status", "out").stdout
